@@ -1,0 +1,115 @@
+import type { AnalyzeReport, MergeReport, Report, TrainMethod, TrainProgress, TrainReport, VerifyReport } from "./reports";
+
+/** What a job is asked to do. Sent by the editor or the command line to the worker, and by it to the compute process. */
+export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRequest;
+
+/** `auto` is the fastest real device. */
+export type EngineChoice = "auto" | "onnxruntime-cpu" | "onnxruntime-webgpu" | "onnxruntime-cuda" | "tfjs";
+
+/** Which model of which file. */
+export interface ModelChoice {
+  /** Absolute path. */
+  readonly file: string;
+  /** The text to read instead of the file's: an editor's unsaved one. */
+  readonly text?: string;
+  /** Class name; may be left out when the file has one model, or one that no other contains. */
+  readonly class?: string;
+  /** A .safetensors file whose keys are the module paths; without one, PyTorch's default initialization. */
+  readonly weights?: string;
+  readonly seed?: number;
+}
+
+/** The choices people make about an adapter; the rest of adapter_config.json has PEFT's defaults. */
+export interface AdapterChoice {
+  readonly rank?: number;
+  readonly alpha?: number;
+  readonly dropout?: number;
+  /** Names or path suffixes, or one string: a regular expression or "all-linear". */
+  readonly targetModules?: readonly string[] | string;
+  readonly excludeModules?: readonly string[] | string;
+  readonly rslora?: boolean;
+}
+
+export interface VerifyRequest {
+  readonly kind: "verify";
+  readonly model: ModelChoice;
+  readonly adapter: AdapterChoice;
+  /** Verify this saved adapter rather than a fresh one. */
+  readonly adapterFolder?: string;
+  readonly engine: EngineChoice;
+}
+
+export interface AnalyzeRequest {
+  readonly kind: "analyze";
+  readonly model: ModelChoice;
+  readonly adapter: AdapterChoice;
+  readonly ranks?: readonly number[];
+  /** Path of the layer to show first. */
+  readonly focus?: string;
+}
+
+export interface TrainRequest {
+  readonly kind: "train";
+  readonly model: ModelChoice;
+  readonly adapter: AdapterChoice;
+  readonly method: TrainMethod;
+  /** A CSV file with a header line. */
+  readonly data: string;
+  /** The column to predict; the others are the input, in order. */
+  readonly label: string;
+  /** Folder that receives the adapter; made when missing. */
+  readonly output: string;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  /** Part of the rows held out, 0 to 0.5. */
+  readonly validation: number;
+  readonly engine: EngineChoice;
+}
+
+export interface MergeRequest {
+  readonly kind: "merge";
+  readonly model: ModelChoice;
+  readonly adapterFolder: string;
+  /** The .safetensors file to write. */
+  readonly output: string;
+}
+
+export interface ReportOf {
+  readonly verify: VerifyReport;
+  readonly analyze: AnalyzeReport;
+  readonly train: TrainReport;
+  readonly merge: MergeReport;
+}
+
+/** How far a job is. */
+export interface JobProgress {
+  /** What it is doing, in words. */
+  readonly message: string;
+  /** 0 to 1. */
+  readonly fraction: number;
+  readonly secondsLeft?: number;
+  /** Training's own numbers. */
+  readonly training?: TrainProgress;
+}
+
+/** An error as data: what, where, what to do. `defect`: it is our mistake, not the user's. */
+export interface JobError {
+  readonly message: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly defect: boolean;
+}
+
+/** Worker to compute process. */
+export type ComputeCommand =
+  | { readonly type: "start"; readonly job: JobRequest }
+  /** Finish early and report: training saves what it has. */
+  | { readonly type: "stop" };
+
+/** Compute process to worker. `result` or `error` comes once and last. */
+export type ComputeEvent =
+  | { readonly type: "progress"; readonly progress: JobProgress }
+  | { readonly type: "result"; readonly report: Report }
+  | { readonly type: "error"; readonly error: JobError };

@@ -1,0 +1,86 @@
+import type { AdapterChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
+import type { FileSummary } from "./model";
+import type { EngineSummary, InjectionSummary, Report, TargetSummary } from "./reports";
+
+/**
+ * The requests and notifications between the extension and the worker beyond the Language Server Protocol's own.
+ * Each request settles with a result, or with a ResponseError whose message is meant for people.
+ */
+
+/** A request's method name with its parameter and result types. */
+export interface RequestName<P, R> {
+  readonly method: string;
+  readonly _types?: (params: P) => R;
+}
+
+/** A notification's method name with its parameter type. */
+export interface NotificationName<P> {
+  readonly method: string;
+  readonly _types?: (params: P) => void;
+}
+
+export interface DocumentParams {
+  readonly uri: string;
+}
+
+/** Models, layers and problems of a document, as open in the editor. */
+export const SummaryRequest: RequestName<DocumentParams, FileSummary> = { method: "loraLens/summary" };
+
+export interface TargetsParams extends DocumentParams {
+  readonly class?: string;
+  readonly rank: number;
+}
+export interface TargetChoice extends TargetSummary {
+  /** It is among the default targets: every Linear but the output head. */
+  readonly selected: boolean;
+}
+export interface TargetsResult {
+  readonly class: string;
+  readonly layers: readonly TargetChoice[];
+}
+/** The Linear layers of a model with each one's cost, for the checkable list. */
+export const TargetsRequest: RequestName<TargetsParams, TargetsResult> = { method: "loraLens/targets" };
+
+export interface InjectParams {
+  readonly model: ModelChoice;
+  readonly adapter: AdapterChoice;
+  /** Absolute path of an adapter_config.json to write the choice to; not written when left out. */
+  readonly saveTo?: string;
+}
+export const InjectRequest: RequestName<InjectParams, InjectionSummary> = { method: "loraLens/inject" };
+
+export interface RunJobParams {
+  /** Names the job in progress notifications and stop requests. */
+  readonly id: string;
+  readonly job: JobRequest;
+}
+/** Runs a job in a process of its own. Cancelling the request ends the job without a result. */
+export const RunJobRequest: RequestName<RunJobParams, Report> = { method: "loraLens/runJob" };
+
+/** Asks a job to finish early with what it has; its RunJobRequest then settles with a report. */
+export const StopJobRequest: RequestName<{ readonly id: string }, { readonly found: boolean }> = {
+  method: "loraLens/stopJob",
+};
+
+export interface JobProgressParams {
+  readonly id: string;
+  readonly progress: JobProgress;
+}
+export const JobProgressNotification: NotificationName<JobProgressParams> = { method: "loraLens/jobProgress" };
+
+/** Asks each engine whether it can run here. Starts a process to do so: never sent on opening a file. */
+export const EnginesRequest: RequestName<Record<string, never>, { readonly engines: readonly EngineSummary[] }> = {
+  method: "loraLens/engines",
+};
+
+/** Settings the worker needs; sent on start and on change, as LSP `initializationOptions` and by this notification. */
+export interface WorkerSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly codeLens: boolean;
+  readonly diagnostics: boolean;
+}
+export const SettingsNotification: NotificationName<WorkerSettings> = { method: "loraLens/settings" };
+
+/** The `data` of a ResponseError whose request failed. */
+export type ErrorData = JobError;

@@ -1,0 +1,44 @@
+/** What the editor and the command line show of a model file: plain data, computed by the worker. */
+
+/** Lines and columns count from 1; the end is exclusive. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+}
+
+export interface LayerSummary {
+  /** As PyTorch names it: `encoder.layers.0.fc1`. */
+  readonly path: string;
+  readonly kind: string;
+  /** `null`: it has none, or it could not be evaluated. */
+  readonly inFeatures: number | null;
+  readonly outFeatures: number | null;
+  readonly bias: boolean | null;
+  /** Scalars, the layer's own and its children's; `null` where a dimension is unknown. */
+  readonly parameters: number | null;
+  /** Line it is constructed on. */
+  readonly line: number;
+  readonly place: Place;
+}
+
+export interface ModelSummary {
+  readonly class: string;
+  readonly line: number;
+  readonly place: Place;
+  readonly parameters: number | null;
+  readonly layers: readonly LayerSummary[];
+}
+
+export interface ProblemSummary {
+  readonly line: number;
+  readonly message: string;
+  readonly severity: "error" | "warning" | "information";
+  readonly place: Place;
+}
+
+export interface FileSummary {
+  readonly models: readonly ModelSummary[];
+  readonly problems: readonly ProblemSummary[];
+}

@@ -1,0 +1,206 @@
+/**
+ * Results of jobs: plain and serialisable. A panel, the command line and a test read the same one.
+ * Every number comes from the model, the graph or a run; units stand in the field's description.
+ */
+
+/** What an adapter is put on and what it costs. */
+export interface InjectionSummary {
+  readonly model: string;
+  readonly file: string;
+  readonly rank: number;
+  readonly alpha: number;
+  /** alpha / rank, or alpha / sqrt(rank) with rsLoRA. */
+  readonly scaling: number;
+  readonly dropout: number;
+  readonly targets: readonly TargetSummary[];
+  /** Scalars of the base model. */
+  readonly baseParameters: number;
+  /** Scalars of the adapters. */
+  readonly trainable: number;
+  /** Base and adapters together, as PEFT's print_trainable_parameters counts. */
+  readonly total: number;
+  /** 100 * trainable / total. */
+  readonly percent: number;
+}
+
+export interface TargetSummary {
+  readonly path: string;
+  readonly line: number;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias: boolean;
+  /** Scalars of the layer. */
+  readonly full: number;
+  /** Scalars of its adapter. */
+  readonly lora: number;
+  /** full / lora */
+  readonly reduction: number;
+}
+
+export interface VerifyCheck {
+  /** Stable name: `identity-at-init`. */
+  readonly id: string;
+  readonly title: string;
+  /** What the check means, in one or two sentences for a learner. */
+  readonly meaning: string;
+  /** Largest deviation found, in the unit named. */
+  readonly measured: number;
+  readonly unit: string;
+  /** `at-most`: passes when measured <= bound; `at-least`: when measured >= bound. */
+  readonly relation: "at-most" | "at-least";
+  readonly bound: number;
+  /** Why the bound is what it is. */
+  readonly boundFrom: string;
+  readonly passed: boolean;
+  /** Which layer or tensor was worst, or what went wrong. */
+  readonly detail?: string;
+}
+
+export interface VerifyReport {
+  readonly kind: "verify";
+  readonly injection: InjectionSummary;
+  readonly engine: string;
+  readonly device: string;
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
+  readonly inputsFrom: string;
+  readonly weights: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly passed: boolean;
+  readonly checks: readonly VerifyCheck[];
+}
+
+export interface AnalyzeReport {
+  readonly kind: "analyze";
+  readonly injection: InjectionSummary;
+  readonly ranks: readonly number[];
+  /** One row a targetable layer, targeted or not. */
+  readonly layers: readonly AnalyzeLayer[];
+  /** One row a rank, over the targeted layers. */
+  readonly totals: readonly AnalyzeTotal[];
+  /** Bytes of training memory at the configured rank, read off the training graph by liveness; null with the reason
+   * when `forward` could not be traced. */
+  readonly memory: MemoryEstimate | null;
+  readonly memoryUnavailable?: string;
+  /** The layer to show first. */
+  readonly focus?: string;
+  /** Sentences drawn from the numbers above. */
+  readonly insights: readonly string[];
+}
+
+export interface AnalyzeLayer extends TargetSummary {
+  readonly targeted: boolean;
+  /** Rank from which LoRA trains as many scalars as the layer has. */
+  readonly breakEvenRank: number;
+  readonly byRank: readonly { readonly rank: number; readonly lora: number; readonly reduction: number }[];
+}
+
+export interface AnalyzeTotal {
+  readonly rank: number;
+  readonly trainable: number;
+  /** 100 * trainable / (base + trainable) */
+  readonly percent: number;
+  /** Scalars of the targeted layers over the adapters'. */
+  readonly reduction: number;
+  /** Bytes of the adapter file's tensors in float32. */
+  readonly adapterBytes: number;
+  /** Bytes of Adam's two moments in float32. */
+  readonly optimizerBytes: number;
+}
+
+export interface MemoryEstimate {
+  readonly batch: number;
+  /** Bytes of each kind. */
+  readonly lora: MemoryKinds;
+  readonly full: MemoryKinds;
+}
+
+export interface MemoryKinds {
+  readonly weights: number;
+  readonly trainable: number;
+  readonly gradients: number;
+  readonly optimizer: number;
+  /** Highest sum of live intermediate tensors during a step. */
+  readonly activations: number;
+  readonly total: number;
+}
+
+export type TrainMethod = "lora" | "full" | "head";
+
+export interface TrainProgress {
+  readonly kind: "train-progress";
+  readonly step: number;
+  readonly steps: number;
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Loss of each step since the last message, oldest first. */
+  readonly losses: readonly number[];
+  /** Samples a second over the last second or so. */
+  readonly samplesPerSecond: number;
+  readonly secondsLeft: number;
+  readonly validation?: EpochResult;
+}
+
+export interface EpochResult {
+  readonly epoch: number;
+  readonly trainLoss: number;
+  readonly validationLoss: number;
+  /** 0 to 1; null for regression. */
+  readonly validationAccuracy: number | null;
+}
+
+export interface TrainReport {
+  readonly kind: "train";
+  readonly method: TrainMethod;
+  readonly model: string;
+  readonly file: string;
+  readonly data: string;
+  /** null unless the method is lora. */
+  readonly injection: InjectionSummary | null;
+  readonly engine: string;
+  readonly device: string;
+  readonly loss: "cross-entropy" | "mean-squared-error";
+  readonly samples: { readonly train: number; readonly validation: number };
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly trainable: number;
+  readonly total: number;
+  readonly percent: number;
+  /** On the validation split, before the first step. */
+  readonly before: { readonly loss: number; readonly accuracy: number | null };
+  readonly after: { readonly loss: number; readonly accuracy: number | null };
+  readonly epochs: readonly EpochResult[];
+  readonly losses: readonly number[];
+  readonly seconds: number;
+  readonly samplesPerSecond: number;
+  /** True when it was stopped before its last epoch; what was trained is saved all the same. */
+  readonly stopped: boolean;
+  /** Where the result lies. */
+  readonly output: { readonly folder: string; readonly files: readonly string[] };
+}
+
+export interface MergeReport {
+  readonly kind: "merge";
+  readonly model: string;
+  readonly adapter: string;
+  readonly output: string;
+  readonly merged: readonly { readonly path: string; readonly deltaNorm: number; readonly weightNorm: number }[];
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+export interface EngineSummary {
+  readonly id: string;
+  readonly label: string;
+  readonly available: boolean;
+  /** When available. */
+  readonly device?: string;
+  readonly software?: boolean;
+  /** When not. */
+  readonly reason?: string;
+  /** It is what `auto` picks. */
+  readonly chosen: boolean;
+}
+
+export type Report = VerifyReport | AnalyzeReport | TrainReport | MergeReport;

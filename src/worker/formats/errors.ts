@@ -1,0 +1,15 @@
+/**
+ * An error that is meant for the person at the keyboard: what is wrong, where, and what to do.
+ * The CLI prints its message as one line and exits with 2; the editor shows it as is.
+ * Any other error is a defect of ours and is reported with its stack.
+ */
+export class UserError extends Error {
+  override readonly name = "UserError";
+
+  constructor(
+    message: string,
+    readonly place?: { readonly file: string; readonly line?: number },
+  ) {
+    super(message);
+  }
+}

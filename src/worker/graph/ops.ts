@@ -1,0 +1,122 @@
+import type { DType } from "../formats/dtype";
+import type { TensorData } from "../formats/tensor";
+
+type None = Record<never, never>;
+
+/**
+ * The primitive ops and their attributes. Engines, autodiff and the printer each hold a table over `OpName`,
+ * so adding an op here makes the compiler name every place that has to learn it.
+ *
+ * Conventions: axes are non-negative; binary ops broadcast as NumPy does; both operands have one dtype (the tracer
+ * inserts casts by PyTorch's promotion rules). `Node`s have exactly one output.
+ */
+export interface OpAttrs {
+  // Leaves
+  /** Fed at run time by name. `mask`: the runner fills it with a dropout mask, 0 or 1/(1-p), drawn from its seed. */
+  input: { readonly name: string; readonly mask?: { readonly p: number } };
+  /** A model weight, bound at compile time by its state-dict path. */
+  parameter: { readonly path: string };
+  /** Literal data, row-major; length 1 or the full size. Length 1 fills the whole shape. */
+  constant: { readonly data: TensorData };
+  /** 1-D: start, start + step, ... */
+  arange: { readonly start: number; readonly step: number };
+
+  // Elementwise, one operand
+  neg: None;
+  abs: None;
+  sign: None;
+  exp: None;
+  log: None;
+  sqrt: None;
+  reciprocal: None;
+  sin: None;
+  cos: None;
+  tanh: None;
+  sigmoid: None;
+  erf: None;
+  relu: None;
+  /** `tanh` picks the tanh approximation, otherwise the exact erf form. */
+  gelu: { readonly approximate: "none" | "tanh" };
+  floor: None;
+  ceil: None;
+  /** Half to even, as PyTorch and ONNX round. */
+  round: None;
+  not: None;
+  cast: { readonly to: DType };
+  /** Identity in evaluation. passes/dropout turns it into a mask product for training, or removes it. */
+  dropout: { readonly p: number };
+
+  // Elementwise, two operands (broadcasting)
+  add: None;
+  sub: None;
+  mul: None;
+  div: None;
+  pow: None;
+  maximum: None;
+  minimum: None;
+  equal: None;
+  less: None;
+  lessEqual: None;
+  and: None;
+  or: None;
+  /** (condition: bool, a, b) */
+  where: None;
+
+  // Products
+  /** (x[..., in], weight[out, in], bias[out]?) -> [..., out]: PyTorch's F.linear. LoRA targets these. */
+  linear: None;
+  /**
+   * (a[..., m, k], b[..., k, n], c?) -> alpha * op(a) @ op(b) + c, with op swapping the last two axes where asked.
+   * Leading axes broadcast; c broadcasts to the result.
+   */
+  matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
+
+  // Shape
+  reshape: { readonly shape: readonly number[] };
+  transpose: { readonly perm: readonly number[] };
+  /** Broadcasts to `shape`. */
+  expand: { readonly shape: readonly number[] };
+  /** One entry for every axis; steps are positive; ends are clamped and exclusive. */
+  slice: { readonly starts: readonly number[]; readonly ends: readonly number[]; readonly steps: readonly number[] };
+  /** One or more operands. */
+  concat: { readonly axis: number };
+  /** Constant padding, one entry for every axis, never negative. */
+  pad: { readonly before: readonly number[]; readonly after: readonly number[]; readonly value: number };
+
+  // Indexing. Index tensors are int64 or int32, non-negative.
+  /** (data, indices of any rank): data's `axis` is replaced by the indices' shape; torch.index_select, embedding. */
+  gather: { readonly axis: number };
+  /** (indices, updates) -> zeros(shape) with updates added at indices along `axis`: the gradient of gather. */
+  scatterAdd: { readonly axis: number; readonly shape: readonly number[] };
+  /** (data, indices of data's rank): torch.gather. */
+  gatherElements: { readonly axis: number };
+  /** (indices, updates) -> zeros(shape) with updates added: the gradient of gatherElements. */
+  scatterElementsAdd: { readonly axis: number; readonly shape: readonly number[] };
+
+  // Reductions
+  sum: ReduceAttrs;
+  mean: ReduceAttrs;
+  max: ReduceAttrs;
+  min: ReduceAttrs;
+  prod: ReduceAttrs;
+  /** int64 */
+  argmax: { readonly axis: number; readonly keepDims: boolean };
+  cumsum: { readonly axis: number };
+
+  // Normalization
+  softmax: { readonly axis: number };
+  logSoftmax: { readonly axis: number };
+  /** (x, weight?, bias?) over the last `dims` axes. With a bias there is always a weight. */
+  layerNorm: { readonly dims: number; readonly eps: number };
+  /** Mean over the last `dims` axes, kept as size 1. An engine may share it with the layerNorm of the same x. */
+  layerNormMean: { readonly dims: number };
+  /** 1/sqrt(variance + eps) over the last `dims` axes, kept as size 1; the variance is the biased one. */
+  layerNormInvStd: { readonly dims: number; readonly eps: number };
+}
+
+export interface ReduceAttrs {
+  readonly axes: readonly number[];
+  readonly keepDims: boolean;
+}
+
+export type OpName = keyof OpAttrs;

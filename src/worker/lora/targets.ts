@@ -1,0 +1,81 @@
+import { UserError } from "../formats/errors";
+import { type Model, type ModuleInfo, walkModules } from "../readers/model";
+import type { LoraConfig } from "./config";
+
+/** A Linear with known features: what an adapter can be put on. */
+export type TargetableLayer = ModuleInfo & {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias: boolean;
+};
+
+/** The model's Linear layers whose features are known, in registration order. */
+export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] {
+  return [...walkModules(model.root)].filter(isTargetable);
+}
+
+function isTargetable(module: ModuleInfo): module is TargetableLayer {
+  return (
+    module.kind === "Linear" &&
+    module.inFeatures !== undefined &&
+    module.outFeatures !== undefined &&
+    module.bias !== undefined
+  );
+}
+
+/**
+ * The layers the configuration targets, matched as PEFT matches them: a list entry equals the path or a suffix of it
+ * at a dot; a string is a regular expression for the whole path; "all-linear" is every Linear but the output head.
+ * Throws a UserError when nothing matches, naming what could be.
+ */
+export function matchTargets(model: Pick<Model, "root" | "className">, config: LoraConfig): TargetableLayer[] {
+  const layers = targetableLayers(model);
+  const wanted = selector(config.target_modules, layers);
+  const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, layers);
+  const matched = layers.filter((layer) => wanted(layer.path) && !excluded(layer.path));
+  if (matched.length === 0) throw new UserError(nothingMatched(model, config, layers));
+  const tooSmall = matched.find((layer) => config.r > Math.min(layer.inFeatures, layer.outFeatures));
+  if (tooSmall) {
+    const most = Math.min(tooSmall.inFeatures, tooSmall.outFeatures);
+    throw new UserError(
+      `rank ${config.r} is larger than layer ${tooSmall.path} (${tooSmall.inFeatures} → ${tooSmall.outFeatures}), whose weight has rank ${most} at most; use a rank of ${most} or less, or leave the layer out of the target modules`,
+    );
+  }
+  return matched;
+}
+
+/** Whether a path is chosen by a list of names or path suffixes. Never by substring: `key` is not `monkey_bars`. */
+export function matchesSuffix(path: string, names: readonly string[]): boolean {
+  return names.some((name) => path === name || path.endsWith(`.${name}`));
+}
+
+function selector(spec: readonly string[] | string, layers: readonly TargetableLayer[]): (path: string) => boolean {
+  if (typeof spec !== "string") return (path) => matchesSuffix(path, spec);
+  if (spec === "all-linear") {
+    const head = outputHead(layers);
+    return (path) => path !== head?.path;
+  }
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(`^(?:${spec})$`);
+  } catch (error) {
+    throw new UserError(`target modules "${spec}" is not a regular expression: ${(error as Error).message}`);
+  }
+  return (path) => pattern.test(path);
+}
+
+/** The last Linear by registration: what maps to classes or the vocabulary. A model of one Linear has no head apart. */
+export function outputHead(layers: readonly TargetableLayer[]): TargetableLayer | undefined {
+  return layers.length > 1 ? layers.at(-1) : undefined;
+}
+
+function nothingMatched(
+  model: Pick<Model, "className">,
+  config: LoraConfig,
+  layers: readonly TargetableLayer[],
+): string {
+  if (layers.length === 0) return `${model.className} has no Linear layer whose size is known, so there is nothing to adapt`;
+  const asked = typeof config.target_modules === "string" ? config.target_modules : config.target_modules.join(", ");
+  const names = [...new Set(layers.map((layer) => layer.path.split(".").at(-1)!))];
+  return `target modules "${asked}" match no layer of ${model.className}; its Linear layers are ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}`;
+}
