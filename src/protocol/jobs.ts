@@ -1,4 +1,13 @@
-import type { AnalyzeReport, MergeReport, Report, TrainMethod, TrainProgress, TrainReport, VerifyReport } from "./reports";
+import type {
+  AnalyzeReport,
+  EngineSummary,
+  MergeReport,
+  Report,
+  TrainMethod,
+  TrainProgress,
+  TrainReport,
+  VerifyReport,
+} from "./reports";
 
 /** What a job is asked to do. Sent by the editor or the command line to the worker, and by it to the compute process. */
 export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRequest;
@@ -106,10 +115,15 @@ export interface JobError {
 export type ComputeCommand =
   | { readonly type: "start"; readonly job: JobRequest }
   /** Finish early and report: training saves what it has. */
-  | { readonly type: "stop" };
+  | { readonly type: "stop" }
+  /** End without a result. */
+  | { readonly type: "cancel" }
+  /** Instead of "start": ask each engine whether it can run here. */
+  | { readonly type: "engines" };
 
-/** Compute process to worker. `result` or `error` comes once and last. */
+/** Compute process to worker. `result`, `engines` or `error` comes once and last. */
 export type ComputeEvent =
   | { readonly type: "progress"; readonly progress: JobProgress }
   | { readonly type: "result"; readonly report: Report }
+  | { readonly type: "engines"; readonly engines: readonly EngineSummary[] }
   | { readonly type: "error"; readonly error: JobError };

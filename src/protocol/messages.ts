@@ -44,10 +44,29 @@ export const TargetsRequest: RequestName<TargetsParams, TargetsResult> = { metho
 export interface InjectParams {
   readonly model: ModelChoice;
   readonly adapter: AdapterChoice;
+  /** Exact paths to target; the worker writes them as target modules that match these and no other module. */
+  readonly layers?: readonly string[];
   /** Absolute path of an adapter_config.json to write the choice to; not written when left out. */
   readonly saveTo?: string;
 }
 export const InjectRequest: RequestName<InjectParams, InjectionSummary> = { method: "loraLens/inject" };
+
+export interface AdapterParams {
+  /** Absolute path of the folder an adapter or a choice about one is kept in. */
+  readonly folder: string;
+}
+export interface AdapterResult {
+  /** What its adapter_config.json says. */
+  readonly adapter: AdapterChoice;
+  /** Model class it was made for, when the file says so. */
+  readonly class: string | null;
+  /** The folder has trained weights, too. */
+  readonly trained: boolean;
+}
+/** The choice kept in a folder; `adapter` is null when there is none. */
+export const AdapterRequest: RequestName<AdapterParams, { readonly adapter: AdapterResult | null }> = {
+  method: "loraLens/adapter",
+};
 
 export interface RunJobParams {
   /** Names the job in progress notifications and stop requests. */
@@ -73,6 +92,11 @@ export const EnginesRequest: RequestName<Record<string, never>, { readonly engin
   method: "loraLens/engines",
 };
 
+/** A report as one HTML page that needs no other file, no network and no editor. */
+export const HtmlRequest: RequestName<{ readonly report: Report }, { readonly html: string }> = {
+  method: "loraLens/html",
+};
+
 /** Settings the worker needs; sent on start and on change, as LSP `initializationOptions` and by this notification. */
 export interface WorkerSettings {
   readonly rank: number;
@@ -81,6 +105,15 @@ export interface WorkerSettings {
   readonly diagnostics: boolean;
 }
 export const SettingsNotification: NotificationName<WorkerSettings> = { method: "loraLens/settings" };
+
+/** What the worker is doing with open files. Sent on change. */
+export interface ReadingState {
+  /** `slow`: a reading has taken longer than a second. `failed`: the last one crashed or ran out of time. */
+  readonly state: "idle" | "reading" | "slow" | "failed";
+  /** With `slow` and `failed`: in words. */
+  readonly message?: string;
+}
+export const ReadingStateNotification: NotificationName<ReadingState> = { method: "loraLens/readingState" };
 
 /** The `data` of a ResponseError whose request failed. */
 export type ErrorData = JobError;

@@ -4,7 +4,12 @@ import type { Report } from "./reports";
 /** What a panel shows: a finished report, a job under way, or what went wrong. */
 export type PanelState =
   | { readonly type: "report"; readonly report: Report }
-  | { readonly type: "running"; readonly title: string; readonly progress: JobProgress; readonly losses: readonly number[] }
+  | {
+      readonly type: "running";
+      readonly title: string;
+      readonly progress: JobProgress;
+      readonly losses: readonly number[];
+    }
   | { readonly type: "failed"; readonly title: string; readonly message: string };
 
 /** Extension to page. Nothing is sent before the page's "ready". */

@@ -12,7 +12,7 @@ export type Availability =
       /** A GPU interface implemented on the CPU: right but slow. `auto` never picks it. */
       readonly software?: boolean;
     }
-  | { readonly available: false; /** Why not, and what to do about it. */ readonly reason: string };
+  | { readonly available: false /** Why not, and what to do about it. */; readonly reason: string };
 
 /** Where a parameter's value comes from: bytes in a file, which are mapped and not copied, or memory. */
 export type ParameterValue = TensorRef | Tensor;

@@ -2,7 +2,7 @@ import { type DType, isFloating } from "../formats/dtype";
 import { sizeOf, type TensorData } from "../formats/tensor";
 import { Node, type Shape, type SourcePlace } from "./node";
 import type { OpName, ReduceAttrs } from "./ops";
-import { broadcast, sameShape, ShapeError, shapeText } from "./shapes";
+import { broadcast, ShapeError, sameShape, shapeText } from "./shapes";
 
 /**
  * Constructors of nodes: one function an op, each with its shape and dtype rule. They throw a ShapeError when the
@@ -89,8 +89,23 @@ export function arange(length: number, dtype: DType, start = 0, step = 1): Node<
 // Elementwise
 
 type Unary =
-  | "neg" | "abs" | "sign" | "exp" | "log" | "sqrt" | "reciprocal" | "sin" | "cos" | "tanh" | "sigmoid" | "erf"
-  | "relu" | "floor" | "ceil" | "round" | "not";
+  | "neg"
+  | "abs"
+  | "sign"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "reciprocal"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "sigmoid"
+  | "erf"
+  | "relu"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "not";
 
 export function unary(op: Unary, x: Node): Node {
   return make(op, [x], {}, x.shape, x.dtype);
@@ -109,7 +124,18 @@ export function dropout(x: Node, p: number): Node {
 }
 
 type Binary =
-  | "add" | "sub" | "mul" | "div" | "pow" | "maximum" | "minimum" | "equal" | "less" | "lessEqual" | "and" | "or";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "maximum"
+  | "minimum"
+  | "equal"
+  | "less"
+  | "lessEqual"
+  | "and"
+  | "or";
 
 export function binary(op: Binary, a: Node, b: Node): Node {
   if (a.dtype !== b.dtype) throw new TypeError(`${op} of ${a.dtype} and ${b.dtype}: cast one of them first`);
@@ -210,7 +236,13 @@ export function transpose(x: Node, perm: readonly number[]): Node {
     throw new ShapeError(`[${perm.join(", ")}] does not permute the dimensions of ${shapeText(x.shape)}`);
   }
   if (perm.every((p, i) => p === i)) return x;
-  return make("transpose", [x], { perm }, perm.map((p) => x.shape[p]!), x.dtype);
+  return make(
+    "transpose",
+    [x],
+    { perm },
+    perm.map((p) => x.shape[p]!),
+    x.dtype,
+  );
 }
 
 export function expand(x: Node, shape: Shape): Node {
@@ -257,13 +289,25 @@ export function concat(parts: readonly Node[], axis: number): Node {
   }
   if (parts.length === 1) return first;
   const length = parts.reduce((n, p) => n + p.shape[axis]!, 0);
-  return make("concat", parts, { axis }, first.shape.map((d, i) => (i === axis ? length : d)), first.dtype);
+  return make(
+    "concat",
+    parts,
+    { axis },
+    first.shape.map((d, i) => (i === axis ? length : d)),
+    first.dtype,
+  );
 }
 
 export function pad(x: Node, before: readonly number[], after: readonly number[], value = 0): Node {
   if ([...before, ...after].some((p) => p < 0)) throw new ShapeError("padding must not be negative");
   if ([...before, ...after].every((p) => p === 0)) return x;
-  return make("pad", [x], { before, after, value }, x.shape.map((d, i) => d + before[i]! + after[i]!), x.dtype);
+  return make(
+    "pad",
+    [x],
+    { before, after, value },
+    x.shape.map((d, i) => d + before[i]! + after[i]!),
+    x.dtype,
+  );
 }
 
 // Indexing
@@ -312,7 +356,12 @@ export function reduce(op: Reduce, x: Node, axes: readonly number[], keepDims: b
 
 /** Over every axis, to a scalar. */
 export function reduceAll(op: Reduce, x: Node): Node {
-  return reduce(op, x, x.shape.map((_, i) => i), false);
+  return reduce(
+    op,
+    x,
+    x.shape.map((_, i) => i),
+    false,
+  );
 }
 
 function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {

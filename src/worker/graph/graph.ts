@@ -1,5 +1,4 @@
-import { Node } from "./node";
-import { is } from "./node";
+import { is, Node } from "./node";
 
 /**
  * A computation: named inputs to named outputs over the nodes reachable from the outputs. Immutable.
@@ -31,7 +30,8 @@ export class Graph {
 
   output(name: string): Node {
     const node = this.outputs.get(name);
-    if (!node) throw new RangeError(`graph ${this.name} has no output "${name}"; it has ${[...this.outputs.keys()].join(", ")}`);
+    if (!node)
+      throw new RangeError(`graph ${this.name} has no output "${name}"; it has ${[...this.outputs.keys()].join(", ")}`);
     return node;
   }
 
@@ -68,14 +68,14 @@ export function topological(roots: readonly Node[]): Node[] {
 
 /**
  * Rebuilds a graph bottom-up. `rewrite` sees each node once with its inputs already replaced and returns what stands
- * in its place; return `keep()` to leave it as it is (with the new inputs).
+ * in its place; return `keep()` to leave it as it is (with the new inputs). `original` is the node of the given graph.
  */
-export function rewrite(graph: Graph, replace: (node: Node, keep: () => Node) => Node): Graph {
+export function rewrite(graph: Graph, replace: (node: Node, keep: () => Node, original: Node) => Node): Graph {
   const done = new Map<Node, Node>();
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((n) => done.get(n)!);
-    const keep = () => (inputs.every((n, i) => n === node.inputs[i]) ? node : withInputs(node, inputs));
-    done.set(node, replace(withInputs(node, inputs), keep));
+    const renewed = withInputs(node, inputs);
+    done.set(node, replace(renewed, () => renewed, node));
   }
   const outputs = new Map([...graph.outputs].map(([name, node]) => [name, done.get(node)!] as const));
   const inputs = graph.inputs.map((node) => {

@@ -74,7 +74,8 @@ function nothingMatched(
   config: LoraConfig,
   layers: readonly TargetableLayer[],
 ): string {
-  if (layers.length === 0) return `${model.className} has no Linear layer whose size is known, so there is nothing to adapt`;
+  if (layers.length === 0)
+    return `${model.className} has no Linear layer whose size is known, so there is nothing to adapt`;
   const asked = typeof config.target_modules === "string" ? config.target_modules : config.target_modules.join(", ");
   const names = [...new Set(layers.map((layer) => layer.path.split(".").at(-1)!))];
   return `target modules "${asked}" match no layer of ${model.className}; its Linear layers are ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}`;

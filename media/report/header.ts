@@ -1,0 +1,34 @@
+import { button } from "./controls";
+import { element } from "./dom";
+import { fileName } from "./format";
+import type { Host } from "./host";
+
+/** A page's title with the model it is about and, in the editor, the buttons that save the report. */
+export function header(
+  title: string,
+  subject: { readonly model: string; readonly file?: string },
+  host: Host,
+): HTMLElement {
+  return element(
+    "header",
+    {},
+    element(
+      "div",
+      {},
+      element("h1", {}, title),
+      element(
+        "p",
+        { class: "subject" },
+        element("code", {}, subject.model),
+        subject.file !== undefined && element("span", { title: subject.file }, ` in ${fileName(subject.file)}`),
+      ),
+    ),
+    host.editor &&
+      element(
+        "div",
+        { class: "actions" },
+        button("Save as JSON", () => host.post({ type: "save", format: "json" }), "secondary"),
+        button("Save as HTML", () => host.post({ type: "save", format: "html" }), "secondary"),
+      ),
+  );
+}

@@ -1,0 +1,26 @@
+import type { FromPage, PanelState } from "../../src/protocol/panel";
+
+/** Choices people made on the page, kept while it is hidden and across a reload of the window. */
+export interface Choices {
+  readonly rank?: number;
+  readonly sort?: { readonly column: string; readonly descending: boolean };
+  readonly filter?: string;
+  readonly targetedOnly?: boolean;
+}
+
+/** What is around the page: the editor, or nothing when the page was saved as a file. */
+export interface Host {
+  /** False in a saved page: there is no editor to ask. */
+  readonly editor: boolean;
+  post(message: FromPage): void;
+  readonly choices: Choices;
+  choose(choices: Choices): void;
+}
+
+/** A page's content for one kind of state. */
+export interface View {
+  readonly element: HTMLElement;
+  /** Takes a later state of the same kind in place; false when this view cannot show it. */
+  update(state: PanelState): boolean;
+  dispose(): void;
+}

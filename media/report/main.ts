@@ -1,0 +1,110 @@
+/** The page of every panel, and of a report saved as a file: shows a PanelState, nothing else. */
+import type { FromPage, PanelState, ToPage } from "../../src/protocol/panel";
+import type { Report } from "../../src/protocol/reports";
+import { analyzePage } from "./analyze";
+import type { Chart } from "./charts";
+import { element } from "./dom";
+import type { Choices, Host, View } from "./host";
+import { mergePage } from "./merge";
+import { runningPage, trainPage } from "./train";
+import { verifyPage } from "./verify";
+
+interface Kept {
+  readonly state?: PanelState;
+  readonly choices: Choices;
+}
+
+interface VsCode {
+  postMessage(message: FromPage): void;
+  getState(): Kept | undefined;
+  setState(kept: Kept): void;
+}
+declare const acquireVsCodeApi: (() => VsCode) | undefined;
+
+const vscode = typeof acquireVsCodeApi === "function" ? acquireVsCodeApi() : undefined;
+
+let kept: Kept = vscode?.getState() ?? { choices: {} };
+function keep(next: Kept): void {
+  kept = next;
+  vscode?.setState(next);
+}
+
+const host: Host = {
+  editor: vscode !== undefined,
+  post: (message) => vscode?.postMessage(message),
+  get choices() {
+    return kept.choices;
+  },
+  choose: (choices) => keep({ ...kept, choices }),
+};
+
+let current: View | undefined;
+
+function show(state: PanelState): void {
+  if (current?.update(state)) return;
+  current?.dispose();
+  current = viewOf(state);
+  document.body.replaceChildren(current.element);
+}
+
+function viewOf(state: PanelState): View {
+  switch (state.type) {
+    case "running":
+      return runningPage(state, host);
+    case "failed":
+      return still(
+        element(
+          "main",
+          {},
+          element("header", {}, element("h1", {}, state.title)),
+          element("p", { class: "verdict failed", role: "alert" }, "✗ It could not be done"),
+          element("p", { class: "failure" }, state.message),
+        ),
+      );
+    case "report":
+      return reportView(state.report);
+  }
+}
+
+function reportView(report: Report): View {
+  switch (report.kind) {
+    case "verify":
+      return still(verifyPage(report, host));
+    case "merge":
+      return still(mergePage(report, host));
+    case "analyze": {
+      const { element: page, charts } = analyzePage(report, host);
+      return still(page, charts);
+    }
+    case "train": {
+      const { element: page, charts } = trainPage(report, host);
+      return still(page, charts);
+    }
+  }
+}
+
+/** A view that a later state replaces as a whole. */
+function still(page: HTMLElement, charts: readonly Chart[] = []): View {
+  return {
+    element: page,
+    update: () => false,
+    dispose: () => {
+      for (const chart of charts) chart.dispose();
+    },
+  };
+}
+
+if (vscode) {
+  window.addEventListener("message", ({ data }: MessageEvent<ToPage>) => {
+    if (data?.type !== "state") return;
+    keep({ ...kept, state: data.state });
+    show(data.state);
+  });
+  if (kept.state) show(kept.state);
+  vscode.postMessage({ type: "ready" });
+} else {
+  document.documentElement.classList.add("standalone");
+  const embedded = document.getElementById("report")?.textContent;
+  if (embedded) show({ type: "report", report: JSON.parse(embedded) as Report });
+  else document.body.replaceChildren(element("p", {}, "This page holds no report."));
+}

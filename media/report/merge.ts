@@ -1,0 +1,46 @@
+import type { MergeReport } from "../../src/protocol/reports";
+import { button } from "./controls";
+import { element, facts, section, table, verdict } from "./dom";
+import { bytes, count, decimal, fileName, percent } from "./format";
+import { header } from "./header";
+import type { Host } from "./host";
+
+export function mergePage(report: MergeReport, host: Host): HTMLElement {
+  const { merged } = report;
+  return element(
+    "main",
+    {},
+    header("Merge", { model: report.model }, host),
+    verdict(true, `Merged the adapter into ${count(merged.length)} ${merged.length === 1 ? "layer" : "layers"}`),
+    facts([
+      { label: "File", value: fileName(report.output), note: report.output },
+      { label: "Size", value: bytes(report.bytes), note: `${count(report.tensors)} tensors` },
+      { label: "Adapter", value: fileName(report.adapter), note: report.adapter },
+    ]),
+    host.editor &&
+      element(
+        "p",
+        {},
+        button("Open", () => host.post({ type: "openOutput" }), "secondary"),
+      ),
+    section(
+      "What changed",
+      table(
+        "Change of each merged layer's weight",
+        [
+          { text: "Layer" },
+          { text: "Norm of the change", numeric: true },
+          { text: "Norm of the weight", numeric: true },
+          { text: "Change", numeric: true },
+        ],
+        merged.map(({ path, deltaNorm, weightNorm }) => [
+          { text: path },
+          { text: decimal(deltaNorm), numeric: true },
+          { text: decimal(weightNorm), numeric: true },
+          { text: weightNorm > 0 ? percent((100 * deltaNorm) / weightNorm) : "from zero", numeric: true },
+        ]),
+      ),
+      element("p", { class: "hint" }, "Norms are Frobenius norms; the change is scaling · B A."),
+    ),
+  );
+}

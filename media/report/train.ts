@@ -1,0 +1,198 @@
+import type { PanelState } from "../../src/protocol/panel";
+import type { EpochResult, TrainProgress, TrainReport } from "../../src/protocol/reports";
+import { type Chart, type ChartSpec, chart } from "./charts";
+import { button, disable, progressRing } from "./controls";
+import { type Cell, element, facts, section, table, verdict } from "./dom";
+import { count, decimal, duration, fileName, percent, share } from "./format";
+import { header } from "./header";
+import type { Host, View } from "./host";
+import { smoothed, thinned } from "./losses";
+
+type Running = Extract<PanelState, { type: "running" }>;
+
+function lossChart(losses: readonly number[]): ChartSpec {
+  return {
+    kind: "line",
+    title: "Training loss",
+    description:
+      losses.length === 0
+        ? "No step is done yet."
+        : `${count(losses.length)} steps, from ${decimal(losses[0]!)} to ${decimal(losses.at(-1)!)}.`,
+    x: { name: "step", format: count },
+    y: { name: "loss", format: decimal },
+    lines: [
+      { name: "each step", points: thinned(losses), faint: true },
+      { name: "smoothed", points: smoothed(losses) },
+    ],
+  };
+}
+
+/** A job under way; with training's own numbers and curve when it trains. Updated in place, so that focus stays. */
+export function runningPage(first: Running, host: Host): View {
+  const ring = progressRing(first.title);
+  const message = element("p", { class: "message", role: "status", "aria-live": "polite" });
+  const bar = element("progress", { max: 1, "aria-label": first.title });
+  const numbers = element("div", {});
+  const results = element("div", {});
+  const curve = element("div", {});
+  const stop = button("Stop", () => {
+    host.post({ type: "stop" });
+    disable(stop, "Stopping…");
+  });
+  let drawn: Chart | undefined;
+  const validations = new Map<number, EpochResult>();
+
+  const show = ({ progress, losses }: Running) => {
+    message.textContent = progress.message;
+    bar.value = progress.fraction;
+    const { training } = progress;
+    numbers.replaceChildren(
+      facts(training ? trainingFacts(training) : plainFacts(progress.fraction, progress.secondsLeft)),
+    );
+    if (training?.validation) {
+      validations.set(training.validation.epoch, training.validation);
+      results.replaceChildren(section("Validation", epochTable([...validations.values()])));
+    }
+    if (losses.length > 0) {
+      if (!drawn) {
+        drawn = chart(lossChart(losses));
+        curve.replaceChildren(drawn.element);
+      } else drawn.update(lossChart(losses));
+    }
+  };
+  show(first);
+  return {
+    element: element(
+      "main",
+      {},
+      element(
+        "header",
+        {},
+        element("div", { class: "busy" }, ring, element("h1", {}, first.title)),
+        element("div", { class: "actions" }, stop),
+      ),
+      message,
+      bar,
+      numbers,
+      curve,
+      results,
+    ),
+    update: (state) => {
+      if (state.type !== "running" || state.title !== first.title) return false;
+      show(state);
+      return true;
+    },
+    dispose: () => drawn?.dispose(),
+  };
+}
+
+function plainFacts(fraction: number, secondsLeft: number | undefined) {
+  const done = { label: "Done", value: share(fraction) };
+  return secondsLeft === undefined ? [done] : [done, { label: "Time left", value: duration(secondsLeft) }];
+}
+
+function trainingFacts({ step, steps, epoch, epochs, samplesPerSecond, secondsLeft }: TrainProgress) {
+  return [
+    { label: "Step", value: `${count(step)} of ${count(steps)}` },
+    { label: "Epoch", value: `${count(epoch)} of ${count(epochs)}` },
+    { label: "Speed", value: `${count(samplesPerSecond)} samples/s` },
+    { label: "Time left", value: duration(secondsLeft) },
+  ];
+}
+
+function epochTable(epochs: readonly EpochResult[]): HTMLElement {
+  const accuracy = epochs.some(({ validationAccuracy }) => validationAccuracy !== null);
+  const numeric = (text: string): Cell => ({ text, numeric: true });
+  return table(
+    "Results of each epoch",
+    [
+      { text: "Epoch" },
+      { text: "Training loss", numeric: true },
+      { text: "Validation loss", numeric: true },
+      ...(accuracy ? [{ text: "Validation accuracy", numeric: true }] : []),
+    ],
+    epochs.map(({ epoch, trainLoss, validationLoss, validationAccuracy }) => [
+      { text: count(epoch) },
+      numeric(decimal(trainLoss)),
+      numeric(decimal(validationLoss)),
+      ...(accuracy ? [numeric(validationAccuracy === null ? "" : share(validationAccuracy))] : []),
+    ]),
+  );
+}
+
+const METHODS = { lora: "LoRA", full: "Full fine-tuning", head: "Last layer only" } as const;
+const LOSSES = { "cross-entropy": "cross-entropy", "mean-squared-error": "mean squared error" } as const;
+
+export function trainPage(report: TrainReport, host: Host): { element: HTMLElement; charts: readonly Chart[] } {
+  const { before, after, epochs, samples, output, injection } = report;
+  const drawn = report.losses.length > 0 ? chart(lossChart(report.losses)) : undefined;
+  const change = `${decimal(before.loss)} → ${decimal(after.loss)}`;
+  const adapter = report.method === "lora" ? "Adapter" : "Weights";
+  const done = report.stopped
+    ? `Stopped after ${count(report.losses.length)} steps; what was trained until then is saved`
+    : `Finished ${count(epochs.length)} ${epochs.length === 1 ? "epoch" : "epochs"} in ${duration(report.seconds)}`;
+  const page = element(
+    "main",
+    {},
+    header("Training", report, host),
+    report.stopped ? element("p", { class: "verdict stopped", role: "status" }, "■ ", done) : verdict(true, done),
+    facts([
+      ...(before.accuracy !== null && after.accuracy !== null
+        ? [
+            {
+              label: "Validation accuracy",
+              value: `${share(before.accuracy)} → ${share(after.accuracy)}`,
+              note: "before → after",
+            },
+          ]
+        : []),
+      { label: "Validation loss", value: change, note: LOSSES[report.loss] },
+      {
+        label: "Trainable",
+        value: percent(report.percent),
+        note: `${count(report.trainable)} of ${count(report.total)}`,
+      },
+      {
+        label: "Method",
+        value: METHODS[report.method],
+        ...(injection
+          ? { note: `rank ${injection.rank} · alpha ${injection.alpha} · ${count(injection.targets.length)} layers` }
+          : {}),
+      },
+      {
+        label: "Speed",
+        value: `${count(report.samplesPerSecond)} samples/s`,
+        note: `${report.engine}, ${report.device}`,
+      },
+    ]),
+    section(
+      `${adapter} saved`,
+      element("p", {}, element("code", {}, output.folder)),
+      element(
+        "ul",
+        { class: "files" },
+        ...output.files.map((file) => element("li", {}, element("code", {}, fileName(file)))),
+      ),
+      host.editor && button("Open", () => host.post({ type: "openOutput" }), "secondary"),
+    ),
+    drawn && section("Loss", drawn.element),
+    epochs.length > 0 && section("Epochs", epochTable(epochs)),
+    section(
+      "How it was trained",
+      table(
+        "Settings of the training",
+        [{ text: "Setting" }, { text: "Value" }],
+        [
+          ["Data", report.data],
+          ["Samples", `${count(samples.train)} to train, ${count(samples.validation)} to validate`],
+          ["Batch size", count(report.batchSize)],
+          ["Learning rate", decimal(report.learningRate)],
+          ["Seed", String(report.seed)],
+          ["Loss", LOSSES[report.loss]],
+          ["Duration", duration(report.seconds)],
+        ].map((row) => row.map((text) => ({ text: text! }))),
+      ),
+    ),
+  );
+  return { element: page, charts: drawn ? [drawn] : [] };
+}

@@ -1,0 +1,82 @@
+import type { VerifyCheck, VerifyReport } from "../../src/protocol/reports";
+import { element, facts, mark, section, verdict } from "./dom";
+import { count, duration, factor, fileName, percent, scientific, shape } from "./format";
+import { header } from "./header";
+import type { Host } from "./host";
+
+export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
+  const { injection, checks } = report;
+  const failed = checks.filter((check) => !check.passed);
+  const outcome = report.passed
+    ? `All ${checks.length} checks passed`
+    : `${failed.length} of ${checks.length} checks failed: ${failed.map(({ title }) => title).join(", ")}`;
+  const inputs = report.inputs.map(({ name, shape: dims, dtype }) => `${name} ${shape(dims)} ${dtype}`).join(", ");
+  return element(
+    "main",
+    {},
+    header("Verification", injection, host),
+    verdict(report.passed, outcome),
+    facts([
+      {
+        label: "Adapter",
+        value: `rank ${injection.rank}`,
+        note: `alpha ${injection.alpha} · scale ${scientific(injection.scaling)}`,
+      },
+      {
+        label: "Targets",
+        value: `${count(injection.targets.length)} ${injection.targets.length === 1 ? "layer" : "layers"}`,
+        note: injection.targets.map(({ path }) => path).join(", "),
+      },
+      {
+        label: "Trainable",
+        value: count(injection.trainable),
+        note: `${percent(injection.percent)} of ${count(injection.total)}`,
+      },
+      { label: "Engine", value: report.engine, note: report.device },
+      { label: "Time", value: duration(report.seconds), note: `seed ${report.seed}` },
+    ]),
+    section("Checks", element("ol", { class: "checks" }, ...checks.map(checkRow))),
+    section(
+      "What was run",
+      element(
+        "dl",
+        { class: "plain" },
+        ...pair("Inputs", `${inputs} (${report.inputsFrom})`),
+        ...pair("Weights", report.weights),
+        ...pair(
+          "Model",
+          `${injection.model} in ${fileName(injection.file)}, ${count(injection.baseParameters)} parameters`,
+        ),
+        ...pair("Reduction", factor(injection.targets.reduce((sum, { full }) => sum + full, 0) / injection.trainable)),
+      ),
+    ),
+  );
+}
+
+function pair(term: string, value: string): [HTMLElement, HTMLElement] {
+  return [element("dt", {}, term), element("dd", {}, value)];
+}
+
+function checkRow(check: VerifyCheck): HTMLElement {
+  const { id, title, meaning, measured, unit, relation, bound, boundFrom, passed, detail } = check;
+  const sign = relation === "at-most" ? (passed ? "≤" : ">") : passed ? "≥" : "<";
+  return element(
+    "li",
+    { class: `check ${passed ? "passed" : "failed"}`, "data-check": id },
+    mark(passed),
+    element(
+      "div",
+      { class: "check-text" },
+      element("h3", {}, title, element("span", { class: "outcome" }, passed ? "passed" : "failed")),
+      element("p", {}, meaning),
+      detail !== undefined && element("p", { class: "detail" }, detail),
+      element("details", {}, element("summary", {}, "Why this bound"), element("p", {}, boundFrom)),
+    ),
+    element(
+      "p",
+      { class: "measured" },
+      element("span", { class: "number" }, `${scientific(measured)} ${sign} ${scientific(bound)}`),
+      element("small", {}, unit),
+    ),
+  );
+}

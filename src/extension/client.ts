@@ -1,0 +1,169 @@
+import { type CancellationToken, type Disposable, EventEmitter, type OutputChannel, workspace } from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  type ErrorHandler,
+  LanguageClient,
+  type LanguageClientOptions,
+  type ServerOptions,
+  State,
+  TransportKind,
+} from "vscode-languageclient/node";
+import {
+  JobProgressNotification,
+  type JobProgressParams,
+  type NotificationName,
+  type ReadingState,
+  ReadingStateNotification,
+  type RequestName,
+  SettingsNotification,
+} from "../protocol/messages";
+import { showError } from "./errors";
+import { readSettings, SECTION, workerSettings } from "./settings";
+
+export type WorkerState =
+  | { readonly state: "stopped" | "starting" }
+  | { readonly state: "running"; readonly reading: ReadingState }
+  | { readonly state: "crashed"; readonly message: string };
+
+/** A worker that dies this often within the window is not started again by itself. */
+const MOST_CRASHES = 4;
+const CRASH_WINDOW_MS = 3 * 60_000;
+
+/**
+ * The worker process and the language client that talks to it. It starts on the first request or on `start`, starts
+ * again when it dies, and gives up with a message when it keeps dying.
+ */
+export class WorkerClient implements Disposable {
+  private client: LanguageClient | undefined;
+  private starting: Promise<LanguageClient> | undefined;
+  private crashes: number[] = [];
+  /** It kept dying, and only the person's own command may start it again. */
+  private gaveUp = false;
+  private readonly stateEmitter = new EventEmitter<WorkerState>();
+  private readonly progressEmitter = new EventEmitter<JobProgressParams>();
+  private readonly settingsListener: Disposable;
+
+  readonly onState = this.stateEmitter.event;
+  readonly onProgress = this.progressEmitter.event;
+
+  constructor(
+    private readonly module: string,
+    private readonly log: OutputChannel,
+  ) {
+    this.settingsListener = workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration(SECTION)) void this.sendSettings();
+    });
+  }
+
+  /** Starts the worker, or gives the running one. Rejects with a message for people when it cannot start. */
+  start(): Promise<LanguageClient> {
+    this.starting ??= this.launch();
+    return this.starting;
+  }
+
+  /** Starts the worker for a file that was opened, unless it has kept dying. */
+  async startForFile(): Promise<void> {
+    if (!this.gaveUp) await this.start();
+  }
+
+  /** Sends a request, starting the worker first if need be. Rejects with the worker's ResponseError. */
+  async request<P, R>(name: RequestName<P, R>, params: P, token?: CancellationToken): Promise<R> {
+    const client = await this.start();
+    return client.sendRequest<R>(name.method, params, token);
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    this.crashes = [];
+    this.gaveUp = false;
+    await this.start();
+  }
+
+  dispose(): void {
+    this.settingsListener.dispose();
+    void this.stop();
+    this.stateEmitter.dispose();
+    this.progressEmitter.dispose();
+  }
+
+  /** Ends the worker; a later request starts it again. */
+  async stop(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    this.starting = undefined;
+    if (client?.needsStop()) await client.stop();
+    await client?.dispose();
+  }
+
+  private async launch(): Promise<LanguageClient> {
+    this.stateEmitter.fire({ state: "starting" });
+    const server: ServerOptions = {
+      module: this.module,
+      args: ["serve"],
+      transport: TransportKind.ipc,
+      options: { execArgv: [] },
+    };
+    const client = new LanguageClient(SECTION, "LoRA Lens", server, this.clientOptions());
+    this.client = client;
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) this.stateEmitter.fire({ state: "running", reading: { state: "idle" } });
+    });
+    this.on(client, ReadingStateNotification, (reading) => this.stateEmitter.fire({ state: "running", reading }));
+    this.on(client, JobProgressNotification, (progress) => this.progressEmitter.fire(progress));
+    try {
+      await client.start();
+    } catch (error) {
+      this.client = undefined;
+      this.starting = undefined;
+      this.gaveUp = true;
+      const message = `The LoRA Lens worker did not start: ${error instanceof Error ? error.message : String(error)}`;
+      this.stateEmitter.fire({ state: "crashed", message });
+      throw new Error(message);
+    }
+    return client;
+  }
+
+  private clientOptions(): LanguageClientOptions {
+    return {
+      documentSelector: [
+        { language: "python", scheme: "file" },
+        { language: "python", scheme: "untitled" },
+      ],
+      outputChannel: this.log,
+      initializationOptions: workerSettings(readSettings()),
+      errorHandler: this.errorHandler(),
+      markdown: { isTrusted: false, supportHtml: false },
+    };
+  }
+
+  private errorHandler(): ErrorHandler {
+    return {
+      error: (_error, _message, count) => ({ action: (count ?? 0) < 4 ? ErrorAction.Continue : ErrorAction.Shutdown }),
+      closed: () => {
+        const now = Date.now();
+        this.crashes = [...this.crashes.filter((at) => now - at < CRASH_WINDOW_MS), now];
+        if (this.crashes.length < MOST_CRASHES) {
+          this.stateEmitter.fire({ state: "starting" });
+          return { action: CloseAction.Restart, handled: true };
+        }
+        this.client = undefined;
+        this.starting = undefined;
+        this.gaveUp = true;
+        const message = `The LoRA Lens worker crashed ${this.crashes.length} times in a row and was not started again. Its log says why; "LoRA Lens: Restart Worker" starts it anew.`;
+        this.stateEmitter.fire({ state: "crashed", message });
+        void showError(new Error(message));
+        return { action: CloseAction.DoNotRestart, handled: true };
+      },
+    };
+  }
+
+  private on<P>(client: LanguageClient, name: NotificationName<P>, handle: (params: P) => void): void {
+    client.onNotification(name.method, handle);
+  }
+
+  private async sendSettings(): Promise<void> {
+    if (!this.client?.isRunning()) return;
+    await this.client.sendNotification(SettingsNotification.method, workerSettings(readSettings()));
+  }
+}

@@ -1,0 +1,39 @@
+import { commands, Disposable } from "vscode";
+import { COMMANDS } from "../protocol/commands";
+import type { CommandContext } from "./context";
+import { showError } from "./errors";
+import { inject } from "./inject";
+import { merge } from "./merge";
+import { analyze, verify } from "./report";
+import { stopTraining, train } from "./train";
+
+/** What each command does. `argument` is a lens's LensTarget, a file of the explorer, or nothing. */
+const HANDLERS: Readonly<
+  Record<keyof typeof COMMANDS, (context: CommandContext, argument: unknown) => Promise<void> | void>
+> = {
+  inject,
+  verify,
+  analyze,
+  train,
+  stopTraining,
+  merge,
+  restartWorker: ({ client }) => client.restart(),
+  showLog: ({ log }) => log.show(),
+};
+
+/**
+ * Registers every command. A handler that needs the worker starts it; when that fails, and for any other error, the
+ * person is told what, where and what to do.
+ */
+export function registerCommands(context: CommandContext): Disposable {
+  const registered = Object.entries(COMMANDS).map(([name, id]) =>
+    commands.registerCommand(id, async (argument: unknown) => {
+      try {
+        await HANDLERS[name as keyof typeof COMMANDS](context, argument);
+      } catch (error) {
+        await showError(error);
+      }
+    }),
+  );
+  return Disposable.from(...registered);
+}

@@ -1,0 +1,57 @@
+import { type ExtensionContext, type TextDocument, Uri, window, workspace } from "vscode";
+import { MODEL_TEXT } from "../protocol/commands";
+import { HtmlRequest } from "../protocol/messages";
+import { WorkerClient } from "./client";
+import { registerCommands } from "./commands";
+import { showError } from "./errors";
+import { Jobs } from "./jobs";
+import { Memory } from "./memory";
+import { looksLikeModel } from "./modelFile";
+import { Panels } from "./panels/panels";
+import { createStatus } from "./status";
+
+let client: WorkerClient | undefined;
+
+/** Builds the parts and registers them. The worker starts with the first model file or the first command. */
+export function activate(context: ExtensionContext): void {
+  const { extensionUri, subscriptions } = context;
+  const log = window.createOutputChannel("LoRA Lens", { log: true });
+  const worker = new WorkerClient(Uri.joinPath(extensionUri, "dist", "worker.js").fsPath, log);
+  client = worker;
+  const jobs = new Jobs(worker);
+  const panels = new Panels({
+    extensionUri,
+    html: async (report) => (await worker.request(HtmlRequest, { report })).html,
+  });
+  const memory = new Memory(context.workspaceState);
+  subscriptions.push(
+    log,
+    worker,
+    jobs,
+    panels,
+    createStatus(worker, jobs),
+    registerCommands({ extensionUri, client: worker, jobs, panels, memory, log }),
+  );
+  startWithFirstModel(worker, context);
+}
+
+export async function deactivate(): Promise<void> {
+  await client?.stop();
+}
+
+function startWithFirstModel(worker: WorkerClient, { subscriptions }: ExtensionContext): void {
+  const look = (document: TextDocument) => {
+    if (looksLikeModel(document)) worker.startForFile().catch(showError);
+  };
+  workspace.textDocuments.forEach(look);
+  subscriptions.push(
+    workspace.onDidOpenTextDocument(look),
+    // A file may become a model's while it is written: the changed lines tell, without reading all of it each time.
+    workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+      const isModel = ({ text, range }: (typeof contentChanges)[number]) =>
+        MODEL_TEXT.test(text) ||
+        MODEL_TEXT.test(document.lineAt(Math.min(range.start.line, document.lineCount - 1)).text);
+      if (document.languageId === "python" && contentChanges.some(isModel)) worker.startForFile().catch(showError);
+    }),
+  );
+}

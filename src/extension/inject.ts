@@ -1,0 +1,121 @@
+import { isAbsolute, join } from "node:path";
+import { commands, Uri, window } from "vscode";
+import { COMMANDS, type LensTarget } from "../protocol/commands";
+import { InjectRequest, TargetsRequest } from "../protocol/messages";
+import type { InjectionSummary } from "../protocol/reports";
+import { type CommandContext, requireTrust, savedAdapter } from "./context";
+import { chooseModel } from "./modelFile";
+import { readSettings } from "./settings";
+import { type Checked, inputText, pickMany, runSteps } from "./steps";
+
+const count = (n: number) => n.toLocaleString("en-US");
+
+/** Asks for layers, rank, alpha and folder; keeps the choice in an adapter_config.json and shows what it costs. */
+export async function inject(context: CommandContext, argument: unknown): Promise<void> {
+  const { client, memory } = context;
+  const model = await chooseModel(client, argument);
+  if (!model) return;
+  requireTrust("Keeping an adapter's choice in a file");
+  const saved = await savedAdapter(context, model);
+  const at = { uri: model.uri.toString(), class: model.class };
+  const choice = {
+    rank: saved?.adapter.rank ?? readSettings().rank,
+    alpha: saved?.adapter.alpha ?? readSettings().alpha,
+    folder: memory.adapterFolder(model),
+  };
+
+  const { layers } = await client.request(TargetsRequest, { ...at, rank: choice.rank });
+  const items = layers.map((layer) => ({
+    label: layer.path,
+    description: `${count(layer.inFeatures)} → ${count(layer.outFeatures)} · ${count(layer.lora)} trainable · line ${layer.line}`,
+    picked: layer.selected,
+    layer,
+  }));
+  let chosen = items.filter((item) => item.picked);
+
+  const checkRank = async (text: string): Promise<Checked> => {
+    const rank = Number(text);
+    if (!/^\d+$/.test(text) || rank < 1) return { error: "The rank is a whole number from 1" };
+    const smallest = Math.min(...chosen.flatMap(({ layer }) => [layer.inFeatures, layer.outFeatures]));
+    if (rank > smallest) {
+      return { error: `The rank is at most ${count(smallest)} here, the smallest side of the chosen layers` };
+    }
+    const paths = new Set(chosen.map(({ layer }) => layer.path));
+    const priced = await client.request(TargetsRequest, { ...at, rank });
+    const costs = priced.layers.filter(({ path }) => paths.has(path));
+    const trainable = costs.reduce((sum, { lora }) => sum + lora, 0);
+    const full = costs.reduce((sum, cost) => sum + cost.full, 0);
+    return { says: `${count(trainable)} trainable, in place of the ${count(full)} that the chosen layers have` };
+  };
+  const checkAlpha = (text: string): Checked => {
+    const alpha = Number(text);
+    if (text === "" || !(alpha > 0 && Number.isFinite(alpha))) return { error: "Alpha is a number above 0" };
+    return { says: `Scale ${Number((alpha / choice.rank).toPrecision(4))} (alpha / rank); usual are 1 and 2` };
+  };
+  const checkFolder = (text: string): Checked =>
+    isAbsolute(text) ? { says: `Writes ${join(text, "adapter_config.json")}` } : { error: "Give an absolute path" };
+
+  const finished = await runSteps(`Inject LoRA into ${model.class}`, [
+    (frame) =>
+      pickMany(frame, {
+        placeholder: "Layers to adapt",
+        items,
+        selected: chosen,
+        accept: (picked) => {
+          chosen = [...picked];
+        },
+      }),
+    (frame) =>
+      inputText(frame, {
+        prompt: "Rank r of the adapters",
+        value: String(choice.rank),
+        check: checkRank,
+        accept: (text) => {
+          choice.rank = Number(text);
+        },
+      }),
+    (frame) =>
+      inputText(frame, {
+        prompt: "Alpha: the adapters' output is scaled by alpha / rank",
+        value: String(choice.alpha),
+        check: checkAlpha,
+        accept: (text) => {
+          choice.alpha = Number(text);
+        },
+      }),
+    (frame) =>
+      inputText(frame, {
+        prompt: "Folder that keeps the choice, and later the adapter",
+        value: choice.folder,
+        check: checkFolder,
+        accept: (text) => {
+          choice.folder = text;
+        },
+      }),
+  ]);
+  if (!finished) return;
+
+  const saveTo = join(choice.folder, "adapter_config.json");
+  const summary = await client.request(InjectRequest, {
+    model: { file: model.file, class: model.class },
+    adapter: { rank: choice.rank, alpha: choice.alpha, dropout: saved?.adapter.dropout ?? 0 },
+    layers: chosen.map(({ layer }) => layer.path),
+    saveTo,
+  });
+  await memory.add(model, { adapterFolder: choice.folder });
+  await tell(summary, saveTo, at);
+}
+
+/** In the words of PEFT's print_trainable_parameters, with what to do next. */
+async function tell(summary: InjectionSummary, saveTo: string, target: LensTarget): Promise<void> {
+  const message = [
+    `${summary.model}: trainable params: ${count(summary.trainable)}`,
+    `all params: ${count(summary.total)}`,
+    `trainable%: ${summary.percent.toFixed(4)}`,
+    `LoRA on ${summary.targets.length} layers, r=${summary.rank}, scale ${Number(summary.scaling.toPrecision(4))}`,
+  ].join(" · ");
+  const next = await window.showInformationMessage(message, "Open Config", "Verify", "Train…");
+  if (next === "Open Config") await window.showTextDocument(Uri.file(saveTo));
+  if (next === "Verify") await commands.executeCommand(COMMANDS.verify, target);
+  if (next === "Train…") await commands.executeCommand(COMMANDS.train, target);
+}

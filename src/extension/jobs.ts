@@ -1,0 +1,136 @@
+import {
+  type CancellationToken,
+  CancellationTokenSource,
+  type Disposable,
+  EventEmitter,
+  type Progress,
+  ProgressLocation,
+  window,
+} from "vscode";
+import type { JobProgress, JobRequest, ReportOf } from "../protocol/jobs";
+import { RunJobRequest, StopJobRequest } from "../protocol/messages";
+import type { Report } from "../protocol/reports";
+import type { WorkerClient } from "./client";
+
+/** A job that is over sooner needs no notification. */
+const NOTIFY_AFTER_MS = 1000;
+
+export interface JobListener {
+  onProgress(progress: JobProgress): void;
+}
+
+interface RunningJob {
+  readonly title: string;
+  readonly kind: JobRequest["kind"];
+  readonly listener: JobListener;
+  readonly source: CancellationTokenSource;
+}
+
+/** The jobs under way: started, stopped and cancelled here, run by the worker. */
+export class Jobs implements Disposable {
+  private readonly jobs = new Map<string, RunningJob>();
+  private readonly changeEmitter = new EventEmitter<void>();
+  private readonly progressListener: Disposable;
+  private count = 0;
+  private engine: string | undefined;
+
+  readonly onChange = this.changeEmitter.event;
+
+  constructor(private readonly client: WorkerClient) {
+    this.progressListener = client.onProgress(({ id, progress }) => this.jobs.get(id)?.listener.onProgress(progress));
+  }
+
+  dispose(): void {
+    for (const job of this.jobs.values()) job.source.cancel();
+    this.progressListener.dispose();
+    this.changeEmitter.dispose();
+  }
+
+  /** A name for `run`, unique in this window. */
+  newId(): string {
+    return `job-${++this.count}`;
+  }
+
+  /**
+   * Runs a job; a notification shows its progress once it takes longer. Rejects as the worker's request does, and with
+   * a CancellationError when it was cancelled.
+   */
+  async run<J extends JobRequest>(
+    id: string,
+    job: J,
+    title: string,
+    listener: JobListener,
+  ): Promise<ReportOf[J["kind"]]> {
+    const source = new CancellationTokenSource();
+    const progressTo: { report?: (progress: JobProgress) => void } = {};
+    const entry: RunningJob = {
+      title,
+      kind: job.kind,
+      source,
+      listener: {
+        onProgress: (progress) => {
+          listener.onProgress(progress);
+          progressTo.report?.(progress);
+        },
+      },
+    };
+    this.jobs.set(id, entry);
+    this.changeEmitter.fire();
+    const work = this.client.request(RunJobRequest, { id, job }, source.token);
+    const notification = setTimeout(() => this.notify(id, entry, work, progressTo), NOTIFY_AFTER_MS);
+    try {
+      const report = await work;
+      if ("engine" in report) this.engine = `${report.engine}, ${report.device}`;
+      // The worker answers a job with the report of its kind.
+      return report as ReportOf[J["kind"]];
+    } finally {
+      clearTimeout(notification);
+      this.jobs.delete(id);
+      source.dispose();
+      this.changeEmitter.fire();
+    }
+  }
+
+  /** Ends a job: training finishes early and saves what it has, others are cancelled. */
+  async stop(id: string): Promise<void> {
+    const job = this.jobs.get(id);
+    if (!job) return;
+    if (job.kind === "train") await this.client.request(StopJobRequest, { id });
+    else job.source.cancel();
+  }
+
+  /** Titles of the jobs under way. */
+  running(): string[] {
+    return [...this.jobs.values()].map((job) => job.title);
+  }
+
+  trainings(): { readonly id: string; readonly title: string }[] {
+    return [...this.jobs].filter(([, job]) => job.kind === "train").map(([id, { title }]) => ({ id, title }));
+  }
+
+  /** What the last job that computed ran on. */
+  lastEngine(): string | undefined {
+    return this.engine;
+  }
+
+  private notify(
+    id: string,
+    job: RunningJob,
+    work: Promise<Report>,
+    to: { report?: (progress: JobProgress) => void },
+  ): void {
+    const options = { location: ProgressLocation.Notification, title: job.title, cancellable: true };
+    const show = async (progress: Progress<{ message?: string; increment?: number }>, token: CancellationToken) => {
+      let shown = 0;
+      to.report = ({ message, fraction }) => {
+        const percent = Math.floor(100 * fraction);
+        progress.report({ message, increment: percent - shown });
+        shown = percent;
+      };
+      token.onCancellationRequested(() => void this.stop(id));
+      // A failure is told where the job was started; here it only ends the notification.
+      await work.catch(() => undefined);
+    };
+    void window.withProgress(options, show);
+  }
+}

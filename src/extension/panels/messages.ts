@@ -1,0 +1,46 @@
+import type { FromPage, PanelState } from "../../protocol/panel";
+
+/** What a page sent, if it is on the list of what a page may ask for. */
+export function fromPage(message: unknown): FromPage | undefined {
+  if (!isRecord(message)) return undefined;
+  switch (message.type) {
+    case "ready":
+    case "stop":
+    case "openOutput":
+      return { type: message.type };
+    case "reveal":
+      return typeof message.file === "string" && Number.isInteger(message.line) && (message.line as number) > 0
+        ? { type: "reveal", file: message.file, line: message.line as number }
+        : undefined;
+    case "save":
+      return message.format === "json" || message.format === "html"
+        ? { type: "save", format: message.format }
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** What a page kept over a reload: `{ state, ... }`. A job that was under way is gone with the window. */
+export function restoredState(kept: unknown): PanelState {
+  const state = isRecord(kept) && isRecord(kept.state) ? kept.state : {};
+  const title = typeof state.title === "string" ? state.title : "LoRA Lens";
+  if (state.type === "report" && isRecord(state.report) && REPORT_KINDS.includes(String(state.report.kind))) {
+    // The page keeps what we sent it, so the rest of the report is of its kind.
+    return state as unknown as PanelState;
+  }
+  if (state.type === "failed" && typeof state.message === "string") {
+    return { type: "failed", title, message: state.message };
+  }
+  return {
+    type: "failed",
+    title,
+    message: "The window was reloaded before there was a result. Run the command again.",
+  };
+}
+
+const REPORT_KINDS: readonly string[] = ["verify", "analyze", "train", "merge"];
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

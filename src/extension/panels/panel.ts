@@ -1,0 +1,137 @@
+import { basename } from "node:path";
+import {
+  commands,
+  type Disposable,
+  EventEmitter,
+  Position,
+  Range,
+  TextEditorRevealType,
+  Uri,
+  ViewColumn,
+  type WebviewPanel,
+  window,
+  workspace,
+} from "vscode";
+import type { FromPage, PanelState, ToPage } from "../../protocol/panel";
+import type { Report } from "../../protocol/reports";
+import { showError } from "../errors";
+import { pageHtml, pageRoot } from "./html";
+import { fromPage } from "./messages";
+
+export const VIEW_TYPE = "loraLens.report";
+
+export interface PanelContext {
+  readonly extensionUri: Uri;
+  /** The report as a stand-alone page. */
+  html(report: Report): Promise<string>;
+}
+
+/** The host of one report page: holds what it shows, so that a page that was hidden or reloaded gets it again. */
+export class ReportPanel implements Disposable {
+  private ready = false;
+  private readonly disposables: Disposable[] = [];
+  private readonly stopEmitter = new EventEmitter<void>();
+  private readonly disposeEmitter = new EventEmitter<void>();
+
+  readonly onStop = this.stopEmitter.event;
+  readonly onDispose = this.disposeEmitter.event;
+
+  static open(context: PanelContext, title: string, state: PanelState): ReportPanel {
+    const panel = window.createWebviewPanel(VIEW_TYPE, title, { viewColumn: ViewColumn.Beside, preserveFocus: true });
+    return new ReportPanel(panel, context, state);
+  }
+
+  constructor(
+    private readonly panel: WebviewPanel,
+    private readonly context: PanelContext,
+    private state: PanelState,
+  ) {
+    const { webview } = panel;
+    webview.options = { enableScripts: true, localResourceRoots: [pageRoot(context.extensionUri)] };
+    this.disposables.push(
+      webview.onDidReceiveMessage((message: unknown) => {
+        const asked = fromPage(message);
+        if (asked) this.answer(asked).catch(showError);
+      }),
+      panel.onDidDispose(() => this.dispose()),
+    );
+    webview.html = pageHtml(webview, context.extensionUri);
+  }
+
+  show(state: PanelState): void {
+    this.state = state;
+    if (this.ready) this.post();
+  }
+
+  reveal(title: string): void {
+    this.panel.title = title;
+    this.panel.reveal(undefined, true);
+  }
+
+  dispose(): void {
+    this.disposeEmitter.fire();
+    for (const disposable of this.disposables.splice(0)) disposable.dispose();
+    this.stopEmitter.dispose();
+    this.disposeEmitter.dispose();
+  }
+
+  private post(): void {
+    const message: ToPage = { type: "state", state: this.state };
+    void this.panel.webview.postMessage(message);
+  }
+
+  private async answer(asked: FromPage): Promise<void> {
+    switch (asked.type) {
+      case "ready":
+        this.ready = true;
+        return this.post();
+      case "stop":
+        return this.stopEmitter.fire();
+      case "reveal":
+        // Only the file the report is about: a page cannot have others opened.
+        if (this.report && asked.file === fileOf(this.report)) await revealLine(asked.file, asked.line);
+        return;
+      case "openOutput":
+        if (this.report && "output" in this.report) await openOutput(this.report);
+        return;
+      case "save":
+        if (this.report) await this.save(this.report, asked.format);
+        return;
+    }
+  }
+
+  private async save(report: Report, format: "json" | "html"): Promise<void> {
+    const file = fileOf(report);
+    const name = file ? `${basename(file, ".py")}-${report.kind}.${format}` : `${report.kind}.${format}`;
+    const uri = await window.showSaveDialog({
+      filters: format === "json" ? { JSON: ["json"] } : { HTML: ["html"] },
+      ...(file ? { defaultUri: Uri.joinPath(Uri.file(file), "..", name) } : {}),
+    });
+    if (!uri) return;
+    const text = format === "json" ? `${JSON.stringify(report, null, 2)}\n` : await this.context.html(report);
+    await workspace.fs.writeFile(uri, Buffer.from(text));
+  }
+
+  private get report(): Report | undefined {
+    return this.state.type === "report" ? this.state.report : undefined;
+  }
+}
+
+function fileOf(report: Report): string | undefined {
+  if (report.kind === "train") return report.file;
+  return "injection" in report ? report.injection.file : undefined;
+}
+
+async function revealLine(file: string, line: number): Promise<void> {
+  const position = new Position(line - 1, 0);
+  const editor = await window.showTextDocument(Uri.file(file), {
+    viewColumn: ViewColumn.One,
+    selection: new Range(position, position),
+  });
+  editor.revealRange(editor.selection, TextEditorRevealType.InCenterIfOutsideViewport);
+}
+
+async function openOutput(report: Extract<Report, { output: unknown }>): Promise<void> {
+  const target = report.kind === "train" ? (report.output.files[0] ?? report.output.folder) : report.output;
+  await commands.executeCommand("revealInExplorer", Uri.file(target));
+}

@@ -1,0 +1,99 @@
+import { basename } from "node:path";
+import type {
+  AdapterChoice,
+  AnalyzeRequest,
+  JobRequest,
+  ModelChoice,
+  TrainRequest,
+  VerifyRequest,
+} from "../protocol/jobs";
+import { type CommandContext, requireTrust, savedAdapter } from "./context";
+import { isCancellation, messageOf, showError } from "./errors";
+import { type ChosenModel, chooseModel } from "./modelFile";
+import { readSettings } from "./settings";
+
+/** Verify and Analyze: jobs whose result is a page. */
+export async function verify(context: CommandContext, argument: unknown): Promise<void> {
+  requireTrust("Verifying");
+  const model = await chooseModel(context.client, argument);
+  if (!model) return;
+  const saved = await savedAdapter(context, model);
+  await runInPanel<VerifyRequest>(context, model, {
+    kind: "verify",
+    model: modelChoice(context, model),
+    adapter: saved?.adapter ?? defaultAdapter(),
+    ...(saved?.trained ? { adapterFolder: saved.folder } : {}),
+    engine: readSettings().engine,
+  });
+}
+
+export async function analyze(context: CommandContext, argument: unknown): Promise<void> {
+  const model = await chooseModel(context.client, argument);
+  if (!model) return;
+  const saved = await savedAdapter(context, model);
+  await runInPanel<AnalyzeRequest>(context, model, {
+    kind: "analyze",
+    model: modelChoice(context, model),
+    adapter: saved?.adapter ?? defaultAdapter(),
+    ...(model.layer === undefined ? {} : { focus: model.layer }),
+  });
+}
+
+export function modelChoice({ memory }: CommandContext, model: ChosenModel): ModelChoice {
+  const { weights } = memory.of(model);
+  return {
+    file: model.file,
+    class: model.class,
+    ...(weights === undefined ? {} : { weights }),
+    seed: readSettings().training.seed,
+  };
+}
+
+/** Without a choice kept for the model: the settings' rank and alpha on every Linear but the output head. */
+export function defaultAdapter(): AdapterChoice {
+  const { rank, alpha } = readSettings();
+  return { rank, alpha };
+}
+
+const VERBS = { verify: "Verify", analyze: "Analyze", train: "Train" } as const;
+
+/** Runs a job with its page open: progress, then the report or what went wrong. Gives whether there is a report. */
+export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | TrainRequest>(
+  { jobs, panels }: CommandContext,
+  model: ChosenModel,
+  job: J,
+): Promise<boolean> {
+  const title = `${VERBS[job.kind]} ${model.class}`;
+  const losses: number[] = [];
+  const key = `${job.kind}:${model.file}#${model.class}`;
+  const panel = panels.open(key, `${title} (${basename(model.file)})`, {
+    type: "running",
+    title,
+    progress: { message: "Starting", fraction: 0 },
+    losses,
+  });
+  const id = jobs.newId();
+  const listeners = [
+    panel.onStop(() => void jobs.stop(id).catch(showError)),
+    // Training goes on without its page: the notification and the status still show it.
+    panel.onDispose(() => {
+      if (job.kind !== "train") void jobs.stop(id).catch(showError);
+    }),
+  ];
+  try {
+    const report = await jobs.run<JobRequest>(id, job, title, {
+      onProgress: (progress) => {
+        losses.push(...(progress.training?.losses ?? []));
+        panel.show({ type: "running", title, progress, losses });
+      },
+    });
+    panel.show({ type: "report", report });
+    return true;
+  } catch (error) {
+    panel.show({ type: "failed", title, message: isCancellation(error) ? "It was cancelled." : messageOf(error) });
+    await showError(error);
+    return false;
+  } finally {
+    for (const listener of listeners) listener.dispose();
+  }
+}

@@ -1,0 +1,47 @@
+import { workspace } from "vscode";
+import type { EngineChoice } from "../protocol/jobs";
+import type { WorkerSettings } from "../protocol/messages";
+
+/** The extension's settings, typed. Ranges and defaults stand in package.json; VS Code fills them in. */
+export interface Settings extends WorkerSettings {
+  readonly engine: EngineChoice;
+  readonly training: TrainingSettings;
+}
+
+export interface TrainingSettings {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Part of the rows held out. */
+  readonly validation: number;
+  readonly seed: number;
+}
+
+export const SECTION = "loraLens";
+
+export function readSettings(): Settings {
+  const section = workspace.getConfiguration(SECTION);
+  return {
+    rank: atLeastOne(section.get("rank", 8)),
+    alpha: section.get("alpha", 16),
+    codeLens: section.get("codeLens", true),
+    diagnostics: section.get("diagnostics", true),
+    engine: section.get<EngineChoice>("engine", "auto"),
+    training: {
+      epochs: atLeastOne(section.get("training.epochs", 20)),
+      batchSize: atLeastOne(section.get("training.batchSize", 32)),
+      learningRate: section.get("training.learningRate", 0.002),
+      validation: section.get("training.validation", 0.2),
+      seed: section.get("training.seed", 0),
+    },
+  };
+}
+
+export function workerSettings({ rank, alpha, codeLens, diagnostics }: Settings): WorkerSettings {
+  return { rank, alpha, codeLens, diagnostics };
+}
+
+/** VS Code warns of a value out of range but hands it on. */
+function atLeastOne(value: number): number {
+  return Math.max(1, Math.round(value));
+}

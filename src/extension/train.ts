@@ -1,0 +1,158 @@
+import { isAbsolute } from "node:path";
+import { window } from "vscode";
+import type { TrainRequest } from "../protocol/jobs";
+import type { TrainMethod } from "../protocol/reports";
+import { type CommandContext, requireTrust, savedAdapter } from "./context";
+import { Notice } from "./errors";
+import { csvColumns, findFiles, pickFile } from "./files";
+import { chooseModel } from "./modelFile";
+import { defaultAdapter, modelChoice, runInPanel } from "./report";
+import { readSettings } from "./settings";
+import { type Checked, inputText, pickOne, runSteps } from "./steps";
+
+const METHODS: readonly { label: string; description: string; method: TrainMethod }[] = [
+  { label: "LoRA", description: "only the adapters", method: "lora" },
+  { label: "Last layer only", description: "only the output head", method: "head" },
+  { label: "Full fine-tuning", description: "every parameter", method: "full" },
+];
+
+/** Names that label columns usually have. */
+const LABEL_NAMES = /^(label|target|class|y)$/i;
+
+interface Rates {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+}
+
+/** Asks for data, label, method, weights, rates and folder, each offered as chosen before; then trains with its page open. */
+export async function train(context: CommandContext, argument: unknown): Promise<void> {
+  requireTrust("Training");
+  const model = await chooseModel(context.client, argument);
+  if (!model) return;
+  const { memory } = context;
+  const before = memory.of(model);
+  const { training, engine } = readSettings();
+  const csvFiles = await findFiles("**/*.csv", model.file);
+  const weightFiles = (await findFiles("**/*.safetensors", model.file)).filter(
+    (file) => !file.endsWith("adapter_model.safetensors"),
+  );
+
+  let data = before.data;
+  let columns: string[] = [];
+  let label = before.label;
+  let method = before.method ?? "lora";
+  let weights = before.weights;
+  let rates: Rates = training;
+  let output = memory.adapterFolder(model);
+
+  const finished = await runSteps(`Train ${model.class}`, [
+    (frame) =>
+      pickFile(frame, {
+        placeholder: "Data: a CSV file with a header line",
+        files: csvFiles,
+        current: data,
+        browse: { title: "Training data", filters: { CSV: ["csv"] } },
+        accept: (file) => {
+          data = file;
+        },
+      }),
+    async (frame) => {
+      columns = await csvColumns(data!);
+      const guess = columns.find((name) => name === label) ?? columns.find((name) => LABEL_NAMES.test(name));
+      const items = columns.map((name) => ({ label: name }));
+      return pickOne(frame, {
+        placeholder: "Column to predict; the others are the input, in order",
+        items,
+        active: items.find((item) => item.label === (guess ?? columns.at(-1))),
+        accept: (item) => {
+          label = item.label;
+        },
+      });
+    },
+    (frame) =>
+      pickOne(frame, {
+        placeholder: "What to train",
+        items: METHODS,
+        active: METHODS.find((item) => item.method === method),
+        accept: (item) => {
+          method = item.method;
+        },
+      }),
+    (frame) =>
+      pickFile(frame, {
+        placeholder: "Weights of the base model",
+        files: weightFiles,
+        current: weights,
+        none: "None: PyTorch's default initialization",
+        browse: { title: "Base weights", filters: { Safetensors: ["safetensors"] } },
+        accept: (file) => {
+          weights = file;
+        },
+      }),
+    (frame) =>
+      inputText(frame, {
+        prompt: "Epochs, batch size, learning rate",
+        value: `${rates.epochs}, ${rates.batchSize}, ${rates.learningRate}`,
+        check: checkRates,
+        accept: (text) => {
+          rates = parseRates(text)!;
+        },
+      }),
+    (frame) =>
+      inputText(frame, {
+        prompt: method === "lora" ? "Folder that receives the adapter" : "Folder that receives the trained weights",
+        value: output,
+        check: checkFolder,
+        accept: (text) => {
+          output = text;
+        },
+      }),
+  ]);
+  if (!finished || data === undefined || label === undefined) return;
+
+  await memory.add(model, { data, label, method, weights, ...(method === "lora" ? { adapterFolder: output } : {}) });
+  const saved = await savedAdapter(context, model);
+  await runInPanel<TrainRequest>(context, model, {
+    kind: "train",
+    model: modelChoice(context, model),
+    adapter: saved?.adapter ?? defaultAdapter(),
+    method,
+    data,
+    label,
+    output,
+    ...rates,
+    validation: training.validation,
+    engine,
+  });
+}
+
+function parseRates(text: string): Rates | undefined {
+  const parts = text.split(",").map((part) => part.trim());
+  const [epochs, batchSize, learningRate] = parts.map(Number);
+  const whole = (n: number | undefined): n is number => n !== undefined && Number.isInteger(n) && n >= 1;
+  if (parts.length !== 3 || parts.includes("") || !whole(epochs) || !whole(batchSize)) return undefined;
+  if (learningRate === undefined || !(learningRate > 0 && Number.isFinite(learningRate))) return undefined;
+  return { epochs, batchSize, learningRate };
+}
+
+function checkRates(text: string): Checked {
+  const rates = parseRates(text);
+  if (!rates) return { error: 'Two whole numbers from 1 and a number above 0, for example "20, 32, 0.002"' };
+  const { epochs, batchSize, learningRate } = rates;
+  return { says: `${epochs} epochs in batches of ${batchSize}, learning rate ${learningRate}` };
+}
+
+function checkFolder(text: string): Checked {
+  return isAbsolute(text) ? { says: "It is made when missing" } : { error: "Give an absolute path" };
+}
+
+/** Stops the training under way; of several, the person picks one. What was trained until then is saved. */
+export async function stopTraining({ jobs }: CommandContext): Promise<void> {
+  const trainings = jobs.trainings();
+  if (trainings.length === 0) throw new Notice("no training is running in this window");
+  if (trainings.length === 1) return jobs.stop(trainings[0]!.id);
+  const items = trainings.map(({ id, title }) => ({ label: title, id }));
+  const picked = await window.showQuickPick(items, { title: "Stop Training", placeHolder: "Training to stop" });
+  if (picked) await jobs.stop(picked.id);
+}

@@ -1,0 +1,22 @@
+/** Ids of the extension's commands: contributed in package.json, named by code lenses. */
+export const COMMANDS = {
+  inject: "loraLens.inject",
+  verify: "loraLens.verify",
+  analyze: "loraLens.analyze",
+  train: "loraLens.train",
+  stopTraining: "loraLens.stopTraining",
+  merge: "loraLens.merge",
+  restartWorker: "loraLens.restartWorker",
+  showLog: "loraLens.showLog",
+} as const;
+
+/** The one argument of a lens's command: what it stands above. */
+export interface LensTarget {
+  readonly uri: string;
+  readonly class: string;
+  /** Path of a layer; left out above a class. */
+  readonly layer?: string;
+}
+
+/** Text that a PyTorch model file cannot do without. Files that lack it are not read, and start no process. */
+export const MODEL_TEXT = /\btorch\b|\bnn\./;

@@ -1,0 +1,85 @@
+import { type UnzipFileInfo, unzipSync, zipSync } from "fflate";
+import { UserError } from "./errors";
+import { readBytes, replaceFile, yieldToEvents } from "./files";
+import { decodeNpy, encodeNpy, MAX_ARRAY_BYTES } from "./npy";
+import type { Tensor } from "./tensor";
+
+/** NumPy's archive of named arrays: a zip file of one `name.npy` an array, stored or deflated. */
+
+/** Deflate reaches 1032 : 1, so a small file can declare terabytes; what is unpacked is held in memory at once. */
+const MAX_TOTAL_BYTES = 2 ** 32;
+
+/** An archive holds a model's inputs or outputs: tens of arrays. */
+const MAX_ENTRIES = 10_000;
+
+/** The zip format without its 64-bit extension. */
+const MAX_ARCHIVE_BYTES = 2 ** 32 - 1;
+
+/** Reads every array, as `numpy.savez` and `numpy.savez_compressed` write them. Names come without `.npy`. */
+export async function readNpz(file: string): Promise<Map<string, Tensor>> {
+  const archive = await readBytes(file, MAX_ARRAY_BYTES, "model inputs are smaller");
+  const entries = listEntries(file, archive);
+  const tensors = new Map<string, Tensor>();
+  for (const entry of entries) {
+    await yieldToEvents();
+    tensors.set(entry.name.slice(0, -".npy".length), decodeNpy(unpack(file, archive, entry), `${file}: ${entry.name}`));
+  }
+  return tensors;
+}
+
+function listEntries(file: string, archive: Uint8Array): UnzipFileInfo[] {
+  const entries: UnzipFileInfo[] = [];
+  unzip(file, archive, (entry) => {
+    entries.push(entry);
+    return false;
+  });
+  if (entries.length > MAX_ENTRIES) {
+    throw new UserError(`${file} holds ${entries.length} entries, more than the ${MAX_ENTRIES} allowed`, { file });
+  }
+  const names = new Set<string>();
+  let total = 0;
+  for (const { name, originalSize } of entries) {
+    if (!name.endsWith(".npy")) {
+      throw new UserError(`${file} holds "${name}", which is no NumPy array; write it with numpy.savez`, { file });
+    }
+    if (names.has(name)) throw new UserError(`${file} holds "${name}" twice; save it again`, { file });
+    names.add(name);
+    total += originalSize;
+  }
+  if (total > MAX_TOTAL_BYTES) {
+    throw new UserError(`${file} unpacks to ${total} bytes, more than the ${MAX_TOTAL_BYTES} allowed`, { file });
+  }
+  return entries;
+}
+
+function unpack(file: string, archive: Uint8Array, entry: UnzipFileInfo): Uint8Array {
+  // Space for the declared size is made beforehand and does not grow, so a false declaration gains nothing.
+  const bytes = unzip(file, archive, ({ name }) => name === entry.name)[entry.name];
+  if (bytes?.length !== entry.originalSize) {
+    throw new UserError(`${file}: "${entry.name}" is damaged; save it again`, { file });
+  }
+  return bytes;
+}
+
+function unzip(file: string, archive: Uint8Array, filter: (entry: UnzipFileInfo) => boolean) {
+  try {
+    return unzipSync(archive, { filter });
+  } catch (error) {
+    throw new UserError(`${file} is not a readable .npz file (${(error as Error).message}); save it again`, { file });
+  }
+}
+
+/** Writes an archive that `numpy.load` reads, uncompressed as `numpy.savez` does; the same arrays give the same bytes. */
+export async function writeNpz(file: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
+  const entries: Record<string, Uint8Array> = {};
+  let total = 0;
+  for (const [name, tensor] of tensors) {
+    const bytes = encodeNpy(tensor);
+    entries[`${name}.npy`] = bytes;
+    total += bytes.length;
+  }
+  if (total > MAX_ARCHIVE_BYTES) {
+    throw new UserError(`${file} would have ${total} bytes, more than the 4 GiB that an .npz file can hold`, { file });
+  }
+  await replaceFile(file, zipSync(entries, { level: 0, mtime: new Date(1980, 0, 1) }));
+}

@@ -1,0 +1,123 @@
+import type { CodeLens } from "vscode-languageserver";
+import { COMMANDS, type LensTarget } from "../../protocol/commands";
+import type { LayerSummary, ModelSummary, Place } from "../../protocol/model";
+import { scalingOf } from "../lora/config";
+import {
+  defaultTargets,
+  highestRank,
+  isKnownLinear,
+  isLinear,
+  type LayersAtPlace,
+  layersByPlace,
+  type Reading,
+  shapeText,
+  totalCost,
+  unknownSizes,
+} from "./layers";
+import { count, fewer, parameters, percent, scale } from "./numbers";
+import { rangeOf } from "./ranges";
+
+export interface LoraSettings {
+  readonly rank: number;
+  readonly alpha: number;
+}
+
+/** Lenses above each model class and each layer. Pure: the same reading and settings give the same lenses. */
+export function codeLenses(uri: string, reading: Reading, settings: LoraSettings): CodeLens[] {
+  return [
+    ...reading.summary.models.flatMap((model) => classLenses(uri, model, reading, settings)),
+    ...layersByPlace(reading.summary).flatMap((at) => layerLens(uri, at, settings)),
+  ];
+}
+
+function layerLens(uri: string, at: LayersAtPlace, settings: LoraSettings): CodeLens[] {
+  const first = at.layers[0]!;
+  if (isLinear(first)) {
+    const known = at.layers.some(isKnownLinear);
+    const target = { uri, class: at.model.class, layer: (at.layers.find(isKnownLinear) ?? first).path };
+    return [lens(at.place, linearTitle(at.layers, settings), known ? COMMANDS.analyze : undefined, target)];
+  }
+  if (first.kind === "Embedding" && first.parameters !== null) return [lens(at.place, embeddingTitle(at.layers))];
+  return [];
+}
+
+/** The title above a constructor call that makes Linear layers. */
+export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: LoraSettings): string {
+  const known = layers.filter(isKnownLinear);
+  if (known.length === 0) {
+    const unknown = unknownSizes(layers[0]!);
+    return `LoRA: ${unknown.join(" and ")} ${unknown.length > 1 ? "are" : "is"} unknown`;
+  }
+  const fitting = known.filter((layer) => rank <= highestRank(layer));
+  if (fitting.length === 0) {
+    const most = Math.max(...known.map(highestRank));
+    return `LoRA: rank ${count(rank)} is larger than the layer's smaller side, ${count(most)}`;
+  }
+  const { lora, reduction } = totalCost(fitting, rank);
+  const scaling = scalingOf({ r: rank, lora_alpha: alpha, use_rslora: false });
+  return [
+    `LoRA r=${rank}`,
+    ...(layers.length > 1 ? [`${count(fitting.length)} ${fitting.length === 1 ? "layer" : "layers"}`] : []),
+    `${count(lora)} trainable`,
+    fewer(reduction),
+    `scale ${scale(scaling)}`,
+    ...(fitting.length < known.length ? [`${count(known.length - fitting.length)} too small for the rank`] : []),
+    ...(known.length < layers.length ? [`${count(layers.length - known.length)} of unknown size`] : []),
+  ].join(" · ");
+}
+
+function embeddingTitle(layers: readonly LayerSummary[]): string {
+  const first = layers[0]!;
+  const sizes =
+    first.inFeatures !== null && first.outFeatures !== null
+      ? [`${count(first.inFeatures)} × ${count(first.outFeatures)}`]
+      : [];
+  const total = layers.reduce((sum, layer) => sum + (layer.parameters ?? 0), 0);
+  const many = layers.length > 1 ? [`${count(layers.length)} layers`] : [];
+  return ["Embedding", ...many, ...sizes, `${parameters(total)} parameters, frozen`].join(" · ");
+}
+
+/** A class without a Linear layer has nothing for LoRA and gets no lens. */
+function classLenses(uri: string, model: ModelSummary, reading: Reading, settings: LoraSettings): CodeLens[] {
+  if (!model.layers.some(isLinear)) return [];
+  const target = { uri, class: model.class };
+  const summary = classTitle(model, reading, settings);
+  if (!model.layers.some(isKnownLinear)) return [lens(model.place, summary)];
+  return [
+    lens(model.place, summary, COMMANDS.analyze, target),
+    lens(model.place, "Inject…", COMMANDS.inject, target),
+    lens(model.place, "Verify", COMMANDS.verify, target),
+    lens(model.place, "Analyze", COMMANDS.analyze, target),
+    lens(model.place, "Train…", COMMANDS.train, target),
+  ];
+}
+
+/** The summary above a class: how many layers the default targets are and what share of the model they train. */
+export function classTitle(model: ModelSummary, reading: Reading, { rank }: LoraSettings): string {
+  const linear = model.layers.filter(isLinear);
+  const unknown = linear.filter((layer) => !isKnownLinear(layer)).length;
+  if (unknown === linear.length) {
+    return `LoRA: ${linear.length === 1 ? "its Linear layer is" : `its ${count(linear.length)} Linear layers are`} of unknown size`;
+  }
+  const targets = defaultTargets(model, reading);
+  const tooSmall = targets.find((layer) => rank > highestRank(layer));
+  if (tooSmall) {
+    return `LoRA: rank ${count(rank)} is too large for ${tooSmall.path} (${shapeText(tooSmall)})`;
+  }
+  const { lora } = totalCost(targets, rank);
+  const share = model.parameters === null ? "" : ` (${percent((100 * lora) / (model.parameters + lora))})`;
+  return [
+    `LoRA r=${rank} targets ${count(targets.length)} of ${count(linear.length)} Linear ${linear.length === 1 ? "layer" : "layers"}`,
+    `${count(lora)} trainable${share}`,
+    ...(unknown > 0 ? [`${count(unknown)} of unknown size`] : []),
+  ].join(" · ");
+}
+
+/** Without a command the lens is plain text: VS Code shows an empty command id so. */
+function lens(place: Place, title: string, command?: string, target?: LensTarget): CodeLens {
+  const start = rangeOf(place).start;
+  return {
+    range: { start, end: start },
+    command: command && target ? { title, command, arguments: [target] } : { title, command: "" },
+  };
+}

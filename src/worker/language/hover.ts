@@ -1,0 +1,113 @@
+import type { Hover, Position } from "vscode-languageserver";
+import type { LayerSummary, ModelSummary } from "../../protocol/model";
+import { adapterBytes } from "../lora/costs";
+import type { LoraSettings } from "./codeLens";
+import {
+  defaultTargets,
+  highestRank,
+  isKnownLinear,
+  type KnownLinear,
+  type LayersAtPlace,
+  lastUsefulRank,
+  layersByPlace,
+  type Reading,
+  shapeText,
+  totalCost,
+} from "./layers";
+import { bytes, count, fewer, percent } from "./numbers";
+import { contains, rangeOf } from "./ranges";
+
+const RANKS = [4, 8, 16, 32, 64];
+/** Layers made in a loop can be hundreds; a hover names this many. */
+const NAMED_LAYERS = 8;
+
+/** LoRA's numbers over ranks for the layer constructed at the position, or for the model class named there. */
+export function hover(reading: Reading, position: Position, settings: LoraSettings): Hover | null {
+  const at = layersByPlace(reading.summary)
+    .filter(({ place, layers }) => contains(place, position) && layers.some(isKnownLinear))
+    // A Sequential's constructor call contains its layers': the innermost is meant.
+    .sort((a, b) => span(a) - span(b))[0];
+  if (at) return markdown(layerText(at, settings), rangeOf(at.place));
+  const model = reading.summary.models.find(({ place }) => place.line === position.line + 1);
+  const targets = model ? defaultTargets(model, reading) : [];
+  if (!model || targets.length === 0) return null;
+  return markdown(classText(model, targets, settings));
+}
+
+function span({ place }: LayersAtPlace): number {
+  return (place.endLine - place.line) * 1e6 + (place.endColumn - place.column);
+}
+
+function markdown(value: string, range?: Hover["range"]): Hover {
+  return { contents: { kind: "markdown", value }, ...(range ? { range } : {}) };
+}
+
+function layerText(at: LayersAtPlace, settings: LoraSettings): string {
+  const layers = at.layers.filter(isKnownLinear);
+  const { full } = totalCost(layers, 1);
+  const rows = ranksWith(settings.rank).map((rank) => {
+    if (layers.some((layer) => rank > highestRank(layer))) return row(rank, settings, "larger than the layer", "", "");
+    const { lora, reduction } = totalCost(layers, rank);
+    return row(rank, settings, count(lora), fewer(reduction), bytes(adapterBytes(lora)));
+  });
+  return [
+    `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
+    ["| rank | trainable | reduction | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
+    breakEven(layers),
+  ].join("\n\n");
+}
+
+function classText(model: ModelSummary, targets: readonly KnownLinear[], settings: LoraSettings): string {
+  const base = model.parameters;
+  const rows = ranksWith(settings.rank).map((rank) => {
+    const tooSmall = targets.find((layer) => rank > highestRank(layer));
+    if (tooSmall) return row(rank, settings, `larger than ${shapeText(tooSmall)}`, "", "");
+    const { lora } = totalCost(targets, rank);
+    const share = base === null ? "unknown" : percent((100 * lora) / (base + lora));
+    return row(rank, settings, count(lora), share, bytes(adapterBytes(lora)));
+  });
+  const size = base === null ? "" : ` · ${count(base)} parameters`;
+  return [
+    `**LoRA** on ${code(model.class)}  \n${count(targets.length)} target ${plural(targets.length, "layer")}${size}`,
+    ["| rank | trainable | share | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
+  ].join("\n\n");
+}
+
+function row(rank: number, settings: LoraSettings, ...cells: readonly string[]): string {
+  const name = rank === settings.rank ? `**${rank}**` : `${rank}`;
+  return `| ${[name, ...cells].join(" | ")} |`;
+}
+
+function ranksWith(rank: number): number[] {
+  return [...new Set([...RANKS, rank])].sort((a, b) => a - b);
+}
+
+function names(layers: readonly LayerSummary[]): string {
+  const named = layers.slice(0, NAMED_LAYERS).map((layer) => code(layer.path));
+  const more = layers.length - named.length;
+  return named.join(", ") + (more > 0 ? ` and ${count(more)} more` : "");
+}
+
+function shapes(layers: readonly KnownLinear[]): string {
+  const kinds = [...new Set(layers.map((layer) => `${shapeText(layer)}${layer.bias ? ", bias" : ", no bias"}`))];
+  return layers.length === 1 ? kinds[0]! : `${count(layers.length)} layers: ${kinds.join("; ")}`;
+}
+
+function breakEven(layers: readonly KnownLinear[]): string {
+  const ranks = [...new Set(layers.map(lastUsefulRank))].sort((a, b) => a - b);
+  const span = ranks.length === 1 ? count(ranks[0]!) : `${count(ranks[0]!)} to ${count(ranks.at(-1)!)}, by layer`;
+  return `LoRA trains fewer parameters than the layer has up to rank ${span}.`;
+}
+
+function plural(n: number, noun: string): string {
+  return n === 1 ? noun : `${noun}s`;
+}
+
+/** A code span that no name can break out of: its fence is longer than any run of backticks inside. */
+export function code(name: string): string {
+  const text = name.replace(/[\r\n]+/g, " ");
+  const longest = Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = "`".repeat(longest + 1);
+  const padded = text === "" || text.startsWith("`") || text.endsWith("`") ? ` ${text} ` : text;
+  return `${fence}${padded}${fence}`;
+}

@@ -1,0 +1,100 @@
+import type { FileSummary, LayerSummary, ModelSummary, Place } from "../../protocol/model";
+import { breakEvenRank, type LinearShape, layerCost } from "../lora/costs";
+
+/** What is known of a model file after reading it: plain data, so that it crosses threads. */
+export interface Reading {
+  readonly summary: FileSummary;
+  /** By class: paths of the layers targeted unless the user says otherwise, every Linear but the output head. */
+  readonly defaultTargets: ReadonlyMap<string, readonly string[]>;
+}
+
+export const EMPTY_READING: Reading = { summary: { models: [], problems: [] }, defaultTargets: new Map() };
+
+/** A Linear layer with known sizes. */
+export type KnownLinear = LayerSummary & LinearShape;
+
+export function isLinear(layer: LayerSummary): boolean {
+  return layer.kind === "Linear";
+}
+
+export function isKnownLinear(layer: LayerSummary): layer is KnownLinear {
+  return isLinear(layer) && layer.inFeatures !== null && layer.outFeatures !== null && layer.bias !== null;
+}
+
+/** The highest rank the layer's weight can have; a LoRA rank above it buys nothing. */
+export function highestRank(layer: LinearShape): number {
+  return Math.min(layer.inFeatures, layer.outFeatures);
+}
+
+/** LoRA's cost over several layers. Counts are scalars. */
+export interface TotalCost {
+  readonly full: number;
+  readonly lora: number;
+  readonly reduction: number;
+}
+
+export function totalCost(layers: readonly LinearShape[], rank: number): TotalCost {
+  const costs = layers.map((layer) => layerCost(layer, rank));
+  const full = costs.reduce((sum, cost) => sum + cost.full, 0);
+  const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
+  return { full, lora, reduction: full / lora };
+}
+
+/** The largest rank at which LoRA still trains fewer scalars than the layer has. */
+export function lastUsefulRank(layer: LinearShape): number {
+  return Math.max(0, Math.ceil(breakEvenRank(layer)) - 1);
+}
+
+/** The layers of one constructor call: several when it stands in a loop, or in a class that is used several times. */
+export interface LayersAtPlace {
+  readonly place: Place;
+  readonly model: ModelSummary;
+  readonly layers: readonly LayerSummary[];
+}
+
+/**
+ * Layers by the place they are constructed at, in source order. When several models of the file share a place, the
+ * model with the most layers there stands for it: it is the one that contains the others.
+ */
+export function layersByPlace(summary: FileSummary): LayersAtPlace[] {
+  const places = new Map<string, LayersAtPlace>();
+  for (const model of summary.models) {
+    for (const [key, layers] of groupByPlace(model.layers)) {
+      const known = places.get(key);
+      if (!known || layers.length > known.layers.length) places.set(key, { place: layers[0]!.place, model, layers });
+    }
+  }
+  return [...places.values()].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+}
+
+function groupByPlace(layers: readonly LayerSummary[]): Map<string, LayerSummary[]> {
+  const groups = new Map<string, LayerSummary[]>();
+  for (const layer of layers) {
+    const key = `${layer.place.line}:${layer.place.column}:${layer.kind}`;
+    const group = groups.get(key);
+    if (group) group.push(layer);
+    else groups.set(key, [layer]);
+  }
+  return groups;
+}
+
+/** The default targets of a model, with known sizes. */
+export function defaultTargets(model: ModelSummary, reading: Reading): KnownLinear[] {
+  const paths = new Set(reading.defaultTargets.get(model.class));
+  return model.layers.filter(isKnownLinear).filter((layer) => paths.has(layer.path));
+}
+
+/** "768 → 3,072" or "unknown → 10". */
+export function shapeText(layer: Pick<LayerSummary, "inFeatures" | "outFeatures">): string {
+  const side = (n: number | null) => n?.toLocaleString("en-US") ?? "unknown";
+  return `${side(layer.inFeatures)} → ${side(layer.outFeatures)}`;
+}
+
+/** "in_features", "in_features and out_features": what could not be evaluated. */
+export function unknownSizes(layer: LayerSummary): string[] {
+  return [
+    layer.inFeatures === null ? "in_features" : [],
+    layer.outFeatures === null ? "out_features" : [],
+    layer.bias === null ? "bias" : [],
+  ].flat();
+}

@@ -1,0 +1,29 @@
+import type { TargetsResult } from "../../protocol/messages";
+import { UserError } from "../formats/errors";
+import { layerCost } from "../lora/costs";
+import { isKnownLinear, type Reading } from "./layers";
+
+/** The layers of a model that LoRA can target, each with its cost at the rank. Throws a UserError when there are none. */
+export function targetChoices(reading: Reading, className: string | undefined, rank: number): TargetsResult {
+  const { models } = reading.summary;
+  const model = className === undefined ? models[0] : models.find((one) => one.class === className);
+  if (!model) {
+    const found = models.map((one) => one.class).join(", ");
+    const what = className === undefined ? "no model class" : `no model class ${className}`;
+    throw new UserError(`${what} was found in the file${found ? `; it has ${found}` : ""}`);
+  }
+  const selected = new Set(reading.defaultTargets.get(model.class));
+  const layers = model.layers.filter(isKnownLinear).map((layer) => ({
+    path: layer.path,
+    line: layer.line,
+    inFeatures: layer.inFeatures,
+    outFeatures: layer.outFeatures,
+    bias: layer.bias,
+    ...layerCost(layer, rank),
+    selected: selected.has(layer.path),
+  }));
+  if (layers.length === 0) {
+    throw new UserError(`${model.class} has no Linear layer whose size is known, so there is nothing to adapt`);
+  }
+  return { class: model.class, layers };
+}

@@ -1,0 +1,111 @@
+import { UserError } from "../formats/errors";
+import { isObject, readJsonObject, replaceFile } from "../formats/files";
+import { type LoraConfig, loraConfig } from "./config";
+
+/** PEFT's `adapter_config.json`: read with its defaults and checked, written as PEFT writes it. */
+
+export const CONFIG_FILE = "adapter_config.json";
+
+/** PEFT's own default, for a file that does not say; new adapters here take 2r. */
+const PEFT_ALPHA = 8;
+
+const MAX_CONFIG_BYTES = 1_000_000;
+
+/**
+ * Fields that change what an adapter computes, with the values that leave it plain LoRA. An adapter that uses one must
+ * be refused: running it as plain LoRA would give wrong numbers without a word.
+ */
+const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
+  alora_invocation_tokens: isEmpty,
+  alpha_pattern: isEmpty,
+  arrow_config: isEmpty,
+  bias: (value) => value === "none",
+  kasa_config: isEmpty,
+  layer_replication: isEmpty,
+  layers_to_transform: isEmpty,
+  lora_bias: isEmpty,
+  modules_to_save: isEmpty,
+  monteclora_config: isEmpty,
+  rank_pattern: isEmpty,
+  target_parameters: isEmpty,
+  trainable_token_indices: isEmpty,
+  use_bdlora: isEmpty,
+  use_dora: isEmpty,
+  use_qalora: isEmpty,
+  velora_config: isEmpty,
+};
+
+/** null, false, [] and {} all mean that the feature is not used. */
+function isEmpty(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  return value === null || value === false || (isObject(value) && Object.keys(value).length === 0);
+}
+
+/** Reads and checks a configuration. Throws a UserError that names the field at fault and what it may be. */
+export async function readAdapterConfig(file: string): Promise<LoraConfig> {
+  const fields = await readJsonObject(file, MAX_CONFIG_BYTES, "an adapter's configuration is a page of text");
+  const bad = (why: string) => new UserError(`${file}: ${why}`, { file });
+
+  if (fields.peft_type === undefined) throw bad('it has no "peft_type"; it is not the configuration of a PEFT adapter');
+  if (fields.peft_type !== "LORA") throw bad(`peft_type ${show(fields.peft_type)} is not supported; "LORA" is`);
+  for (const [field, isPlain] of Object.entries(PLAIN)) {
+    const value = fields[field];
+    if (value !== undefined && !isPlain(value)) {
+      throw bad(`${field} ${show(value)} is not supported; without it the adapter would compute something else`);
+    }
+  }
+
+  const { r = 8, lora_alpha = PEFT_ALPHA, lora_dropout = 0, use_rslora = false } = fields;
+  if (typeof r !== "number" || !Number.isInteger(r) || r < 1)
+    throw bad(`r is ${show(r)}; it must be a whole number from 1`);
+  if (typeof lora_alpha !== "number" || !(lora_alpha > 0)) {
+    throw bad(`lora_alpha is ${show(lora_alpha)}; it must be a number above 0`);
+  }
+  if (typeof lora_dropout !== "number" || !(lora_dropout >= 0 && lora_dropout < 1)) {
+    throw bad(`lora_dropout is ${show(lora_dropout)}; it must be a probability from 0 to below 1`);
+  }
+  if (typeof use_rslora !== "boolean") throw bad(`use_rslora is ${show(use_rslora)}; it must be true or false`);
+  const { target_modules, exclude_modules = null } = fields;
+  if (!isSelection(target_modules)) {
+    throw bad(
+      `target_modules is ${show(target_modules)}; it must be a list of names, a regular expression or "all-linear"`,
+    );
+  }
+  if (exclude_modules !== null && !isSelection(exclude_modules)) {
+    throw bad(`exclude_modules is ${show(exclude_modules)}; it must be a list of names or a regular expression`);
+  }
+  return loraConfig({
+    ...fields,
+    peft_type: "LORA",
+    r,
+    lora_alpha,
+    lora_dropout,
+    use_rslora,
+    target_modules,
+    exclude_modules,
+  });
+}
+
+function isSelection(value: unknown): value is string | readonly string[] {
+  return typeof value === "string" || (Array.isArray(value) && value.every((name) => typeof name === "string"));
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? "missing";
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** Writes a configuration: keys sorted, two spaces. Fields that are not known here are kept. */
+export function writeAdapterConfig(file: string, config: LoraConfig): Promise<void> {
+  return replaceFile(file, `${JSON.stringify(sorted(config), null, 2)}\n`);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
+}

@@ -1,0 +1,32 @@
+import { cast, matmul, parameter } from "../graph/build";
+import { type Graph, rewrite } from "../graph/graph";
+import { is, type Node } from "../graph/node";
+import { type LoraConfig, scalingOf } from "../lora/config";
+import { loraA, loraB } from "../lora/names";
+import type { LoraTarget } from "./lora";
+
+/** delta W = scaling * B A, [out, in], float32: what the adapter adds to the layer's weight. */
+export function deltaWeight(target: LoraTarget, config: LoraConfig): Node {
+  const a = parameter(loraA(target.path), [config.r, target.inFeatures], "float32");
+  const b = parameter(loraB(target.path), [target.outFeatures, config.r], "float32");
+  return matmul(b, a, { alpha: scalingOf(config) });
+}
+
+/** W + delta W, in the weight's own dtype; half-precision weights are merged in float32 and rounded once. */
+export function mergedWeight(weight: Node, target: LoraTarget, config: LoraConfig): Node {
+  const a = parameter(loraA(target.path), [config.r, target.inFeatures], "float32");
+  const b = parameter(loraB(target.path), [target.outFeatures, config.r], "float32");
+  return cast(matmul(b, a, { alpha: scalingOf(config), c: cast(weight, "float32") }), weight.dtype);
+}
+
+/**
+ * The base graph with each target's weight replaced by the merged one, computed in the graph. Every use of the
+ * parameter sees it, as every use sees a weight that was merged in place.
+ */
+export function mergeLora(base: Graph, targets: readonly LoraTarget[], config: LoraConfig): Graph {
+  const byWeight = new Map(targets.map((target) => [`${target.path}.weight`, target]));
+  return rewrite(base, (node, keep) => {
+    const target = is(node, "parameter") ? byWeight.get(node.attrs.path) : undefined;
+    return target ? mergedWeight(node, target, config) : keep();
+  });
+}

@@ -1,0 +1,130 @@
+import type { Expr, Pattern, Stmt } from "./ast";
+
+/** Everything a block may assign: names, attributes such as `self.fc`, and names it defines or imports. */
+export function assignedTargets(block: readonly Stmt[]): Expr[] {
+  const targets: Expr[] = [];
+  const name = (id: string, at: Stmt): void => {
+    targets.push({ kind: "Name", id, start: at.start, end: at.end });
+  };
+  const target = (expr: Expr): void => {
+    if (expr.kind === "Tuple" || expr.kind === "List") expr.items.forEach(target);
+    else if (expr.kind === "Starred") target(expr.value);
+    else if (expr.kind === "Subscript") target(expr.object);
+    else if (expr.kind === "Name" || expr.kind === "Attribute") targets.push(expr);
+  };
+  const pattern = (p: Pattern, at: Stmt): void => {
+    if (p.kind === "capture") name(p.name, at);
+    else if (p.kind === "as") {
+      name(p.name, at);
+      pattern(p.pattern, at);
+    } else if (p.kind === "sequence") for (const item of p.items) pattern(item, at);
+    else if (p.kind === "or") for (const option of p.options) pattern(option, at);
+  };
+  const visit = (statements: readonly Stmt[]): void => {
+    for (const s of statements) {
+      switch (s.kind) {
+        case "Assign":
+          s.targets.forEach(target);
+          break;
+        case "AnnAssign":
+          if (s.value) target(s.target);
+          break;
+        case "AugAssign":
+          target(s.target);
+          break;
+        case "Expr":
+          mutated(s.value, target);
+          break;
+        case "If":
+          visit(s.body);
+          visit(s.otherwise);
+          break;
+        case "For":
+          target(s.target);
+          visit(s.body);
+          visit(s.otherwise);
+          break;
+        case "While":
+          visit(s.body);
+          visit(s.otherwise);
+          break;
+        case "With":
+          for (const item of s.items) if (item.target) target(item.target);
+          visit(s.body);
+          break;
+        case "Try":
+          visit(s.body);
+          for (const handler of s.handlers) visit(handler.body);
+          visit(s.otherwise);
+          visit(s.finalizer);
+          break;
+        case "Match":
+          for (const c of s.cases) {
+            pattern(c.pattern, s);
+            visit(c.body);
+          }
+          break;
+        case "Function":
+        case "Class":
+          name(s.name, s);
+          break;
+        case "Import":
+          for (const n of s.names) name(n.alias ?? n.name.split(".")[0]!, s);
+          break;
+        case "ImportFrom":
+          for (const n of s.names) name(n.alias ?? n.name, s);
+          break;
+      }
+    }
+  };
+  visit(block);
+  return targets;
+}
+
+const MUTATORS = new Set(["append", "extend", "insert", "add", "update", "pop", "remove", "clear", "setdefault"]);
+
+/** `layers.append(...)` changes what `layers` is as much as an assignment does. */
+function mutated(expr: Expr, target: (expr: Expr) => void): void {
+  if (expr.kind === "Call" && expr.callee.kind === "Attribute" && MUTATORS.has(expr.callee.name)) {
+    target(expr.callee.object);
+  }
+}
+
+/** Whether a block may leave the loop or the function around it. */
+export function leaves(block: readonly Stmt[]): { loop: boolean; function: boolean } {
+  let loop = false;
+  let fn = false;
+  const visit = (statements: readonly Stmt[], inLoop: boolean): void => {
+    for (const s of statements) {
+      switch (s.kind) {
+        case "Break":
+        case "Continue":
+          loop ||= !inLoop;
+          break;
+        case "Return":
+          fn = true;
+          break;
+        case "If":
+          visit(s.body, inLoop);
+          visit(s.otherwise, inLoop);
+          break;
+        case "For":
+        case "While":
+          visit(s.body, true);
+          visit(s.otherwise, inLoop);
+          break;
+        case "With":
+          visit(s.body, inLoop);
+          break;
+        case "Try":
+          for (const b of [s.body, s.otherwise, s.finalizer, ...s.handlers.map((h) => h.body)]) visit(b, inLoop);
+          break;
+        case "Match":
+          for (const c of s.cases) visit(c.body, inLoop);
+          break;
+      }
+    }
+  };
+  visit(block, false);
+  return { loop, function: fn };
+}

@@ -1,0 +1,123 @@
+import { isNumeric, numberOf } from "./numbers";
+import { typeName } from "./types";
+import {
+  PyBound,
+  PyDict,
+  PyDType,
+  PyError,
+  PyFloat,
+  PyList,
+
+  PySet,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
+
+const identities = new WeakMap<object, number>();
+let nextIdentity = 1;
+
+/** A number that stands for the object itself: Python's id(). */
+export function identityOf(value: object): number {
+  let id = identities.get(value);
+  if (id === undefined) {
+    id = nextIdentity++;
+    identities.set(value, id);
+  }
+  return id;
+}
+
+/** A string equal for values that are equal as dictionary keys: 1, 1.0 and True are one key. */
+export function keyOf(value: Value): string {
+  if (typeof value === "string") return `s${value}`;
+  if (value === null) return "None";
+  if (isNumeric(value)) return `n${numberOf(value) + 0}`;
+  if (value instanceof PyTuple) return `(${value.items.map((item) => `${keyOf(item).length}:${keyOf(item)}`).join()})`;
+  if (value instanceof PyList || value instanceof PyDict || value instanceof PySet) {
+    throw new PyError("TypeError", `unhashable type: '${typeName(value)}'`);
+  }
+  if (value instanceof PyDType) return `d${value.dtype}`;
+  if (value instanceof PyBound) return `b${keyOf(value.self)}.${identityOf(value.callee)}`;
+  return `o${identityOf(value)}`;
+}
+
+/** Python's `==` for values without methods of their own; undefined when something in them is unknown. */
+export function equal(a: Value, b: Value): boolean | Unknown {
+  if (a === b) return true;
+  if (a instanceof Unknown) return a;
+  if (b instanceof Unknown) return b;
+  if (isNumeric(a) && isNumeric(b)) return numberOf(a) === numberOf(b);
+  if ((a instanceof PyList && b instanceof PyList) || (a instanceof PyTuple && b instanceof PyTuple)) {
+    if (a.items.length !== b.items.length) return false;
+    for (let i = 0; i < a.items.length; i++) {
+      const same = equal(a.items[i]!, b.items[i]!);
+      if (same !== true) return same;
+    }
+    return true;
+  }
+  if (a instanceof PyDict && b instanceof PyDict) {
+    if (a.entries.size !== b.entries.size) return false;
+    for (const [key, entry] of a.entries) {
+      const other = b.entries.get(key);
+      const same = other ? equal(entry.value, other.value) : false;
+      if (same !== true) return same;
+    }
+    return true;
+  }
+  if (a instanceof PySet && b instanceof PySet) {
+    return a.entries.size === b.entries.size && [...a.entries.keys()].every((key) => b.entries.has(key));
+  }
+  if (a instanceof PyDType && b instanceof PyDType) return a.dtype === b.dtype;
+  if (a instanceof PyBound && b instanceof PyBound) return a.self === b.self && a.callee === b.callee;
+  return false;
+}
+
+/** -1, 0 or 1; throws Python's TypeError for values without an order. */
+export function compare(op: string, a: Value, b: Value): number | Unknown {
+  if (a instanceof Unknown) return a;
+  if (b instanceof Unknown) return b;
+  if (isNumeric(a) && isNumeric(b)) {
+    const [x, y] = [numberOf(a), numberOf(b)];
+    return x < y ? -1 : x > y ? 1 : x === y ? 0 : Number.NaN;
+  }
+  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a > b ? 1 : 0;
+  if ((a instanceof PyList && b instanceof PyList) || (a instanceof PyTuple && b instanceof PyTuple)) {
+    for (let i = 0; i < Math.min(a.items.length, b.items.length); i++) {
+      const same = equal(a.items[i]!, b.items[i]!);
+      if (same instanceof Unknown) return same;
+      if (!same) return compare(op, a.items[i]!, b.items[i]!);
+    }
+    return Math.sign(a.items.length - b.items.length);
+  }
+  throw new PyError(
+    "TypeError",
+    `'${op}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`,
+  );
+}
+
+export function dictGet(dict: PyDict, key: Value): Value | undefined {
+  return dict.entries.get(keyOf(key))?.value;
+}
+
+export function dictSet(dict: PyDict, key: Value, value: Value): void {
+  const hash = keyOf(key);
+  const entry = dict.entries.get(hash);
+  if (entry) entry.value = value;
+  else dict.entries.set(hash, { key, value });
+}
+
+export function dictOf(pairs: Iterable<readonly [Value, Value]>): PyDict {
+  const dict = new PyDict();
+  for (const [key, value] of pairs) dictSet(dict, key, value);
+  return dict;
+}
+
+export function setOf(items: Iterable<Value>): PySet {
+  const set = new PySet();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (!set.entries.has(key)) set.entries.set(key, item);
+  }
+  return set;
+}
+

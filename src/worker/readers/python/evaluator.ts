@@ -1,0 +1,315 @@
+import { ShapeError } from "../../graph/shapes";
+import type { SourcePlace } from "../../graph/node";
+import type { Problem, ReadLimits } from "../model";
+import type { Span } from "./ast";
+import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
+import { bind, type BoundParam, paramsOf } from "./binding";
+import { typeMethod, typeOf } from "./builtinTypes";
+import { construct } from "./classes";
+import { evaluate } from "./expressions";
+import { iterate, lengthOf, truthyOf } from "./iteration";
+import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
+import type { Source } from "./source";
+import { executeBody } from "./statements";
+import { isModule, moduleCall, moduleClass } from "./torch";
+import { PyPartial, PyWrapped, typeName } from "./types";
+import {
+  EvaluationError,
+  PyBound,
+  PyClass,
+  PyError,
+  PyFunction,
+  PyGenerator,
+  PyNamespace,
+  PyNative,
+  PyObject,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "./values";
+
+export const DEFAULT_LIMITS: ReadLimits = { steps: 5_000_000, depth: 200 };
+/** Elements of one list, characters of one string. A model's own data is far smaller; a typo like `[0] * 10**12` is not. */
+export const MAX_ITEMS = 1_000_000;
+const CANCEL_EVERY = 1024;
+/** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
+const MAX_NESTING = 1500;
+
+/** Gives a module by its dotted name, or nothing when the import cannot be followed. */
+export type ImportResolver = (name: string) => PyNamespace | undefined;
+
+const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
+
+/**
+ * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and
+ * the operations values ask for; expressions and statements are in files of their own.
+ */
+export class Evaluator implements Runtime {
+  tracing = false;
+  readonly globals: Scope;
+  /** The expression being evaluated. */
+  span: Span | undefined;
+  /** Problems found, in order; one a place and message. */
+  readonly problems: Problem[] = [];
+  /** Constructor calls of the file's own module classes whose arguments were all known. */
+  readonly constructed = new Map<PyClass, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
+  /** Classes of the file, in source order. */
+  readonly classes: DefinedClass[] = [];
+  /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
+  constructing = 0;
+  nesting = 0;
+  private seen = new Set<string>();
+  private steps = 0;
+  private budget: number;
+  private depth = 0;
+
+  constructor(
+    readonly source: Source,
+    readonly limits: ReadLimits,
+    readonly builtins: Scope,
+    readonly resolveImport: ImportResolver,
+  ) {
+    this.globals = new Scope("module", builtins, "");
+    this.budget = limits.steps;
+  }
+
+  get place(): SourcePlace | undefined {
+    return this.span && this.source.place(this.span);
+  }
+
+  /** Runs `body` with a fresh budget of steps. */
+  within<T>(steps: number, body: () => T): T {
+    const [outerSteps, outerBudget, outerDepth, outerNesting] = [this.steps, this.budget, this.depth, this.nesting];
+    [this.steps, this.budget] = [0, steps];
+    try {
+      return body();
+    } finally {
+      [this.steps, this.budget, this.depth, this.nesting] = [outerSteps + this.steps, outerBudget, outerDepth, outerNesting];
+    }
+  }
+
+  /** Counts work; throws when there has been too much of it, or when the reading was cancelled. */
+  step(count = 1): void {
+    const before = this.steps;
+    this.steps += count;
+    if (this.steps > this.budget) {
+      throw new LimitError(
+        `evaluation stopped here after ${this.budget.toLocaleString("en-US")} steps: a loop that does not end?`,
+        this.place,
+      );
+    }
+    if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) {
+      const { cancel } = this.limits;
+      if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
+    }
+  }
+
+  /** Refuses a list or string that is too long before it is made. */
+  allot(items: number, what: string): void {
+    if (items > MAX_ITEMS) {
+      throw new EvaluationError(
+        `${what} of ${items.toLocaleString("en-US")} is longer than the ${MAX_ITEMS.toLocaleString("en-US")} the reader holds`,
+        this.place,
+      );
+    }
+    this.step(1 + (items >> 4));
+  }
+
+  problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
+    const where = place ?? this.source.place({ start: 0, end: 0 });
+    const key = `${where.line}:${where.column}:${message}`;
+    if (this.seen.has(key)) return;
+    this.seen.add(key);
+    this.problems.push({ place: where, message, severity });
+  }
+
+  /** Runs `body` and gives the problems it found apart from the others. */
+  collect(body: () => void): Problem[] {
+    const before = this.problems.length;
+    const outer = this.seen;
+    this.seen = new Set();
+    try {
+      body();
+    } finally {
+      this.seen = outer;
+    }
+    return this.problems.splice(before);
+  }
+
+  /**
+   * Reports an error of evaluated code as a problem at its line. Anything but an error of evaluation is ours and is
+   * reported as that, so that one defect does not hide the rest of the file.
+   */
+  reportError(error: unknown): string {
+    const known = this.understood(error);
+    const message = known instanceof PyError ? pythonMessage(known) : known.message;
+    this.problem(message, "error", known.place ?? this.place);
+    return message;
+  }
+
+  /** Any thrown value as one of the evaluator's two errors, with a place. */
+  understood(error: unknown): PyError | EvaluationError {
+    if (error instanceof PyError || error instanceof EvaluationError) {
+      return error.place ? error : placed(error, this.place);
+    }
+    if (error instanceof ShapeError) return new PyError("RuntimeError", error.message, this.place);
+    if (error instanceof RangeError && /call stack/i.test(error.message)) {
+      return new LimitError("calls and expressions are nested too deeply here", this.place);
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    return new EvaluationError(`the reader failed here (a defect of LoRA Lens): ${message}`, this.place);
+  }
+
+  // Runtime
+
+  call(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
+    const span = this.span;
+    if (++this.nesting > MAX_NESTING) throw this.tooDeep();
+    const result = this.dispatch(callee, args, kwargs);
+    this.nesting--;
+    this.span = span;
+    return result;
+  }
+
+  private dispatch(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    if (callee instanceof PyBound) {
+      const withSelf = [callee.self, ...args];
+      return callee.callee instanceof PyFunction
+        ? this.callFunction(callee.callee, withSelf, kwargs)
+        : this.callNative(callee.callee, withSelf, kwargs);
+    }
+    if (callee instanceof PyFunction) return this.callFunction(callee, args, kwargs);
+    if (callee instanceof PyNative) return this.callNative(callee, args, kwargs);
+    if (callee instanceof PyClass) return construct(this, callee, args, kwargs);
+    if (callee instanceof Unknown) return callee;
+    if (callee instanceof PyPartial) {
+      return this.call(callee.callee, [...callee.args, ...args], new Map([...callee.kwargs, ...kwargs]));
+    }
+    if (callee instanceof PyWrapped) return this.call(callee.callee, args, kwargs);
+    if (callee instanceof PyObject) {
+      const method = callee.type.mro.map((c) => c.members.get("__call__")).find((m) => m !== undefined);
+      if (method !== undefined) return this.call(method, [callee, ...args], kwargs);
+      if (isModule(callee)) return this.callModule(callee, args, kwargs);
+    }
+    throw new PyError("TypeError", `'${typeName(callee)}' object is not callable`);
+  }
+
+  private callModule(module: PyObject, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    if (!this.tracing && this.constructing === 0) {
+      return new Unknown(`${module.type.name} is called outside of a trace`, this.place);
+    }
+    return moduleCall(module, args, kwargs, this);
+  }
+
+  callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
+    const { node, params, qualifiedName, owner } = fn.definition as Definition;
+    if (++this.depth > this.limits.depth) {
+      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
+    }
+    this.step();
+    const scope = new Scope("function", fn.scope as Scope, qualifiedName);
+    scope.owner = owner;
+    scope.receiver = args[0];
+    const bound = params.map((p): BoundParam => ({ name: p.name, kind: p.kind, default: fn.defaults.get(p.name) }));
+    bind(qualifiedName || fn.name, bound, args, kwargs, (name, value) => scope.names.set(name, value));
+    let result: Value;
+    if (node.kind === "Lambda") result = evaluate(this, scope, node.body);
+    else {
+      if (node.generator) scope.yields = [];
+      executeBody(this, scope, node.body);
+      result = scope.uncertain ?? scope.returned;
+      if (scope.yields) result = new PyGenerator(scope.yields[Symbol.iterator]());
+    }
+    this.depth--;
+    return result;
+  }
+
+  callNative(native: PyNative, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS, name?: string): Value {
+    this.step();
+    const bound: Record<string, Value> = {};
+    bind(name ?? native.name, paramsOf(native), args, kwargs, (key, value) => {
+      bound[key] = value;
+    });
+    return native.body(bound, this);
+  }
+
+  getAttribute(object: Value, name: string): Value {
+    const value = attributeOf(this, object, name);
+    if (value !== undefined) return value;
+    if (object instanceof PyClass) throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
+    throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
+  }
+
+  /** The attribute, or undefined when there is none. */
+  tryAttribute(object: Value, name: string): Value | undefined {
+    return attributeOf(this, object, name);
+  }
+
+  setAttribute(object: Value, name: string, value: Value): void {
+    setAttributeOf(this, object, name, value);
+  }
+
+  iterate(value: Value): Iterable<Value> {
+    return iterate(this, value);
+  }
+
+  truthy(value: Value): boolean {
+    const result = truthyOf(this, value);
+    if (result instanceof Unknown) throw new EvaluationError(`a condition is unknown: ${result.reason}`, this.place);
+    return result;
+  }
+
+  deleteAttribute(object: Value, name: string): void {
+    deleteAttributeOf(object, name);
+  }
+
+  isModuleType(type: PyClass): boolean {
+    return type.mro.includes(moduleClass);
+  }
+
+  /** type(value). */
+  typeOf(value: Value): Value {
+    return typeOf(value);
+  }
+
+  /** A method of a builtin type taken from the type: `str.lower`. */
+  builtinTypeMethod(type: PyClass, name: string): Value | undefined {
+    return typeMethod(type, name);
+  }
+
+  length(value: Value): Value {
+    return lengthOf(this, value);
+  }
+
+  /** A method a class defines for an operator, `__len__`, `__add__`, ...; undefined when it has none. */
+  special(value: Value, name: string): Value | undefined {
+    if (!(value instanceof PyObject)) return undefined;
+    for (const type of value.type.mro) {
+      const member = type.members.get(name);
+      if (member instanceof PyFunction || member instanceof PyNative) return new PyBound(value, member);
+    }
+    return undefined;
+  }
+
+  tooDeep(): LimitError {
+    return new LimitError("calls and expressions are nested too deeply here: a recursion that does not end?", this.place);
+  }
+
+  /** Puts the counters back after an error has unwound the stack to where they were read. */
+  mark(): () => void {
+    const [depth, nesting, span, constructing] = [this.depth, this.nesting, this.span, this.constructing];
+    return () => {
+      [this.depth, this.nesting, this.span, this.constructing] = [depth, nesting, span, constructing];
+    };
+  }
+}
+
+export function pythonMessage(error: PyError): string {
+  return error.message ? `${error.type}: ${error.message}` : error.type;
+}
+
+function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
+  if (error instanceof PyError) return new PyError(error.type, error.message, place, error.value);
+  if (error instanceof LimitError) return new LimitError(error.message, place);
+  return new EvaluationError(error.message, place);
+}

@@ -1,0 +1,78 @@
+import type { Evaluator } from "./evaluator";
+import { str } from "./text";
+import { builtinClass, OBJECT } from "./types";
+import { PyClass, PyError, PyNative, PyObject, PyTuple, Unknown, EvaluationError, type Value } from "./values";
+
+/** Python's exception classes, as far as model files name them: each after its base. */
+const HIERARCHY: Record<string, string> = {
+  BaseException: "object",
+  Exception: "BaseException",
+  KeyboardInterrupt: "BaseException",
+  SystemExit: "BaseException",
+  ArithmeticError: "Exception",
+  ZeroDivisionError: "ArithmeticError",
+  OverflowError: "ArithmeticError",
+  AssertionError: "Exception",
+  AttributeError: "Exception",
+  ImportError: "Exception",
+  ModuleNotFoundError: "ImportError",
+  LookupError: "Exception",
+  IndexError: "LookupError",
+  KeyError: "LookupError",
+  NameError: "Exception",
+  OSError: "Exception",
+  FileNotFoundError: "OSError",
+  RuntimeError: "Exception",
+  NotImplementedError: "RuntimeError",
+  RecursionError: "RuntimeError",
+  StopIteration: "Exception",
+  TypeError: "Exception",
+  ValueError: "Exception",
+  Warning: "Exception",
+  UserWarning: "Warning",
+  DeprecationWarning: "Warning",
+  FutureWarning: "Warning",
+};
+
+export const EXCEPTIONS = new Map<string, PyClass>();
+for (const [name, base] of Object.entries(HIERARCHY)) {
+  EXCEPTIONS.set(name, builtinClass(name, [base === "object" ? OBJECT : EXCEPTIONS.get(base)!]));
+}
+const BASE = EXCEPTIONS.get("BaseException")!;
+BASE.members.set(
+  "__init__",
+  new PyNative("__init__", "self, *args, **kwargs", ({ self, args }) => {
+    (self as PyObject).attributes.set("args", args ?? new PyTuple([]));
+    return null;
+  }),
+);
+
+/** What `raise value` throws. */
+export function raise(ev: Evaluator, value: Value): PyError | EvaluationError {
+  const instance = value instanceof PyClass && value.mro.includes(BASE) ? ev.call(value, []) : value;
+  if (instance instanceof Unknown) {
+    return new PyError("Exception", `an exception that is not known: ${instance.reason}`, ev.place);
+  }
+  if (!(instance instanceof PyObject) || !instance.type.mro.includes(BASE)) {
+    return new PyError("TypeError", "exceptions must derive from BaseException", ev.place);
+  }
+  const args = instance.attributes.get("args");
+  const items = args instanceof PyTuple ? args.items : [];
+  const texts = items.map((item) => {
+    const text = str(ev, item);
+    return typeof text === "string" ? text : "<unknown>";
+  });
+  return new PyError(instance.type.name, texts.length > 1 ? `(${texts.join(", ")})` : (texts[0] ?? ""), ev.place, instance);
+}
+
+export function classOfError(_ev: Evaluator, error: PyError): PyClass {
+  return error.value?.type ?? EXCEPTIONS.get(error.type) ?? EXCEPTIONS.get("Exception")!;
+}
+
+/** The exception as the value that `except ... as e` binds. */
+export function errorValue(ev: Evaluator, error: PyError): PyObject {
+  if (error.value) return error.value;
+  const object = new PyObject(classOfError(ev, error), error.place);
+  object.attributes.set("args", new PyTuple([error.message]));
+  return object;
+}

@@ -1,0 +1,147 @@
+import type { BinaryOp, UnaryOp } from "./ast";
+import { dictSet, setOf } from "./equality";
+import type { Evaluator } from "./evaluator";
+import { truthyOf } from "./iteration";
+import { arithmetic, int, isNumeric, numberOf } from "./numbers";
+import { percentFormat } from "./text";
+import { tensorOperator } from "./torch";
+import { typeName } from "./types";
+import { PyClass, PyDict, PyError, PyFloat, PyList, PySet, PyTensor, PyTuple, Unknown, type Value } from "./values";
+
+const METHODS: Record<BinaryOp, string> = {
+  "+": "add",
+  "-": "sub",
+  "*": "mul",
+  "/": "truediv",
+  "//": "floordiv",
+  "%": "mod",
+  "**": "pow",
+  "@": "matmul",
+  "&": "and",
+  "|": "or",
+  "^": "xor",
+  "<<": "lshift",
+  ">>": "rshift",
+};
+
+/** `left op right`. */
+export function binaryOperation(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
+  if (left instanceof Unknown) return left;
+  if (right instanceof Unknown) return right;
+  if (isNumeric(left) && isNumeric(right)) return arithmetic(op, left, right);
+  if (left instanceof PyTensor || right instanceof PyTensor) return tensorOperator(op, [left, right], ev);
+  const result = onContainers(ev, op, left, right);
+  if (result !== undefined) return result;
+  const method = ev.special(left, `__${METHODS[op]}__`);
+  if (method) return ev.call(method, [right]);
+  const reflected = ev.special(right, `__r${METHODS[op]}__`);
+  if (reflected) return ev.call(reflected, [left]);
+  // `int | None` in an annotation-like position.
+  if (op === "|" && (left instanceof PyClass || right instanceof PyClass)) return left;
+  throw new PyError(
+    "TypeError",
+    `unsupported operand type(s) for ${op}: '${typeName(left)}' and '${typeName(right)}'`,
+  );
+}
+
+function onContainers(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value | undefined {
+  if (typeof left === "string") {
+    if (op === "%") return percentFormat(ev, left, right);
+    if (op === "+" && typeof right === "string") {
+      ev.allot(left.length + right.length, "a string");
+      return left + right;
+    }
+    if (op === "*" && typeof right === "number") return repeatText(ev, left, right);
+    if (op === "+") throw new PyError("TypeError", `can only concatenate str (not "${typeName(right)}") to str`);
+  }
+  if (typeof right === "string" && typeof left === "number" && op === "*") return repeatText(ev, right, left);
+  if (left instanceof PyList && right instanceof PyList && op === "+") {
+    ev.allot(left.items.length + right.items.length, "a list");
+    return new PyList([...left.items, ...right.items]);
+  }
+  if (left instanceof PyTuple && right instanceof PyTuple && op === "+") {
+    ev.allot(left.items.length + right.items.length, "a tuple");
+    return new PyTuple([...left.items, ...right.items]);
+  }
+  if (op === "*") {
+    const [sequence, count] = isNumeric(left) ? [right, left] : [left, right];
+    if ((sequence instanceof PyList || sequence instanceof PyTuple) && (typeof count === "number" || typeof count === "boolean")) {
+      const items = repeat(ev, sequence.items, Number(count));
+      return sequence instanceof PyList ? new PyList(items) : new PyTuple(items);
+    }
+  }
+  if (left instanceof PySet && right instanceof PySet) return onSets(op, left, right);
+  if (left instanceof PyDict && right instanceof PyDict && op === "|") {
+    const dict = new PyDict();
+    for (const source of [left, right]) for (const { key, value } of source.entries.values()) dictSet(dict, key, value);
+    return dict;
+  }
+  return undefined;
+}
+
+function repeatText(ev: Evaluator, text: string, count: number): string {
+  ev.allot(text.length * Math.max(0, count), "a string");
+  return text.repeat(Math.max(0, count));
+}
+
+function repeat(ev: Evaluator, items: readonly Value[], count: number): Value[] {
+  ev.allot(items.length * Math.max(0, count), "a list");
+  const out: Value[] = [];
+  for (let i = 0; i < count; i++) for (const item of items) out.push(item);
+  return out;
+}
+
+export function onSets(op: string, left: PySet, right: PySet): PySet | undefined {
+  const a = [...left.entries];
+  switch (op) {
+    case "|":
+      return setOf([...left.entries.values(), ...right.entries.values()]);
+    case "&":
+      return setOf(a.filter(([key]) => right.entries.has(key)).map(([, v]) => v));
+    case "-":
+      return setOf(a.filter(([key]) => !right.entries.has(key)).map(([, v]) => v));
+    case "^":
+      return setOf([
+        ...a.filter(([key]) => !right.entries.has(key)).map(([, v]) => v),
+        ...[...right.entries].filter(([key]) => !left.entries.has(key)).map(([, v]) => v),
+      ]);
+    default:
+      return undefined;
+  }
+}
+
+/** `left op= right`: lists, dicts, sets and tensors change in place. */
+export function augmented(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
+  if (left instanceof Unknown) return left;
+  if (left instanceof PyTensor && !(right instanceof Unknown)) return tensorOperator(`${op}=`, [left, right], ev);
+  if (left instanceof PyList && op === "+") {
+    if (right instanceof Unknown) return right;
+    for (const item of [...ev.iterate(right)]) left.items.push(item);
+    ev.allot(left.items.length, "a list");
+    return left;
+  }
+  if (left instanceof PyDict && right instanceof PyDict && op === "|") {
+    for (const { key, value } of right.entries.values()) dictSet(left, key, value);
+    return left;
+  }
+  if (right instanceof Unknown) return right;
+  const method = ev.special(left, `__i${METHODS[op]}__`);
+  return method ? ev.call(method, [right]) : binaryOperation(ev, op, left, right);
+}
+
+export function unaryOperation(ev: Evaluator, op: UnaryOp, operand: Value): Value {
+  if (operand instanceof Unknown) return operand;
+  if (op === "not") {
+    const truth = truthyOf(ev, operand);
+    return truth instanceof Unknown ? truth : !truth;
+  }
+  if (operand instanceof PyTensor) return tensorOperator(op, [operand], ev);
+  if (operand instanceof PyFloat && op !== "~") return new PyFloat(op === "-" ? -operand.value : operand.value);
+  if (isNumeric(operand) && !(operand instanceof PyFloat)) {
+    const n = numberOf(operand);
+    return int(op === "-" ? -n : op === "~" ? -n - 1 : n);
+  }
+  const method = ev.special(operand, op === "-" ? "__neg__" : op === "+" ? "__pos__" : "__invert__");
+  if (method) return ev.call(method, []);
+  throw new PyError("TypeError", `bad operand type for unary ${op}: '${typeName(operand)}'`);
+}

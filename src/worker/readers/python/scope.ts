@@ -1,0 +1,81 @@
+import type { ClassStmt, FunctionStmt, LambdaExpr, Param } from "./ast";
+import { EvaluationError, type PyClass, type Unknown, type Value } from "./values";
+
+export type ScopeKind = "module" | "function" | "class" | "comprehension";
+
+/** Names of one module, call, class body or comprehension, and what its statements leave behind. */
+export class Scope {
+  readonly names = new Map<string, Value>();
+  /** Names declared global or nonlocal, with the scope that holds them. */
+  redirected: Map<string, Scope> | undefined;
+  returned: Value = null;
+  /** A `return` stood in a branch that could not be decided: whatever is returned is unknown. */
+  uncertain: Unknown | undefined;
+  /** What `yield` has given so far; set in a generator's call. */
+  yields: Value[] | undefined;
+  /** The class a method stands in: what super() starts from. */
+  owner: { type: PyClass | undefined } | undefined;
+  /** The first positional argument of the call: the other half of super(). */
+  receiver: Value | undefined;
+
+  constructor(
+    readonly kind: ScopeKind,
+    /** The enclosing scope by Python's rules: a function does not see the class body around it. */
+    readonly parent: Scope | undefined,
+    /** For messages and qualified names: `Net.forward`. */
+    readonly qualifiedName: string,
+  ) {}
+
+  get module(): Scope {
+    let scope: Scope = this;
+    while (scope.parent) scope = scope.parent;
+    return scope;
+  }
+
+  lookup(name: string): Value | undefined {
+    for (let scope: Scope | undefined = this; scope; scope = scope.parent) {
+      const value = scope.redirected?.get(name)?.names.get(name) ?? scope.names.get(name);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  assign(name: string, value: Value): void {
+    (this.redirected?.get(name) ?? this).names.set(name, value);
+  }
+
+  delete(name: string): boolean {
+    return (this.redirected?.get(name) ?? this).names.delete(name);
+  }
+
+  redirect(name: string, to: Scope): void {
+    this.redirected ??= new Map();
+    this.redirected.set(name, to);
+  }
+
+  /** The scope whose names an assignment expression or a function sees: comprehensions are transparent to it. */
+  get enclosing(): Scope {
+    let scope: Scope = this;
+    while (scope.kind === "comprehension" && scope.parent) scope = scope.parent;
+    return scope;
+  }
+}
+
+/** What a PyFunction's `definition` is. */
+export interface Definition {
+  readonly node: FunctionStmt | LambdaExpr;
+  readonly params: readonly Param[];
+  readonly qualifiedName: string;
+  readonly owner: { type: PyClass | undefined } | undefined;
+  /** Set for `@x.setter` functions of a property, by the property they belong to. */
+  setter?: Value;
+}
+
+/** What remembers a class statement, for the reader. */
+export interface DefinedClass {
+  readonly type: PyClass;
+  readonly node: ClassStmt;
+}
+
+/** The reading as a whole has used up its share: not to be caught by the evaluated code. */
+export class LimitError extends EvaluationError {}

@@ -1,0 +1,426 @@
+import type { Expr, FunctionStmt, MatchCase, Pattern, Stmt, TryStmt } from "./ast";
+import { assignedTargets, leaves } from "./assigned";
+import { makeClass } from "./classes";
+import { dictOf, equal } from "./equality";
+import type { Evaluator } from "./evaluator";
+import { classOfError, errorValue, raise } from "./exceptions";
+import { assignTarget, evaluate, evaluateSafely, makeFunction } from "./expressions";
+import { importModule, importNames } from "./imports";
+import { truthyOf } from "./iteration";
+import { augmented } from "./operators";
+import { LimitError, Scope } from "./scope";
+import { deleteItem } from "./subscripts";
+import { str } from "./text";
+import {
+  EvaluationError,
+  PyDict,
+  PyError,
+
+  PyList,
+
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
+
+/** How a statement ends. */
+export type Completion = "normal" | "break" | "continue" | "return";
+
+/** Runs a function's body. */
+export function executeBody(ev: Evaluator, scope: Scope, body: readonly Stmt[]): void {
+  executeBlock(ev, scope, body);
+}
+
+export function executeBlock(ev: Evaluator, scope: Scope, body: readonly Stmt[]): Completion {
+  for (const statement of body) {
+    const completion = execute(ev, scope, statement);
+    if (completion !== "normal") return completion;
+  }
+  return "normal";
+}
+
+/**
+ * Runs one statement. What this evaluator cannot do becomes a problem there and an unknown value, and the next
+ * statement runs; Python's own exceptions and the limits are thrown.
+ */
+export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completion {
+  ev.span = statement;
+  ev.step();
+  switch (statement.kind) {
+    case "Expr":
+      if (statement.value.kind !== "Constant") evaluateSafely(ev, scope, statement.value);
+      return "normal";
+    case "Assign": {
+      const value = evaluateSafely(ev, scope, statement.value);
+      for (const target of statement.targets) assignTarget(ev, scope, target, value);
+      return "normal";
+    }
+    case "AnnAssign":
+      annotate(scope, statement.target, statement.annotation);
+      if (statement.value) assignTarget(ev, scope, statement.target, evaluateSafely(ev, scope, statement.value));
+      return "normal";
+    case "AugAssign": {
+      const { target } = statement;
+      const before = evaluateSafely(ev, scope, target);
+      const operand = evaluateSafely(ev, scope, statement.value);
+      ev.span = statement;
+      assignTarget(ev, scope, target, augmented(ev, statement.op, before, operand));
+      return "normal";
+    }
+    case "Return":
+      scope.returned = statement.value ? evaluateSafely(ev, scope, statement.value) : null;
+      return "return";
+    case "If":
+      return executeIf(ev, scope, statement.test, statement.body, statement.otherwise);
+    case "For":
+      return executeFor(ev, scope, statement);
+    case "While":
+      return executeWhile(ev, scope, statement);
+    case "With":
+      return executeWith(ev, scope, statement);
+    case "Try":
+      return executeTry(ev, scope, statement);
+    case "Raise": {
+      const value = statement.value ? evaluate(ev, scope, statement.value) : scope.lookup("*handled");
+      ev.span = statement;
+      throw raise(ev, value ?? null);
+    }
+    case "Assert": {
+      const truth = truthyOf(ev, evaluateSafely(ev, scope, statement.test));
+      // An assertion on an unknown value says nothing: it is taken to hold.
+      if (truth === false) {
+        const message = statement.message ? str(ev, evaluate(ev, scope, statement.message)) : "";
+        ev.span = statement;
+        throw new PyError("AssertionError", typeof message === "string" ? message : "", ev.place);
+      }
+      return "normal";
+    }
+    case "Function":
+      scope.assign(statement.name, decorate(ev, scope, statement));
+      return "normal";
+    case "Class": {
+      let value: Value = makeClass(ev, scope, statement);
+      for (const decorator of [...statement.decorators].reverse()) value = applyDecorator(ev, scope, decorator, value);
+      scope.assign(statement.name, value);
+      return "normal";
+    }
+    case "Import":
+      for (const { name, alias } of statement.names) importModule(ev, scope, name, alias);
+      return "normal";
+    case "ImportFrom":
+      importNames(ev, scope, statement.module, statement.names, statement.wildcard);
+      return "normal";
+    case "Global":
+      for (const name of statement.names) scope.redirect(name, ev.globals);
+      return "normal";
+    case "Nonlocal":
+      for (const name of statement.names) {
+        let outer = scope.parent;
+        while (outer && !outer.names.has(name)) outer = outer.parent;
+        if (outer) scope.redirect(name, outer);
+      }
+      return "normal";
+    case "Delete":
+      for (const target of statement.targets) executeDelete(ev, scope, target);
+      return "normal";
+    case "Pass":
+      return "normal";
+    case "Break":
+      return "break";
+    case "Continue":
+      return "continue";
+    case "Match":
+      return executeMatch(ev, scope, statement.subject, statement.cases);
+    case "Unsupported":
+      ev.problem(`${statement.what} is not supported`, "error");
+      return "normal";
+    case "Invalid":
+      return "normal";
+  }
+}
+
+/** A dataclass's fields are its annotated names, in order. */
+function annotate(scope: Scope, target: Expr, annotation: string): void {
+  if (scope.kind !== "class" || target.kind !== "Name") return;
+  let annotations = scope.names.get("__annotations__");
+  if (!(annotations instanceof PyDict)) {
+    annotations = dictOf([]);
+    scope.names.set("__annotations__", annotations);
+  }
+  annotations.entries.set(`s${target.id}`, { key: target.id, value: annotation });
+}
+
+function decorate(ev: Evaluator, scope: Scope, statement: FunctionStmt): Value {
+  let value: Value = makeFunction(ev, scope, statement, statement.name);
+  for (const decorator of [...statement.decorators].reverse()) value = applyDecorator(ev, scope, decorator, value);
+  return value;
+}
+
+/** A decorator that is not known is taken to give back what it decorates, as nearly all do. */
+function applyDecorator(ev: Evaluator, scope: Scope, expr: Expr, value: Value): Value {
+  if (expr.kind === "Attribute" && (expr.name === "setter" || expr.name === "getter" || expr.name === "deleter")) {
+    const property = evaluateSafely(ev, scope, expr.object);
+    return expr.name === "deleter" ? property : ev.call(ev.getAttribute(property, expr.name), [value]);
+  }
+  const decorator = evaluateSafely(ev, scope, expr);
+  ev.span = expr;
+  if (decorator instanceof Unknown || decorator === null) return value;
+  const result = ev.call(decorator, [value]);
+  return result instanceof Unknown ? value : result;
+}
+
+// Branches that cannot be decided
+
+/** Neither branch is taken; whatever either would have assigned is unknown from here on. */
+export function undecided(
+  ev: Evaluator,
+  scope: Scope,
+  what: string,
+  reason: Unknown,
+  blocks: readonly (readonly Stmt[])[],
+  place: Expr | Stmt,
+): Completion {
+  const at = ev.source.place(place);
+  const unknown = new Unknown(reason.reason, reason.place ?? at);
+  let leavesLoop = false;
+  let returns = false;
+  const targets: Expr[] = [];
+  for (const block of blocks) {
+    targets.push(...assignedTargets(block));
+    const ends = leaves(block);
+    leavesLoop ||= ends.loop;
+    returns ||= ends.function;
+  }
+  const onlyRaises = targets.length === 0 && !leavesLoop && !returns && blocks.every(isGuard);
+  // Scripts at the top level loop over data; that is not a model and not worth a mark in the editor.
+  const silent = onlyRaises || (scope.kind === "module" && what.startsWith("loop"));
+  if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
+  for (const target of targets) forget(ev, scope, target, unknown);
+  if (returns) scope.uncertain ??= unknown;
+  return leavesLoop ? "break" : "normal";
+}
+
+/** `if bad: raise ...`, or nothing: skipping it assumes nothing about the model. */
+function isGuard(block: readonly Stmt[]): boolean {
+  return block.every(
+    (s) => s.kind === "Raise" || s.kind === "Pass" || s.kind === "Assert" || (s.kind === "Expr" && isReport(s.value)),
+  );
+}
+
+function isReport(expr: Expr): boolean {
+  if (expr.kind === "Constant") return true;
+  if (expr.kind !== "Call") return false;
+  const { callee } = expr;
+  if (callee.kind === "Name") return callee.id === "print";
+  return callee.kind === "Attribute" && callee.object.kind === "Name" && /^(logger|logging|warnings)$/.test(callee.object.id);
+}
+
+function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): void {
+  if (target.kind === "Name") {
+    scope.assign(target.id, unknown);
+    return;
+  }
+  if (target.kind !== "Attribute" || target.object.kind !== "Name") return;
+  const object = scope.lookup(target.object.id);
+  if (object instanceof PyObject) ev.setAttribute(object, target.name, unknown);
+}
+
+function executeIf(
+  ev: Evaluator,
+  scope: Scope,
+  test: Expr,
+  body: readonly Stmt[],
+  otherwise: readonly Stmt[],
+): Completion {
+  const value = evaluateSafely(ev, scope, test);
+  ev.span = test;
+  const truth = truthyOf(ev, value);
+  if (truth instanceof Unknown) return undecided(ev, scope, "if", truth, [body, otherwise], test);
+  return executeBlock(ev, scope, truth ? body : otherwise);
+}
+
+function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "For" }>): Completion {
+  const { target, iterable: source, body, otherwise } = statement;
+  const iterable = evaluateSafely(ev, scope, source);
+  ev.span = source;
+  if (iterable instanceof Unknown) {
+    undecided(ev, scope, "loop", iterable, [[assignment(target)], body, otherwise], source);
+    return "normal";
+  }
+  for (const item of ev.iterate(iterable)) {
+    ev.span = statement;
+    ev.step();
+    assignTarget(ev, scope, target, item);
+    const completion = executeBlock(ev, scope, body);
+    if (completion === "return") return completion;
+    if (completion === "break") return "normal";
+  }
+  return executeBlock(ev, scope, otherwise);
+}
+
+function assignment(target: Expr): Stmt {
+  const { start, end } = target;
+  return { kind: "Assign", targets: [target], value: { kind: "Constant", value: null, start, end }, start, end };
+}
+
+function executeWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "While" }>): Completion {
+  for (;;) {
+    const value = evaluateSafely(ev, scope, statement.test);
+    ev.span = statement.test;
+    const truth = truthyOf(ev, value);
+    if (truth instanceof Unknown) {
+      undecided(ev, scope, "loop", truth, [statement.body, statement.otherwise], statement.test);
+      return "normal";
+    }
+    if (!truth) return executeBlock(ev, scope, statement.otherwise);
+    ev.step();
+    const completion = executeBlock(ev, scope, statement.body);
+    if (completion === "return") return completion;
+    if (completion === "break") return "normal";
+  }
+}
+
+function executeWith(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "With" }>): Completion {
+  const exits: Value[] = [];
+  for (const item of statement.items) {
+    const manager = evaluateSafely(ev, scope, item.value);
+    let value: Value = manager;
+    const enter = ev.special(manager, "__enter__");
+    if (enter) value = ev.call(enter, []);
+    const exit = ev.special(manager, "__exit__");
+    if (exit) exits.unshift(exit);
+    if (item.target) assignTarget(ev, scope, item.target, value);
+  }
+  try {
+    return executeBlock(ev, scope, statement.body);
+  } finally {
+    for (const exit of exits) ev.call(exit, [null, null, null]);
+  }
+}
+
+function executeTry(ev: Evaluator, scope: Scope, statement: TryStmt): Completion {
+  let completion: Completion;
+  const restore = ev.mark();
+  try {
+    completion = executeBlock(ev, scope, statement.body);
+    if (completion === "normal") completion = executeBlock(ev, scope, statement.otherwise);
+  } catch (thrown) {
+    const error = ev.understood(thrown);
+    if (error instanceof LimitError) throw error;
+    restore();
+    const handled = handle(ev, scope, statement, error);
+    if (handled === undefined) {
+      executeBlock(ev, scope, statement.finalizer);
+      throw error;
+    }
+    completion = handled;
+  }
+  const last = executeBlock(ev, scope, statement.finalizer);
+  return last === "normal" ? completion : last;
+}
+
+function handle(
+  ev: Evaluator,
+  scope: Scope,
+  statement: TryStmt,
+  error: PyError | EvaluationError,
+): Completion | undefined {
+  if (!(error instanceof PyError)) return undefined;
+  const type = classOfError(ev, error);
+  for (const handler of statement.handlers) {
+    if (handler.type) {
+      const wanted = evaluate(ev, scope, handler.type);
+      const options = wanted instanceof PyTuple ? wanted.items : [wanted];
+      // An exception class that is not known, from an import that was not followed, is not the one we raised.
+      if (!options.some((option) => type.mro.includes(option as typeof type))) continue;
+    }
+    const value = errorValue(ev, error);
+    scope.names.set("*handled", value);
+    if (handler.name) scope.assign(handler.name, value);
+    return executeBlock(ev, scope, handler.body);
+  }
+  return undefined;
+}
+
+function executeDelete(ev: Evaluator, scope: Scope, target: Expr): void {
+  switch (target.kind) {
+    case "Name":
+      if (!scope.delete(target.id)) {
+        ev.span = target;
+        throw new PyError("NameError", `name '${target.id}' is not defined`);
+      }
+      return;
+    case "Attribute": {
+      const object = evaluate(ev, scope, target.object);
+      ev.span = target;
+      ev.deleteAttribute(object, target.name);
+      return;
+    }
+    case "Subscript": {
+      const object = evaluate(ev, scope, target.object);
+      const key = evaluate(ev, scope, target.index);
+      ev.span = target;
+      deleteItem(ev, object, key);
+      return;
+    }
+    case "Tuple":
+    case "List":
+      for (const item of target.items) executeDelete(ev, scope, item);
+      return;
+    default:
+      throw new EvaluationError("this cannot be deleted", ev.source.place(target));
+  }
+}
+
+// match
+
+function executeMatch(ev: Evaluator, scope: Scope, subject: Expr, cases: readonly MatchCase[]): Completion {
+  const value = evaluateSafely(ev, scope, subject);
+  const bodies = cases.map((c) => c.body);
+  if (value instanceof Unknown) return undecided(ev, scope, "match", value, bodies, subject);
+  for (const { pattern, guard, body } of cases) {
+    const matched = matches(ev, scope, pattern, value);
+    if (matched instanceof Unknown) return undecided(ev, scope, "match", matched, bodies, subject);
+    if (!matched) continue;
+    const accepted = guard ? truthyOf(ev, evaluateSafely(ev, scope, guard)) : true;
+    if (accepted instanceof Unknown) return undecided(ev, scope, "match", accepted, bodies, subject);
+    if (accepted) return executeBlock(ev, scope, body);
+  }
+  return "normal";
+}
+
+function matches(ev: Evaluator, scope: Scope, pattern: Pattern, value: Value): boolean | Unknown {
+  switch (pattern.kind) {
+    case "wildcard":
+      return true;
+    case "capture":
+      scope.assign(pattern.name, value);
+      return true;
+    case "value":
+      return equal(evaluate(ev, scope, pattern.value), value);
+    case "or":
+      for (const option of pattern.options) {
+        const matched = matches(ev, scope, option, value);
+        if (matched !== false) return matched;
+      }
+      return false;
+    case "sequence": {
+      if (!(value instanceof PyList || value instanceof PyTuple) || value.items.length !== pattern.items.length) {
+        return false;
+      }
+      for (let i = 0; i < pattern.items.length; i++) {
+        const matched = matches(ev, scope, pattern.items[i]!, value.items[i]!);
+        if (matched !== true) return matched;
+      }
+      return true;
+    }
+    case "as": {
+      const matched = matches(ev, scope, pattern.pattern, value);
+      if (matched === true) scope.assign(pattern.name, value);
+      return matched;
+    }
+    case "unsupported":
+      return new Unknown(`a ${pattern.what} in match is not supported`);
+  }
+}

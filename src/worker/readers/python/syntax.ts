@@ -1,0 +1,146 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { Language, Parser, type TreeCursor } from "web-tree-sitter";
+import type { Module, Stmt, SyntaxProblem } from "./ast";
+import { Lowering } from "./lower";
+
+/** Reading a file this long takes about two seconds; a longer one is data, not a model somebody wrote. */
+export const MAX_SOURCE_LENGTH = 8 * 1024 * 1024;
+const MAX_SYNTAX_PROBLEMS = 20;
+
+/** A node of the concrete tree, copied out of WebAssembly: crossing over for each question is what is slow. */
+export interface Raw {
+  readonly type: string;
+  /** The field it fills in its parent. */
+  readonly field: string | null;
+  readonly start: number;
+  end: number;
+  readonly children: Raw[];
+  /** A syntax error lies inside, other than in a block's own statements. */
+  broken: boolean;
+}
+
+interface Grammar {
+  readonly parser: Parser;
+  readonly types: readonly string[];
+  readonly fields: readonly (string | null)[];
+}
+
+let grammar: Promise<Grammar> | undefined;
+
+async function loadGrammar(): Promise<Grammar> {
+  // Under an ES module loader there is no __filename; under the CommonJS bundle there is no import.meta.url.
+  const resolve = createRequire(typeof __filename === "string" ? __filename : import.meta.url).resolve;
+  await Parser.init({ locateFile: () => resolve("web-tree-sitter/web-tree-sitter.wasm") });
+  const language = await Language.load(await readFile(resolve("tree-sitter-python/tree-sitter-python.wasm")));
+  const parser = new Parser();
+  parser.setLanguage(language);
+  return { parser, types: language.types, fields: language.fields };
+}
+
+/** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
+export async function parse(text: string, cancelled?: () => boolean): Promise<Module> {
+  if (text.includes("\0")) return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
+  grammar ??= loadGrammar();
+  const { parser, types, fields } = await grammar;
+  const tree = parser.parse(text, null, cancelled && { progressCallback: cancelled });
+  if (!tree) {
+    parser.reset();
+    return { body: [], errors: [{ start: 0, end: 0, message: "reading was cancelled" }] };
+  }
+  try {
+    const cursor = tree.walk();
+    const errors: SyntaxProblem[] = [];
+    const body: Stmt[] = [];
+    const lowering = new Lowering(text);
+    const copier = new Copier(cursor, types, fields, text, errors);
+    // One top-level statement at a time, so that the copy of a large file's tree is never whole in memory.
+    if (cursor.gotoFirstChild()) {
+      do {
+        const raw = copier.copy();
+        if (raw) body.push(...lowering.statement(raw));
+      } while (cursor.gotoNextSibling());
+    } else if (tree.rootNode.type === "ERROR") {
+      errors.push({ start: 0, end: text.length, message: "Python syntax error" });
+    }
+    cursor.delete();
+    errors.push(...lowering.errors);
+    if (errors.length > MAX_SYNTAX_PROBLEMS) {
+      const more = errors.length - MAX_SYNTAX_PROBLEMS;
+      const next = errors[MAX_SYNTAX_PROBLEMS]!;
+      errors.length = MAX_SYNTAX_PROBLEMS;
+      errors.push({ ...next, message: `Python syntax error, and ${more - 1} more after it` });
+    }
+    return { body, errors };
+  } finally {
+    tree.delete();
+  }
+}
+
+/** Expressions nested deeper than this do not occur in written code, and would overflow our own stack. */
+const MAX_NESTING = 400;
+
+class Copier {
+  constructor(
+    private readonly cursor: TreeCursor,
+    private readonly types: readonly string[],
+    private readonly fields: readonly (string | null)[],
+    private readonly text: string,
+    private readonly errors: SyntaxProblem[],
+  ) {}
+
+  /** The node under the cursor with everything below it; undefined for what carries no meaning. */
+  copy(depth = 0): Raw | undefined {
+    const { cursor } = this;
+    const id = cursor.nodeTypeId;
+    const type = id === 0xffff ? "ERROR" : (this.types[id] ?? cursor.nodeType);
+    if (type === "comment" || type === "line_continuation") return undefined;
+    const start = cursor.startIndex;
+    const raw: Raw = {
+      type,
+      field: this.fields[cursor.currentFieldId] ?? null,
+      start,
+      end: cursor.endIndex,
+      children: [],
+      broken: false,
+    };
+    if (type === "ERROR") {
+      this.report(raw);
+      raw.broken = true;
+      // Whole classes can hide in an error at the top; inside a statement its content means nothing.
+      if (depth > 0) return raw;
+    } else if (raw.end === start && cursor.nodeIsMissing) {
+      this.errors.push({ start, end: start, message: `Python syntax error: expected "${type}"` });
+      raw.broken = true;
+      return raw;
+    }
+    if (depth > MAX_NESTING) {
+      this.errors.push({ start, end: raw.end, message: `nested more than ${MAX_NESTING} levels deep: not read` });
+      raw.broken = true;
+      return raw;
+    }
+    if (cursor.gotoFirstChild()) {
+      do {
+        const child = this.copy(depth + 1);
+        if (!child) continue;
+        raw.children.push(child);
+        if (child.broken && !holdsStatements(child.type) && !holdsStatements(type)) raw.broken = true;
+      } while (cursor.gotoNextSibling());
+      cursor.gotoParent();
+    }
+    return raw;
+  }
+
+  private report(raw: Raw): void {
+    const line = this.text.slice(raw.start, Math.min(raw.end, raw.start + 60)).split("\n", 1)[0]!.trim();
+    this.errors.push({
+      start: raw.start,
+      end: raw.end,
+      message: `Python syntax error${line ? ` near "${line.slice(0, 40)}"` : ""}`,
+    });
+  }
+}
+
+function holdsStatements(type: string): boolean {
+  return type === "block" || type === "module" || type.endsWith("_clause") || type.endsWith("_definition");
+}

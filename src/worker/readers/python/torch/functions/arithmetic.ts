@@ -1,0 +1,153 @@
+import { type DType, isFloating } from "../../../../formats/dtype";
+import * as build from "../../../../graph/build";
+import type { Node } from "../../../../graph/node";
+import { PyError, type PyFloat, PyTensor, type Runtime } from "../../values";
+import { isNumber, numberDType, numberOf } from "../arguments";
+import { nodeOf, type Operand, operandOf, resultType, scalarTypeName } from "../tensor";
+
+/** Arithmetic and comparison with PyTorch's type promotion; Python numbers mix with tensors. */
+
+export type Number = number | PyFloat | boolean;
+export type Operands = PyTensor | Node | Number;
+
+/** A Python number or a tensor, for promotion. */
+function describe(value: Operands, runtime: Runtime | undefined): { node?: Node; number?: Number; operand: Operand } {
+  if (isNumber(value)) return { number: value, operand: { dtype: numberDType(value), rank: "number" } };
+  const node = value instanceof PyTensor ? nodeOf(value, runtime) : value;
+  return { node, operand: operandOf(node) };
+}
+
+export type BinaryOp =
+  | "add" | "sub" | "mul" | "div" | "floorDivide" | "remainder" | "pow" | "maximum" | "minimum"
+  | "equal" | "notEqual" | "less" | "lessEqual" | "greater" | "greaterEqual"
+  | "and" | "or" | "xor";
+
+/** Operands as nodes of their common dtype. */
+export function promoted(values: readonly Operands[], runtime?: Runtime, floating = false): Node[] {
+  const described = values.map((v) => describe(v, runtime));
+  let dtype = resultType(described.map((d) => d.operand));
+  if (floating && !isFloating(dtype)) dtype = "float32";
+  return described.map((d) => (d.node ? build.cast(d.node, dtype) : build.scalar(numberOf(d.number!), dtype)));
+}
+
+export function arithmetic(op: BinaryOp, a: Operands, b: Operands, runtime?: Runtime): Node {
+  if (op === "pow") return power(a, b, runtime);
+  const [x, y] = promoted([a, b], runtime, op === "div") as [Node, Node];
+  switch (op) {
+    case "add":
+      return x.dtype === "bool" ? build.binary("or", x, y) : build.add(x, y);
+    case "mul":
+      return x.dtype === "bool" ? build.binary("and", x, y) : build.mul(x, y);
+    case "sub":
+      if (x.dtype === "bool") {
+        throw new PyError(
+          "RuntimeError",
+          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.",
+        );
+      }
+      return build.sub(x, y);
+    case "div":
+    case "maximum":
+    case "minimum":
+      return build.binary(op, x, y);
+    case "floorDivide":
+      return floorDivide(x, y);
+    case "remainder":
+      return build.sub(x, build.mul(floorDivide(x, y), y));
+    case "equal":
+    case "less":
+    case "lessEqual":
+      return build.binary(op, x, y);
+    case "notEqual":
+      return build.unary("not", build.binary("equal", x, y));
+    case "greater":
+      return build.binary("less", y, x);
+    case "greaterEqual":
+      return build.binary("lessEqual", y, x);
+    case "and":
+    case "or":
+    case "xor":
+      return bitwise(op, x, y);
+  }
+}
+
+function bitwise(op: "and" | "or" | "xor", x: Node, y: Node): Node {
+  if (x.dtype !== "bool") {
+    throw new PyError(
+      isFloating(x.dtype) ? "RuntimeError" : "NotImplementedError",
+      isFloating(x.dtype)
+        ? `"bitwise_${op}_cpu" not implemented for '${scalarTypeName(x.dtype)}'`
+        : `bitwise ${op} of ${x.dtype} tensors is not supported yet; of bool tensors it is`,
+    );
+  }
+  return op === "xor" ? build.unary("not", build.binary("equal", x, y)) : build.binary(op, x, y);
+}
+
+/** Whole numbers are divided in float64, exact below 2^53, so that negative quotients round down as Python's do. */
+function floorDivide(x: Node, y: Node): Node {
+  if (isFloating(x.dtype)) return build.unary("floor", build.div(x, y));
+  return build.cast(build.unary("floor", build.div(build.cast(x, "float64"), build.cast(y, "float64"))), x.dtype);
+}
+
+/** Toward zero, for div(rounding_mode="trunc"). */
+export function truncate(x: Node): Node {
+  const zero = build.scalar(0, x.dtype);
+  return build.where(build.binary("less", x, zero), build.unary("ceil", x), build.unary("floor", x));
+}
+
+export function truncatedDivide(a: Operands, b: Operands, runtime?: Runtime): Node {
+  const [x, y] = promoted([a, b], runtime) as [Node, Node];
+  if (isFloating(x.dtype)) return truncate(build.div(x, y));
+  return build.cast(truncate(build.div(build.cast(x, "float64"), build.cast(y, "float64"))), x.dtype);
+}
+
+/** Small constant exponents become products and roots, as PyTorch computes them. */
+function power(a: Operands, b: Operands, runtime?: Runtime): Node {
+  const [x, y] = promoted([a, b], runtime) as [Node, Node];
+  if (isNumber(b) && !isNumber(a)) {
+    const exponent = numberOf(b);
+    if (!isFloating(x.dtype) && exponent < 0) {
+      throw new PyError("RuntimeError", "Integers to negative integer powers are not allowed.");
+    }
+    switch (exponent) {
+      case 1:
+        return x;
+      case 2:
+        return build.mul(x, x);
+      case 3:
+        return build.mul(build.mul(x, x), x);
+      case 0.5:
+        return build.unary("sqrt", x);
+      case -0.5:
+        return build.unary("reciprocal", build.unary("sqrt", x));
+      case -1:
+        return build.unary("reciprocal", x);
+      case -2:
+        return build.unary("reciprocal", build.mul(x, x));
+    }
+  }
+  return build.binary("pow", x, y);
+}
+
+/** x * number, in x's floating dtype. */
+export function scale(x: Node, factor: number): Node {
+  return factor === 1 ? x : build.mul(x, build.scalar(factor, x.dtype));
+}
+
+export function shift(x: Node, by: number): Node {
+  return by === 0 ? x : build.add(x, build.scalar(by, x.dtype));
+}
+
+/** Operations that PyTorch computes in floating point whatever the input. */
+export function floating(x: Node): Node {
+  return isFloating(x.dtype) ? x : build.cast(x, "float32");
+}
+
+export function requireFloating(x: Node, what: string): Node {
+  if (isFloating(x.dtype)) return x;
+  throw new PyError("NotImplementedError", `"${what}" not implemented for '${scalarTypeName(x.dtype)}'`);
+}
+
+export function filled(value: number, dtype: DType): Node {
+  return build.scalar(value, dtype);
+}

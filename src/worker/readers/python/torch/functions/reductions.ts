@@ -1,0 +1,187 @@
+import { isFloating } from "../../../../formats/dtype";
+import * as build from "../../../../graph/build";
+import type { Node } from "../../../../graph/node";
+import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../values";
+import { axesArg, axisArg, boolArg, given, isNumber, numberArg, numberOf, optionalDType, tuple } from "../arguments";
+import { scalarTypeName, wrap } from "../tensor";
+import { define, type Home, nodeArg } from "../table";
+import { arithmetic, requireFloating, scale, shift } from "./arithmetic";
+
+/** Reductions. Booleans and integers sum to int64, as PyTorch's do. */
+
+const BOTH: readonly Home[] = ["torch", "tensor"];
+
+function countable(x: Node): Node {
+  return isFloating(x.dtype) ? x : build.cast(x, "int64");
+}
+
+function typed(args: BoundArgs, x: Node): Node {
+  const dtype = optionalDType(args);
+  return dtype ? build.cast(x, dtype) : x;
+}
+
+define(BOTH, "sum", "input, dim=None, keepdim=False, *, dtype=None", (args, runtime) => {
+  const x = countable(typed(args, nodeArg(args, "input", runtime)));
+  return build.cast(
+    build.reduce("sum", x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim")),
+    optionalDType(args) ?? x.dtype,
+  );
+});
+define(BOTH, "mean", "input, dim=None, keepdim=False, *, dtype=None", (args, runtime) => {
+  const x = typed(args, nodeArg(args, "input", runtime));
+  if (!isFloating(x.dtype)) {
+    throw new PyError(
+      "RuntimeError",
+      `mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: ${scalarTypeName(x.dtype)}`,
+    );
+  }
+  return build.reduce("mean", x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim"));
+});
+define(BOTH, "prod", "input, dim=None, keepdim=False, *, dtype=None", (args, runtime) => {
+  const x = countable(typed(args, nodeArg(args, "input", runtime)));
+  return build.reduce("prod", x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim"));
+});
+
+/** The mean squared deviation over `axes`, times n / (n - correction). */
+export function variance(x: Node, axes: readonly number[], correction: number, keepDims: boolean): Node {
+  requireFloating(x, "std and var only support floating point dtypes");
+  const centered = build.sub(x, build.reduce("mean", x, axes, true));
+  const total = build.reduce("sum", build.mul(centered, centered), axes, keepDims);
+  const count = axes.reduce((n, a) => n * x.shape[a]!, 1);
+  return scale(total, 1 / Math.max(0, count - correction));
+}
+
+/** var and std take `unbiased` or `correction`, and var(True) means unbiased. */
+function spread(args: BoundArgs, runtime: Runtime): [Node, number[], number] {
+  const x = nodeArg(args, "input", runtime);
+  const flag = typeof args.dim === "boolean" ? args.dim : (args.unbiased ?? true);
+  const bound = typeof args.dim === "boolean" ? { ...args, dim: null } : args;
+  const correction = given(args, "correction") ? numberArg(args, "correction") : runtime.truthy(flag) ? 1 : 0;
+  return [x, axesArg(bound, "dim", x.shape.length), correction];
+}
+const SPREAD = "input, dim=None, unbiased=True, keepdim=False, *, correction=None";
+define(BOTH, "var", SPREAD, (args, runtime) => {
+  const [x, axes, correction] = spread(args, runtime);
+  return variance(x, axes, correction, boolArg(args, "keepdim"));
+});
+define(BOTH, "std", SPREAD, (args, runtime) => {
+  const [x, axes, correction] = spread(args, runtime);
+  return build.unary("sqrt", variance(x, axes, correction, boolArg(args, "keepdim")));
+});
+define(BOTH, "var_mean", SPREAD, (args, runtime) => {
+  const [x, axes, correction] = spread(args, runtime);
+  const keep = boolArg(args, "keepdim");
+  return tuple([wrap(variance(x, axes, correction, keep)), wrap(build.reduce("mean", x, axes, keep))]);
+});
+
+for (const [name, op] of [
+  ["amax", "max"],
+  ["amin", "min"],
+] as const) {
+  define(BOTH, name, "input, dim=(), keepdim=False", (args, runtime) => {
+    const x = nodeArg(args, "input", runtime);
+    return build.reduce(op, x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim"));
+  });
+}
+
+function argmax(x: Node, axis: number, keepDims: boolean, least: boolean): Node {
+  if (x.shape.length === 0) return build.full(0, [], "int64");
+  const y = least ? build.unary("neg", x.dtype === "bool" ? build.cast(x, "int32") : x) : x;
+  return build.argmax(y, axis, keepDims);
+}
+for (const [name, op] of [
+  ["max", "max"],
+  ["min", "min"],
+] as const) {
+  define(BOTH, name, "input, dim=None, keepdim=False", (args, runtime): Value | Node => {
+    const x = nodeArg(args, "input", runtime);
+    if (args.dim instanceof PyTensor || args.dim instanceof Object && isNumber(args.dim)) {
+      return arithmetic(op === "max" ? "maximum" : "minimum", x, args.dim as PyTensor, runtime);
+    }
+    if (!given(args, "dim")) return build.reduceAll(op, x);
+    const axis = axisArg(args, "dim", x.shape.length);
+    const keep = boolArg(args, "keepdim");
+    const axes = x.shape.length === 0 ? [] : [axis];
+    return tuple(
+      [wrap(build.reduce(op, x, axes, keep)), wrap(argmax(x, axis, keep, op === "min"))],
+      ["values", "indices"],
+    );
+  });
+  define(BOTH, `arg${name}`, "input, dim=None, keepdim=False", (args, runtime) => {
+    const x = nodeArg(args, "input", runtime);
+    if (given(args, "dim")) {
+      return argmax(x, axisArg(args, "dim", x.shape.length), boolArg(args, "keepdim"), op === "min");
+    }
+    return argmax(build.reshape(x, [-1]), 0, false, op === "min");
+  });
+}
+
+for (const [name, op] of [
+  ["all", "min"],
+  ["any", "max"],
+] as const) {
+  define(BOTH, name, "input, dim=None, keepdim=False", (args, runtime) => {
+    const x = build.cast(build.cast(nodeArg(args, "input", runtime), "bool"), "int32");
+    return build.cast(build.reduce(op, x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim")), "bool");
+  });
+}
+define(BOTH, "logsumexp", "input, dim, keepdim=False", (args, runtime) => {
+  const x = requireFloating(nodeArg(args, "input", runtime), "logsumexp");
+  const axes = axesArg(args, "dim", x.shape.length);
+  const keep = boolArg(args, "keepdim");
+  const top = build.reduce("max", x, axes, true);
+  const sum = build.reduce("sum", build.unary("exp", build.sub(x, top)), axes, keep);
+  return build.add(build.unary("log", sum), build.reshape(top, sum.shape));
+});
+define(BOTH, "cumsum", "input, dim, *, dtype=None", (args, runtime) => {
+  const x = countable(typed(args, nodeArg(args, "input", runtime)));
+  return build.cumsum(x, axisArg(args, "dim", x.shape.length));
+});
+
+/** The p-norm over `axes`; p may be infinite. */
+export function norm(x: Node, p: number, axes: readonly number[], keepDims: boolean): Node {
+  requireFloating(x, "linalg.vector_norm");
+  const size = build.unary("abs", x);
+  if (p === Number.POSITIVE_INFINITY) return build.reduce("max", size, axes, keepDims);
+  if (p === Number.NEGATIVE_INFINITY) return build.reduce("min", size, axes, keepDims);
+  if (p === 1) return build.reduce("sum", size, axes, keepDims);
+  if (p === 2) return build.unary("sqrt", build.reduce("sum", build.mul(x, x), axes, keepDims));
+  if (p === 0) {
+    const nonZero = build.unary("not", build.binary("equal", x, build.scalar(0, x.dtype)));
+    return build.reduce("sum", build.cast(nonZero, x.dtype), axes, keepDims);
+  }
+  const sum = build.reduce("sum", arithmetic("pow", size, p), axes, keepDims);
+  return build.binary("pow", sum, build.scalar(1 / p, sum.dtype));
+}
+define(BOTH, "norm", "input, p='fro', dim=None, keepdim=False, dtype=None", (args, runtime) => {
+  const x = typed(args, nodeArg(args, "input", runtime));
+  const p = isNumber(args.p) ? numberOf(args.p) : 2;
+  return norm(x, p, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim"));
+});
+define(["F"], "normalize", "input, p=2.0, dim=1, eps=1e-12, out=None", (args, runtime) => {
+  const x = nodeArg(args, "input", runtime);
+  const length = norm(x, numberArg(args, "p"), axesArg(args, "dim", x.shape.length), true);
+  return build.div(x, build.binary("maximum", length, build.scalar(numberArg(args, "eps"), x.dtype)));
+});
+define(["torch", "F"], "cosine_similarity", "x1, x2, dim=1, eps=1e-8", (args, runtime) => {
+  const [a, b] = [nodeArg(args, "x1", runtime), nodeArg(args, "x2", runtime)];
+  const axes = [axisArg(args, "dim", Math.max(a.shape.length, b.shape.length))];
+  const eps = build.scalar(numberArg(args, "eps"), a.dtype);
+  const unit = (x: Node): Node => build.div(x, build.binary("maximum", norm(x, 2, axes, true), eps));
+  return build.reduce("sum", build.mul(unit(a), unit(b)), axes, false);
+});
+for (const name of ["topk", "sort", "argsort", "kthvalue", "median"]) {
+  define(BOTH, name, "input, *args, **kwargs", () => {
+    throw new PyError("NotImplementedError", `${name} is not supported yet: the graph has no sorting op`);
+  });
+}
+for (const name of ["nonzero", "masked_select", "unique", "bincount"]) {
+  define(BOTH, name, "input, *args, **kwargs", () => {
+    throw new PyError(
+      "NotImplementedError",
+      `${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,
+    );
+  });
+}
+export const rootMeanSquareInverse = (x: Node, axes: readonly number[], eps: number): Node =>
+  build.unary("reciprocal", build.unary("sqrt", shift(build.reduce("mean", build.mul(x, x), axes, true), eps)));

@@ -1,0 +1,27 @@
+/**
+ * `torch` as the tracing evaluator sees it: PyTorch's names bound to objects that build graph nodes.
+ *
+ * Conventions shared with the evaluator:
+ * - Classes of torch.nn are `PyClass`es whose `members` hold `__init__`, `forward`, `__getitem__`, ... as `PyNative`s with
+ *   `self`. An instance is made as for any class: a new PyObject, then `__init__` looked up along the MRO.
+ *   `Module.__init__` is what sets `PyObject.module`; before it, assigning a parameter or module is PyTorch's error.
+ * - A parameter or persistent buffer has `PyTensor.stored`. Once the evaluator has set `stored.path`, using the tensor
+ *   gives a `parameter` node of that path; before that, its initial value. Non-persistent buffers have no `stored`.
+ * - Operators are named by their Python tokens. One operand: "-", "+", "~". Augmented ones ("+=") work in place.
+ */
+export { recordDraws, type Draw } from "./draws";
+export { tensorIndex, tensorIterate, tensorLength, tensorSetIndex } from "./indexing";
+export { type InitialTensor, initialize } from "./initialize";
+export {
+  isModule,
+  moduleAttribute,
+  moduleCall,
+  moduleClass,
+  moduleDeleteAttribute,
+  moduleSetAttribute,
+  newModuleState,
+} from "./module";
+export { torchModules } from "./namespaces";
+export { tensorOperator } from "./operators";
+export { parameterClass, tensorAttribute, tensorClass, tensorIsInstance, tensorSetAttribute } from "./tensorClass";
+export { tensorScalar, tensorTruthy } from "./fold";

@@ -1,0 +1,148 @@
+import {
+  EvaluationError,
+  PyClass,
+  PyError,
+  PyFloat,
+  PyFunction,
+  type ModuleState,
+  PyNative,
+  PyObject,
+  PyTensor,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../values";
+import { typeName } from "./arguments";
+import { bufferRequest } from "./parameter";
+
+/** torch.nn.Module's attribute rules: assigning a Parameter or Module registers it. */
+
+export const moduleClass = new PyClass("Module", [], new Map(), undefined, {});
+
+export function newModuleState(): ModuleState {
+  return { parameters: new Map(), buffers: new Map(), modules: new Map(), training: true, options: {} };
+}
+
+/** Whether the value is an instance of a class derived from torch.nn.Module. */
+export function isModule(value: Value | undefined): value is PyObject {
+  return value instanceof PyObject && value.type.mro.includes(moduleClass);
+}
+
+export function moduleAttribute(object: PyObject, name: string): Value | undefined {
+  const state = object.module;
+  if (!state) return undefined;
+  if (state.parameters.has(name)) return state.parameters.get(name) ?? null;
+  const buffer = state.buffers.get(name);
+  if (buffer) return buffer.tensor;
+  if (state.modules.has(name)) return state.modules.get(name) ?? null;
+  if (name === "training") return state.training;
+  // A layer of ours shows its constructor's arguments as attributes, as PyTorch's do; what the code set comes first.
+  if (!object.attributes.has(name) && Object.hasOwn(state.options, name)) return state.options[name];
+  return undefined;
+}
+
+/** True when the rules of Module took the value; otherwise it is an ordinary attribute. */
+export function moduleSetAttribute(object: PyObject, name: string, value: Value, runtime: Runtime): boolean {
+  const state = object.module;
+  if (value instanceof PyTensor && value.stored && !value.stored.buffer) {
+    if (!state) throw beforeInit("parameters", runtime);
+    forget(object, state, name, state.parameters);
+    state.parameters.set(name, value);
+    return true;
+  }
+  if (isModule(value)) {
+    if (!state) throw beforeInit("module", runtime);
+    forget(object, state, name, state.modules);
+    state.modules.set(name, value);
+    return true;
+  }
+  if (value instanceof PyTensor) {
+    const request = bufferRequest(value);
+    if (request) {
+      if (!state) throw beforeInit("buffer", runtime);
+      forget(object, state, name, state.buffers);
+      state.buffers.set(name, { tensor: value, persistent: request.persistent });
+      return true;
+    }
+  }
+  if (!state) return false;
+  if (value instanceof Unknown) {
+    // What is registered under the name is no longer known.
+    forget(object, state, name, undefined);
+    return false;
+  }
+  if (state.parameters.has(name)) {
+    if (value !== null) throw cannotAssign(value, "parameter", name, "torch.nn.Parameter or None", runtime);
+    state.parameters.set(name, null);
+    return true;
+  }
+  if (state.modules.has(name)) {
+    if (value !== null) throw cannotAssign(value, "child module", name, "torch.nn.Module or None", runtime);
+    state.modules.set(name, null);
+    return true;
+  }
+  const buffer = state.buffers.get(name);
+  if (buffer) {
+    if (value !== null && !(value instanceof PyTensor)) {
+      throw cannotAssign(value, "buffer", name, "torch.Tensor or None", runtime);
+    }
+    if (value && buffer.persistent && !value.stored) {
+      // A new value of the same buffer: in forward it replaces the old one for the rest of the trace.
+      if (buffer.tensor?.stored?.path === undefined) storeBuffer(value, runtime);
+    }
+    state.buffers.set(name, { tensor: value, persistent: buffer.persistent });
+    return true;
+  }
+  if (name === "training") {
+    state.training = runtime.truthy(value);
+    return true;
+  }
+  return false;
+}
+
+export function moduleDeleteAttribute(object: PyObject, name: string): boolean {
+  const state = object.module;
+  if (!state) return false;
+  return state.parameters.delete(name) || state.buffers.delete(name) || state.modules.delete(name);
+}
+
+/** `module(...)`: its class's forward. Hooks are not run. */
+export function moduleCall(
+  object: PyObject,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+  runtime: Runtime,
+): Value {
+  if (!object.module) {
+    throw new PyError(
+      "AttributeError",
+      `'${object.type.name}' object has no attribute '_forward_hooks': call super().__init__() first`,
+      runtime.place,
+    );
+  }
+  return runtime.call(runtime.getAttribute(object, "forward"), args, kwargs);
+}
+
+/** The module's state, which `Module.__init__` sets. */
+export function stateOf(object: PyObject, runtime: Runtime): ModuleState {
+  if (object.module) return object.module;
+  throw new PyError(
+    "AttributeError",
+    `'${object.type.name}' object has no attribute '_modules': call super().__init__() first`,
+    runtime.place,
+  );
+}
+
+function forget(object: PyObject, state: ModuleState, name: string, keep: ReadonlyMap<string, unknown> | undefined): void {
+  object.attributes.delete(name);
+  for (const map of [state.parameters, state.buffers, state.modules]) if (map !== keep) map.delete(name);
+}
+
+function beforeInit(what: string, runtime: Runtime): PyError {
+  return new PyError("AttributeError", `cannot assign ${what} before Module.__init__() call`, runtime.place);
+}
+
+function cannotAssign(value: Value, kind: string, name: string, expected: string, runtime: Runtime): PyError {
+  const type = value instanceof PyTensor ? "torch.FloatTensor" : typeName(value);
+  return new PyError("TypeError", `cannot assign '${type}' as ${kind} '${name}' (${expected} expected)`, runtime.place);
+}

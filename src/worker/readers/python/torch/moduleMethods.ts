@@ -1,0 +1,222 @@
+import {
+  type BoundArgs,
+  PyError,
+  PyGenerator,
+  PyNative,
+  PyObject,
+  PyTensor,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../values";
+import { given, stringArg, tuple, typeName } from "./arguments";
+import { isModule, moduleClass, newModuleState, stateOf } from "./module";
+import { storeBuffer } from "./parameter";
+
+/** The methods of torch.nn.Module. */
+
+function selfOf(args: BoundArgs): PyObject {
+  const self = args.self;
+  if (self instanceof PyObject) return self;
+  throw new PyError("TypeError", `a method of Module was called with ${typeName(self ?? null)} as self`);
+}
+
+export function method(name: string, parameters: string, body: (self: PyObject, args: BoundArgs, runtime: Runtime) => Value): void {
+  moduleClass.members.set(name, moduleMethod(name, parameters, body));
+}
+
+/** A method whose first parameter is the module itself. */
+export function moduleMethod(
+  name: string,
+  parameters: string,
+  body: (self: PyObject, args: BoundArgs, runtime: Runtime) => Value,
+): PyNative {
+  return new PyNative(name, parameters ? `self, ${parameters}` : "self", (args, runtime) => body(selfOf(args), args, runtime));
+}
+
+const join = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
+
+/** Modules by path, parents first, each once, as Module.named_modules gives them. */
+export function* namedModules(root: PyObject, runtime: Runtime, prefix = "", seen = new Set<PyObject>()): Generator<[string, PyObject]> {
+  if (seen.has(root)) return;
+  seen.add(root);
+  yield [prefix, root];
+  for (const [name, child] of stateOf(root, runtime).modules) {
+    if (child) yield* namedModules(child, runtime, join(prefix, name), seen);
+  }
+}
+
+function namedTensors(self: PyObject, kind: "parameters" | "buffers", recurse: boolean, runtime: Runtime, prefix = ""): [string, PyTensor][] {
+  const seen = new Set<PyTensor>();
+  const found: [string, PyTensor][] = [];
+  const modules: Iterable<[string, PyObject]> = recurse ? namedModules(self, runtime, prefix) : [[prefix, self]];
+  for (const [path, module] of modules) {
+    const state = stateOf(module, runtime);
+    const own: Iterable<[string, PyTensor | null]> =
+      kind === "parameters" ? state.parameters : [...state.buffers].map(([name, b]) => [name, b.tensor]);
+    for (const [name, tensor] of own) {
+      if (!tensor || seen.has(tensor)) continue;
+      seen.add(tensor);
+      found.push([join(path, name), tensor]);
+    }
+  }
+  return found;
+}
+
+const pairs = (items: Iterable<readonly [string, Value]>): PyGenerator =>
+  new PyGenerator([...items].map(([name, value]) => tuple([name, value])));
+const values = (items: Iterable<readonly [string, Value]>): PyGenerator => new PyGenerator([...items].map(([, value]) => value));
+
+function children(self: PyObject, runtime: Runtime): [string, PyObject][] {
+  const seen = new Set<PyObject>();
+  return [...stateOf(self, runtime).modules].flatMap(([name, child]): [string, PyObject][] => {
+    if (!child || seen.has(child)) return [];
+    seen.add(child);
+    return [[name, child]];
+  });
+}
+
+const recurseOf = (args: BoundArgs, runtime: Runtime): boolean => runtime.truthy(args.recurse ?? true);
+const prefixOf = (args: BoundArgs): string => (given(args, "prefix") ? stringArg(args, "prefix") : "");
+
+method("__init__", "*args, **kwargs", (self) => {
+  self.module ??= newModuleState();
+  return null;
+});
+method("forward", "*args, **kwargs", (self, _args, runtime) => {
+  throw new PyError(
+    "NotImplementedError",
+    `Module [${self.type.name}] is missing the required "forward" function`,
+    runtime.place,
+  );
+});
+method("parameters", "recurse=True", (self, args, runtime) => values(namedTensors(self, "parameters", recurseOf(args, runtime), runtime)));
+method("named_parameters", "prefix='', recurse=True, remove_duplicate=True", (self, args, runtime) =>
+  pairs(namedTensors(self, "parameters", recurseOf(args, runtime), runtime, prefixOf(args))),
+);
+method("buffers", "recurse=True", (self, args, runtime) => values(namedTensors(self, "buffers", recurseOf(args, runtime), runtime)));
+method("named_buffers", "prefix='', recurse=True, remove_duplicate=True", (self, args, runtime) =>
+  pairs(namedTensors(self, "buffers", recurseOf(args, runtime), runtime, prefixOf(args))),
+);
+method("modules", "", (self, _args, runtime) => values(namedModules(self, runtime)));
+method("named_modules", "memo=None, prefix='', remove_duplicate=True", (self, args, runtime) =>
+  pairs(namedModules(self, runtime, prefixOf(args))),
+);
+method("children", "", (self, _args, runtime) => values(children(self, runtime)));
+method("named_children", "", (self, _args, runtime) => pairs(children(self, runtime)));
+
+export function addModule(self: PyObject, name: string, module: Value, runtime: Runtime): void {
+  const state = stateOf(self, runtime);
+  if (module instanceof Unknown) {
+    runtime.problem(`submodule ${name} is unknown: ${module.reason}`, "warning");
+    return;
+  }
+  if (module !== null && !isModule(module)) {
+    throw new PyError("TypeError", `${typeName(module)} is not a Module subclass`, runtime.place);
+  }
+  if (name === "") throw new PyError("KeyError", 'module name can\'t be empty string ""', runtime.place);
+  if (name.includes(".")) {
+    throw new PyError("KeyError", `module name can't contain ".", got: ${name}`, runtime.place);
+  }
+  state.modules.set(name, module);
+}
+
+for (const name of ["add_module", "register_module"]) {
+  method(name, "name, module", (self, args, runtime) => {
+    addModule(self, stringArg(args, "name"), args.module ?? null, runtime);
+    return null;
+  });
+}
+method("register_buffer", "name, tensor, persistent=True", (self, args, runtime) => {
+  const name = stringArg(args, "name");
+  const state = stateOf(self, runtime);
+  const tensor = args.tensor ?? null;
+  const persistent = runtime.truthy(args.persistent ?? true);
+  if (tensor instanceof Unknown) {
+    self.attributes.set(name, tensor);
+    return null;
+  }
+  if (tensor !== null && !(tensor instanceof PyTensor)) {
+    throw new PyError(
+      "TypeError",
+      `cannot assign '${typeName(tensor)}' object to buffer '${name}' (torch Tensor or None required)`,
+      runtime.place,
+    );
+  }
+  if (self.attributes.has(name) || state.parameters.has(name) || state.modules.has(name)) {
+    throw new PyError("KeyError", `attribute '${name}' already exists`, runtime.place);
+  }
+  if (tensor && persistent) storeBuffer(tensor, runtime);
+  state.buffers.set(name, { tensor, persistent });
+  return null;
+});
+method("register_parameter", "name, param", (self, args, runtime) => {
+  const name = stringArg(args, "name");
+  const state = stateOf(self, runtime);
+  const parameter = args.param ?? null;
+  if (parameter instanceof Unknown) {
+    self.attributes.set(name, parameter);
+  } else if (parameter === null) {
+    state.parameters.set(name, null);
+  } else if (parameter instanceof PyTensor && parameter.stored && !parameter.stored.buffer) {
+    state.parameters.set(name, parameter);
+  } else {
+    throw new PyError(
+      "TypeError",
+      `cannot assign '${typeName(parameter)}' object to parameter '${name}' (torch.nn.Parameter or None required)`,
+      runtime.place,
+    );
+  }
+  return null;
+});
+method("apply", "fn", (self, args, runtime) => {
+  const visit = (module: PyObject): void => {
+    for (const [, child] of children(module, runtime)) visit(child);
+    runtime.call(args.fn ?? null, [module]);
+  };
+  visit(self);
+  return self;
+});
+
+function setTraining(self: PyObject, training: boolean, runtime: Runtime): PyObject {
+  for (const [, module] of namedModules(self, runtime)) stateOf(module, runtime).training = training;
+  return self;
+}
+method("train", "mode=True", (self, args, runtime) => setTraining(self, runtime.truthy(args.mode ?? true), runtime));
+method("eval", "", (self, _args, runtime) => setTraining(self, false, runtime));
+method("requires_grad_", "requires_grad=True", (self, args, runtime) => {
+  const requiresGrad = runtime.truthy(args.requires_grad ?? true);
+  for (const [, tensor] of namedTensors(self, "parameters", true, runtime)) tensor.requiresGrad = requiresGrad;
+  return self;
+});
+// The device and the working precision are the engine's choice here, not the source's.
+for (const name of ["to", "cuda", "cpu", "xpu", "half", "float", "double", "bfloat16", "type", "share_memory", "compile"]) {
+  method(name, "*args, **kwargs", (self) => self);
+}
+method("zero_grad", "set_to_none=True", () => null);
+method("state_dict", "*args, **kwargs", () => new Unknown("the state dict's values are not read while the model is traced"));
+method("load_state_dict", "state_dict, strict=True, assign=False", () => null);
+method("get_submodule", "target", (self, args, runtime) => submodule(self, stringArg(args, "target"), runtime));
+method("get_parameter", "target", (self, args, runtime) => {
+  const target = stringArg(args, "target");
+  const dot = target.lastIndexOf(".");
+  return runtime.getAttribute(dot < 0 ? self : submodule(self, target.slice(0, dot), runtime), target.slice(dot + 1));
+});
+method("extra_repr", "", () => "");
+for (const name of ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"]) {
+  method(name, "hook, **kwargs", (_self, _args, runtime) => {
+    runtime.problem(`${name}: hooks are not run when the model is traced`, "warning");
+    return null;
+  });
+}
+
+function submodule(self: PyObject, target: string, runtime: Runtime): PyObject {
+  let module = self;
+  if (target === "") return module;
+  for (const name of target.split(".")) {
+    const child = stateOf(module, runtime).modules.get(name);
+    if (!child) throw new PyError("AttributeError", `${module.type.name} has no attribute \`${name}\``, runtime.place);
+    module = child;
+  }
+  return module;
+}

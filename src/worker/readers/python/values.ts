@@ -1,0 +1,215 @@
+import type { DType } from "../../formats/dtype";
+import type { Node, SourcePlace } from "../../graph/node";
+import type { Initializer } from "../model";
+
+/**
+ * Python values as the evaluator holds them.
+ * None is null, bool a boolean, str a string, int a whole number; a float is boxed, so that 2.0 stays a float.
+ */
+export type Value =
+  | null
+  | boolean
+  | number
+  | string
+  | PyFloat
+  | PyList
+  | PyTuple
+  | PyDict
+  | PySet
+  | PySlice
+  | PyEllipsis
+  | PyFunction
+  | PyNative
+  | PyBound
+  | PyClass
+  | PyObject
+  | PyNamespace
+  | PyTensor
+  | PyDType
+  | PyGenerator
+  | Unknown;
+
+/**
+ * A value that could not be evaluated, and why. Every operation on it gives it back, so that it affects only what
+ * depends on it.
+ */
+export class Unknown {
+  constructor(
+    /** Completes "unknown because ...": "the import of `config` was not followed". */
+    readonly reason: string,
+    readonly place?: SourcePlace,
+  ) {}
+}
+
+export class PyFloat {
+  constructor(readonly value: number) {}
+}
+export class PyList {
+  constructor(readonly items: Value[]) {}
+}
+export class PyTuple {
+  constructor(
+    readonly items: readonly Value[],
+    /** Names of a namedtuple's fields; torch's max(dim) returns (values, indices). */
+    readonly fields?: readonly string[],
+  ) {}
+}
+/** Keys are kept by Python equality: see `keyOf`. */
+export class PyDict {
+  readonly entries = new Map<string, { key: Value; value: Value }>();
+}
+export class PySet {
+  readonly entries = new Map<string, Value>();
+}
+export class PySlice {
+  constructor(
+    readonly start: Value,
+    readonly stop: Value,
+    readonly step: Value,
+  ) {}
+}
+export class PyEllipsis {}
+export class PyDType {
+  constructor(readonly dtype: DType) {}
+}
+/** A module such as `torch.nn`: attributes by name. */
+export class PyNamespace {
+  constructor(
+    readonly name: string,
+    readonly members: Map<string, Value>,
+  ) {}
+}
+
+/** Arguments of a native call, bound to its signature: by parameter name; `*name` and `**name` collect. */
+export type BoundArgs = Readonly<Record<string, Value>>;
+
+/** What native code may ask of the evaluator. */
+export interface Runtime {
+  /** Calls any callable value. */
+  call(callee: Value, args: readonly Value[], kwargs?: ReadonlyMap<string, Value>): Value;
+  /** Python's getattr; throws AttributeError as Python does. */
+  getAttribute(object: Value, name: string): Value;
+  /** Iterates as Python would; Unknown gives an EvaluationError. */
+  iterate(value: Value): Iterable<Value>;
+  truthy(value: Value): boolean;
+  /** Reports a problem at the place being evaluated; evaluation goes on. */
+  problem(message: string, severity?: "error" | "warning" | "information"): void;
+  /** The expression being evaluated. */
+  readonly place: SourcePlace | undefined;
+  /** Set while `forward` is traced: nn modules are called to build graph nodes. */
+  readonly tracing: boolean;
+}
+
+/** A function of ours, callable from Python. */
+export class PyNative {
+  constructor(
+    readonly name: string,
+    /** As Python writes it: "input, dim=None, *, keepdim=False". Defaults are Python literals. "*args" and "**kwargs" work. */
+    readonly signature: string,
+    readonly body: (args: BoundArgs, runtime: Runtime) => Value,
+  ) {}
+}
+/** A method taken from an instance, class or builtin value. */
+export class PyBound {
+  constructor(
+    readonly self: Value,
+    readonly callee: PyFunction | PyNative,
+  ) {}
+}
+/** A function or lambda of the source. The evaluator alone looks inside. */
+export class PyFunction {
+  constructor(
+    readonly name: string,
+    /** The evaluator's definition node and captured scope. */
+    readonly definition: unknown,
+    readonly scope: unknown,
+    readonly defaults: ReadonlyMap<string, Value>,
+    readonly kind: "function" | "static" | "class" | "property" = "function",
+  ) {}
+}
+export class PyGenerator {
+  constructor(readonly items: Iterable<Value>) {}
+}
+/** A class of the source, or one of ours (then `builtin` is set, as for every torch.nn class). */
+export class PyClass {
+  constructor(
+    readonly name: string,
+    readonly bases: readonly PyClass[],
+    readonly members: Map<string, Value>,
+    readonly place: SourcePlace | undefined,
+    readonly builtin: BuiltinClass | undefined,
+  ) {}
+  /** Method resolution order, C3, itself first. Filled in by the evaluator when the class is made. */
+  mro: readonly PyClass[] = [this];
+}
+/** Hooks of a class written by us. All are optional; an ordinary method goes in PyClass.members as a PyNative with `self`. */
+export interface BuiltinClass {
+  /** Replaces instance creation altogether, as tuple() or torch.Tensor() need. */
+  readonly construct?: (args: readonly Value[], kwargs: ReadonlyMap<string, Value>, runtime: Runtime) => Value;
+}
+/** An instance. One whose class derives from torch.nn.Module has `module`. */
+export class PyObject {
+  readonly attributes = new Map<string, Value>();
+  module: ModuleState | undefined;
+  constructor(
+    readonly type: PyClass,
+    /** Where the constructing call stands. */
+    readonly place: SourcePlace | undefined,
+  ) {}
+}
+/** What torch.nn.Module keeps, each in registration order. */
+export interface ModuleState {
+  readonly parameters: Map<string, PyTensor | null>;
+  readonly buffers: Map<string, { readonly tensor: PyTensor | null; readonly persistent: boolean }>;
+  readonly modules: Map<string, PyObject | null>;
+  training: boolean;
+  /** Of a torch.nn class: its constructor's arguments by name, for extra_repr and LoRA ("in_features"). */
+  readonly options: Record<string, Value>;
+}
+
+/**
+ * A tensor. Its value is a graph node, so that creating, slicing and computing with tensors is building the graph.
+ * In-place methods replace `node`. A tensor with an unknown dimension has no node, only what is known of its shape.
+ */
+export class PyTensor {
+  constructor(
+    public node: Node | undefined,
+    public shape: readonly (number | undefined)[],
+    public dtype: DType,
+    /** Set for a tensor without a node: why. */
+    public readonly unknown?: Unknown,
+  ) {}
+  /** Set on nn.Parameter and registered buffers: identity decides tying; the path is assigned when the tree is walked. */
+  stored?: StoredTensor;
+  requiresGrad = false;
+}
+export interface StoredTensor {
+  readonly buffer: boolean;
+  initializer: Initializer;
+  /** Order of creation: random initial values are drawn in this order, as PyTorch draws them. */
+  readonly order: number;
+  path?: string;
+}
+
+/** A Python exception of the evaluated code: `type` is its class's name. `except` clauses catch it. */
+export class PyError extends Error {
+  constructor(
+    readonly type: string,
+    message: string,
+    readonly place?: SourcePlace,
+    readonly value?: PyObject,
+  ) {
+    super(message);
+  }
+}
+
+/** The evaluator cannot go on here: unsupported syntax, a limit reached, an unknown value where one is needed. */
+export class EvaluationError extends Error {
+  override readonly name = "EvaluationError";
+  constructor(
+    message: string,
+    readonly place?: SourcePlace,
+  ) {
+    super(message);
+  }
+}

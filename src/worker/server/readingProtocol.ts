@@ -1,0 +1,29 @@
+import type { JobError } from "../../protocol/jobs";
+import type { InjectParams } from "../../protocol/messages";
+import type { InjectionSummary } from "../../protocol/reports";
+import type { Reading } from "../language/layers";
+
+/** Server to reading thread. One command is under way at a time. */
+export type ReadingCommand =
+  | {
+      readonly type: "read";
+      readonly file: string;
+      readonly text: string;
+      /** An Int32Array's memory; non-zero abandons the reading. */
+      readonly cancel: SharedArrayBuffer;
+    }
+  | {
+      readonly type: "inject";
+      readonly params: InjectParams;
+    };
+
+/** What each command's reply carries. */
+export interface ReadingResults {
+  readonly read: Reading;
+  readonly inject: InjectionSummary;
+}
+
+/** Reading thread to server: once for each command. */
+export type ReadingReply =
+  | { readonly ok: true; readonly value: ReadingResults[ReadingCommand["type"]] }
+  | { readonly ok: false; readonly error: JobError };

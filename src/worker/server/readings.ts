@@ -1,0 +1,181 @@
+import type { CancellationToken } from "vscode-languageserver";
+import { MODEL_TEXT } from "../../protocol/commands";
+import type { ReadingState } from "../../protocol/messages";
+import { EMPTY_READING, type Reading } from "../language/layers";
+import { Cancelled, toJobError } from "./failure";
+import type { ReadingThread } from "./reading";
+
+/** Long enough that a burst of keystrokes is read once, too short to be noticed. */
+export const DEBOUNCE_MS = 20;
+
+/** A reading is told from then on; most are over before and would only make the status flicker. */
+const TELL_MS = 200;
+/** From then on the status says that reading is slow. */
+const SLOW_MS = 1500;
+
+/** A document as open in the editor. */
+export interface OpenText {
+  readonly uri: string;
+  readonly version: number;
+  getText(): string;
+}
+
+export interface ReadingsOptions {
+  readonly thread: Pick<ReadingThread, "run">;
+  /** Path of the document's file, as problems and reports name it. */
+  readonly fileOf: (uri: string) => string;
+  /** Called with each document's newest reading. */
+  readonly onRead: (document: OpenText, reading: Reading) => void;
+  readonly onState: (state: ReadingState) => void;
+}
+
+interface Entry {
+  document: OpenText;
+  /** Counts readings; what an older one brings is dropped. */
+  generation: number;
+  timer: NodeJS.Timeout | undefined;
+  cancel: Int32Array | undefined;
+  newest: Promise<Reading>;
+  settle: (reading: Reading) => void;
+  settled: boolean;
+}
+
+/** The newest reading of each open document. An edit abandons the reading under way and starts another. */
+export class Readings {
+  private readonly entries = new Map<string, Entry>();
+  private active = 0;
+  private failure: string | undefined;
+  private timers: NodeJS.Timeout[] = [];
+  private told: ReadingState["state"] = "idle";
+
+  constructor(private readonly options: ReadingsOptions) {}
+
+  /** To be called with each new text; the first one is read at once. */
+  changed(document: OpenText): void {
+    const delayMs = this.entries.has(document.uri) ? DEBOUNCE_MS : 0;
+    const entry = this.entries.get(document.uri) ?? this.add(document);
+    entry.document = document;
+    entry.generation++;
+    abandon(entry);
+    if (entry.settled) renew(entry);
+    entry.timer = setTimeout(() => void this.read(entry), delayMs);
+  }
+
+  closed(uri: string): void {
+    const entry = this.entries.get(uri);
+    if (!entry) return;
+    this.entries.delete(uri);
+    entry.generation++;
+    abandon(entry);
+    entry.settle(EMPTY_READING);
+  }
+
+  dispose(): void {
+    for (const uri of [...this.entries.keys()]) this.closed(uri);
+    this.timers.forEach(clearTimeout);
+  }
+
+  /** The reading of the document's newest text; `undefined` when it is not open. Throws Cancelled on the token. */
+  async newest(uri: string, token?: CancellationToken): Promise<Reading | undefined> {
+    const entry = this.entries.get(uri);
+    if (!entry || !token) return entry?.newest;
+    if (token.isCancellationRequested) throw new Cancelled();
+    let stop: { dispose(): void } | undefined;
+    const cancelled = new Promise<never>((_, reject) => {
+      stop = token.onCancellationRequested(() => reject(new Cancelled()));
+    });
+    try {
+      return await Promise.race([entry.newest, cancelled]);
+    } finally {
+      stop?.dispose();
+    }
+  }
+
+  private add(document: OpenText): Entry {
+    const entry: Entry = {
+      document,
+      generation: 0,
+      timer: undefined,
+      cancel: undefined,
+      newest: Promise.resolve(EMPTY_READING),
+      settle: () => undefined,
+      settled: true,
+    };
+    this.entries.set(document.uri, entry);
+    return entry;
+  }
+
+  private async read(entry: Entry): Promise<void> {
+    const { document, generation } = entry;
+    const text = document.getText();
+    if (!MODEL_TEXT.test(text)) return this.finish(entry, document, EMPTY_READING);
+    const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    entry.cancel = cancel;
+    this.began();
+    try {
+      const file = this.options.fileOf(document.uri);
+      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer });
+      if (entry.generation === generation) {
+        this.failure = undefined;
+        this.finish(entry, document, reading);
+      }
+    } catch (error) {
+      if (entry.generation === generation) {
+        const { message } = toJobError(error);
+        this.failure = message;
+        this.finish(entry, document, failedReading(message));
+      }
+    } finally {
+      this.ended();
+    }
+  }
+
+  private finish(entry: Entry, document: OpenText, reading: Reading): void {
+    entry.cancel = undefined;
+    entry.settled = true;
+    entry.settle(reading);
+    this.options.onRead(document, reading);
+  }
+
+  private began(): void {
+    if (this.active++ > 0) return;
+    this.timers = [
+      setTimeout(() => this.tell({ state: "reading" }), TELL_MS),
+      setTimeout(() => this.tell({ state: "slow", message: "reading the open file takes long" }), SLOW_MS),
+    ];
+  }
+
+  private ended(): void {
+    if (--this.active > 0) return;
+    this.timers.forEach(clearTimeout);
+    this.tell(this.failure === undefined ? { state: "idle" } : { state: "failed", message: this.failure });
+  }
+
+  private tell(state: ReadingState): void {
+    if (state.state === this.told && state.state !== "failed") return;
+    this.told = state.state;
+    this.options.onState(state);
+  }
+}
+
+function renew(entry: Entry): void {
+  entry.settled = false;
+  entry.newest = new Promise((resolve) => {
+    entry.settle = resolve;
+  });
+}
+
+function abandon(entry: Entry): void {
+  clearTimeout(entry.timer);
+  if (entry.cancel) Atomics.store(entry.cancel, 0, 1);
+  entry.cancel = undefined;
+}
+
+/** A reading that failed as a whole is shown as a problem at the file's start. */
+function failedReading(message: string): Reading {
+  const place = { line: 1, column: 1, endLine: 2, endColumn: 1 };
+  return {
+    summary: { models: [], problems: [{ line: 1, message, severity: "error", place }] },
+    defaultTargets: new Map(),
+  };
+}

@@ -1,0 +1,209 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  type CancellationToken,
+  CodeLensRefreshRequest,
+  type Connection,
+  type InitializeParams,
+  type InitializeResult,
+  TextDocumentSyncKind,
+  TextDocuments,
+} from "vscode-languageserver/node";
+import { TextDocument } from "vscode-languageserver-textdocument";
+import type { JobRequest, ModelChoice } from "../../protocol/jobs";
+import {
+  AdapterRequest,
+  EnginesRequest,
+  HtmlRequest,
+  InjectRequest,
+  JobProgressNotification,
+  type NotificationName,
+  ReadingStateNotification,
+  type RequestName,
+  RunJobRequest,
+  SettingsNotification,
+  StopJobRequest,
+  SummaryRequest,
+  TargetsRequest,
+  type WorkerSettings,
+} from "../../protocol/messages";
+import { UserError } from "../formats/errors";
+import { standaloneHtml } from "../jobs/html";
+import { codeLenses } from "../language/codeLens";
+import { diagnostics } from "../language/diagnostics";
+import { hover } from "../language/hover";
+import type { Reading } from "../language/layers";
+import { targetChoices } from "../language/targets";
+import { DEFAULT_ALPHA, DEFAULT_RANK } from "../lora/config";
+import { Compute } from "./compute";
+import { toResponseError } from "./failure";
+import { adapterIn } from "./inject";
+import { bundledProcesses, type Processes } from "./processes";
+import { ReadingThread } from "./reading";
+import { Readings } from "./readings";
+
+const DEFAULT_SETTINGS: WorkerSettings = {
+  rank: DEFAULT_RANK,
+  alpha: DEFAULT_ALPHA,
+  codeLens: true,
+  diagnostics: true,
+};
+
+/**
+ * Serves the Language Server Protocol and the requests of protocol/messages.ts on the connection. Reading happens in a
+ * thread and jobs in processes of their own, so an answer never waits for either's work.
+ */
+export function startServer(connection: Connection, processes: Processes = bundledProcesses()): void {
+  const log = (line: string) => connection.console.log(line);
+  const documents = new TextDocuments(TextDocument);
+  const thread = new ReadingThread({ start: () => processes.startReadingThread(), log });
+  const compute = new Compute({ fork: () => processes.forkCompute(), log });
+  let settings = DEFAULT_SETTINGS;
+  let refreshesLenses = false;
+
+  const notify = <P>(name: NotificationName<P>, params: P) => void connection.sendNotification(name.method, params);
+
+  const readings = new Readings({
+    thread,
+    fileOf,
+    onState: (state) => notify(ReadingStateNotification, state),
+    onRead: publish,
+  });
+
+  function publish(document: { uri: string; version: number }, reading: Reading): void {
+    void connection.sendDiagnostics({
+      uri: document.uri,
+      version: document.version,
+      diagnostics: settings.diagnostics ? diagnostics(reading.summary) : [],
+    });
+  }
+
+  /** Answers a request of ours; whatever is thrown becomes a ResponseError with words for people. */
+  function answer<P, R>(
+    name: RequestName<P, R>,
+    handle: (params: P, token: CancellationToken) => R | Promise<R>,
+  ): void {
+    connection.onRequest(name.method, async (params: P, token: CancellationToken) => {
+      try {
+        return await handle(params, token);
+      } catch (error) {
+        const response = toResponseError(error);
+        if (response.data?.defect && error instanceof Error) log(`${name.method}: ${error.stack}`);
+        return response;
+      }
+    });
+  }
+
+  connection.onInitialize((params: InitializeParams): InitializeResult => {
+    settings = { ...DEFAULT_SETTINGS, ...validSettings(params.initializationOptions) };
+    refreshesLenses = params.capabilities.workspace?.codeLens?.refreshSupport === true;
+    return {
+      capabilities: {
+        textDocumentSync: TextDocumentSyncKind.Incremental,
+        codeLensProvider: { resolveProvider: false },
+        hoverProvider: true,
+      },
+      serverInfo: { name: "lora-lens" },
+    };
+  });
+
+  connection.onNotification(SettingsNotification.method, async (changed: unknown) => {
+    settings = { ...settings, ...validSettings(changed) };
+    if (refreshesLenses) void connection.sendRequest(CodeLensRefreshRequest.type);
+    for (const document of documents.all()) {
+      const reading = await readings.newest(document.uri);
+      if (reading) publish(document, reading);
+    }
+  });
+
+  // Fired on opening, too.
+  documents.onDidChangeContent(({ document }) => readings.changed(document));
+  documents.onDidClose(({ document }) => {
+    readings.closed(document.uri);
+    void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] });
+  });
+
+  connection.onCodeLens(async ({ textDocument }, token) => {
+    if (!settings.codeLens) return [];
+    const reading = await newest(textDocument.uri, token);
+    return reading ? codeLenses(textDocument.uri, reading, settings) : [];
+  });
+
+  connection.onHover(async ({ textDocument, position }, token) => {
+    const reading = await newest(textDocument.uri, token);
+    return reading ? hover(reading, position, settings) : null;
+  });
+
+  async function newest(uri: string, token: CancellationToken): Promise<Reading | undefined> {
+    try {
+      return await readings.newest(uri, token);
+    } catch (error) {
+      throw toResponseError(error);
+    }
+  }
+
+  answer(SummaryRequest, async ({ uri }, token) => (await readingOf(uri, token)).summary);
+  answer(TargetsRequest, async (params, token) =>
+    targetChoices(await readingOf(params.uri, token), params.class, params.rank),
+  );
+  answer(InjectRequest, (params) =>
+    thread.run({ type: "inject", params: { ...params, model: withOpenText(params.model) } }),
+  );
+  answer(AdapterRequest, async ({ folder }) => ({ adapter: await adapterIn(folder) }));
+  answer(HtmlRequest, async ({ report }) => ({ html: standaloneHtml(report, await processes.pageAssets()) }));
+  answer(RunJobRequest, ({ id, job }, token) =>
+    compute.run(id, withText(job), (progress) => notify(JobProgressNotification, { id, progress }), token),
+  );
+  answer(StopJobRequest, ({ id }) => ({ found: compute.stop(id) }));
+  answer(EnginesRequest, async (_, token) => ({ engines: await compute.engines(token) }));
+
+  /** A document that no editor has open is read from disk. */
+  async function readingOf(uri: string, token: CancellationToken): Promise<Reading> {
+    const open = await readings.newest(uri, token);
+    if (open) return open;
+    const file = fileOf(uri);
+    const text = await readFile(file, "utf8").catch((error: Error) => {
+      throw new UserError(`cannot read ${file}: ${error.message}`, { file });
+    });
+    return thread.run({ type: "read", file, text, cancel: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT) });
+  }
+
+  /** What the person sees counts: an unsaved text goes before the file's. */
+  function withOpenText(model: ModelChoice): ModelChoice {
+    if (model.text !== undefined) return model;
+    const open = documents.all().find((document) => fileOf(document.uri) === model.file);
+    return open ? { ...model, text: open.getText() } : model;
+  }
+
+  function withText(job: JobRequest): JobRequest {
+    return { ...job, model: withOpenText(job.model) };
+  }
+
+  connection.onShutdown(async () => {
+    readings.dispose();
+    compute.dispose();
+    await thread.dispose();
+  });
+
+  documents.listen(connection);
+  connection.listen();
+}
+
+/** The path of a file document; an untitled one goes by its name. */
+function fileOf(uri: string): string {
+  return uri.startsWith("file:") ? fileURLToPath(uri) : basename(decodeURIComponent(uri));
+}
+
+/** The settings that are of their type; the others keep their value. */
+function validSettings(value: unknown): Partial<WorkerSettings> {
+  if (typeof value !== "object" || value === null) return {};
+  const given = value as Record<string, unknown>;
+  const valid: Record<string, unknown> = {};
+  for (const [name, fallback] of Object.entries(DEFAULT_SETTINGS)) {
+    const one = given[name];
+    const isRank = name !== "rank" || (Number.isInteger(one) && (one as number) > 0);
+    if (typeof one === typeof fallback && isRank) valid[name] = one;
+  }
+  return valid;
+}

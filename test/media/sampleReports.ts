@@ -1,0 +1,180 @@
+import type {
+  AnalyzeLayer,
+  AnalyzeReport,
+  InjectionSummary,
+  MergeReport,
+  TargetSummary,
+  TrainReport,
+  VerifyReport,
+} from "../../src/protocol/reports";
+import { adapterBytes, breakEvenRank, layerCost } from "../../src/worker/lora/costs";
+
+/** A name that would show if text were read as markup anywhere. */
+export const HOSTILE = '<img src=x onerror="document.title=1">';
+
+const LAYERS = [
+  { path: "attention.query", inFeatures: 256, outFeatures: 256, bias: true },
+  { path: "attention.key", inFeatures: 256, outFeatures: 256, bias: false },
+  { path: "feed_forward.0", inFeatures: 256, outFeatures: 1024, bias: true },
+  { path: HOSTILE, inFeatures: 1024, outFeatures: 256, bias: true },
+  { path: "head", inFeatures: 256, outFeatures: 10, bias: true },
+];
+const RANKS = [4, 8, 16, 32, 64];
+const BASE = 1_000_000;
+
+const target = (index: number): TargetSummary => {
+  const layer = LAYERS[index]!;
+  return { ...layer, line: 10 + index, ...layerCost(layer, 8) };
+};
+const targets = [0, 1, 2, 3].map(target);
+const trainable = targets.reduce((sum, { lora }) => sum + lora, 0);
+
+export const injection: InjectionSummary = {
+  model: "Transformer",
+  file: "/project/examples/transformer/model.py",
+  rank: 8,
+  alpha: 16,
+  scaling: 2,
+  dropout: 0,
+  targets,
+  baseParameters: BASE,
+  trainable,
+  total: BASE + trainable,
+  percent: (100 * trainable) / (BASE + trainable),
+};
+
+export const verifyReport: VerifyReport = {
+  kind: "verify",
+  injection,
+  engine: "ONNX Runtime",
+  device: "CPU",
+  inputs: [{ name: "x", shape: [2, 16, 256], dtype: "float32" }],
+  inputsFrom: "the call in line 60",
+  weights: "PyTorch's default initialization, seed 0",
+  seed: 0,
+  seconds: 0.84,
+  passed: false,
+  checks: [
+    {
+      id: "identity-at-init",
+      title: "Identity at initialization",
+      meaning: "B starts at zero, so a fresh adapter must not change the output.",
+      measured: 0,
+      unit: "largest absolute difference",
+      relation: "at-most",
+      bound: 1.2e-5,
+      boundFrom: "64 · 2^-23 · 1.6, the rounding of a sum of 256 products in float32.",
+      passed: true,
+    },
+    {
+      id: "merged",
+      title: "Merged equals unmerged",
+      meaning: "Adding scaling · B A to the weight must give the output of the two paths.",
+      measured: 3.14e-4,
+      unit: "largest absolute difference",
+      relation: "at-most",
+      bound: 1.2e-5,
+      boundFrom: "The same rounding on both sides.",
+      passed: false,
+      detail: `Worst at ${HOSTILE}`,
+    },
+    {
+      id: "perturbed",
+      title: "A changed B changes the output",
+      meaning: "With B perturbed the output must differ, or the checks above could not fail.",
+      measured: 0.35,
+      unit: "largest absolute difference",
+      relation: "at-least",
+      bound: 1e-3,
+      boundFrom: "Far above rounding.",
+      passed: true,
+    },
+  ],
+};
+
+const kinds = (weights: number, trained: number, activations: number) => {
+  const parts = { weights, trainable: trained, gradients: trained, optimizer: 2 * trained, activations };
+  return { ...parts, total: Object.values(parts).reduce((sum, part) => sum + part, 0) };
+};
+
+export const analyzeReport: AnalyzeReport = {
+  kind: "analyze",
+  injection,
+  ranks: RANKS,
+  layers: LAYERS.map(
+    (layer, index): AnalyzeLayer => ({
+      ...target(index),
+      targeted: index < 4,
+      breakEvenRank: breakEvenRank(layer),
+      byRank: RANKS.map((rank) => ({ rank, ...layerCost(layer, rank) })),
+    }),
+  ),
+  totals: RANKS.map((rank) => {
+    const costs = targets.map((layer) => layerCost(layer, rank));
+    const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
+    return {
+      rank,
+      trainable: lora,
+      percent: (100 * lora) / (BASE + lora),
+      reduction: costs.reduce((sum, cost) => sum + cost.full, 0) / lora,
+      adapterBytes: adapterBytes(lora),
+      optimizerBytes: 2 * adapterBytes(lora),
+    };
+  }),
+  memory: { batch: 32, lora: kinds(4 * BASE, 4 * trainable, 3_000_000), full: kinds(0, 4 * BASE, 3_200_000) },
+  focus: "feed_forward.0",
+  insights: [`The largest saving is at ${HOSTILE}.`, "The head is left out: it is trained in full or not at all."],
+};
+
+const losses = Array.from(
+  { length: 2000 },
+  (_value, step) => 2.3 * Math.exp(-step / 400) + 0.1 + 0.2 * Math.abs(Math.sin(step)),
+);
+
+export const trainReport: TrainReport = {
+  kind: "train",
+  method: "lora",
+  model: "Digits",
+  file: "/project/examples/digits/model.py",
+  data: "/project/examples/digits/digits.csv",
+  injection,
+  engine: "ONNX Runtime",
+  device: "CPU",
+  loss: "cross-entropy",
+  samples: { train: 1437, validation: 360 },
+  batchSize: 32,
+  learningRate: 1e-3,
+  seed: 0,
+  trainable,
+  total: BASE + trainable,
+  percent: injection.percent,
+  before: { loss: 4.21, accuracy: 0.312 },
+  after: { loss: 0.31, accuracy: 0.947 },
+  epochs: [1, 2, 3].map((epoch) => ({
+    epoch,
+    trainLoss: 1 / epoch,
+    validationLoss: 1.1 / epoch,
+    validationAccuracy: 0.8 + 0.05 * epoch,
+  })),
+  losses,
+  seconds: 6.3,
+  samplesPerSecond: 10_500,
+  stopped: false,
+  output: {
+    folder: "/project/adapters/digits",
+    files: ["/project/adapters/digits/adapter_config.json", "/project/adapters/digits/adapter_model.safetensors"],
+  },
+};
+
+export const mergeReport: MergeReport = {
+  kind: "merge",
+  model: "Digits",
+  adapter: "/project/adapters/digits",
+  output: "/project/merged.safetensors",
+  merged: [
+    { path: "fc1", deltaNorm: 0.42, weightNorm: 12.8 },
+    { path: HOSTILE, deltaNorm: 0.11, weightNorm: 9.7 },
+  ],
+  tensors: 6,
+  bytes: 812_344,
+};

@@ -1,0 +1,113 @@
+/** Real VS Code windows for tests: one server and one browser a test process, one window and one folder a test. */
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, FrameLocator, Page } from "playwright-core";
+import { root } from "../../scripts/build.mjs";
+import { startServer, type VscodeServer, workbenchUrl } from "../../scripts/vscodeServer";
+import { launchBrowser } from "./browser";
+
+export { root };
+
+/** How long a window may take to do one thing on a slow machine. */
+export const PATIENCE = 60_000;
+
+const log = (line: string) => process.stderr.write(`${line}\n`);
+
+let running: Promise<{ server: VscodeServer; browser: Browser }> | undefined;
+
+async function start(env: Readonly<Record<string, string>>) {
+  const browser = await launchBrowser();
+  try {
+    return { server: await startServer({ log, env }), browser };
+  } catch (error) {
+    await browser.close();
+    throw error;
+  }
+}
+
+/** Ends the server and the browser of this process. */
+export async function stopAll(): Promise<void> {
+  const started = running;
+  running = undefined;
+  if (!started) return;
+  const { server, browser } = await started;
+  await browser.close();
+  await server.stop();
+}
+
+// Under mocha, when the last test of the process is done.
+if (typeof after === "function") after(stopAll);
+
+export interface WindowOptions {
+  /** Absolute path of a folder whose copy is opened; examples/ when left out. */
+  readonly folder?: string;
+  /** Path inside the folder of a file to open. */
+  readonly file?: string;
+  /** Absolute path of a script whose `run()` the extension host calls. */
+  readonly tests?: string;
+  /** Environment of the extension host; counts only for the first window of a process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called before the page is opened. */
+  readonly prepare?: (page: Page) => Promise<void>;
+}
+
+/** A VS Code window with the extension loaded, on a copy of a folder that is removed in the end. */
+export class TestWindow {
+  private constructor(
+    readonly page: Page,
+    readonly folder: string,
+  ) {}
+
+  static async open(options: WindowOptions = {}): Promise<TestWindow> {
+    running ??= start(options.env ?? {});
+    const { server, browser } = await running;
+    const folder = await mkdtemp(join(tmpdir(), "lora-lens-test-"));
+    await cp(options.folder ?? join(root, "examples"), folder, { recursive: true });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
+    page.setDefaultTimeout(PATIENCE);
+    await options.prepare?.(page);
+    await page.goto(
+      workbenchUrl(server, {
+        folder,
+        extension: root,
+        ...(options.file ? { file: join(folder, options.file) } : {}),
+        ...(options.tests ? { tests: options.tests } : {}),
+      }),
+    );
+    await page.locator(".monaco-workbench").waitFor();
+    return new TestWindow(page, folder);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** The lines of text above code whose content matches. */
+  lenses(text: string | RegExp) {
+    return this.page.locator(".codelens-decoration a, .codelens-decoration span").filter({ hasText: text });
+  }
+
+  /** Runs a command by its title in the command palette. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press("F1");
+    const input = this.page.locator(".quick-input-widget input");
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
+  }
+
+  /** The content of the webview panel in front. */
+  panel(): FrameLocator {
+    return this.page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");
+  }
+
+  /** Saves a picture when the environment's LORA_LENS_SCREENSHOTS names a folder. */
+  async screenshot(name: string): Promise<void> {
+    const folder = process.env.LORA_LENS_SCREENSHOTS;
+    if (!folder) return;
+    await mkdir(folder, { recursive: true });
+    await this.page.screenshot({ path: join(folder, `${name}.png`) });
+  }
+}

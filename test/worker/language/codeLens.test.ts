@@ -1,0 +1,124 @@
+import { strict as assert } from "node:assert";
+import { COMMANDS } from "../../../src/protocol/commands";
+import { codeLenses } from "../../../src/worker/language/codeLens";
+import { embedding, linear, model, place, reading } from "./files";
+
+const SETTINGS = { rank: 8, alpha: 16 };
+const URI = "file:///net.py";
+
+function titles(...models: Parameters<typeof reading>[0]): string[] {
+  return codeLenses(URI, reading(models), SETTINGS).map((lens) => lens.command!.title);
+}
+
+/** Titles above layers, without those above classes. */
+function layerTitles(...models: Parameters<typeof reading>[0]): string[] {
+  return codeLenses(URI, reading(models), SETTINGS)
+    .filter((lens) => lens.range.start.line > 0)
+    .map((lens) => lens.command!.title);
+}
+
+describe("code lenses", () => {
+  it("say what LoRA costs at a layer", () => {
+    assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 768, 4)])), [
+      "LoRA r=8 · 12,288 trainable · 48.1× fewer · scale 2",
+    ]);
+  });
+
+  it("leave the bias out where there is none", () => {
+    assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 768, 4, false)])), [
+      "LoRA r=8 · 12,288 trainable · 48.0× fewer · scale 2",
+    ]);
+  });
+
+  it("count the layers that one line makes", () => {
+    const layers = [0, 1, 2, 3].map((i) => linear(`blocks.${i}.fc`, 768, 768, 4));
+    assert.deepEqual(layerTitles(model("Net", layers)), [
+      "LoRA r=8 · 4 layers · 49,152 trainable · 48.1× fewer · scale 2",
+    ]);
+  });
+
+  it("stand once above a line that several models share, for the one that contains the others", () => {
+    const block = model("Block", [linear("fc", 64, 64, 4)]);
+    const net = model("Net", [linear("a.fc", 64, 64, 4), linear("b.fc", 64, 64, 4)]);
+    const lenses = codeLenses(URI, reading([block, net]), SETTINGS).filter((lens) => lens.range.start.line === 3);
+    assert.deepEqual(
+      lenses.map((lens) => lens.command),
+      [
+        {
+          title: "LoRA r=8 · 2 layers · 2,048 trainable · 4.1× fewer · scale 2",
+          command: COMMANDS.analyze,
+          arguments: [{ uri: URI, class: "Net", layer: "a.fc" }],
+        },
+      ],
+    );
+  });
+
+  it("name what is unknown and offer no analysis of it", () => {
+    const net = model("Net", [linear("a", null, 10, 4), linear("b", null, null, 5)]);
+    const lenses = codeLenses(URI, reading([net]), SETTINGS);
+    assert.deepEqual(
+      lenses.map(({ command }) => [command!.title, command!.command]),
+      [
+        ["LoRA: its 2 Linear layers are of unknown size", ""],
+        ["LoRA: in_features is unknown", ""],
+        ["LoRA: in_features and out_features are unknown", ""],
+      ],
+    );
+  });
+
+  it("say when the rank is larger than the layer", () => {
+    assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 4, 4)])), [
+      "LoRA: rank 8 is larger than the layer's smaller side, 4",
+    ]);
+  });
+
+  it("say when LoRA trains more than the layer has", () => {
+    assert.deepEqual(layerTitles(model("Net", [linear("fc", 8, 8, 4)])), [
+      "LoRA r=8 · 128 trainable · 1.8× more · scale 2",
+    ]);
+  });
+
+  it("keep known and unknown layers of a line apart", () => {
+    const net = model("Net", [linear("a", 768, 768, 4), linear("b", null, 768, 4), linear("c", 768, 2, 4)]);
+    assert.deepEqual(layerTitles(net), [
+      "LoRA r=8 · 1 layer · 12,288 trainable · 48.1× fewer · scale 2 · 1 too small for the rank · 1 of unknown size",
+    ]);
+  });
+
+  it("sum up a class, with its commands", () => {
+    const net = model("Net", [linear("a", 768, 768, 4), linear("b", 768, 768, 5), linear("head", 768, 10, 6)]);
+    assert.deepEqual(titles(net).slice(0, 5), [
+      "LoRA r=8 targets 2 of 3 Linear layers · 24,576 trainable (2.0 %)",
+      "Inject…",
+      "Verify",
+      "Analyze",
+      "Train…",
+    ]);
+  });
+
+  it("name the layer that the rank does not fit above the class", () => {
+    const net = model("Net", [linear("a", 768, 4, 4), linear("head", 768, 10, 6)]);
+    assert.equal(titles(net)[0], "LoRA: rank 8 is too large for a (768 → 4)");
+  });
+
+  it("give the share as unknown when the model's size is", () => {
+    const net = model("Net", [linear("a", 768, 768, 4), linear("head", 768, null, 6)]);
+    assert.equal(titles(net)[0], "LoRA r=8 targets 1 of 2 Linear layers · 12,288 trainable · 1 of unknown size");
+  });
+
+  it("show an embedding's size, and nothing above a class without a Linear", () => {
+    assert.deepEqual(titles(model("Table", [embedding("tokens", 50_257, 768, 4, 38_597_376)])), [
+      "Embedding · 50,257 × 768 · 38.6 M parameters, frozen",
+    ]);
+  });
+
+  it("show a small scale with its digits", () => {
+    const lenses = codeLenses(URI, reading([model("Net", [linear("fc", 768, 768, 4)])]), { rank: 64, alpha: 8 });
+    assert.equal(lenses.at(-1)!.command!.title, "LoRA r=64 · 98,304 trainable · 6.0× fewer · scale 0.125");
+  });
+
+  it("stand at the layer's line and column", () => {
+    const net = model("Net", [{ ...linear("fc", 768, 768, 4), place: place(4, 5) }]);
+    assert.deepEqual(codeLenses(URI, reading([net]), SETTINGS).at(-1)!.range.start, { line: 3, character: 4 });
+  });
+});
