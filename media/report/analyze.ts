@@ -38,7 +38,7 @@ export function analyzePage(report: AnalyzeReport, host: Host): { element: HTMLE
     title: "Adapter memory against rank",
     description: "Size of the adapter's tensors and of Adam's two moments for them, in float32, for each rank.",
     x: rankAxis,
-    y: { name: "bytes", format: bytes },
+    y: { name: "bytes", format: bytes, binaryTo: Math.max(...totals.map((total) => total.optimizerBytes)) },
     lines: [
       { name: "adapter", points: totals.map((total) => [total.rank, total.adapterBytes] as const), symbols: true },
       { name: "optimizer", points: totals.map((total) => [total.rank, total.optimizerBytes] as const), symbols: true },
@@ -181,7 +181,7 @@ function memoryChart({ batch, lora, full }: MemoryEstimate): Chart {
     kind: "bar",
     title: `Memory of a training step at batch ${batch}`,
     description: `LoRA needs ${bytes(lora.total)}, full fine-tuning ${bytes(full.total)}: ${percent(100 * saved)} less with LoRA.`,
-    value: { name: "bytes", format: bytes },
+    value: { name: "bytes", format: bytes, binaryTo: Math.max(lora.total, full.total) },
     categories: ["LoRA", "Full fine-tuning"],
     bars: KINDS.map(({ key, name }) => ({ name, values: [lora[key], full[key]] })),
     stacked: true,

@@ -28,6 +28,8 @@ export interface Axis {
   readonly format: (value: number) => string;
   /** Powers of ten, for values that span orders of magnitude. */
   readonly log?: boolean;
+  /** Ticks at multiples of a power of two, which read well as KiB and MiB, up to this largest value. */
+  readonly binaryTo?: number;
 }
 
 interface Described {
@@ -176,7 +178,8 @@ export function chart(first: ChartSpec): Chart {
 
 function barHeight({ categories, bars, stacked }: BarSpec): number {
   const each = stacked || bars.length === 1 ? 26 : 14 * bars.length + 12;
-  return 96 + each * categories.length;
+  // Room for a legend that wraps on a narrow page, and for the axis with its name.
+  return (bars.length > 2 ? 132 : 96) + each * categories.length;
 }
 
 function optionsOf(spec: ChartSpec, theme: Theme, width: number): EChartsCoreOption {
@@ -207,13 +210,32 @@ function optionsOf(spec: ChartSpec, theme: Theme, width: number): EChartsCoreOpt
       valueFormatter: (value: unknown) =>
         typeof value === "number" ? (spec.kind === "line" ? spec.y : spec.value).format(value) : String(value ?? ""),
     },
-    grid: { left: 8, right: 24, top: legend ? 44 : 30, bottom: 28, containLabel: true },
+    grid: {
+      left: 8,
+      right: 24,
+      top: 30 + (legend ? 18 * legendRows(names, theme, width) : 0),
+      bottom: 28,
+      containLabel: true,
+    },
     ...(spec.kind === "line" ? lineOptions(spec, theme) : barOptions(spec, theme, width)),
   };
 }
 
+/** Lines that a legend of these names takes when it wraps: a symbol and its gaps are about 45 pixels wide. */
+function legendRows(names: readonly string[], theme: Theme, width: number): number {
+  const wide = names.reduce((sum, name) => sum + 45 + name.length * theme.size * 0.6, 0);
+  return Math.ceil(wide / Math.max(width, 1));
+}
+
+/** The power of two that divides 0 to `most` into four to seven parts. */
+function binaryStep(most: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(most, 4) / 3.5));
+}
+
 function axisOf(axis: Axis, theme: Theme) {
+  const step = axis.binaryTo === undefined ? undefined : binaryStep(axis.binaryTo);
   return {
+    ...(step === undefined ? {} : { interval: step, min: 0, max: Math.ceil(axis.binaryTo! / step) * step }),
     type: axis.log ? ("log" as const) : ("value" as const),
     name: axis.name,
     nameTextStyle: { color: theme.faint },
@@ -248,6 +270,7 @@ function lineOptions(spec: LineSpec, theme: Theme): EChartsCoreOption {
       name,
       data: spec.categories ? points.map(([, y]) => y) : points,
       showSymbol: symbols ?? false,
+      symbol: "circle",
       symbolSize: 7,
       lineStyle: { width: faint ? 1 : 2, opacity: faint ? 0.45 : 1 },
       ...(spec.markX && index === 0
@@ -256,7 +279,7 @@ function lineOptions(spec: LineSpec, theme: Theme): EChartsCoreOption {
               silent: true,
               symbol: "none",
               lineStyle: { color: theme.faint, type: "dashed" as const },
-              label: { formatter: spec.markX.label, color: theme.text },
+              label: { formatter: spec.markX.label, color: theme.text, position: "insideEndTop" as const },
               data: [{ xAxis: spec.categories ? spec.x.format(spec.markX.at) : spec.markX.at }],
             },
           }

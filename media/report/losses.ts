@@ -26,10 +26,10 @@ export function thinned(losses: readonly number[], most = MOST_POINTS): Point[] 
 
 /**
  * The exponential moving average of the losses, corrected for its start as Adam's moments are (arXiv 1412.6980,
- * section 3), at evenly spread steps. Its window grows with the run: about a fortieth of the steps.
+ * section 3), at evenly spread steps. Its window grows with the run: about a hundredth of the steps.
  */
 export function smoothed(losses: readonly number[], most = MOST_POINTS): Point[] {
-  const keep = 1 - 1 / Math.max(2, losses.length / 40);
+  const keep = 1 - 1 / Math.max(2, losses.length / 100);
   const every = Math.max(1, losses.length / most);
   const points: Point[] = [];
   let average = 0;

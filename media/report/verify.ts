@@ -25,7 +25,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
       {
         label: "Targets",
         value: `${count(injection.targets.length)} ${injection.targets.length === 1 ? "layer" : "layers"}`,
-        note: injection.targets.map(({ path }) => path).join(", "),
+        note: `of ${injection.model}`,
       },
       {
         label: "Trainable",
@@ -47,6 +47,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
           "Model",
           `${injection.model} in ${fileName(injection.file)}, ${count(injection.baseParameters)} parameters`,
         ),
+        ...pair("Targets", injection.targets.map(({ path }) => path).join(", ")),
         ...pair("Reduction", factor(injection.targets.reduce((sum, { full }) => sum + full, 0) / injection.trainable)),
       ),
     ),

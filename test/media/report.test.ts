@@ -58,7 +58,7 @@ describe("report page", function () {
     const { page } = await lab.panel({ type: "report", report: verifyReport });
     assert.match((await page.locator(".verdict").textContent())!, /1 of 3 checks failed: Merged equals unmerged/);
     assert.match(
-      await page.locator('[data-check="merged"] .measured').textContent(),
+      (await page.locator('[data-check="merged"] .measured').textContent())!,
       /3\.1e-4 > 1\.2e-5\s*largest absolute/,
     );
     const why = page.locator('[data-check="identity-at-init"] details');

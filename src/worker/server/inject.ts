@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { basename, dirname, extname, join } from "node:path";
-import type { AdapterResult, InjectParams } from "../../protocol/messages";
+import { basename, dirname, extname } from "node:path";
+import type { InjectParams } from "../../protocol/messages";
 import type { InjectionSummary } from "../../protocol/reports";
 import { readJsonObject } from "../formats/files";
-import { readAdapterConfig, writeAdapterConfig } from "../lora/adapterConfig";
-import { WEIGHTS_FILE } from "../lora/adapterFiles";
+import { writeAdapterConfig } from "../lora/adapterConfig";
 import type { LoraConfig } from "../lora/config";
 import { configFor, injectionSummary } from "../lora/injection";
 import { matchesSuffix } from "../lora/targets";
@@ -55,25 +54,4 @@ export function targetModules(model: Pick<Model, "root">, layers: readonly strin
   ];
   if (exact(names)) return names;
   return layers.map((path) => path.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
-}
-
-/** The choice kept in a folder, or null when it has no adapter_config.json. */
-export async function adapterIn(folder: string): Promise<AdapterResult | null> {
-  const file = join(folder, "adapter_config.json");
-  if (!existsSync(file)) return null;
-  const config = await readAdapterConfig(file);
-  const mapping = config.auto_mapping as { readonly base_model_class?: unknown } | null | undefined;
-  const owner = mapping?.base_model_class;
-  return {
-    adapter: {
-      rank: config.r,
-      alpha: config.lora_alpha,
-      dropout: config.lora_dropout,
-      targetModules: config.target_modules,
-      ...(config.exclude_modules === null ? {} : { excludeModules: config.exclude_modules }),
-      rslora: config.use_rslora,
-    },
-    class: typeof owner === "string" ? owner : null,
-    trained: existsSync(join(folder, WEIGHTS_FILE)),
-  };
 }

@@ -38,10 +38,10 @@ import { targetChoices } from "../language/targets";
 import { DEFAULT_ALPHA, DEFAULT_RANK } from "../lora/config";
 import { Compute } from "./compute";
 import { toResponseError } from "./failure";
-import { adapterIn } from "./inject";
 import { bundledProcesses, type Processes } from "./processes";
 import { ReadingThread } from "./reading";
 import { Readings } from "./readings";
+import { adapterIn } from "./savedAdapter";
 
 const DEFAULT_SETTINGS: WorkerSettings = {
   rank: DEFAULT_RANK,

@@ -12,6 +12,8 @@ export interface LoweredModel {
   /** ONNX value names and host element types of the graph's inputs, by the graph's names. */
   readonly inputs: ReadonlyMap<string, BoundValue>;
   readonly outputs: ReadonlyMap<string, BoundValue>;
+  /** The graph's input names by the session's. */
+  readonly inputNames: ReadonlyMap<string, string>;
   /** Initializer names that `weights` must define, by parameter path. */
   readonly parameters: ReadonlyMap<string, string>;
   /** Which graph node an ONNX node was made for. */
@@ -63,6 +65,7 @@ export function lower(graph: Graph): LoweredModel {
   const used = new Set(graph.nodes);
   const { nodes, initializers, origins } = lowering.emit;
   return {
+    inputNames: new Map(graph.inputs.map(({ attrs }) => [inputName(attrs.name), attrs.name])),
     inputs,
     outputs,
     parameters,

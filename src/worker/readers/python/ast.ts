@@ -33,7 +33,7 @@ export type Expr = Span &
         readonly ops: readonly CompareOp[];
         readonly rights: readonly Expr[];
       }
-    | { readonly kind: "Conditional"; readonly test: Expr; readonly then: Expr; readonly otherwise: Expr }
+    | { readonly kind: "Conditional"; readonly test: Expr; readonly whenTrue: Expr; readonly otherwise: Expr }
     | LambdaExpr
     | ComprehensionExpr
     | { readonly kind: "Starred"; readonly value: Expr }
@@ -100,7 +100,12 @@ export type Stmt = Span &
         readonly body: readonly Stmt[];
         readonly otherwise: readonly Stmt[];
       }
-    | { readonly kind: "While"; readonly test: Expr; readonly body: readonly Stmt[]; readonly otherwise: readonly Stmt[] }
+    | {
+        readonly kind: "While";
+        readonly test: Expr;
+        readonly body: readonly Stmt[];
+        readonly otherwise: readonly Stmt[];
+      }
     | {
         readonly kind: "With";
         readonly items: readonly { readonly value: Expr; readonly target?: Expr }[];

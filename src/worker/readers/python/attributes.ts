@@ -1,6 +1,13 @@
+import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { methodOf } from "./methods";
-import { moduleAttribute, moduleDeleteAttribute, moduleSetAttribute, tensorAttribute, tensorSetAttribute } from "./torch";
+import {
+  moduleAttribute,
+  moduleDeleteAttribute,
+  moduleSetAttribute,
+  tensorAttribute,
+  tensorSetAttribute,
+} from "./torch";
 import { PyPartial, PyProperty, PySuper, PyWrapped } from "./types";
 import {
   PyBound,
@@ -16,7 +23,6 @@ import {
   Unknown,
   type Value,
 } from "./values";
-import { dictOf } from "./equality";
 
 /** `object.name`, or undefined when there is no such attribute. */
 export function attributeOf(ev: Evaluator, object: Value, name: string): Value | undefined {
@@ -27,7 +33,9 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
   if (object instanceof PyNamespace) {
     const member = object.members.get(name) ?? ev.resolveImport(`${object.name}.${name}`);
     if (member !== undefined) return member;
-    return name.startsWith("__") ? undefined : new Unknown(`${object.name}.${name} is not known to the reader`, ev.place);
+    return name.startsWith("__")
+      ? undefined
+      : new Unknown(`${object.name}.${name} is not known to the reader`, ev.place);
   }
   if (object instanceof PyClass) return classAttribute(ev, object, name);
   if (object instanceof PyTuple && object.fields) {
@@ -40,7 +48,8 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
     if (object instanceof PyBound && name === "__self__") return object.self;
   }
   if (name === "__class__") return ev.typeOf(object);
-  if (object instanceof PyFloat && (name === "real" || name === "imag")) return name === "real" ? object : new PyFloat(0);
+  if (object instanceof PyFloat && (name === "real" || name === "imag"))
+    return name === "real" ? object : new PyFloat(0);
   const method = methodOf(object, name);
   return method && new PyBound(object, method);
 }

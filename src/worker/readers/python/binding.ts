@@ -1,5 +1,5 @@
-import { readNumber } from "./literals";
 import { dictOf } from "./equality";
+import { readNumber } from "./literals";
 import { PyError, PyFloat, PyNative, PyTuple, type Value } from "./values";
 
 /** A parameter with its default already evaluated. */
@@ -48,7 +48,8 @@ export function bind(
     const fromKeyword = param.kind !== "positionalOnly" ? kwargs?.get(param.name) : undefined;
     if (fromKeyword !== undefined) taken++;
     if (param.kind !== "keywordOnly" && position < args.length) {
-      if (fromKeyword !== undefined) throw new PyError("TypeError", `${name}() got multiple values for argument '${param.name}'`);
+      if (fromKeyword !== undefined)
+        throw new PyError("TypeError", `${name}() got multiple values for argument '${param.name}'`);
       set(param.name, args[position++]!);
     } else if (fromKeyword !== undefined) {
       set(param.name, fromKeyword);
@@ -66,7 +67,8 @@ export function bind(
     const named = new Set(params.filter((p) => p.kind === "normal" || p.kind === "keywordOnly").map((p) => p.name));
     const rest = [...kwargs].filter(([key]) => !named.has(key));
     if (collectsNames) set(collectsNames, dictOf(rest));
-    else if (rest.length > 0) throw new PyError("TypeError", `${name}() got an unexpected keyword argument '${rest[0]![0]}'`);
+    else if (rest.length > 0)
+      throw new PyError("TypeError", `${name}() got an unexpected keyword argument '${rest[0]![0]}'`);
   } else if (collectsNames) set(collectsNames, dictOf([]));
   if (!star && position < args.length) throw tooMany(name, params, args.length);
   if (missing) throw new PyError("TypeError", `${name}() missing ${listed(missing, "positional")}`);
@@ -75,10 +77,7 @@ export function bind(
 
 function listed(names: readonly string[], kind: string): string {
   const quoted = names.map((n) => `'${n}'`);
-  const text =
-    quoted.length < 3
-      ? quoted.join(" and ")
-      : `${quoted.slice(0, -1).join(", ")}, and ${quoted.at(-1)}`;
+  const text = quoted.length < 3 ? quoted.join(" and ") : `${quoted.slice(0, -1).join(", ")}, and ${quoted.at(-1)}`;
   return `${names.length} required ${kind} argument${names.length > 1 ? "s" : ""}: ${text}`;
 }
 
@@ -111,7 +110,10 @@ export function parseSignature(signature: string): BoundParam[] {
   let kind: BoundParam["kind"] = "normal";
   for (const part of splitTop(signature)) {
     if (part === "*") kind = "keywordOnly";
-    else if (part === "/") params.forEach((p, i) => { params[i] = { ...p, kind: "positionalOnly" }; });
+    else if (part === "/")
+      params.forEach((p, i) => {
+        params[i] = { ...p, kind: "positionalOnly" };
+      });
     else if (part.startsWith("**")) params.push({ name: part.slice(2), kind: "doubleStar" });
     else if (part.startsWith("*")) {
       params.push({ name: part.slice(1), kind: "star" });
@@ -164,6 +166,7 @@ function literal(text: string): Value {
   const negative = text.startsWith("-");
   const number = readNumber(negative ? text.slice(1) : text);
   if (number instanceof PyFloat) return negative ? new PyFloat(-number.value) : number;
-  if (typeof number !== "number" || Number.isNaN(number)) throw new Error(`${text} is not a literal of a native's signature`);
+  if (typeof number !== "number" || Number.isNaN(number))
+    throw new Error(`${text} is not a literal of a native's signature`);
   return negative ? -number : number;
 }

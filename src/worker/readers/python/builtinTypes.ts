@@ -48,7 +48,8 @@ const INT = type("int", (ev, [value = 0, base]) => {
   if (typeof value === "string") {
     const radix = typeof base === "number" ? base : 10;
     const text = value.trim().replaceAll("_", "");
-    const n = radix === 10 && /^[-+]?\d+$/.test(text) ? Number(text) : radix === 10 ? Number.NaN : Number.parseInt(text, radix);
+    const n =
+      radix === 10 && /^[-+]?\d+$/.test(text) ? Number(text) : radix === 10 ? Number.NaN : Number.parseInt(text, radix);
     if (Number.isNaN(n)) {
       throw new PyError("ValueError", `invalid literal for int() with base ${radix}: ${String(repr(ev, value))}`);
     }
@@ -61,7 +62,10 @@ const INT = type("int", (ev, [value = 0, base]) => {
 function toInt(value: Value): Value {
   if (value instanceof Unknown) return value;
   if (!isNumeric(value)) {
-    throw new PyError("TypeError", `int() argument must be a string, a bytes-like object or a real number, not '${typeName(value)}'`);
+    throw new PyError(
+      "TypeError",
+      `int() argument must be a string, a bytes-like object or a real number, not '${typeName(value)}'`,
+    );
   }
   const n = numberOf(value);
   if (Number.isNaN(n)) throw new PyError("ValueError", "cannot convert float NaN to integer");
@@ -77,7 +81,8 @@ const FLOAT = type("float", (ev, [value = 0]) => {
     const special = /^([-+]?)(inf|infinity|nan)$/.exec(text);
     if (special) return new PyFloat(special[2] === "nan" ? Number.NaN : special[1] === "-" ? -Infinity : Infinity);
     const n = text === "" ? Number.NaN : Number(text.replaceAll("_", ""));
-    if (Number.isNaN(n)) throw new PyError("ValueError", `could not convert string to float: ${String(repr(ev, given))}`);
+    if (Number.isNaN(n))
+      throw new PyError("ValueError", `could not convert string to float: ${String(repr(ev, given))}`);
     return new PyFloat(n);
   }
   if (isNumeric(given)) return new PyFloat(numberOf(given));
@@ -99,12 +104,16 @@ const DICT = type("dict", (ev, [value], kwargs) => {
   return dict;
 });
 export const ORDERED_DICT = type("OrderedDict", (ev, args, kwargs) => ev.call(DICT, args, kwargs), [DICT]);
-export const DEFAULT_DICT = type("defaultdict", (ev, [factory = null, ...rest], kwargs) => {
-  const dict = new PyDefaultDict(factory);
-  if (rest[0] !== undefined) updateDict(ev, dict, rest[0]);
-  updateDict(ev, dict, dictOf(kwargs));
-  return dict;
-}, [DICT]);
+export const DEFAULT_DICT = type(
+  "defaultdict",
+  (ev, [factory = null, ...rest], kwargs) => {
+    const dict = new PyDefaultDict(factory);
+    if (rest[0] !== undefined) updateDict(ev, dict, rest[0]);
+    updateDict(ev, dict, dictOf(kwargs));
+    return dict;
+  },
+  [DICT],
+);
 export const COUNTER = type("Counter", () => new Unknown("collections.Counter is not supported"), [DICT]);
 const NONE_TYPE = builtinClass("NoneType", [OBJECT]);
 const FUNCTION = builtinClass("function", [OBJECT]);
@@ -128,7 +137,9 @@ export function typeOf(value: Value): Value {
   if (value === null) return NONE_TYPE;
   if (value instanceof PySet) return SET;
   const name = typeName(value);
-  return BUILTIN_TYPES.get(name) ?? (name === "defaultdict" ? DEFAULT_DICT : name === "module" ? MODULE_TYPE : FUNCTION);
+  return (
+    BUILTIN_TYPES.get(name) ?? (name === "defaultdict" ? DEFAULT_DICT : name === "module" ? MODULE_TYPE : FUNCTION)
+  );
 }
 
 export function typeMethod(type: PyClass, name: string): Value | undefined {

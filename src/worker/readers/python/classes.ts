@@ -1,13 +1,24 @@
 import type { ClassStmt } from "./ast";
+import { findMember } from "./attributes";
 import { dataclassFields } from "./dataclasses";
 import type { Evaluator } from "./evaluator";
-import { findMember } from "./attributes";
 import { evaluateSafely } from "./expressions";
 import { Scope } from "./scope";
 import { executeBlock } from "./statements";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, typeName } from "./types";
-import { PyBound, PyClass, PyError, PyFunction, PyList, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
+import {
+  PyBound,
+  PyClass,
+  PyError,
+  PyFunction,
+  PyList,
+  PyNative,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 export const ENUM = builtinClass("Enum", [OBJECT]);
 export const NAMED_TUPLE = builtinClass("NamedTuple", [OBJECT]);
@@ -37,7 +48,13 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt): Value {
       ev.source.place(node.nameSpan),
     );
   }
-  const type = new PyClass(node.name, bases.length > 0 ? bases : [OBJECT], body.names, ev.source.place(node.nameSpan), undefined);
+  const type = new PyClass(
+    node.name,
+    bases.length > 0 ? bases : [OBJECT],
+    body.names,
+    ev.source.place(node.nameSpan),
+    undefined,
+  );
   type.mro = linearize(type);
   owner.type = type;
   ev.classes.push({ type, node });
@@ -99,7 +116,12 @@ export function construct(
   if (type.mro.includes(NAMED_TUPLE)) return namedTuple(ev, type, args, kwargs);
   const object = new PyObject(type, ev.place);
   const module = isModule(object);
-  if (module && !type.builtin && !ev.constructed.has(type) && ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)) {
+  if (
+    module &&
+    !type.builtin &&
+    !ev.constructed.has(type) &&
+    ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
+  ) {
     ev.constructed.set(type, { args, kwargs });
   }
   const init = findMember(type, "__init__");
@@ -131,12 +153,7 @@ function enumMember(type: PyClass, value: Value): Value {
   throw new PyError("ValueError", `${String(value)} is not a valid ${type.name}`);
 }
 
-function namedTuple(
-  ev: Evaluator,
-  type: PyClass,
-  args: readonly Value[],
-  kwargs: ReadonlyMap<string, Value>,
-): PyTuple {
+function namedTuple(ev: Evaluator, type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): PyTuple {
   const fields = dataclassFields(ev, type);
   const items = fields.map((field, i) => {
     const value = args[i] ?? kwargs.get(field.name) ?? field.default;

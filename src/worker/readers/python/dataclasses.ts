@@ -1,10 +1,10 @@
-import { type BoundParam, PyNativeWithParams } from "./binding";
-import type { Evaluator } from "./evaluator";
-import { equal } from "./equality";
 import { findMember } from "./attributes";
+import { type BoundParam, PyNativeWithParams } from "./binding";
+import { equal } from "./equality";
+import type { Evaluator } from "./evaluator";
 import { repr } from "./text";
 import { builtinClass, OBJECT } from "./types";
-import { PyClass, PyDict, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
+import { type PyClass, PyDict, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
 
 /** dataclasses.field(...): what it was given. */
 export const FIELD = builtinClass("Field", [OBJECT]);
@@ -46,7 +46,9 @@ export function makeDataclass(ev: Evaluator, type: PyClass): PyClass {
     ...fields
       .filter((f) => f.init)
       // A factory runs at each call; the marker says that the argument was left out.
-      .map((f): BoundParam => ({ name: f.name, kind: "normal", default: f.factory !== undefined ? LEFT_OUT : f.default })),
+      .map(
+        (f): BoundParam => ({ name: f.name, kind: "normal", default: f.factory !== undefined ? LEFT_OUT : f.default }),
+      ),
   ];
   if (!type.members.has("__init__")) {
     type.members.set(
@@ -73,22 +75,28 @@ export function makeDataclass(ev: Evaluator, type: PyClass): PyClass {
     }
   }
   if (!findMember(type, "__repr__")) {
-    type.members.set("__repr__", new PyNative("__repr__", "self", ({ self }) => {
-      const parts: string[] = [];
-      for (const field of fields) {
-        const text = repr(ev, (self as PyObject).attributes.get(field.name) ?? null);
-        if (text instanceof Unknown) return text;
-        parts.push(`${field.name}=${text}`);
-      }
-      return `${type.name}(${parts.join(", ")})`;
-    }));
+    type.members.set(
+      "__repr__",
+      new PyNative("__repr__", "self", ({ self }) => {
+        const parts: string[] = [];
+        for (const field of fields) {
+          const text = repr(ev, (self as PyObject).attributes.get(field.name) ?? null);
+          if (text instanceof Unknown) return text;
+          parts.push(`${field.name}=${text}`);
+        }
+        return `${type.name}(${parts.join(", ")})`;
+      }),
+    );
   }
   if (!findMember(type, "__eq__")) {
-    type.members.set("__eq__", new PyNative("__eq__", "self, other", ({ self, other }) => {
-      if (!(self instanceof PyObject && other instanceof PyObject) || self.type !== other.type) return false;
-      const values = (object: PyObject) => new PyTuple(fields.map((f) => object.attributes.get(f.name) ?? null));
-      return equal(values(self), values(other));
-    }));
+    type.members.set(
+      "__eq__",
+      new PyNative("__eq__", "self, other", ({ self, other }) => {
+        if (!(self instanceof PyObject && other instanceof PyObject) || self.type !== other.type) return false;
+        const values = (object: PyObject) => new PyTuple(fields.map((f) => object.attributes.get(f.name) ?? null));
+        return equal(values(self), values(other));
+      }),
+    );
   }
   type.members.set("__dataclass_fields__", new PyTuple(fields.map((f) => f.name)));
   return type;

@@ -1,18 +1,6 @@
 import { isNumeric, numberOf } from "./numbers";
 import { typeName } from "./types";
-import {
-  PyBound,
-  PyDict,
-  PyDType,
-  PyError,
-  PyFloat,
-  PyList,
-
-  PySet,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "./values";
+import { PyBound, PyDict, PyDType, PyError, PyList, PySet, PyTuple, Unknown, type Value } from "./values";
 
 const identities = new WeakMap<object, number>();
 let nextIdentity = 1;
@@ -89,10 +77,7 @@ export function compare(op: string, a: Value, b: Value): number | Unknown {
     }
     return Math.sign(a.items.length - b.items.length);
   }
-  throw new PyError(
-    "TypeError",
-    `'${op}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`,
-  );
+  throw new PyError("TypeError", `'${op}' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`);
 }
 
 export function dictGet(dict: PyDict, key: Value): Value | undefined {
@@ -120,4 +105,3 @@ export function setOf(items: Iterable<Value>): PySet {
   }
   return set;
 }
-

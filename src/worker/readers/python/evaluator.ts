@@ -1,9 +1,9 @@
-import { ShapeError } from "../../graph/shapes";
 import type { SourcePlace } from "../../graph/node";
+import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
 import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
-import { bind, type BoundParam, paramsOf } from "./binding";
+import { type BoundParam, bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { construct } from "./classes";
 import { evaluate } from "./expressions";
@@ -20,7 +20,7 @@ import {
   PyError,
   PyFunction,
   PyGenerator,
-  PyNamespace,
+  type PyNamespace,
   PyNative,
   PyObject,
   type Runtime,
@@ -84,7 +84,12 @@ export class Evaluator implements Runtime {
     try {
       return body();
     } finally {
-      [this.steps, this.budget, this.depth, this.nesting] = [outerSteps + this.steps, outerBudget, outerDepth, outerNesting];
+      [this.steps, this.budget, this.depth, this.nesting] = [
+        outerSteps + this.steps,
+        outerBudget,
+        outerDepth,
+        outerNesting,
+      ];
     }
   }
 
@@ -224,7 +229,12 @@ export class Evaluator implements Runtime {
     return result;
   }
 
-  callNative(native: PyNative, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS, name?: string): Value {
+  callNative(
+    native: PyNative,
+    args: readonly Value[],
+    kwargs: ReadonlyMap<string, Value> = NO_KWARGS,
+    name?: string,
+  ): Value {
     this.step();
     const bound: Record<string, Value> = {};
     bind(name ?? native.name, paramsOf(native), args, kwargs, (key, value) => {
@@ -236,7 +246,8 @@ export class Evaluator implements Runtime {
   getAttribute(object: Value, name: string): Value {
     const value = attributeOf(this, object, name);
     if (value !== undefined) return value;
-    if (object instanceof PyClass) throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
+    if (object instanceof PyClass)
+      throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
     throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
   }
 
@@ -292,7 +303,10 @@ export class Evaluator implements Runtime {
   }
 
   tooDeep(): LimitError {
-    return new LimitError("calls and expressions are nested too deeply here: a recursion that does not end?", this.place);
+    return new LimitError(
+      "calls and expressions are nested too deeply here: a recursion that does not end?",
+      this.place,
+    );
   }
 
   /** Puts the counters back after an error has unwound the stack to where they were read. */

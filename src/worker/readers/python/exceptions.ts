@@ -1,7 +1,7 @@
 import type { Evaluator } from "./evaluator";
 import { str } from "./text";
 import { builtinClass, OBJECT } from "./types";
-import { PyClass, PyError, PyNative, PyObject, PyTuple, Unknown, EvaluationError, type Value } from "./values";
+import { type EvaluationError, PyClass, PyError, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
 
 /** Python's exception classes, as far as model files name them: each after its base. */
 const HIERARCHY: Record<string, string> = {
@@ -62,7 +62,12 @@ export function raise(ev: Evaluator, value: Value): PyError | EvaluationError {
     const text = str(ev, item);
     return typeof text === "string" ? text : "<unknown>";
   });
-  return new PyError(instance.type.name, texts.length > 1 ? `(${texts.join(", ")})` : (texts[0] ?? ""), ev.place, instance);
+  return new PyError(
+    instance.type.name,
+    texts.length > 1 ? `(${texts.join(", ")})` : (texts[0] ?? ""),
+    ev.place,
+    instance,
+  );
 }
 
 export function classOfError(_ev: Evaluator, error: PyError): PyClass {

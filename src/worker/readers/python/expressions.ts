@@ -1,8 +1,8 @@
 import type { CallExpr, ComprehensionClause, ComprehensionExpr, Expr, FormattedPart, LambdaExpr } from "./ast";
 import { compare, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
-import { binaryOperation, unaryOperation } from "./operators";
 import { contains, truthyOf } from "./iteration";
+import { binaryOperation, unaryOperation } from "./operators";
 import { type Definition, LimitError, Scope } from "./scope";
 import { index as indexValue, setItem } from "./subscripts";
 import { applyFormat, repr, str } from "./text";
@@ -82,7 +82,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       ev.span = expr.test;
       const truth = truthyOf(ev, test);
       if (truth instanceof Unknown) return truth;
-      return evaluate(ev, scope, truth ? expr.then : expr.otherwise);
+      return evaluate(ev, scope, truth ? expr.whenTrue : expr.otherwise);
     }
     case "List":
       return new PyList(evaluateItems(ev, scope, expr.items));
@@ -281,7 +281,9 @@ function compareOnce(ev: Evaluator, op: string, left: Value, right: Value): Valu
     case "is not": {
       if (left instanceof Unknown) return left;
       if (right instanceof Unknown) return right;
-      const same = left === right || (isImmutable(left) && isImmutable(right) && keyOf(left) === keyOf(right) && typeof left === typeof right);
+      const same =
+        left === right ||
+        (isImmutable(left) && isImmutable(right) && keyOf(left) === keyOf(right) && typeof left === typeof right);
       return same === (op === "is");
     }
     case "in":
@@ -353,7 +355,8 @@ export function makeFunction(
   name: string,
 ): PyFunction {
   const defaults = new Map<string, Value>();
-  for (const param of node.params) if (param.default) defaults.set(param.name, evaluateSafely(ev, scope, param.default));
+  for (const param of node.params)
+    if (param.default) defaults.set(param.name, evaluateSafely(ev, scope, param.default));
   const inClass = scope.kind === "class";
   const prefix = scope.qualifiedName && (inClass ? `${scope.qualifiedName}.` : `${scope.qualifiedName}.<locals>.`);
   const definition: Definition = {
@@ -412,7 +415,8 @@ interface Flow {
 function* values(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Generator<Value> {
   const flow: Flow = {};
   for (const { value } of pairsOf(ev, scope, expr, iterable, flow)) yield value;
-  if (flow.unknown) throw new EvaluationError(`a generator's condition is unknown: ${flow.unknown.reason}`, flow.unknown.place);
+  if (flow.unknown)
+    throw new EvaluationError(`a generator's condition is unknown: ${flow.unknown.reason}`, flow.unknown.place);
 }
 
 function* pairsOf(

@@ -1,7 +1,7 @@
 import type { ImportName } from "./ast";
 import type { Evaluator } from "./evaluator";
 import type { Scope } from "./scope";
-import { PyNamespace, Unknown, type Value } from "./values";
+import { type PyNamespace, Unknown, type Value } from "./values";
 
 function notFollowed(ev: Evaluator, name: string): Unknown {
   return new Unknown(`the import of ${name} was not followed`, ev.place);
@@ -25,7 +25,8 @@ export function importNames(
   if (wildcard) {
     if (namespace) {
       for (const [name, value] of namespace.members) if (!name.startsWith("_")) scope.assign(name, value);
-    } else ev.problem(`the names of "from ${module} import *" are not known: ${module} was not followed`, "information");
+    } else
+      ev.problem(`the names of "from ${module} import *" are not known: ${module} was not followed`, "information");
   }
   for (const { name, alias } of names) scope.assign(alias ?? name, importedName(ev, namespace, module, name));
 }

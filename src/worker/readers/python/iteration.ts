@@ -24,7 +24,8 @@ export function iterate(ev: Evaluator, value: Value): Iterable<Value> {
   if (typeof value === "string") return value;
   if (value instanceof PyDict) return [...value.entries.values()].map((entry) => entry.key);
   if (value instanceof PySet) return [...value.entries.values()];
-  if (value instanceof Unknown) throw new EvaluationError(`what is iterated over is unknown: ${value.reason}`, ev.place);
+  if (value instanceof Unknown)
+    throw new EvaluationError(`what is iterated over is unknown: ${value.reason}`, ev.place);
   if (value instanceof PyTensor) return tensorIterate(value, ev);
   if (value instanceof PyClass && value.members.get("__members__") instanceof PyList) {
     return (value.members.get("__members__") as PyList).items;

@@ -5,7 +5,8 @@ import { PyFloat, Unknown, type Value } from "./values";
 /** A Python number literal. Integers beyond 2^53 are not represented exactly, so they are unknown. */
 export function readNumber(literal: string): Value {
   const text = literal.replaceAll("_", "").replaceAll(" ", "").toLowerCase();
-  if (/^-?(0[xob])/.test(text)) return integer(Number(text.replace("-", "")) * (text.startsWith("-") ? -1 : 1), literal);
+  if (/^-?(0[xob])/.test(text))
+    return integer(Number(text.replace("-", "")) * (text.startsWith("-") ? -1 : 1), literal);
   if (text.endsWith("j")) return new Unknown(`complex numbers such as ${literal} are not supported`);
   if (/[.e]/.test(text)) return new PyFloat(Number(text));
   return integer(Number(text), literal);
@@ -21,13 +22,16 @@ export function lowerString(raw: Raw, text: string, lower: (raw: Raw) => Expr): 
   const parts: (string | FormattedPart)[] = [];
   const literals = raw.type === "concatenated_string" ? raw.children.filter((c) => c.type === "string") : [raw];
   for (const literal of literals) {
-    const prefix = text.slice(literal.start, literal.end).match(/^[a-zA-Z]*/)![0].toLowerCase();
+    const prefix = text
+      .slice(literal.start, literal.end)
+      .match(/^[a-zA-Z]*/)![0]
+      .toLowerCase();
     if (prefix.includes("b")) return { kind: "Unsupported", what: "bytes", start, end };
     for (const child of literal.children) {
       if (child.type === "string_content") {
         const content = text.slice(child.start, child.end);
         const braces = prefix.includes("f") ? content.replaceAll("{{", "{").replaceAll("}}", "}") : content;
-        parts.push(prefix.includes("r") ? braces : unescape(braces));
+        parts.push(prefix.includes("r") ? braces : decodeEscapes(braces));
       } else if (child.type === "interpolation") parts.push(...formatted(child, text, lower));
     }
   }
@@ -77,7 +81,7 @@ const ESCAPES: Record<string, string> = {
   "\n": "",
 };
 
-function unescape(text: string): string {
+function decodeEscapes(text: string): string {
   if (!text.includes("\\")) return text;
   return text.replace(
     /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|([\s\S]))/g,

@@ -198,17 +198,19 @@ export class Lowering {
   }
 
   private tryStatement(raw: Raw): Stmt {
-    const handlers = raw.children.filter((c) => c.type === "except_clause" && !c.broken).map((c): ExceptHandler => {
-      const value = field(c, "value");
-      const body = this.block(c.children.find((b) => b.type === "block")!);
-      if (!value) return { body };
-      const alias = field(c, "alias");
-      if (value.type !== "as_pattern") {
-        return { type: this.expr(value), name: alias && this.textOf(alias), body };
-      }
-      const [type, target] = meaningful(value);
-      return { type: this.expr(type!), name: target && this.textOf(target), body };
-    });
+    const handlers = raw.children
+      .filter((c) => c.type === "except_clause" && !c.broken)
+      .map((c): ExceptHandler => {
+        const value = field(c, "value");
+        const body = this.block(c.children.find((b) => b.type === "block")!);
+        if (!value) return { body };
+        const alias = field(c, "alias");
+        if (value.type !== "as_pattern") {
+          return { type: this.expr(value), name: alias && this.textOf(alias), body };
+        }
+        const [type, target] = meaningful(value);
+        return { type: this.expr(type!), name: target && this.textOf(target), body };
+      });
     const finalizer = raw.children.find((c) => c.type === "finally_clause");
     return {
       kind: "Try",
@@ -513,7 +515,7 @@ export class Lowering {
       }
       case "conditional_expression": {
         const [then, test, otherwise] = this.many(raw);
-        return { kind: "Conditional", test: test!, then: then!, otherwise: otherwise!, ...span };
+        return { kind: "Conditional", test: test!, whenTrue: then!, otherwise: otherwise!, ...span };
       }
       case "named_expression":
         return {
@@ -524,7 +526,12 @@ export class Lowering {
         };
       case "lambda": {
         const params = field(raw, "parameters");
-        return { kind: "Lambda", params: params ? this.params(params) : [], body: this.expr(need(raw, "body")), ...span };
+        return {
+          kind: "Lambda",
+          params: params ? this.params(params) : [],
+          body: this.expr(need(raw, "body")),
+          ...span,
+        };
       }
       case "list_comprehension":
       case "set_comprehension":
@@ -569,7 +576,9 @@ export class Lowering {
   private call(raw: Raw): Expr {
     const list = need(raw, "arguments");
     const args: Argument[] =
-      list.type === "generator_expression" ? [{ type: "positional", value: this.comprehension(list) }] : this.args(list);
+      list.type === "generator_expression"
+        ? [{ type: "positional", value: this.comprehension(list) }]
+        : this.args(list);
     return {
       kind: "Call",
       callee: this.expr(need(raw, "function")),

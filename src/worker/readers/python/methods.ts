@@ -1,11 +1,21 @@
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
-import { native, nativeOfUnknown, type NativeBody } from "./native";
+import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { onSets } from "./operators";
-import { repr } from "./text";
 import { STRING_METHODS } from "./stringMethods";
+import { repr } from "./text";
 import { typeName } from "./types";
-import { PyDict, PyError, PyFloat, PyList, type PyNative, PySet, PyTuple, Unknown, type Value } from "./values";
+import {
+  PyDict,
+  PyError,
+  type PyFloat,
+  PyList,
+  type PyNative,
+  type PySet,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** Methods of Python's own containers and numbers. */
 
@@ -53,76 +63,129 @@ export function sortValues(ev: Evaluator, values: Value[], key: Value, reverse: 
 }
 
 const LIST: Table = table(
-  ["append", "object", (args, ev) => {
-    items(args).push(args.object!);
-    if (items(args).length % 1024 === 0) ev.allot(items(args).length, "a list");
-    return null;
-  }, true],
-  ["extend", "iterable", (args, ev) => {
-    if (args.iterable instanceof Unknown) {
-      items(args).push(args.iterable);
-      return null;
-    }
-    for (const item of args.iterable === args.self ? [...items(args)] : ev.iterate(args.iterable!)) {
-      ev.step();
-      items(args).push(item);
+  [
+    "append",
+    "object",
+    (args, ev) => {
+      items(args).push(args.object!);
       if (items(args).length % 1024 === 0) ev.allot(items(args).length, "a list");
-    }
-    return null;
-  }, true],
-  ["insert", "index, object", (args) => {
-    items(args).splice(whole(args.index), 0, args.object!);
-    return null;
-  }, true],
-  ["pop", "index=-1", (args) => {
-    const list = items(args);
-    if (list.length === 0) throw new PyError("IndexError", "pop from empty list");
-    const at = whole(args.index) < 0 ? whole(args.index) + list.length : whole(args.index);
-    if (at < 0 || at >= list.length) throw new PyError("IndexError", "pop index out of range");
-    return list.splice(at, 1)[0]!;
-  }],
-  ["remove", "value", (args) => {
-    const at = find(items(args), args.value!);
-    if (at instanceof Unknown) return at;
-    if (at < 0) throw new PyError("ValueError", "list.remove(x): x not in list");
-    items(args).splice(at, 1);
-    return null;
-  }],
-  ["clear", "", (args) => {
-    items(args).length = 0;
-    return null;
-  }],
-  ["index", "value", (args, ev) => {
-    const at = find(items(args), args.value!);
-    if (at === -1) throw new PyError("ValueError", `${String(repr(ev, args.value!))} is not in list`);
-    return at;
-  }],
+      return null;
+    },
+    true,
+  ],
+  [
+    "extend",
+    "iterable",
+    (args, ev) => {
+      if (args.iterable instanceof Unknown) {
+        items(args).push(args.iterable);
+        return null;
+      }
+      for (const item of args.iterable === args.self ? [...items(args)] : ev.iterate(args.iterable!)) {
+        ev.step();
+        items(args).push(item);
+        if (items(args).length % 1024 === 0) ev.allot(items(args).length, "a list");
+      }
+      return null;
+    },
+    true,
+  ],
+  [
+    "insert",
+    "index, object",
+    (args) => {
+      items(args).splice(whole(args.index), 0, args.object!);
+      return null;
+    },
+    true,
+  ],
+  [
+    "pop",
+    "index=-1",
+    (args) => {
+      const list = items(args);
+      if (list.length === 0) throw new PyError("IndexError", "pop from empty list");
+      const at = whole(args.index) < 0 ? whole(args.index) + list.length : whole(args.index);
+      if (at < 0 || at >= list.length) throw new PyError("IndexError", "pop index out of range");
+      return list.splice(at, 1)[0]!;
+    },
+  ],
+  [
+    "remove",
+    "value",
+    (args) => {
+      const at = find(items(args), args.value!);
+      if (at instanceof Unknown) return at;
+      if (at < 0) throw new PyError("ValueError", "list.remove(x): x not in list");
+      items(args).splice(at, 1);
+      return null;
+    },
+  ],
+  [
+    "clear",
+    "",
+    (args) => {
+      items(args).length = 0;
+      return null;
+    },
+  ],
+  [
+    "index",
+    "value",
+    (args, ev) => {
+      const at = find(items(args), args.value!);
+      if (at === -1) throw new PyError("ValueError", `${String(repr(ev, args.value!))} is not in list`);
+      return at;
+    },
+  ],
   ["count", "value", (args) => items(args).filter((item) => equal(item, args.value!) === true).length],
-  ["reverse", "", (args) => {
-    items(args).reverse();
-    return null;
-  }],
-  ["sort", "*, key=None, reverse=False", (args, ev) =>
-    sortValues(ev, items(args), args.key!, ev.truthy(args.reverse!)) ?? null],
+  [
+    "reverse",
+    "",
+    (args) => {
+      items(args).reverse();
+      return null;
+    },
+  ],
+  [
+    "sort",
+    "*, key=None, reverse=False",
+    (args, ev) => sortValues(ev, items(args), args.key!, ev.truthy(args.reverse!)) ?? null,
+  ],
   ["copy", "", (args) => new PyList([...items(args)])],
 );
 
 const TUPLE: Table = table(
-  ["index", "value", (args) => {
-    const at = find((args.self as PyTuple).items, args.value!);
-    if (at === -1) throw new PyError("ValueError", "tuple.index(x): x not in tuple");
-    return at;
-  }],
+  [
+    "index",
+    "value",
+    (args) => {
+      const at = find((args.self as PyTuple).items, args.value!);
+      if (at === -1) throw new PyError("ValueError", "tuple.index(x): x not in tuple");
+      return at;
+    },
+  ],
   ["count", "value", (args) => (args.self as PyTuple).items.filter((item) => equal(item, args.value!) === true).length],
-  ["_asdict", "", (args) => {
-    const { items: values, fields } = args.self as PyTuple;
-    return dictOf(values.map((value, i) => [fields?.[i] ?? i, value]));
-  }],
-  ["_replace", "**kwargs", (args) => {
-    const { items: values, fields } = args.self as PyTuple;
-    const changes = args.kwargs as PyDict;
-    return new PyTuple(values.map((value, i) => dictGet(changes, fields?.[i] ?? i) ?? value), fields);
-  }],
+  [
+    "_asdict",
+    "",
+    (args) => {
+      const { items: values, fields } = args.self as PyTuple;
+      return dictOf(values.map((value, i) => [fields?.[i] ?? i, value]));
+    },
+  ],
+  [
+    "_replace",
+    "**kwargs",
+    (args) => {
+      const { items: values, fields } = args.self as PyTuple;
+      const changes = args.kwargs as PyDict;
+      return new PyTuple(
+        values.map((value, i) => dictGet(changes, fields?.[i] ?? i) ?? value),
+        fields,
+      );
+    },
+  ],
 );
 
 export function updateDict(ev: Evaluator, target: PyDict, source: Value): void {
@@ -140,111 +203,176 @@ export function updateDict(ev: Evaluator, target: PyDict, source: Value): void {
 }
 
 const DICT: Table = table(
-  ["get", "key, default=None", (args) =>
-    args.key instanceof Unknown ? args.key : (dictGet(dict(args), args.key!) ?? args.default!), true],
+  [
+    "get",
+    "key, default=None",
+    (args) => (args.key instanceof Unknown ? args.key : (dictGet(dict(args), args.key!) ?? args.default!)),
+    true,
+  ],
   ["keys", "", (args) => new PyList([...dict(args).entries.values()].map((e) => e.key))],
   ["values", "", (args) => new PyList([...dict(args).entries.values()].map((e) => e.value))],
   ["items", "", (args) => new PyList([...dict(args).entries.values()].map((e) => new PyTuple([e.key, e.value])))],
-  ["update", "other=(), **kwargs", (args, ev) => {
-    if (args.other instanceof Unknown) {
-      ev.problem(`an update of a dict is unknown: ${args.other.reason}`);
+  [
+    "update",
+    "other=(), **kwargs",
+    (args, ev) => {
+      if (args.other instanceof Unknown) {
+        ev.problem(`an update of a dict is unknown: ${args.other.reason}`);
+        return null;
+      }
+      updateDict(ev, dict(args), args.other!);
+      updateDict(ev, dict(args), args.kwargs!);
       return null;
-    }
-    updateDict(ev, dict(args), args.other!);
-    updateDict(ev, dict(args), args.kwargs!);
-    return null;
-  }, true],
-  ["pop", "key, *default", (args, ev) => {
-    const hash = keyOf(args.key!);
-    const entry = dict(args).entries.get(hash);
-    dict(args).entries.delete(hash);
-    if (entry) return entry.value;
-    const fallback = (args.default as PyTuple).items[0];
-    if (fallback === undefined) throw new PyError("KeyError", String(repr(ev, args.key!)));
-    return fallback;
-  }],
-  ["popitem", "", (args) => {
-    const last = [...dict(args).entries].at(-1);
-    if (!last) throw new PyError("KeyError", "'popitem(): dictionary is empty'");
-    dict(args).entries.delete(last[0]);
-    return new PyTuple([last[1].key, last[1].value]);
-  }],
-  ["setdefault", "key, default=None", (args) => {
-    const found = dictGet(dict(args), args.key!);
-    if (found === undefined) dictSet(dict(args), args.key!, args.default!);
-    return found ?? args.default!;
-  }],
+    },
+    true,
+  ],
+  [
+    "pop",
+    "key, *default",
+    (args, ev) => {
+      const hash = keyOf(args.key!);
+      const entry = dict(args).entries.get(hash);
+      dict(args).entries.delete(hash);
+      if (entry) return entry.value;
+      const fallback = (args.default as PyTuple).items[0];
+      if (fallback === undefined) throw new PyError("KeyError", String(repr(ev, args.key!)));
+      return fallback;
+    },
+  ],
+  [
+    "popitem",
+    "",
+    (args) => {
+      const last = [...dict(args).entries].at(-1);
+      if (!last) throw new PyError("KeyError", "'popitem(): dictionary is empty'");
+      dict(args).entries.delete(last[0]);
+      return new PyTuple([last[1].key, last[1].value]);
+    },
+  ],
+  [
+    "setdefault",
+    "key, default=None",
+    (args) => {
+      const found = dictGet(dict(args), args.key!);
+      if (found === undefined) dictSet(dict(args), args.key!, args.default!);
+      return found ?? args.default!;
+    },
+  ],
   ["copy", "", (args) => dictOf([...dict(args).entries.values()].map((e) => [e.key, e.value]))],
-  ["clear", "", (args) => {
-    dict(args).entries.clear();
-    return null;
-  }],
-  ["fromkeys", "iterable, value=None", (args, ev) => dictOf([...ev.iterate(args.iterable!)].map((key) => [key, args.value!]))],
-  ["move_to_end", "key, last=True", (args, ev) => {
-    const hash = keyOf(args.key!);
-    const entry = dict(args).entries.get(hash);
-    if (!entry) throw new PyError("KeyError", String(repr(ev, args.key!)));
-    const rest = [...dict(args).entries].filter(([key]) => key !== hash);
-    dict(args).entries.clear();
-    const order = ev.truthy(args.last!) ? [...rest, [hash, entry] as const] : [[hash, entry] as const, ...rest];
-    for (const [key, value] of order) dict(args).entries.set(key, value);
-    return null;
-  }],
+  [
+    "clear",
+    "",
+    (args) => {
+      dict(args).entries.clear();
+      return null;
+    },
+  ],
+  [
+    "fromkeys",
+    "iterable, value=None",
+    (args, ev) => dictOf([...ev.iterate(args.iterable!)].map((key) => [key, args.value!])),
+  ],
+  [
+    "move_to_end",
+    "key, last=True",
+    (args, ev) => {
+      const hash = keyOf(args.key!);
+      const entry = dict(args).entries.get(hash);
+      if (!entry) throw new PyError("KeyError", String(repr(ev, args.key!)));
+      const rest = [...dict(args).entries].filter(([key]) => key !== hash);
+      dict(args).entries.clear();
+      const order = ev.truthy(args.last!) ? [...rest, [hash, entry] as const] : [[hash, entry] as const, ...rest];
+      for (const [key, value] of order) dict(args).entries.set(key, value);
+      return null;
+    },
+  ],
 );
 
-const setOperation = (op: string): NativeBody => (args, ev) => {
-  let result = set(args);
-  for (const other of (args.others as PyTuple).items) result = onSets(op, result, setOf(ev.iterate(other)))!;
-  return result;
-};
+const setOperation =
+  (op: string): NativeBody =>
+  (args, ev) => {
+    let result = set(args);
+    for (const other of (args.others as PyTuple).items) result = onSets(op, result, setOf(ev.iterate(other)))!;
+    return result;
+  };
 
 const SET: Table = table(
-  ["add", "value", (args) => {
-    set(args).entries.set(keyOf(args.value!), args.value!);
-    return null;
-  }],
-  ["discard", "value", (args) => {
-    set(args).entries.delete(keyOf(args.value!));
-    return null;
-  }],
-  ["remove", "value", (args, ev) => {
-    if (!set(args).entries.delete(keyOf(args.value!))) throw new PyError("KeyError", String(repr(ev, args.value!)));
-    return null;
-  }],
-  ["update", "*others", (args, ev) => {
-    for (const other of (args.others as PyTuple).items) {
-      for (const item of ev.iterate(other)) set(args).entries.set(keyOf(item), item);
-    }
-    return null;
-  }],
+  [
+    "add",
+    "value",
+    (args) => {
+      set(args).entries.set(keyOf(args.value!), args.value!);
+      return null;
+    },
+  ],
+  [
+    "discard",
+    "value",
+    (args) => {
+      set(args).entries.delete(keyOf(args.value!));
+      return null;
+    },
+  ],
+  [
+    "remove",
+    "value",
+    (args, ev) => {
+      if (!set(args).entries.delete(keyOf(args.value!))) throw new PyError("KeyError", String(repr(ev, args.value!)));
+      return null;
+    },
+  ],
+  [
+    "update",
+    "*others",
+    (args, ev) => {
+      for (const other of (args.others as PyTuple).items) {
+        for (const item of ev.iterate(other)) set(args).entries.set(keyOf(item), item);
+      }
+      return null;
+    },
+  ],
   ["union", "*others", setOperation("|")],
   ["intersection", "*others", setOperation("&")],
   ["difference", "*others", setOperation("-")],
   ["symmetric_difference", "*others", setOperation("^")],
-  ["issubset", "other", (args, ev) => {
-    const other = setOf(ev.iterate(args.other!));
-    return [...set(args).entries.keys()].every((key) => other.entries.has(key));
-  }],
-  ["issuperset", "other", (args, ev) => [...ev.iterate(args.other!)].every((item) => set(args).entries.has(keyOf(item)))],
+  [
+    "issubset",
+    "other",
+    (args, ev) => {
+      const other = setOf(ev.iterate(args.other!));
+      return [...set(args).entries.keys()].every((key) => other.entries.has(key));
+    },
+  ],
+  [
+    "issuperset",
+    "other",
+    (args, ev) => [...ev.iterate(args.other!)].every((item) => set(args).entries.has(keyOf(item))),
+  ],
   ["copy", "", (args) => setOf(set(args).entries.values())],
-  ["pop", "", (args) => {
-    const first = [...set(args).entries][0];
-    if (!first) throw new PyError("KeyError", "'pop from an empty set'");
-    set(args).entries.delete(first[0]);
-    return first[1];
-  }],
+  [
+    "pop",
+    "",
+    (args) => {
+      const first = [...set(args).entries][0];
+      if (!first) throw new PyError("KeyError", "'pop from an empty set'");
+      set(args).entries.delete(first[0]);
+      return first[1];
+    },
+  ],
 );
 
 const INT: Table = table(
-  ["bit_length", "", (args) => {
-    const n = Math.abs(Number(args.self));
-    return n === 0 ? 0 : BigInt(n).toString(2).length;
-  }],
+  [
+    "bit_length",
+    "",
+    (args) => {
+      const n = Math.abs(Number(args.self));
+      return n === 0 ? 0 : BigInt(n).toString(2).length;
+    },
+  ],
   ["is_integer", "", () => true],
 );
-const FLOAT: Table = table(
-  ["is_integer", "", (args) => Number.isInteger((args.self as PyFloat).value)],
-);
+const FLOAT: Table = table(["is_integer", "", (args) => Number.isInteger((args.self as PyFloat).value)]);
 
 export const BUILTIN_METHODS: ReadonlyMap<string, Table> = new Map([
   ["list", LIST],
@@ -261,4 +389,3 @@ export function methodOf(value: Value, name: string): PyNative | undefined {
   if (value instanceof PyDict) return DICT.get(name);
   return BUILTIN_METHODS.get(typeof value === "boolean" ? "int" : typeName(value))?.get(name);
 }
-

@@ -1,5 +1,5 @@
 import type { Evaluator } from "./evaluator";
-import { PyNative, Unknown, type BoundArgs, type Value } from "./values";
+import { type BoundArgs, PyNative, Unknown, type Value } from "./values";
 
 export type NativeBody = (args: Readonly<Record<string, Value>>, ev: Evaluator) => Value;
 

@@ -38,10 +38,7 @@ export function binaryOperation(ev: Evaluator, op: BinaryOp, left: Value, right:
   if (reflected) return ev.call(reflected, [left]);
   // `int | None` in an annotation-like position.
   if (op === "|" && (left instanceof PyClass || right instanceof PyClass)) return left;
-  throw new PyError(
-    "TypeError",
-    `unsupported operand type(s) for ${op}: '${typeName(left)}' and '${typeName(right)}'`,
-  );
+  throw new PyError("TypeError", `unsupported operand type(s) for ${op}: '${typeName(left)}' and '${typeName(right)}'`);
 }
 
 function onContainers(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value | undefined {
@@ -65,7 +62,10 @@ function onContainers(ev: Evaluator, op: BinaryOp, left: Value, right: Value): V
   }
   if (op === "*") {
     const [sequence, count] = isNumeric(left) ? [right, left] : [left, right];
-    if ((sequence instanceof PyList || sequence instanceof PyTuple) && (typeof count === "number" || typeof count === "boolean")) {
+    if (
+      (sequence instanceof PyList || sequence instanceof PyTuple) &&
+      (typeof count === "number" || typeof count === "boolean")
+    ) {
       const items = repeat(ev, sequence.items, Number(count));
       return sequence instanceof PyList ? new PyList(items) : new PyTuple(items);
     }

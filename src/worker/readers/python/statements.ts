@@ -1,5 +1,5 @@
-import type { Expr, FunctionStmt, MatchCase, Pattern, Stmt, TryStmt } from "./ast";
 import { assignedTargets, leaves } from "./assigned";
+import type { Expr, FunctionStmt, MatchCase, Pattern, Stmt, TryStmt } from "./ast";
 import { makeClass } from "./classes";
 import { dictOf, equal } from "./equality";
 import type { Evaluator } from "./evaluator";
@@ -8,21 +8,10 @@ import { assignTarget, evaluate, evaluateSafely, makeFunction } from "./expressi
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
 import { augmented } from "./operators";
-import { LimitError, Scope } from "./scope";
+import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
-import {
-  EvaluationError,
-  PyDict,
-  PyError,
-
-  PyList,
-
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "./values";
+import { EvaluationError, PyDict, PyError, PyList, PyObject, PyTuple, Unknown, type Value } from "./values";
 
 /** How a statement ends. */
 export type Completion = "normal" | "break" | "continue" | "return";
@@ -213,7 +202,9 @@ function isReport(expr: Expr): boolean {
   if (expr.kind !== "Call") return false;
   const { callee } = expr;
   if (callee.kind === "Name") return callee.id === "print";
-  return callee.kind === "Attribute" && callee.object.kind === "Name" && /^(logger|logging|warnings)$/.test(callee.object.id);
+  return (
+    callee.kind === "Attribute" && callee.object.kind === "Name" && /^(logger|logging|warnings)$/.test(callee.object.id)
+  );
 }
 
 function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): void {

@@ -1,8 +1,8 @@
 import type { Evaluator } from "./evaluator";
-import { native, type NativeBody } from "./native";
+import { type NativeBody, native } from "./native";
 import { applyFormat, repr, str } from "./text";
 import { typeName } from "./types";
-import { PyDict, PyError, PyList, type PyNative, PyTuple, Unknown, type Value } from "./values";
+import { type PyDict, PyError, PyList, type PyNative, PyTuple, Unknown, type Value } from "./values";
 
 type Args = Readonly<Record<string, Value>>;
 
@@ -43,28 +43,32 @@ function split(value: string, separator: Value, limit: number, fromRight: boolea
 function format(ev: Evaluator, template: string, args: readonly Value[], kwargs: PyDict): string | Unknown {
   let next = 0;
   let unknown: Unknown | undefined;
-  const result = template.replace(/\{\{|\}\}|\{([^{}:!]*)(?:!([rs]))?(?::((?:[^{}]|\{[^{}]*\})*))?\}/g, (whole, field?: string, conversion?: string, spec?: string) => {
-    if (whole === "{{") return "{";
-    if (whole === "}}") return "}";
-    const [, head = "", path = ""] = /^([^.[]*)(.*)$/.exec(field ?? "")!;
-    let value: Value | undefined;
-    if (head === "") value = args[next++];
-    else if (/^\d+$/.test(head)) value = args[Number(head)];
-    else value = kwargs.entries.get(`s${head}`)?.value;
-    if (value === undefined) {
-      if (head === "" || /^\d+$/.test(head)) throw new PyError("IndexError", "Replacement index out of range for positional args tuple");
-      throw new PyError("KeyError", `'${head}'`);
-    }
-    for (const [, name] of path.matchAll(/\.(\w+)/g)) value = ev.getAttribute(value, name!);
-    const shown: Value = conversion === "r" ? repr(ev, value) : conversion === "s" ? str(ev, value) : value;
-    const inner = spec?.includes("{") ? format(ev, spec, args.slice(next), kwargs) : (spec ?? "");
-    const out = inner instanceof Unknown ? inner : applyFormat(ev, shown, inner);
-    if (out instanceof Unknown) {
-      unknown ??= out;
-      return "";
-    }
-    return out;
-  });
+  const result = template.replace(
+    /\{\{|\}\}|\{([^{}:!]*)(?:!([rs]))?(?::((?:[^{}]|\{[^{}]*\})*))?\}/g,
+    (whole, field?: string, conversion?: string, spec?: string) => {
+      if (whole === "{{") return "{";
+      if (whole === "}}") return "}";
+      const [, head = "", path = ""] = /^([^.[]*)(.*)$/.exec(field ?? "")!;
+      let value: Value | undefined;
+      if (head === "") value = args[next++];
+      else if (/^\d+$/.test(head)) value = args[Number(head)];
+      else value = kwargs.entries.get(`s${head}`)?.value;
+      if (value === undefined) {
+        if (head === "" || /^\d+$/.test(head))
+          throw new PyError("IndexError", "Replacement index out of range for positional args tuple");
+        throw new PyError("KeyError", `'${head}'`);
+      }
+      for (const [, name] of path.matchAll(/\.(\w+)/g)) value = ev.getAttribute(value, name!);
+      const shown: Value = conversion === "r" ? repr(ev, value) : conversion === "s" ? str(ev, value) : value;
+      const inner = spec?.includes("{") ? format(ev, spec, args.slice(next), kwargs) : (spec ?? "");
+      const out = inner instanceof Unknown ? inner : applyFormat(ev, shown, inner);
+      if (out instanceof Unknown) {
+        unknown ??= out;
+        return "";
+      }
+      return out;
+    },
+  );
   return unknown ?? result;
 }
 
@@ -84,51 +88,90 @@ const entries: [name: string, signature: string, body: NativeBody][] = [
   ["split", "sep=None, maxsplit=-1", (args) => new PyList(split(self(args), args.sep!, Number(args.maxsplit), false))],
   ["rsplit", "sep=None, maxsplit=-1", (args) => new PyList(split(self(args), args.sep!, Number(args.maxsplit), true))],
   ["splitlines", "", (args) => new PyList(self(args).split("\n"))],
-  ["partition", "sep", (args) => {
-    const at = self(args).indexOf(text(args, "sep"));
-    if (at < 0) return new PyTuple([self(args), "", ""]);
-    return new PyTuple([self(args).slice(0, at), text(args, "sep"), self(args).slice(at + text(args, "sep").length)]);
-  }],
-  ["rpartition", "sep", (args) => {
-    const at = self(args).lastIndexOf(text(args, "sep"));
-    if (at < 0) return new PyTuple(["", "", self(args)]);
-    return new PyTuple([self(args).slice(0, at), text(args, "sep"), self(args).slice(at + text(args, "sep").length)]);
-  }],
-  ["join", "iterable", (args, ev) => {
-    const parts: string[] = [];
-    let length = 0;
-    for (const item of ev.iterate(args.iterable!)) {
-      if (item instanceof Unknown) return item;
-      if (typeof item !== "string") {
-        throw new PyError("TypeError", `sequence item ${parts.length}: expected str instance, ${typeName(item)} found`);
+  [
+    "partition",
+    "sep",
+    (args) => {
+      const at = self(args).indexOf(text(args, "sep"));
+      if (at < 0) return new PyTuple([self(args), "", ""]);
+      return new PyTuple([self(args).slice(0, at), text(args, "sep"), self(args).slice(at + text(args, "sep").length)]);
+    },
+  ],
+  [
+    "rpartition",
+    "sep",
+    (args) => {
+      const at = self(args).lastIndexOf(text(args, "sep"));
+      if (at < 0) return new PyTuple(["", "", self(args)]);
+      return new PyTuple([self(args).slice(0, at), text(args, "sep"), self(args).slice(at + text(args, "sep").length)]);
+    },
+  ],
+  [
+    "join",
+    "iterable",
+    (args, ev) => {
+      const parts: string[] = [];
+      let length = 0;
+      for (const item of ev.iterate(args.iterable!)) {
+        if (item instanceof Unknown) return item;
+        if (typeof item !== "string") {
+          throw new PyError(
+            "TypeError",
+            `sequence item ${parts.length}: expected str instance, ${typeName(item)} found`,
+          );
+        }
+        parts.push(item);
+        length += item.length + self(args).length;
+        if (parts.length % 256 === 0) ev.allot(length, "a string");
       }
-      parts.push(item);
-      length += item.length + self(args).length;
-      if (parts.length % 256 === 0) ev.allot(length, "a string");
-    }
-    ev.allot(length, "a string");
-    return parts.join(self(args));
-  }],
-  ["replace", "old, new, count=-1", (args, ev) => {
-    const [old, by] = [text(args, "old"), text(args, "new")];
-    const parts = self(args).split(old);
-    const count = Number(args.count) < 0 ? parts.length : Number(args.count);
-    ev.allot(self(args).length + parts.length * by.length, "a string");
-    return parts.reduce((all, part, i) => (i === 0 ? part : all + (i <= count ? by : old) + part), "");
-  }],
+      ev.allot(length, "a string");
+      return parts.join(self(args));
+    },
+  ],
+  [
+    "replace",
+    "old, new, count=-1",
+    (args, ev) => {
+      const [old, by] = [text(args, "old"), text(args, "new")];
+      const parts = self(args).split(old);
+      const count = Number(args.count) < 0 ? parts.length : Number(args.count);
+      ev.allot(self(args).length + parts.length * by.length, "a string");
+      return parts.reduce((all, part, i) => (i === 0 ? part : all + (i <= count ? by : old) + part), "");
+    },
+  ],
   ["startswith", "prefix", (args) => options(args.prefix!).some((p) => self(args).startsWith(p))],
   ["endswith", "suffix", (args) => options(args.suffix!).some((s) => self(args).endsWith(s))],
-  ["removeprefix", "prefix", (args) => self(args).startsWith(text(args, "prefix")) ? self(args).slice(text(args, "prefix").length) : self(args)],
-  ["removesuffix", "suffix", (args) => text(args, "suffix") !== "" && self(args).endsWith(text(args, "suffix")) ? self(args).slice(0, -text(args, "suffix").length) : self(args)],
+  [
+    "removeprefix",
+    "prefix",
+    (args) =>
+      self(args).startsWith(text(args, "prefix")) ? self(args).slice(text(args, "prefix").length) : self(args),
+  ],
+  [
+    "removesuffix",
+    "suffix",
+    (args) =>
+      text(args, "suffix") !== "" && self(args).endsWith(text(args, "suffix"))
+        ? self(args).slice(0, -text(args, "suffix").length)
+        : self(args),
+  ],
   ["find", "sub", (args) => self(args).indexOf(text(args, "sub"))],
   ["rfind", "sub", (args) => self(args).lastIndexOf(text(args, "sub"))],
-  ["index", "sub", (args) => {
-    const at = self(args).indexOf(text(args, "sub"));
-    if (at < 0) throw new PyError("ValueError", "substring not found");
-    return at;
-  }],
+  [
+    "index",
+    "sub",
+    (args) => {
+      const at = self(args).indexOf(text(args, "sub"));
+      if (at < 0) throw new PyError("ValueError", "substring not found");
+      return at;
+    },
+  ],
   ["count", "sub", (args) => self(args).split(text(args, "sub")).length - 1],
-  ["format", "*args, **kwargs", (args, ev) => format(ev, self(args), (args.args as PyTuple).items, args.kwargs as PyDict)],
+  [
+    "format",
+    "*args, **kwargs",
+    (args, ev) => format(ev, self(args), (args.args as PyTuple).items, args.kwargs as PyDict),
+  ],
   ["isdigit", "", (args) => /^\d+$/.test(self(args))],
   ["isnumeric", "", (args) => /^\d+$/.test(self(args))],
   ["isalpha", "", (args) => /^\p{L}+$/u.test(self(args))],
@@ -136,20 +179,41 @@ const entries: [name: string, signature: string, body: NativeBody][] = [
   ["isidentifier", "", (args) => /^[\p{L}_][\p{L}\d_]*$/u.test(self(args))],
   ["isupper", "", (args) => self(args) !== self(args).toLowerCase() && self(args) === self(args).toUpperCase()],
   ["islower", "", (args) => self(args) !== self(args).toUpperCase() && self(args) === self(args).toLowerCase()],
-  ["zfill", "width", (args, ev) => {
-    ev.allot(Number(args.width), "a string");
-    const minus = self(args).startsWith("-") ? "-" : "";
-    return minus + self(args).slice(minus.length).padStart(Number(args.width) - minus.length, "0");
-  }],
-  ["ljust", "width, fillchar=' '", (args, ev) => {
-    ev.allot(Number(args.width), "a string");
-    return self(args).padEnd(Number(args.width), text(args, "fillchar"));
-  }],
-  ["rjust", "width, fillchar=' '", (args, ev) => {
-    ev.allot(Number(args.width), "a string");
-    return self(args).padStart(Number(args.width), text(args, "fillchar"));
-  }],
-  ["center", "width, fillchar=' '", (args, ev) => applyFormat(ev, self(args), `${text(args, "fillchar")}^${Number(args.width)}`)],
+  [
+    "zfill",
+    "width",
+    (args, ev) => {
+      ev.allot(Number(args.width), "a string");
+      const minus = self(args).startsWith("-") ? "-" : "";
+      return (
+        minus +
+        self(args)
+          .slice(minus.length)
+          .padStart(Number(args.width) - minus.length, "0")
+      );
+    },
+  ],
+  [
+    "ljust",
+    "width, fillchar=' '",
+    (args, ev) => {
+      ev.allot(Number(args.width), "a string");
+      return self(args).padEnd(Number(args.width), text(args, "fillchar"));
+    },
+  ],
+  [
+    "rjust",
+    "width, fillchar=' '",
+    (args, ev) => {
+      ev.allot(Number(args.width), "a string");
+      return self(args).padStart(Number(args.width), text(args, "fillchar"));
+    },
+  ],
+  [
+    "center",
+    "width, fillchar=' '",
+    (args, ev) => applyFormat(ev, self(args), `${text(args, "fillchar")}^${Number(args.width)}`),
+  ],
   ["encode", "*args, **kwargs", () => new Unknown("bytes are not supported")],
 ];
 

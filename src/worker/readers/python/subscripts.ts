@@ -81,10 +81,7 @@ function position(key: Value, length: number, what: string): number {
 }
 
 /** Python's slice.indices(length). */
-export function sliceBounds(
-  slice: PySlice,
-  length: number,
-): { start: number; stop: number; step: number } | Unknown {
+export function sliceBounds(slice: PySlice, length: number): { start: number; stop: number; step: number } | Unknown {
   const whole = (value: Value, fallback: number): number | Unknown => {
     if (value === null) return fallback;
     if (value instanceof Unknown) return value;

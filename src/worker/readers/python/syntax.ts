@@ -40,7 +40,8 @@ async function loadGrammar(): Promise<Grammar> {
 
 /** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
 export async function parse(text: string, cancelled?: () => boolean): Promise<Module> {
-  if (text.includes("\0")) return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
+  if (text.includes("\0"))
+    return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
   const { parser, types, fields } = await grammar;
   const tree = parser.parse(text, null, cancelled && { progressCallback: cancelled });
@@ -132,7 +133,10 @@ class Copier {
   }
 
   private report(raw: Raw): void {
-    const line = this.text.slice(raw.start, Math.min(raw.end, raw.start + 60)).split("\n", 1)[0]!.trim();
+    const line = this.text
+      .slice(raw.start, Math.min(raw.end, raw.start + 60))
+      .split("\n", 1)[0]!
+      .trim();
     this.errors.push({
       start: raw.start,
       end: raw.end,

@@ -168,7 +168,11 @@ function number(
       text = String(Number(n.toPrecision(Math.max(1, digits))));
       break;
     default:
-      text = float ? (precision === undefined ? floatText(n) : String(Number(n.toPrecision(Math.max(1, digits))))) : String(n);
+      text = float
+        ? precision === undefined
+          ? floatText(n)
+          : String(Number(n.toPrecision(Math.max(1, digits))))
+        : String(n);
   }
   if (!comma) return text;
   const [, minus, whole, rest] = /^(-?)(\d+)(.*)$/.exec(text) ?? [text, "", text, ""];
@@ -179,25 +183,28 @@ function number(
 export function percentFormat(ev: Evaluator, format: string, operand: Value): Text {
   const values = operand instanceof PyTuple ? [...operand.items] : [operand];
   let unknown: Unknown | undefined;
-  const text = format.replace(/%(?:\((\w+)\))?([-+0 #]*)(\d+)?(?:\.(\d+))?([diouxXeEfFgGcrs%])/g, (_whole, key, flags, width, precision, type) => {
-    if (type === "%") return "%";
-    let value: Value | undefined;
-    if (key !== undefined) value = operand instanceof PyDict ? operand.entries.get(`s${key}`)?.value : undefined;
-    else value = values.shift();
-    if (value === undefined) throw new PyError("TypeError", "not enough arguments for format string");
-    const shown = type === "r" ? repr(ev, value) : value;
-    const whole = "diu".includes(type) && shown instanceof PyFloat ? Math.trunc(shown.value) : shown;
-    const kind = "sr".includes(type) ? "s" : "diu".includes(type) ? "d" : type;
-    const align = flags.includes("-") ? "<" : kind === "s" ? ">" : "";
-    const subject = kind === "s" ? str(ev, shown) : whole;
-    const spec = `${align}${flags.includes("+") ? "+" : ""}${flags.includes("0") && !align ? "0" : ""}${width ?? ""}${precision ? `.${precision}` : ""}${kind}`;
-    const result = applyFormat(ev, subject, spec);
-    if (result instanceof Unknown) {
-      unknown ??= result;
-      return "";
-    }
-    return result;
-  });
+  const text = format.replace(
+    /%(?:\((\w+)\))?([-+0 #]*)(\d+)?(?:\.(\d+))?([diouxXeEfFgGcrs%])/g,
+    (_whole, key, flags, width, precision, type) => {
+      if (type === "%") return "%";
+      let value: Value | undefined;
+      if (key !== undefined) value = operand instanceof PyDict ? operand.entries.get(`s${key}`)?.value : undefined;
+      else value = values.shift();
+      if (value === undefined) throw new PyError("TypeError", "not enough arguments for format string");
+      const shown = type === "r" ? repr(ev, value) : value;
+      const whole = "diu".includes(type) && shown instanceof PyFloat ? Math.trunc(shown.value) : shown;
+      const kind = "sr".includes(type) ? "s" : "diu".includes(type) ? "d" : type;
+      const align = flags.includes("-") ? "<" : kind === "s" ? ">" : "";
+      const subject = kind === "s" ? str(ev, shown) : whole;
+      const spec = `${align}${flags.includes("+") ? "+" : ""}${flags.includes("0") && !align ? "0" : ""}${width ?? ""}${precision ? `.${precision}` : ""}${kind}`;
+      const result = applyFormat(ev, subject, spec);
+      if (result instanceof Unknown) {
+        unknown ??= result;
+        return "";
+      }
+      return result;
+    },
+  );
   return unknown ?? text;
 }
 

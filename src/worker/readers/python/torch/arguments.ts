@@ -1,42 +1,9 @@
 import type { DType } from "../../../formats/dtype";
 import { normalizeAxis } from "../../../graph/shapes";
-import {
-  type BoundArgs,
-  PyClass,
-  PyDict,
-  PyDType,
-  PyError,
-  PyFloat,
-  PyFunction,
-  PyList,
-  PyNative,
-  PyObject,
-  PyTensor,
-  PyTuple,
-  type Value,
-} from "../values";
-import { wrap } from "./tensor";
-import { full } from "../../../graph/build";
+import { typeName } from "../types";
+import { type BoundArgs, PyDType, PyError, PyFloat, PyList, PyTensor, PyTuple, type Value } from "../values";
 
 /** Readers of bound arguments: each gives the value in TypeScript's terms or raises PyTorch's TypeError. */
-
-/** Python's name of the value's type, as error messages show it. */
-export function typeName(value: Value): string {
-  if (value === null || value === undefined) return "NoneType";
-  if (typeof value === "boolean") return "bool";
-  if (typeof value === "number") return "int";
-  if (typeof value === "string") return "str";
-  if (value instanceof PyFloat) return "float";
-  if (value instanceof PyList) return "list";
-  if (value instanceof PyTuple) return "tuple";
-  if (value instanceof PyDict) return "dict";
-  if (value instanceof PyTensor) return value.stored && !value.stored.buffer ? "Parameter" : "Tensor";
-  if (value instanceof PyDType) return "torch.dtype";
-  if (value instanceof PyObject) return value.type.name;
-  if (value instanceof PyFunction || value instanceof PyNative) return "function";
-  if (value instanceof PyClass) return "type";
-  return "object";
-}
 
 function wrong(what: string, expected: string, value: Value): PyError {
   return new PyError("TypeError", `argument '${what}' must be ${expected}, not ${typeName(value)}`);
@@ -74,10 +41,6 @@ export function numberOf(value: number | PyFloat | boolean): number {
 /** The dtype a Python number has in type promotion. */
 export function numberDType(value: number | PyFloat | boolean): DType {
   return typeof value === "boolean" ? "bool" : value instanceof PyFloat ? "float32" : "int64";
-}
-
-export function numberTensor(value: number | PyFloat | boolean): PyTensor {
-  return wrap(full(numberOf(value), [], numberDType(value)));
 }
 
 export function intOf(value: Value | undefined, name: string): number {
@@ -183,7 +146,6 @@ export function optionalDType(args: BoundArgs, name = "dtype"): DType | undefine
   throw wrong(name, "torch.dtype", value);
 }
 
-/** A float literal with a dot, as Python's repr writes it. */
 export function tuple(items: readonly Value[], fields?: readonly string[]): PyTuple {
   return new PyTuple(items, fields);
 }

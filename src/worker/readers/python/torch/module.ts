@@ -12,7 +12,7 @@ import {
   Unknown,
   type Value,
 } from "../values";
-import { typeName } from "./arguments";
+import { typeName } from "../types";
 import { bufferRequest } from "./parameter";
 
 /** torch.nn.Module's attribute rules: assigning a Parameter or Module registers it. */

@@ -9,7 +9,8 @@ import {
   Unknown,
   type Value,
 } from "../values";
-import { given, stringArg, tuple, typeName } from "./arguments";
+import { typeName } from "../types";
+import { given, stringArg, tuple } from "./arguments";
 import { isModule, moduleClass, newModuleState, stateOf } from "./module";
 import { storeBuffer } from "./parameter";
 

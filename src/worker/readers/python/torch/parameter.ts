@@ -3,7 +3,7 @@ import { isFloating } from "../../../formats/dtype";
 import * as build from "../../../graph/build";
 import type { Dim, Initializer } from "../../model";
 import { PyClass, PyError, PyTensor, type Runtime, Unknown, type Value } from "../values";
-import { typeName } from "./arguments";
+import { typeName } from "../types";
 import { draw } from "./draws";
 import { randomNode, store, unknownTensor } from "./tensor";
 

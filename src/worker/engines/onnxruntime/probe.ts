@@ -1,0 +1,62 @@
+import { execFile } from "node:child_process";
+import type { Availability } from "../engine";
+import { full, input, add } from "../../graph/build";
+import { Graph } from "../../graph/graph";
+import { lower } from "./lower";
+
+/** A driver that hangs must not hang us. */
+const PROBE_TIMEOUT_MS = 30_000;
+
+/** Runs in a process of its own: argv is the module's path, the provider and a model in base64. */
+const SCRIPT = `
+const [modulePath, provider, model] = process.argv.slice(1);
+const ort = require(modulePath);
+(async () => {
+  const session = await ort.InferenceSession.create(Buffer.from(model, "base64"), {
+    executionProviders: [provider], logSeverityLevel: 4, extra: { "session.disable_cpu_ep_fallback": "1" },
+  });
+  const feeds = { [session.inputNames[0]]: new ort.Tensor("float32", Float32Array.of(1, 2), [2]) };
+  const [result] = Object.values(await session.run(feeds));
+  process.exitCode = result.data[1] === 3 ? 0 : 1;
+})().catch((error) => { process.stderr.write(String(error.message)); process.exitCode = 1; });
+`;
+
+/**
+ * Whether a GPU provider works here, found by running one addition on it. It is tried in a child process, since a
+ * driver that fails can take its process with it.
+ */
+export async function probe(provider: "webgpu" | "cuda", bundled: boolean): Promise<Availability> {
+  const x = input("x", [2], "float32");
+  const model = lower(new Graph("probe", [x], new Map([["y", add(x, full(1, [2], "float32"))]]))).encode([]);
+  const failure = await runScript([require.resolve("onnxruntime-node"), provider, Buffer.from(model).toString("base64")]);
+  if (failure === undefined) return { available: true, ...(await device(provider)) };
+  return { available: false, reason: reasonOf(provider, bundled, failure) };
+}
+
+/** Undefined when it worked, else why not. */
+function runScript(args: readonly string[]): Promise<string | undefined> {
+  const env = { ...process.env, ELECTRON_RUN_AS_NODE: "1" };
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ["-e", SCRIPT, ...args],
+      { env, timeout: PROBE_TIMEOUT_MS, windowsHide: true },
+      (error, _stdout, stderr) => {
+        if (!error) resolve(undefined);
+        else if (error.killed) resolve(`it did not answer within ${PROBE_TIMEOUT_MS / 1000} seconds`);
+        else resolve(stderr.trim().split("\n")[0] || `its process ended with ${error.signal ?? `code ${error.code}`}`);
+      },
+    );
+  });
+}
+
+function reasonOf(provider: "webgpu" | "cuda", bundled: boolean, failure: string): string {
+  if (provider === "cuda") {
+    return bundled
+      ? `CUDA did not start: ${failure}. It needs an NVIDIA driver, CUDA 12 and cuDNN 9`
+      : "this installation of onnxruntime-node has no CUDA provider: on Linux x64 or Windows x64 with an NVIDIA GPU run `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false`";
+  }
+  if (!bundled) return `onnxruntime-node has no WebGPU provider for ${process.platform}-${process.arch}`;
+  const vulkan = process.platform === "linux" ? ": it needs a Vulkan driver and the library libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)" : "";
+  return `no GPU that WebGPU can use was found${vulkan} (${failure})`;
+}

@@ -1,0 +1,34 @@
+import type { AdapterChoice } from "../../protocol/jobs";
+import type { InjectionSummary } from "../../protocol/reports";
+import type { Tensor } from "../formats/tensor";
+import { checkAdapter, loadAdapter } from "../lora/adapterFiles";
+import type { LoraConfig } from "../lora/config";
+import { configFor, injectionSummary } from "../lora/injection";
+import { matchTargets, type TargetableLayer } from "../lora/targets";
+import type { Model } from "../readers/model";
+
+/** A configuration with the layers it targets in one model. */
+export interface PlannedAdapter {
+  readonly config: LoraConfig;
+  readonly targets: readonly TargetableLayer[];
+  readonly injection: InjectionSummary;
+  /** Trained values, when it was loaded from a folder. */
+  readonly tensors?: ReadonlyMap<string, Tensor>;
+}
+
+/** A fresh adapter for the choices made. */
+export function planAdapter(model: Model, choice: AdapterChoice): PlannedAdapter {
+  return plan(model, configFor(choice));
+}
+
+/** A saved adapter, checked against the model. */
+export async function openAdapter(model: Model, folder: string): Promise<Required<PlannedAdapter>> {
+  const adapter = await loadAdapter(folder);
+  const planned = plan(model, adapter.config);
+  checkAdapter(adapter, planned.targets);
+  return { ...planned, tensors: adapter.tensors };
+}
+
+function plan(model: Model, config: LoraConfig): PlannedAdapter {
+  return { config, targets: matchTargets(model, config), injection: injectionSummary(model, config) };
+}

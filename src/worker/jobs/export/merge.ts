@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { MergeRequest } from "../../../protocol/jobs";
+import type { MergeReport } from "../../../protocol/reports";
+import { chooseEngine } from "../../engines/choose";
+import { toFloat32 } from "../../formats/convert";
+import { UserError } from "../../formats/errors";
+import { readBytes } from "../../formats/files";
+import { readHeader, writeSafetensors } from "../../formats/safetensors";
+import type { Tensor, TensorRef } from "../../formats/tensor";
+import { parameter, reduceAll, mul, unary } from "../../graph/build";
+import { Graph } from "../../graph/graph";
+import { WEIGHTS_FILE } from "../../lora/adapterFiles";
+import { deltaWeight, mergedWeight } from "../../passes/merge";
+import type { Model } from "../../readers/model";
+import { openAdapter } from "../adapter";
+import { Estimate, type JobContext } from "../context";
+import { openModel, runOnce } from "../opened";
+
+/** Metadata key of a merged file: the adapters that are in its weights already. */
+const MERGED = "lora_lens.merged";
+
+const MAX_ADAPTER_BYTES = 2 ** 31;
+
+/**
+ * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
+ * Half-precision weights are merged in float32 and rounded once. The base file is only read, so undoing a merge is
+ * using the base again, bit for bit. Refused: a result that is not finite, a weight that two modules share, and an
+ * adapter that is in the weights already.
+ */
+export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
+  const progress = new Estimate(context.onProgress);
+  progress.at(0, "Reading the model and the adapter");
+  const { model, values } = await openModel(request.model);
+  const adapter = await openAdapter(model, request.adapterFolder);
+  refuseTied(model, adapter.targets.map((target) => `${target.path}.weight`));
+  const id = createHash("sha256")
+    .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
+    .digest("hex")
+    .slice(0, 16);
+  const history = await mergedInto(request.model.weights);
+  if (history.includes(id)) {
+    throw new UserError(
+      `${request.model.weights} has this adapter merged into it already; merging it again would count it twice`,
+      { file: request.model.weights! },
+    );
+  }
+
+  const { engine } = await chooseEngine("onnxruntime-cpu");
+  const merged: MergeReport["merged"][number][] = [];
+  const output = new Map<string, Tensor | TensorRef>(
+    model.stateDict.filter((entry) => entry.tiedTo === undefined).map((entry) => [entry.path, values.get(entry.path)!]),
+  );
+  for (const [index, target] of adapter.targets.entries()) {
+    context.signal.throwIfAborted();
+    progress.at(index / adapter.targets.length, `Merging ${target.path}`);
+    const path = `${target.path}.weight`;
+    const value = values.get(path)!;
+    const weight = parameter(path, value.shape, value.dtype);
+    const graph = new Graph(
+      "merge",
+      [],
+      new Map([
+        ["merged", mergedWeight(weight, target, adapter.config)],
+        ["deltaNorm", norm(deltaWeight(target, adapter.config))],
+      ]),
+    );
+    const parameters = new Map([[path, value], ...adapter.tensors]);
+    const used = new Map(graph.parameters.map((node) => [node.attrs.path, parameters.get(node.attrs.path)!]));
+    const results = await runOnce(engine, graph, used, new Map());
+    const result = results.get("merged")!;
+    requireFinite(result, target.path);
+    output.set(path, result);
+    merged.push({
+      path: target.path,
+      deltaNorm: toFloat32(results.get("deltaNorm")!)[0]!,
+      weightNorm: frobenius(toFloat32(result)),
+    });
+  }
+  progress.at(0.99, "Writing the merged weights");
+  await writeSafetensors(request.output, output, { format: "pt", [MERGED]: [...history, id].join(" ") });
+  return {
+    kind: "merge",
+    model: model.className,
+    adapter: request.adapterFolder,
+    output: request.output,
+    merged,
+    tensors: output.size,
+    bytes: (await stat(request.output)).size,
+  };
+}
+
+function norm(node: Parameters<typeof reduceAll>[1]) {
+  return unary("sqrt", reduceAll("sum", mul(node, node)));
+}
+
+function frobenius(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+async function mergedInto(weights: string | undefined): Promise<string[]> {
+  if (weights === undefined) return [];
+  const history = (await readHeader(weights)).metadata[MERGED];
+  return history === undefined ? [] : history.split(" ");
+}
+
+function refuseTied(model: Model, weights: readonly string[]): void {
+  for (const path of weights) {
+    const twin = model.stateDict.find((entry) =>
+      entry.path === path ? entry.tiedTo !== undefined : entry.tiedTo === path,
+    );
+    if (!twin) continue;
+    const other = twin.path === path ? twin.tiedTo : twin.path;
+    throw new UserError(
+      `${path} and ${other} share one tensor; merging the adapter into it would change both. Keep the adapter separate, or leave the layer out of the target modules`,
+      { file: model.file },
+    );
+  }
+}
+
+function requireFinite(tensor: Tensor, layer: string): void {
+  if (toFloat32(tensor).every(Number.isFinite)) return;
+  throw new UserError(
+    `merging ${layer} gives values that are not finite, so nothing was written; the adapter's training has diverged, or its scale is too large for ${tensor.dtype}`,
+  );
+}

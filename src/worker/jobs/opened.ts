@@ -1,0 +1,177 @@
+import type { ModelChoice } from "../../protocol/jobs";
+import { chooseEngine } from "../engines/choose";
+import type { Engine, ParameterValue } from "../engines/engine";
+import { UserError } from "../formats/errors";
+import { readHeader } from "../formats/safetensors";
+import { sizeOf, type Tensor, type TensorRef } from "../formats/tensor";
+import type { Graph } from "../graph/graph";
+import { sameShape, shapeText } from "../graph/shapes";
+import { Random } from "../lora/random";
+import type { InputSpec, Model, ParameterInfo } from "../readers/model";
+import { chooseModel, openModelFile } from "../readers/open";
+
+/** A model with a value for each entry of its state dict. */
+export interface OpenedModel {
+  readonly model: Model;
+  /** By state-dict path; tied entries share one value. */
+  readonly values: ReadonlyMap<string, ParameterValue>;
+  /** In words, for reports. */
+  readonly weightsFrom: string;
+  readonly seed: number;
+}
+
+export const DEFAULT_SEED = 0;
+
+/** Reads the model and finds its weights: those of the file chosen, else PyTorch's initial values for the seed. */
+export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
+  const model = chooseModel(await openModelFile(choice.file, choice.text), choice.class);
+  const seed = choice.seed ?? DEFAULT_SEED;
+  requireKnownSizes(model);
+  if (choice.weights === undefined) {
+    const values = await initialValues(model, seed, model.stateDict);
+    return { model, values, weightsFrom: `PyTorch's default initialization, seed ${seed}`, seed };
+  }
+  const file = await readHeader(choice.weights);
+  const values = new Map<string, ParameterValue>(matchWeights(model, file.tensors, choice.weights));
+  // What a model computes for itself need not be in the file: a causal mask, position numbers.
+  const missing = model.stateDict.filter((entry) => !values.has(entry.path));
+  for (const [path, value] of await initialValues(model, seed, missing)) values.set(path, value);
+  return { model, values, weightsFrom: choice.weights, seed };
+}
+
+function requireKnownSizes(model: Model): void {
+  const open = model.stateDict.find((entry) => entry.shape.some((dim) => dim === undefined));
+  if (!open) return;
+  const reason = model.problems[0] && `; line ${model.problems[0].place.line}: ${model.problems[0].message}`;
+  throw new UserError(`the shape of ${open.path} is unknown, so the model cannot run${reason ?? ""}`, {
+    file: model.file,
+    line: model.place.line,
+  });
+}
+
+/** Pairs the file's tensors with the state dict. Throws a UserError that lists what is missing or has another shape. */
+function matchWeights(model: Model, tensors: ReadonlyMap<string, TensorRef>, file: string): [string, TensorRef][] {
+  const known = new Map(model.stateDict.map((entry) => [entry.path, entry]));
+  const pairs: [string, TensorRef][] = [];
+  const missing: string[] = [];
+  for (const entry of model.stateDict) {
+    // safetensors keeps one of two tied tensors, whichever name came first.
+    const twins = model.stateDict.filter((other) => other.tiedTo === (entry.tiedTo ?? entry.path));
+    const ref = [entry.path, entry.tiedTo, ...twins.map((twin) => twin.path)].flatMap((p) =>
+      p !== undefined && tensors.has(p) ? [tensors.get(p)!] : [],
+    )[0];
+    if (!ref) {
+      if (!entry.buffer) missing.push(entry.path);
+    } else if (!sameShape(ref.shape, entry.shape as number[])) {
+      throw new UserError(
+        `${file}: "${entry.path}" has shape ${shapeText(ref.shape)}, but ${model.className} has ${shapeText(entry.shape as number[])} there; these weights belong to a model of another size`,
+        { file },
+      );
+    } else {
+      pairs.push([entry.path, ref]);
+    }
+  }
+  if (missing.length > 0) {
+    const extra = [...tensors.keys()].filter((key) => !known.has(key));
+    throw new UserError(
+      `${file} lacks ${list(missing)} of ${model.className}${extra.length > 0 ? ` and holds ${list(extra)} that the model does not have` : ""}; the keys must be the model's own module paths`,
+      { file },
+    );
+  }
+  return pairs;
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 3).map((name) => `"${name}"`).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}
+
+/** Initial values of the given entries; those that the model computes are run on the CPU. */
+async function initialValues(
+  model: Model,
+  seed: number,
+  entries: readonly ParameterInfo[],
+): Promise<Map<string, ParameterValue>> {
+  const values = new Map<string, ParameterValue>();
+  if (entries.length === 0) return values;
+  const drawn = model.initialize(seed);
+  const computed = new Map<string, Graph>();
+  for (const entry of entries) {
+    const source = entry.tiedTo ?? entry.path;
+    if (entry.initializer.kind === "graph" && !drawn.has(source)) computed.set(entry.path, entry.initializer.graph);
+    else values.set(entry.path, drawn.get(source)!);
+  }
+  if (computed.size > 0) {
+    const { engine } = await chooseEngine("onnxruntime-cpu");
+    for (const [path, graph] of computed) {
+      const outputs = await runOnce(engine, graph, new Map(), new Map());
+      values.set(path, outputs.get("value")!);
+    }
+  }
+  return values;
+}
+
+/** Values of a graph's parameters, as an engine wants them. Throws when one is missing: a defect of the caller. */
+export function valuesFor(
+  graph: Graph,
+  values: ReadonlyMap<string, ParameterValue>,
+  adapter: ReadonlyMap<string, Tensor> = new Map(),
+): Map<string, ParameterValue> {
+  return new Map(
+    graph.parameters.map(({ attrs: { path } }) => {
+      const value = adapter.get(path) ?? values.get(path);
+      if (!value) throw new Error(`no value for parameter ${path}`);
+      return [path, value];
+    }),
+  );
+}
+
+/** Compiles, runs once, reads every output and disposes of the rest. */
+export async function runOnce(
+  engine: Engine,
+  graph: Graph,
+  parameters: ReadonlyMap<string, ParameterValue>,
+  feeds: ReadonlyMap<string, Tensor>,
+): Promise<Map<string, Tensor>> {
+  const executable = await engine.compile(graph, { parameters });
+  try {
+    return await readAll(await executable.run(feeds));
+  } finally {
+    await executable.dispose();
+  }
+}
+
+/** Reads engine tensors to the host and disposes of them. */
+export async function readAll(
+  outputs: ReadonlyMap<string, { read(): Promise<Tensor>; dispose(): void }>,
+): Promise<Map<string, Tensor>> {
+  const read = new Map<string, Tensor>();
+  for (const [name, tensor] of outputs) {
+    read.set(name, await tensor.read());
+    tensor.dispose();
+  }
+  return read;
+}
+
+/** Random inputs for a trace: standard normal, or whole numbers below the size of the table they index. */
+export function randomInputs(inputs: readonly InputSpec[], seed: number): Map<string, Tensor> {
+  const random = new Random(seed);
+  return new Map(
+    inputs.map(({ name, shape, dtype, below }) => {
+      const length = sizeOf(shape);
+      switch (dtype) {
+        case "float32":
+          return [name, { dtype, shape, data: Float32Array.from({ length }, () => random.normal()) }];
+        case "int64":
+          return [name, { dtype, shape, data: BigInt64Array.from({ length }, () => BigInt(random.below(below ?? 2))) }];
+        case "int32":
+          return [name, { dtype, shape, data: Int32Array.from({ length }, () => random.below(below ?? 2)) }];
+        case "bool":
+          return [name, { dtype, shape, data: new Uint8Array(length).fill(1) }];
+        default:
+          throw new UserError(`input ${name} is ${dtype}; only float32, int64, int32 and bool inputs can be made up`);
+      }
+    }),
+  );
+}
+

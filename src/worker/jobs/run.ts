@@ -1,0 +1,19 @@
+import type { JobRequest, ReportOf } from "../../protocol/jobs";
+import type { Report } from "../../protocol/reports";
+import { analyze } from "./analyze/analyze";
+import type { JobContext } from "./context";
+import { merge } from "./export/merge";
+import { train } from "./train/train";
+import { verify } from "./verify/verify";
+
+export type { JobContext } from "./context";
+
+type Jobs = { readonly [K in keyof ReportOf]: (job: Extract<JobRequest, { kind: K }>, context: JobContext) => Promise<ReportOf[K]> };
+
+const JOBS: Jobs = { verify, analyze, train, merge };
+
+/** Runs a job to its report. Throws a UserError for what the user can mend; any other error is a defect. */
+export function runJob(job: JobRequest, context: JobContext): Promise<Report> {
+  const run = JOBS[job.kind] as (job: JobRequest, context: JobContext) => Promise<Report>;
+  return run(job, context);
+}

@@ -1,0 +1,112 @@
+import { isFloating } from "../../../../formats/dtype";
+import * as build from "../../../../graph/build";
+import type { Node } from "../../../../graph/node";
+import { shapeText } from "../../../../graph/shapes";
+import { PyError, type PyTensor, type Runtime } from "../../values";
+import { given, intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
+import { nodeOf, scalarTypeName } from "../tensor";
+import { define, nodeArg } from "../table";
+import { requireFloating } from "./arithmetic";
+import { rootMeanSquareInverse } from "./reductions";
+
+/** Normalization and embedding of torch.nn.functional. */
+
+function fits(x: Node, normalized: readonly number[], what: string): void {
+  const tail = x.shape.slice(x.shape.length - normalized.length);
+  if (normalized.length > x.shape.length || tail.some((d, i) => d !== normalized[i])) {
+    throw new PyError(
+      "RuntimeError",
+      `Given normalized_shape=${shapeText(normalized)}, expected input with shape [*, ${normalized.join(", ")}], but got input of size${shapeText(x.shape)}${what}`,
+    );
+  }
+}
+
+export function layerNorm(x: Node, normalized: readonly number[], eps: number, weight?: Node, bias?: Node): Node {
+  requireFloating(x, "LayerNormKernelImpl");
+  fits(x, normalized, "");
+  if (bias && !weight) return build.add(build.layerNorm(x, normalized.length, eps), bias);
+  return build.layerNorm(x, normalized.length, eps, weight, bias);
+}
+
+/** eps of None is the dtype's machine epsilon. */
+export function rmsNorm(x: Node, normalized: readonly number[], eps: number | undefined, weight?: Node): Node {
+  requireFloating(x, "rms_norm");
+  fits(x, normalized, "");
+  const axes = normalized.map((_, i) => x.shape.length - normalized.length + i);
+  const y = build.mul(x, rootMeanSquareInverse(x, axes, eps ?? EPSILON[x.dtype] ?? EPSILON.float32!));
+  return weight ? build.mul(y, weight) : y;
+}
+
+/** Distance from 1 to the next number, as torch.finfo(...).eps gives it. */
+export const EPSILON: Readonly<Record<string, number>> = {
+  float16: 2 ** -10,
+  bfloat16: 2 ** -7,
+  float32: 2 ** -23,
+  float64: 2 ** -52,
+};
+
+function optionalNode(tensor: PyTensor | undefined, runtime: Runtime): Node | undefined {
+  return tensor && nodeOf(tensor, runtime);
+}
+
+define(["F"], "layer_norm", "input, normalized_shape, weight=None, bias=None, eps=1e-5", (args, runtime) =>
+  layerNorm(
+    nodeArg(args, "input", runtime),
+    intsOf(args.normalized_shape, "normalized_shape"),
+    numberArg(args, "eps"),
+    optionalNode(optionalTensor(args, "weight"), runtime),
+    optionalNode(optionalTensor(args, "bias"), runtime),
+  ),
+);
+define(["F"], "rms_norm", "input, normalized_shape, weight=None, eps=None", (args, runtime) =>
+  rmsNorm(
+    nodeArg(args, "input", runtime),
+    intsOf(args.normalized_shape, "normalized_shape"),
+    optionalNumber(args, "eps"),
+    optionalNode(optionalTensor(args, "weight"), runtime),
+  ),
+);
+
+/** (x - mean) / sqrt(var + eps) by channel (dimension 1), with stored statistics. */
+export function batchNorm(x: Node, mean: Node, variance: Node, eps: number, weight?: Node, bias?: Node): Node {
+  requireFloating(x, "batch_norm");
+  const channels = x.shape[1];
+  if (channels !== mean.shape[0]) {
+    throw new PyError("RuntimeError", `running_mean should contain ${channels} elements not ${mean.shape[0]}`);
+  }
+  const lane = (n: Node): Node => build.reshape(n, [1, n.shape[0]!, ...x.shape.slice(2).map(() => 1)]);
+  const deviation = build.unary("sqrt", build.add(variance, build.scalar(eps, variance.dtype)));
+  let y = build.div(build.sub(x, lane(mean)), lane(deviation));
+  if (weight) y = build.mul(y, lane(weight));
+  return bias ? build.add(y, lane(bias)) : y;
+}
+
+export function embedding(indices: Node, weight: Node): Node {
+  if (indices.dtype !== "int64" && indices.dtype !== "int32") {
+    throw new PyError(
+      "RuntimeError",
+      `Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.${scalarTypeName(indices.dtype)}Tensor instead (while checking arguments for embedding)`,
+    );
+  }
+  if (weight.shape.length !== 2) throw new PyError("RuntimeError", "'weight' must be 2-D");
+  return build.gather(weight, indices, 0);
+}
+define(
+  ["F"],
+  "embedding",
+  "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
+  (args, runtime) => {
+    if (given(args, "max_norm")) throw new PyError("NotImplementedError", "embedding with max_norm is not supported yet");
+    return embedding(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime));
+  },
+);
+define(["F"], "one_hot", "tensor, num_classes=-1", (args, runtime) => {
+  const x = nodeArg(args, "tensor", runtime);
+  if (isFloating(x.dtype)) throw new PyError("RuntimeError", "one_hot is only applicable to index tensor of type LongTensor.");
+  const classes = intArg(args, "num_classes");
+  if (classes < 0) {
+    throw new PyError("NotImplementedError", "one_hot needs num_classes here: without it the result's shape depends on the values");
+  }
+  const labels = build.arange(classes, x.dtype);
+  return build.cast(build.binary("equal", build.reshape(x, [...x.shape, 1]), labels), "int64");
+});

@@ -1,0 +1,287 @@
+import { strict as assert } from "node:assert";
+import { fork } from "node:child_process";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { Worker } from "node:worker_threads";
+import {
+  CancellationTokenSource,
+  type CodeLens,
+  createConnection,
+  createProtocolConnection,
+  type Hover,
+  LSPErrorCodes,
+  type ProtocolConnection,
+  type PublishDiagnosticsParams,
+  type ResponseError,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-languageserver/node";
+import {
+  EnginesRequest,
+  HtmlRequest,
+  InjectRequest,
+  JobProgressNotification,
+  type RequestName,
+  RunJobRequest,
+  SettingsNotification,
+  StopJobRequest,
+  SummaryRequest,
+  TargetsRequest,
+} from "../../../src/protocol/messages";
+import { startServer } from "../../../src/worker/server/server";
+
+const PROCESSES = join(__dirname, "processes");
+const A = "file:///a.py";
+const B = "file:///b.py";
+const NET = "import torch.nn as nn\nnn.Linear(768, 768)\nnn.Linear(768, 10)\n";
+
+/** A server on a stream in memory and an editor at the other end; threads and processes are stand-ins. */
+class Session {
+  readonly client: ProtocolConnection;
+  readonly diagnostics: PublishDiagnosticsParams[] = [];
+  readonly counts = { threads: 0, processes: 0 };
+  private readonly listeners: (() => void)[] = [];
+
+  constructor() {
+    const [up, down] = [new PassThrough(), new PassThrough()];
+    startServer(createConnection(new StreamMessageReader(up), new StreamMessageWriter(down)), {
+      startReadingThread: () => {
+        this.counts.threads++;
+        return new Worker(join(PROCESSES, "reading.cjs"));
+      },
+      forkCompute: () => {
+        this.counts.processes++;
+        const stdio = ["ignore", "pipe", "pipe", "ipc"] as const;
+        return fork(join(PROCESSES, "compute.cjs"), [], { stdio: [...stdio], execArgv: [] });
+      },
+      pageAssets: async () => ({ script: "/* script */", style: "/* style */" }),
+    });
+    this.client = createProtocolConnection(new StreamMessageReader(down), new StreamMessageWriter(up));
+    this.client.onNotification("textDocument/publishDiagnostics", (params: PublishDiagnosticsParams) => {
+      this.diagnostics.push(params);
+      for (const listener of this.listeners.splice(0)) listener();
+    });
+    this.client.listen();
+  }
+
+  async start(initializationOptions: unknown = {}): Promise<this> {
+    await this.client.sendRequest("initialize", {
+      processId: null,
+      rootUri: null,
+      capabilities: {},
+      initializationOptions,
+    });
+    await this.client.sendNotification("initialized", {});
+    return this;
+  }
+
+  async end(): Promise<void> {
+    await this.client.sendRequest("shutdown");
+    this.client.dispose();
+  }
+
+  open(uri: string, text: string): Promise<void> {
+    return this.client.sendNotification("textDocument/didOpen", {
+      textDocument: { uri, languageId: "python", version: 1, text },
+    });
+  }
+
+  change(uri: string, version: number, text: string): Promise<void> {
+    return this.client.sendNotification("textDocument/didChange", {
+      textDocument: { uri, version },
+      contentChanges: [{ text }],
+    });
+  }
+
+  lenses(uri: string, token?: CancellationTokenSource["token"]): Promise<CodeLens[]> {
+    return this.client.sendRequest("textDocument/codeLens", { textDocument: { uri } }, token);
+  }
+
+  async titles(uri: string): Promise<string[]> {
+    return (await this.lenses(uri)).map((lens) => lens.command!.title);
+  }
+
+  send<P, R>(name: RequestName<P, R>, params: P, token?: CancellationTokenSource["token"]): Promise<R> {
+    return this.client.sendRequest(name.method, params, token);
+  }
+
+  /** Waits for the next diagnostics that satisfy the condition. */
+  async diagnosed(condition: (params: PublishDiagnosticsParams) => boolean): Promise<PublishDiagnosticsParams> {
+    for (;;) {
+      const found = this.diagnostics.find(condition);
+      if (found) return found;
+      await new Promise<void>((resolve) => this.listeners.push(resolve));
+    }
+  }
+}
+
+describe("language server", () => {
+  let session: Session;
+  beforeEach(async () => {
+    session = await new Session().start();
+  });
+  afterEach(() => session.end());
+
+  it("gives code lenses for an open document, and starts no compute process for it", async () => {
+    assert.deepEqual(session.counts, { threads: 0, processes: 0 });
+    await session.open(A, NET);
+    const titles = await session.titles(A);
+    assert.ok(titles.includes("LoRA r=8 · 12,288 trainable · 48.1× fewer · scale 2"), titles.join("\n"));
+    assert.deepEqual(session.counts, { threads: 1, processes: 0 });
+  });
+
+  it("does not read a Python file without a model", async () => {
+    await session.open(A, "print('hello')\n");
+    assert.deepEqual(await session.titles(A), []);
+    assert.equal(session.counts.threads, 0);
+  });
+
+  it("keeps a reading until the text changes", async () => {
+    await session.open(A, NET);
+    await session.titles(A);
+    const again = await session.send(SummaryRequest, { uri: A });
+    assert.equal(again.problems[0]!.message, "reading 1 of /a.py");
+    await session.change(A, 2, NET.replace("768, 768", "768, 512"));
+    const titles = await session.titles(A);
+    assert.ok(titles.includes("LoRA r=8 · 10,240 trainable · 38.5× fewer · scale 2"), titles.join("\n"));
+  });
+
+  it("abandons a reading at a keystroke and answers with the newer text's", async () => {
+    await session.open(A, `${NET}# until cancelled`);
+    const asked = session.titles(A);
+    await session.change(A, 2, NET);
+    assert.equal((await asked).length, 7);
+  });
+
+  it("shows each of two documents its own", async () => {
+    await session.open(A, NET);
+    await session.open(B, NET.replace("768, 768", "512, 512"));
+    const [a, b] = await Promise.all([session.titles(A), session.titles(B)]);
+    assert.ok(a.includes("LoRA r=8 · 12,288 trainable · 48.1× fewer · scale 2"));
+    assert.ok(b.includes("LoRA r=8 · 8,192 trainable · 32.1× fewer · scale 2"));
+  });
+
+  it("publishes problems, and takes them back when the document is closed", async () => {
+    await session.open(A, NET);
+    const shown = await session.diagnosed(({ uri }) => uri === A);
+    assert.deepEqual(
+      shown.diagnostics.map(({ message }) => message),
+      ["reading 1 of /a.py"],
+    );
+    session.diagnostics.length = 0;
+    await session.client.sendNotification("textDocument/didClose", { textDocument: { uri: A } });
+    const cleared = await session.diagnosed(({ uri }) => uri === A);
+    assert.deepEqual(cleared.diagnostics, []);
+  });
+
+  it("shows a crash of the reader as a problem, and reads the next text", async () => {
+    await session.open(A, `${NET}# crash`);
+    const shown = await session.diagnosed(({ uri }) => uri === A);
+    assert.match(shown.diagnostics[0]!.message, /crashed: out of wits/);
+    assert.deepEqual(await session.titles(A), []);
+    await session.change(A, 2, NET);
+    assert.equal((await session.titles(A)).length, 7);
+    assert.equal(session.counts.threads, 2);
+  });
+
+  it("hovers", async () => {
+    await session.open(A, NET);
+    const hover: Hover = await session.client.sendRequest("textDocument/hover", {
+      textDocument: { uri: A },
+      position: { line: 1, character: 5 },
+    });
+    assert.match(JSON.stringify(hover.contents), /12,288/);
+  });
+
+  it("follows the settings, and ignores nonsense in them", async () => {
+    await session.open(A, NET);
+    await session.client.sendNotification(SettingsNotification.method, { rank: 4, alpha: 4, codeLens: true });
+    assert.ok((await session.titles(A)).includes("LoRA r=4 · 6,144 trainable · 96.1× fewer · scale 1"));
+    await session.client.sendNotification(SettingsNotification.method, { rank: -1, alpha: "much" });
+    assert.ok((await session.titles(A)).includes("LoRA r=4 · 6,144 trainable · 96.1× fewer · scale 1"));
+    await session.client.sendNotification(SettingsNotification.method, { codeLens: false });
+    assert.deepEqual(await session.titles(A), []);
+  });
+
+  it("settles a cancelled request", async () => {
+    await session.open(A, `${NET}# until cancelled`);
+    const source = new CancellationTokenSource();
+    const asked = session.lenses(A, source.token);
+    source.cancel();
+    await assert.rejects(asked, (error: ResponseError) => error.code === LSPErrorCodes.RequestCancelled);
+    await session.change(A, 2, NET);
+  });
+
+  it("settles bad requests with words", async () => {
+    const bad: [RequestName<never, unknown>, unknown, RegExp][] = [
+      [SummaryRequest, { uri: "file:///no/such.py" }, /cannot read \/no\/such\.py/],
+      [SummaryRequest, {}, /./],
+      [TargetsRequest, { uri: 3 }, /./],
+      [InjectRequest, {}, /./],
+      [RunJobRequest, {}, /./],
+      [HtmlRequest, {}, /./],
+    ] as never;
+    for (const [name, params, message] of bad) await assert.rejects(session.send(name, params as never), message);
+    await assert.rejects(session.client.sendRequest("loraLens/none", {}), /Unhandled method/);
+    assert.deepEqual(await session.titles(A), []);
+  });
+
+  it("lists targets with their costs", async () => {
+    await session.open(A, NET);
+    const { layers } = await session.send(TargetsRequest, { uri: A, class: "Net", rank: 16 });
+    assert.deepEqual(
+      layers.map(({ path, lora, selected }) => [path, lora, selected]),
+      [
+        ["fc0", 24_576, true],
+        ["fc1", 12_448, false],
+      ],
+    );
+    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", rank: 16 }), /no model class Other/);
+  });
+
+  it("injects into the text that is open, not the file's", async () => {
+    await session.open(A, NET);
+    const summary = await session.send(InjectRequest, { model: { file: "/a.py", class: "Net" }, adapter: {} });
+    assert.deepEqual(summary, { model: "Net", text: NET });
+  });
+
+  it("runs jobs with progress, on the text that is open", async () => {
+    await session.open(A, NET);
+    const progress: unknown[] = [];
+    session.client.onNotification(JobProgressNotification.method, (params) => void progress.push(params));
+    const job = { kind: "analyze", model: { file: "/a.py", class: "answer" }, adapter: {} } as const;
+    const report = await session.send(RunJobRequest, { id: "7", job });
+    assert.deepEqual(report, { kind: "analyze", text: NET });
+    assert.deepEqual(progress, [{ id: "7", progress: { message: "half", fraction: 0.5 } }]);
+  });
+
+  it("answers a failing job with the error as data", async () => {
+    const job = { kind: "analyze", model: { file: "/a.py", class: "fail" }, adapter: {} } as const;
+    await assert.rejects(session.send(RunJobRequest, { id: "1", job }), (error: ResponseError) => {
+      assert.equal(error.message, "no such column");
+      assert.deepEqual(error.data, { message: "no such column", file: "data.csv", line: 1, defect: false });
+      return true;
+    });
+  });
+
+  it("answers lenses while a job runs, and ends the job on cancel", async () => {
+    await session.open(A, NET);
+    const source = new CancellationTokenSource();
+    const running = new Promise<void>((resolve) => {
+      session.client.onNotification(JobProgressNotification.method, () => resolve());
+    });
+    const job = { kind: "analyze", model: { file: "/a.py", class: "polite" }, adapter: {} } as const;
+    const result = session.send(RunJobRequest, { id: "1", job }, source.token);
+    await running;
+    assert.equal((await session.titles(A)).length, 7);
+    source.cancel();
+    await assert.rejects(result, (error: ResponseError) => error.code === LSPErrorCodes.RequestCancelled);
+    assert.deepEqual(await session.send(StopJobRequest, { id: "1" }), { found: false });
+  });
+
+  it("answers about engines and renders a report as a page", async () => {
+    assert.deepEqual(await session.send(EnginesRequest, {}), { engines: [] });
+    const report = { kind: "merge", model: "Net" } as never;
+    assert.match((await session.send(HtmlRequest, { report })).html, /"kind":"merge"/);
+  });
+});
