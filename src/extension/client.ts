@@ -70,7 +70,8 @@ export class WorkerClient implements Disposable {
   /** Sends a request, starting the worker first if need be. Rejects with the worker's ResponseError. */
   async request<P, R>(name: RequestName<P, R>, params: P, token?: CancellationToken): Promise<R> {
     const client = await this.start();
-    return client.sendRequest<R>(name.method, params, token);
+    // jsonrpc would take an undefined token for a second parameter.
+    return token ? client.sendRequest<R>(name.method, params, token) : client.sendRequest<R>(name.method, params);
   }
 
   async restart(): Promise<void> {

@@ -20,4 +20,3 @@ export function arangeValues(node: Node<"arange">): Tensor {
   for (let i = 0; i < values.data.length; i++) values.data[i] = start + i * step;
   return convert(values, node.dtype);
 }
-

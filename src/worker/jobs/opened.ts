@@ -82,7 +82,10 @@ function matchWeights(model: Model, tensors: ReadonlyMap<string, TensorRef>, fil
 }
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 3).map((name) => `"${name}"`).join(", ");
+  const shown = names
+    .slice(0, 3)
+    .map((name) => `"${name}"`)
+    .join(", ");
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
 
@@ -156,22 +159,21 @@ export async function readAll(
 /** Random inputs for a trace: standard normal, or whole numbers below the size of the table they index. */
 export function randomInputs(inputs: readonly InputSpec[], seed: number): Map<string, Tensor> {
   const random = new Random(seed);
-  return new Map(
-    inputs.map(({ name, shape, dtype, below }) => {
-      const length = sizeOf(shape);
-      switch (dtype) {
-        case "float32":
-          return [name, { dtype, shape, data: Float32Array.from({ length }, () => random.normal()) }];
-        case "int64":
-          return [name, { dtype, shape, data: BigInt64Array.from({ length }, () => BigInt(random.below(below ?? 2))) }];
-        case "int32":
-          return [name, { dtype, shape, data: Int32Array.from({ length }, () => random.below(below ?? 2)) }];
-        case "bool":
-          return [name, { dtype, shape, data: new Uint8Array(length).fill(1) }];
-        default:
-          throw new UserError(`input ${name} is ${dtype}; only float32, int64, int32 and bool inputs can be made up`);
-      }
-    }),
-  );
+  return new Map(inputs.map((spec) => [spec.name, randomInput(spec, random)]));
 }
 
+function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Random): Tensor {
+  const length = sizeOf(shape);
+  switch (dtype) {
+    case "float32":
+      return { dtype, shape, data: Float32Array.from({ length }, () => random.normal()) };
+    case "int64":
+      return { dtype, shape, data: BigInt64Array.from({ length }, () => BigInt(random.below(below))) };
+    case "int32":
+      return { dtype, shape, data: Int32Array.from({ length }, () => random.below(below)) };
+    case "bool":
+      return { dtype, shape, data: new Uint8Array(length).fill(1) };
+    default:
+      throw new UserError(`input ${name} is ${dtype}; only float32, int64, int32 and bool inputs can be made up`);
+  }
+}

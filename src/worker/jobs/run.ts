@@ -8,7 +8,9 @@ import { verify } from "./verify/verify";
 
 export type { JobContext } from "./context";
 
-type Jobs = { readonly [K in keyof ReportOf]: (job: Extract<JobRequest, { kind: K }>, context: JobContext) => Promise<ReportOf[K]> };
+type Jobs = {
+  readonly [K in keyof ReportOf]: (job: Extract<JobRequest, { kind: K }>, context: JobContext) => Promise<ReportOf[K]>;
+};
 
 const JOBS: Jobs = { verify, analyze, train, merge };
 

@@ -1,16 +1,21 @@
 import { TestWindow } from "../harness";
 
-describe("outside: code lenses", () => {
-  let window: TestWindow;
-  before(async function () {
-    this.timeout(180_000);
-    window = await TestWindow.open({ file: "digits/model.py" });
-  });
-  after(() => window?.close());
+describe("code lenses in a window", function () {
+  this.timeout(180_000);
 
-  it("appear above layers", async function () {
-    this.timeout(90_000);
-    await window.lenses("LoRA r=8").first().waitFor();
-    await window.screenshot("lenses");
-  });
+  for (const file of ["digits/model.py", "transformer/model.py"]) {
+    it(`stand above the layers of ${file}`, async () => {
+      const window = await TestWindow.open({ file });
+      try {
+        await window
+          .lenses(/^LoRA r=8 .* trainable/)
+          .first()
+          .waitFor();
+        await window.lenses("Verify").first().waitFor();
+        await window.screenshot(`lenses-${file.split("/")[0]}`);
+      } finally {
+        await window.close();
+      }
+    });
+  }
 });

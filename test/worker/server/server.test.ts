@@ -94,7 +94,7 @@ class Session {
   }
 
   lenses(uri: string, token?: CancellationTokenSource["token"]): Promise<CodeLens[]> {
-    return this.client.sendRequest("textDocument/codeLens", { textDocument: { uri } }, token);
+    return this.request("textDocument/codeLens", { textDocument: { uri } }, token);
   }
 
   async titles(uri: string): Promise<string[]> {
@@ -102,7 +102,12 @@ class Session {
   }
 
   send<P, R>(name: RequestName<P, R>, params: P, token?: CancellationTokenSource["token"]): Promise<R> {
-    return this.client.sendRequest(name.method, params, token);
+    return this.request(name.method, params, token);
+  }
+
+  /** jsonrpc would take an undefined token for a second parameter. */
+  private request<R>(method: string, params: unknown, token?: CancellationTokenSource["token"]): Promise<R> {
+    return token ? this.client.sendRequest(method, params, token) : this.client.sendRequest(method, params);
   }
 
   /** Waits for the next diagnostics that satisfy the condition. */

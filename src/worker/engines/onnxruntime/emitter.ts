@@ -1,11 +1,5 @@
 import type { DType } from "../../formats/dtype";
-import {
-  ATTRIBUTE_TYPE,
-  type AttributeProto,
-  type NodeProto,
-  ONNX_DTYPE,
-  type TensorProto,
-} from "../../formats/onnx";
+import { ATTRIBUTE_TYPE, type AttributeProto, type NodeProto, ONNX_DTYPE, type TensorProto } from "../../formats/onnx";
 import { bytesOf, type Tensor } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
 
@@ -69,7 +63,14 @@ export class Emitter {
   expose(value: string, name: string): void {
     const last = this.nodes.at(-1);
     if (last?.output[0] === value) last.output[0] = name;
-    else this.nodes.push({ name: `output_${this.count++}`, opType: "Identity", input: [value], output: [name], attribute: [] });
+    else
+      this.nodes.push({
+        name: `output_${this.count++}`,
+        opType: "Identity",
+        input: [value],
+        output: [name],
+        attribute: [],
+      });
   }
 
   cast(value: string, from: DType, to: DType): string {
@@ -79,7 +80,8 @@ export class Emitter {
   /** An initializer in the model itself. Small equal ones are shared. */
   tensor(tensor: Tensor): string {
     const bytes = bytesOf(tensor);
-    const key = bytes.length <= 256 ? `${tensor.dtype}[${tensor.shape}]${Buffer.from(bytes).toString("hex")}` : undefined;
+    const key =
+      bytes.length <= 256 ? `${tensor.dtype}[${tensor.shape}]${Buffer.from(bytes).toString("hex")}` : undefined;
     const known = key === undefined ? undefined : this.shared.get(key);
     if (known !== undefined) return known;
     const name = `constant_${this.count++}`;

@@ -5,7 +5,7 @@ import type { Graph } from "../../graph/graph";
 import type { Node } from "../../graph/node";
 import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed } from "../engine";
 import { checkFeeds } from "../feeds";
-import { lower, type LoweredModel } from "./lower";
+import { type LoweredModel, lower } from "./lower";
 import { probe } from "./probe";
 import { OrtTensor, toOrt } from "./tensor";
 import { bindWeights } from "./weights";

@@ -33,7 +33,9 @@ const IR_VERSION = 10;
 
 /** Translates a graph op by op. Each tensor's shape is known, so every shape in the model is a number. */
 export function lower(graph: Graph): LoweredModel {
-  const lowering = new Lowering(graph, (node, l) => (LOWERINGS[node.op] as (node: Node, l: Lowering) => string)(node, l));
+  const lowering = new Lowering(graph, (node, l) =>
+    (LOWERINGS[node.op] as (node: Node, l: Lowering) => string)(node, l),
+  );
   const inputs = new Map<string, BoundValue>();
   for (const node of graph.inputs) inputs.set(node.attrs.name, bound(inputName(node.attrs.name), node));
   const parameters = new Map<string, string>();

@@ -80,7 +80,11 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   },
   concat: (node, l) => {
     const dtype = computeType("Concat", node.dtype);
-    const joined = l.emit.op("Concat", node.inputs.map((n) => l.as(n, dtype)), { axis: node.attrs.axis });
+    const joined = l.emit.op(
+      "Concat",
+      node.inputs.map((n) => l.as(n, dtype)),
+      { axis: node.attrs.axis },
+    );
     return l.emit.cast(joined, dtype, node.dtype);
   },
   pad: (node, l) => {
@@ -100,7 +104,10 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
     // ScatterElements wants an index for every element: each one is repeated over the other axes.
     const count = sizeOf(indices.shape);
     const flat = shape.map((d, i) => (i === axis ? count : d));
-    const column = l.emit.reshape(l.value(indices), shape.map((_, i) => (i === axis ? count : 1)));
+    const column = l.emit.reshape(
+      l.value(indices),
+      shape.map((_, i) => (i === axis ? count : 1)),
+    );
     const everywhere = l.emit.op("Expand", [column, l.emit.int64s(flat)]);
     const values = l.emit.reshape(l.as(updates, dtype), flat);
     const sums = l.emit.op("ScatterElements", [zeros(dtype, shape, l), everywhere, values], { axis, reduction: "add" });
@@ -178,7 +185,8 @@ function broadcastOperands(
 /** floor, ceil and round leave whole numbers as they are. */
 function rounding(opType: string): Lower<OpName> {
   const round = elementwise(opType);
-  return (node, l) => (node.dtype.startsWith("float") || node.dtype === "bfloat16" ? round(node, l) : l.value(node.inputs[0]!));
+  return (node, l) =>
+    node.dtype.startsWith("float") || node.dtype === "bfloat16" ? round(node, l) : l.value(node.inputs[0]!);
 }
 
 /** An op of one tensor, with operands of its own types after it. */
@@ -194,7 +202,8 @@ function moved(
 }
 
 function reduction(opType: string): Lower<"sum" | "mean" | "max" | "min" | "prod"> {
-  return (node, l) => moved(opType, node, l, [l.emit.int64s(node.attrs.axes)], { keepdims: node.attrs.keepDims ? 1 : 0 });
+  return (node, l) =>
+    moved(opType, node, l, [l.emit.int64s(node.attrs.axes)], { keepdims: node.attrs.keepDims ? 1 : 0 });
 }
 
 function filled(dtype: DType, shape: readonly number[], value: number): Tensor {

@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import type { Availability } from "../engine";
-import { full, input, add } from "../../graph/build";
+import { readdir } from "node:fs/promises";
+import { add, full, input } from "../../graph/build";
 import { Graph } from "../../graph/graph";
+import type { Availability } from "../engine";
 import { lower } from "./lower";
 
 /** A driver that hangs must not hang us. */
@@ -28,7 +29,11 @@ const ort = require(modulePath);
 export async function probe(provider: "webgpu" | "cuda", bundled: boolean): Promise<Availability> {
   const x = input("x", [2], "float32");
   const model = lower(new Graph("probe", [x], new Map([["y", add(x, full(1, [2], "float32"))]]))).encode([]);
-  const failure = await runScript([require.resolve("onnxruntime-node"), provider, Buffer.from(model).toString("base64")]);
+  const failure = await runScript([
+    require.resolve("onnxruntime-node"),
+    provider,
+    Buffer.from(model).toString("base64"),
+  ]);
   if (failure === undefined) return { available: true, ...(await device(provider)) };
   return { available: false, reason: reasonOf(provider, bundled, failure) };
 }
@@ -57,6 +62,34 @@ function reasonOf(provider: "webgpu" | "cuda", bundled: boolean, failure: string
       : "this installation of onnxruntime-node has no CUDA provider: on Linux x64 or Windows x64 with an NVIDIA GPU run `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false`";
   }
   if (!bundled) return `onnxruntime-node has no WebGPU provider for ${process.platform}-${process.arch}`;
-  const vulkan = process.platform === "linux" ? ": it needs a Vulkan driver and the library libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)" : "";
+  const vulkan =
+    process.platform === "linux"
+      ? ": it needs a Vulkan driver and the library libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)"
+      : "";
   return `no GPU that WebGPU can use was found${vulkan} (${failure})`;
+}
+
+async function device(provider: "webgpu" | "cuda"): Promise<{ device: string; software?: boolean }> {
+  if (provider === "cuda") return { device: `${await nvidiaName()} (CUDA)` };
+  const icd = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES ?? "";
+  const forced = /swiftshader|lvp_icd|llvmpipe/i.exec(icd)?.[0];
+  // Vulkan reaches a GPU through one of these; where there is none, the adapter that answered is a software one.
+  const hardware = process.platform !== "linux" || (await hasGpuNode());
+  if (forced !== undefined || !hardware)
+    return { device: "software Vulkan device (WebGPU on the CPU)", software: true };
+  return { device: "GPU (WebGPU)" };
+}
+
+async function hasGpuNode(): Promise<boolean> {
+  const entries = async (folder: string) => readdir(folder).catch(() => [] as string[]);
+  const render = (await entries("/dev/dri")).some((name) => name.startsWith("renderD"));
+  return render || (await entries("/dev")).some((name) => /^nvidia\d+$|^dxg$/.test(name));
+}
+
+function nvidiaName(): Promise<string> {
+  return new Promise((resolve) => {
+    execFile("nvidia-smi", ["--query-gpu=name", "--format=csv,noheader"], { timeout: 5_000 }, (error, stdout) =>
+      resolve(error ? "NVIDIA GPU" : stdout.split("\n")[0]!.trim()),
+    );
+  });
 }

@@ -1,8 +1,8 @@
 import type { DType } from "../../formats/dtype";
 import { sizeOf } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
-import type { Lowering } from "./lowering";
 import { computeType } from "./kernels";
+import type { Lowering } from "./lowering";
 
 /**
  * Matrix products. A product of two matrices is one Gemm, which takes transposes, a scale and an addend at no extra
@@ -100,6 +100,10 @@ function swapped(node: Node, dtype: DType, swap: boolean, l: Lowering): string {
 
 function scaled(value: string, alpha: number, dtype: DType, l: Lowering): string {
   if (alpha === 1) return value;
-  const factor = l.emit.cast(l.emit.tensor({ dtype: "float64", shape: [], data: Float64Array.of(alpha) }), "float64", dtype);
+  const factor = l.emit.cast(
+    l.emit.tensor({ dtype: "float64", shape: [], data: Float64Array.of(alpha) }),
+    "float64",
+    dtype,
+  );
   return l.emit.op("Mul", [value, factor]);
 }

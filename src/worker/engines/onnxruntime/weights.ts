@@ -4,9 +4,9 @@ import { dirname, join, relative, sep } from "node:path";
 import { UserError } from "../../formats/errors";
 import { EXTERNAL, ONNX_DTYPE, type TensorProto } from "../../formats/onnx";
 import { byteLengthOf, bytesOf, type Tensor } from "../../formats/tensor";
-import { shapeText } from "../../graph/shapes";
 import type { Graph } from "../../graph/graph";
 import type { ParameterValue } from "../engine";
+import { requireValue } from "../parameters";
 
 /** A model's weights as ONNX initializers. */
 export interface BoundWeights {
@@ -51,8 +51,12 @@ export async function bindWeights(
   if (inMemory.reduce((n, [, tensor]) => n + byteLengthOf(tensor), 0) > INLINE_LIMIT) {
     temporary = await mkdtemp(join(await realpath(tmpdir()), "lora-lens-"));
     const file = join(temporary, "weights.bin");
-    const offsets = await writeAll(file, inMemory.map(([, tensor]) => tensor));
-    for (const [i, [name, value]] of inMemory.splice(0).entries()) inFiles.push({ name, file, offset: offsets[i]!, value });
+    const offsets = await writeAll(
+      file,
+      inMemory.map(([, tensor]) => tensor),
+    );
+    for (const [i, [name, value]] of inMemory.splice(0).entries())
+      inFiles.push({ name, file, offset: offsets[i]!, value });
   }
 
   const folder = inFiles.length > 0 ? commonFolder(inFiles.map(({ file }) => file)) : undefined;
@@ -81,23 +85,6 @@ export async function bindWeights(
       if (temporary) await rm(temporary, { recursive: true, force: true });
     },
   };
-}
-
-/** The value of a parameter, which must be of the graph's shape and dtype. */
-export function requireValue(
-  path: string,
-  node: { readonly dtype: string; readonly shape: readonly number[] },
-  values: ReadonlyMap<string, ParameterValue>,
-): ParameterValue {
-  const value = values.get(path);
-  if (!value) throw new UserError(`the parameter ${path} has no value: the weights do not contain it`);
-  const same = value.dtype === node.dtype && shapeText(value.shape) === shapeText(node.shape);
-  if (!same) {
-    throw new UserError(
-      `the parameter ${path} is ${node.dtype} ${shapeText(node.shape)} in the model, but ${value.dtype} ${shapeText(value.shape)} in the weights`,
-    );
-  }
-  return value;
 }
 
 /** Throws a UserError when the files lie on different drives, which have no folder in common. */

@@ -9,7 +9,7 @@ import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
 import { readHeader, writeSafetensors } from "../../formats/safetensors";
 import type { Tensor, TensorRef } from "../../formats/tensor";
-import { parameter, reduceAll, mul, unary } from "../../graph/build";
+import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { WEIGHTS_FILE } from "../../lora/adapterFiles";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
@@ -34,7 +34,10 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   progress.at(0, "Reading the model and the adapter");
   const { model, values } = await openModel(request.model);
   const adapter = await openAdapter(model, request.adapterFolder);
-  refuseTied(model, adapter.targets.map((target) => `${target.path}.weight`));
+  refuseTied(
+    model,
+    adapter.targets.map((target) => `${target.path}.weight`),
+  );
   const id = createHash("sha256")
     .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")

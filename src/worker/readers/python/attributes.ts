@@ -189,12 +189,13 @@ export function setAttributeOf(ev: Evaluator, object: Value, name: string, value
     object.attributes.set(name, value);
     return;
   }
-  if (object instanceof PyClass) {
+  if (object instanceof PyClass && !object.builtin) {
     object.members.set(name, value);
     return;
   }
-  if (object instanceof PyNamespace) {
-    object.members.set(name, value);
+  if (object instanceof PyClass || object instanceof PyNamespace) {
+    // They are shared by every file that is read.
+    ev.problem(`setting ${object.name}.${name} is not supported: it is not a class of this file`);
     return;
   }
   if (object instanceof PyTensor) {

@@ -210,7 +210,7 @@ const FUNCTIONS: readonly PyNative[] = [
     return sortValues(ev, items, args.key!, ev.truthy(args.reverse!)) ?? new PyList(items);
   }),
   native("sum", "iterable, start=0", (args, ev) => {
-    let total = args.start!;
+    let total: Value = args.start!;
     for (const item of ev.iterate(args.iterable!)) {
       ev.step();
       total = binaryOperation(ev, "+", total, item);

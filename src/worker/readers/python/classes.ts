@@ -52,7 +52,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt): Value {
     node.name,
     bases.length > 0 ? bases : [OBJECT],
     body.names,
-    ev.source.place(node.nameSpan),
+    ev.source.place({ start: node.start, end: node.nameSpan.end }),
     undefined,
   );
   type.mro = linearize(type);
@@ -115,6 +115,18 @@ export function construct(
   if (type.mro.includes(ENUM)) return enumMember(type, args[0] ?? null);
   if (type.mro.includes(NAMED_TUPLE)) return namedTuple(ev, type, args, kwargs);
   const object = new PyObject(type, ev.place);
+  initializeInstance(ev, object, args, kwargs);
+  return object;
+}
+
+/** Calls `__init__`. What it has registered before an error stays on the object. */
+export function initializeInstance(
+  ev: Evaluator,
+  object: PyObject,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+): void {
+  const { type } = object;
   const module = isModule(object);
   if (
     module &&
@@ -138,7 +150,6 @@ export function construct(
   } else if (args.length > 0 || kwargs.size > 0) {
     throw new PyError("TypeError", `${type.name}() takes no arguments`);
   }
-  return object;
 }
 
 function enumMember(type: PyClass, value: Value): Value {

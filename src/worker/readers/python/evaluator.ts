@@ -77,7 +77,11 @@ export class Evaluator implements Runtime {
     return this.span && this.source.place(this.span);
   }
 
-  /** Runs `body` with a fresh budget of steps. */
+  get stepsTaken(): number {
+    return this.steps;
+  }
+
+  /** Runs `body` with a budget of steps of its own. */
   within<T>(steps: number, body: () => T): T {
     const [outerSteps, outerBudget, outerDepth, outerNesting] = [this.steps, this.budget, this.depth, this.nesting];
     [this.steps, this.budget] = [0, steps];

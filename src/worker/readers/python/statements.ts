@@ -1,7 +1,7 @@
 import { assignedTargets, leaves } from "./assigned";
 import type { Expr, FunctionStmt, MatchCase, Pattern, Stmt, TryStmt } from "./ast";
 import { makeClass } from "./classes";
-import { dictOf, equal } from "./equality";
+import { dictOf, dictSet, equal } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { classOfError, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction } from "./expressions";
@@ -132,12 +132,10 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
 /** A dataclass's fields are its annotated names, in order. */
 function annotate(scope: Scope, target: Expr, annotation: string): void {
   if (scope.kind !== "class" || target.kind !== "Name") return;
-  let annotations = scope.names.get("__annotations__");
-  if (!(annotations instanceof PyDict)) {
-    annotations = dictOf([]);
-    scope.names.set("__annotations__", annotations);
-  }
-  annotations.entries.set(`s${target.id}`, { key: target.id, value: annotation });
+  const held = scope.names.get("__annotations__");
+  const annotations = held instanceof PyDict ? held : dictOf([]);
+  if (annotations !== held) scope.names.set("__annotations__", annotations);
+  dictSet(annotations, target.id, annotation);
 }
 
 function decorate(ev: Evaluator, scope: Scope, statement: FunctionStmt): Value {

@@ -120,7 +120,7 @@ const MATH = namespace("math", [
       return int(Math.round(result));
     }),
     native("prod", "iterable, *, start=1", (args, ev) => {
-      let product = args.start!;
+      let product: Value = args.start!;
       for (const item of ev.iterate(args.iterable!)) {
         ev.step();
         product = binaryOperation(ev, "*", product, item);
@@ -312,7 +312,7 @@ const ITERTOOLS = namespace("itertools", [
       "count",
       "start=0, step=1",
       lazy(function* (args, ev) {
-        for (let value = args.start!; ; value = binaryOperation(ev, "+", value, args.step!)) {
+        for (let value: Value = args.start!; ; value = binaryOperation(ev, "+", value, args.step!)) {
           ev.step();
           yield value;
         }

@@ -93,3 +93,11 @@ export const bufferClass = new PyClass("Buffer", [], new Map(), undefined, {
     return buffer;
   },
 });
+
+/** copy.deepcopy of a stored tensor: a tensor of its own with the same initial value, drawn once. */
+export function copyTensor(tensor: PyTensor): PyTensor {
+  const copy = new PyTensor(tensor.node, tensor.shape, tensor.dtype, tensor.unknown);
+  if (tensor.stored) copy.stored = { ...tensor.stored };
+  copy.requiresGrad = tensor.requiresGrad;
+  return copy;
+}

@@ -74,8 +74,7 @@ export function crossEntropy(x: Node, target: Node, options: ClassOptions): Node
   const lane = options.weight && build.reshape(options.weight, x.shape.map((d, i) => (i === axis ? d : 1)));
   const product = build.mul(logs, lane ? build.mul(soft, lane) : soft);
   const loss = build.unary("neg", build.reduce("sum", product, [axis], false));
-  if (options.reduction !== "mean") return reduced(loss, options.reduction);
-  return scale(build.reduceAll("sum", loss), axis / x.shape.reduce((n, d, i) => (i === axis ? n : n * d), 1) || 1);
+  return reduced(loss, options.reduction);
 }
 
 function classOptions(args: BoundArgs, runtime: Runtime): ClassOptions {

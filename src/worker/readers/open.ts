@@ -1,0 +1,85 @@
+import { readFile, stat } from "node:fs/promises";
+import { extname } from "node:path";
+import { UserError } from "../formats/errors";
+import type { Model, ModelFile, Reader, ReadLimits } from "./model";
+import { pythonReader } from "./python/reader";
+
+const READERS: readonly Reader[] = [pythonReader];
+/** No reader takes a text longer than this, so a larger file is not even loaded. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Whether some reader takes the file, judged by its name. */
+export function isModelFile(file: string): boolean {
+  return READERS.some((reader) => reader.match(file));
+}
+
+/**
+ * Reads the models of a file. `text` is its content as open in an editor; without it the file on disk is read.
+ * @throws UserError when no reader knows the format, or the file cannot be read.
+ */
+export async function openModelFile(file: string, text?: string, limits?: Partial<ReadLimits>): Promise<ModelFile> {
+  const reader = READERS.find((r) => r.match(file));
+  if (!reader) {
+    const kind = extname(file) || "files without an extension";
+    throw new UserError(`${file} is not a model file LoRA Lens can read: it reads PyTorch source (.py), not ${kind}`, {
+      file,
+    });
+  }
+  return reader.open(file, text ?? (await contentOf(file)), limits);
+}
+
+async function contentOf(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size > MAX_FILE_BYTES)
+      throw new UserError(`${file} is ${(size / 1024 / 1024).toFixed(0)} MB long: too large to be source`, { file });
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = REASONS[code ?? ""] ?? (error as Error).message;
+    throw new UserError(`${file} cannot be read: ${reason}`, { file });
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a folder",
+};
+
+/**
+ * The model of the class, or without a class name the file's main model: the one that no other is made of, the last
+ * when there are several.
+ * @throws UserError when there is none, naming those there are.
+ */
+export function chooseModel(opened: ModelFile, className?: string): Model {
+  const { file, models, problems } = opened;
+  if (className !== undefined) {
+    const found = models.find((m) => m.className === className);
+    if (found) return found;
+    const names = models.map((m) => m.className).join(", ");
+    throw new UserError(`${file} has no model class ${className}; ${names ? `it has ${names}` : "it has none"}`, {
+      file,
+    });
+  }
+  if (models.length === 0) {
+    const error = problems.find((p) => p.severity === "error");
+    const why = error ? ` (line ${error.place.line}: ${error.message})` : "";
+    throw new UserError(`${file} has no class that derives from torch.nn.Module${why}`, { file });
+  }
+  const used = new Set(models.flatMap((m) => [...kindsWithin(m)]));
+  return models.findLast((m) => !used.has(m.className)) ?? models.at(-1)!;
+}
+
+function kindsWithin(model: Model): Set<string> {
+  const kinds = new Set<string>();
+  const visit = (children: Model["root"]["children"]): void => {
+    for (const child of children) {
+      kinds.add(child.kind);
+      visit(child.children);
+    }
+  };
+  visit(model.root.children);
+  return kinds;
+}

@@ -1,0 +1,83 @@
+import type { Model, ModelFile, Problem, Reader, ReadLimits } from "../model";
+import { assignedTargets } from "./assigned";
+import type { Module, Stmt } from "./ast";
+import { builtinScope } from "./builtins";
+import { DEFAULT_LIMITS, Evaluator, type ImportResolver } from "./evaluator";
+import { buildModels } from "./models";
+import { Source } from "./source";
+import { execute } from "./statements";
+import { STANDARD_LIBRARY } from "./stdlib";
+import { MAX_SOURCE_LENGTH, parse } from "./syntax";
+import { torchModules } from "./torch";
+import { Unknown } from "./values";
+
+/** Steps that one statement at the top level, or one model's construction, may take of the whole. */
+const SHARE = 0.2;
+
+/** Imports of torch and of the standard library's known parts. Files beside this one are not followed. */
+const resolveKnown: ImportResolver = (name) => torchModules().get(name) ?? STANDARD_LIBRARY.get(name);
+
+/** Reads models from PyTorch source by evaluating it symbolically. Nothing is run. */
+export const pythonReader: Reader = {
+  match: (file) => /\.pyi?$/i.test(file),
+  open: (file, text, limits) => read(file, text, { ...DEFAULT_LIMITS, ...limits }),
+};
+
+async function read(file: string, text: string, limits: ReadLimits): Promise<ModelFile> {
+  const source = new Source(file, text);
+  if (text.length > MAX_SOURCE_LENGTH) {
+    const size = (text.length / 1024 / 1024).toFixed(1);
+    const most = MAX_SOURCE_LENGTH / 1024 / 1024;
+    const message = `this file is ${size} MB long; files of more than ${most} MB are not read`;
+    return { file, models: [], problems: [{ place: source.place({ start: 0, end: 0 }), message, severity: "error" }] };
+  }
+  const { cancel } = limits;
+  const module = await parse(text, cancel && (() => Atomics.load(cancel, 0) !== 0));
+  const ev = new Evaluator(source, limits, builtinScope(), resolveKnown);
+  const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
+  ev.globals.names.set("__name__", "__model__");
+  ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
+  evaluateTop(ev, module, limits);
+  let models: Model[] = [];
+  const own = ev.collect(() => {
+    try {
+      models = buildModels(ev, module, Math.max(1, Math.floor(limits.steps * SHARE)));
+    } catch (error) {
+      ev.reportError(error);
+    }
+  });
+  const problems = [...syntax, ...ev.problems, ...own, ...models.flatMap((m) => m.problems)];
+  return { file, models, problems: distinct(problems) };
+}
+
+function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): void {
+  const share = Math.max(1, Math.floor(limits.steps * SHARE));
+  const restore = ev.mark();
+  for (const statement of module.body) {
+    try {
+      const left = limits.steps - ev.stepsTaken;
+      ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, ev.globals, statement));
+    } catch (error) {
+      const message = ev.reportError(error);
+      forget(ev, statement, message);
+      restore();
+      const { cancel } = limits;
+      if (cancel && Atomics.load(cancel, 0) !== 0) return;
+    }
+  }
+}
+
+/** After an error, what the statement had yet to assign is unknown. */
+function forget(ev: Evaluator, statement: Stmt, reason: string): void {
+  for (const target of assignedTargets([statement])) {
+    if (target.kind === "Name" && !ev.globals.names.has(target.id)) {
+      ev.globals.assign(target.id, new Unknown(reason, ev.source.place(statement)));
+    }
+  }
+}
+
+/** One problem a place and message, in the order of lines. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  const byKey = new Map(problems.map((p) => [`${p.place.line}:${p.place.column}:${p.message}`, p]));
+  return [...byKey.values()].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+}

@@ -1,0 +1,9 @@
+/** Every table of functions; importing it fills `torchFunctions`, `functionalFunctions` and `tensorMethods`. */
+import "./creation";
+import "./elementwise";
+import "./gathering";
+import "./losses";
+import "./neural";
+import "./products";
+import "./reductions";
+import "./shape";

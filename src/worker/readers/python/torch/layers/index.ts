@@ -1,0 +1,9 @@
+/** Every table of layers; importing it fills `layerClasses`. */
+import "./activation";
+import "./containers";
+import "./convolution";
+import "./linear";
+import "./normalization";
+import "./recurrent";
+import "./shapes";
+import "./transformer";

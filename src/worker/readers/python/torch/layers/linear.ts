@@ -1,0 +1,63 @@
+import { bilinear, linear } from "../functions/products";
+import { embedding } from "../functions/neural";
+import { EvaluationError } from "../../values";
+import { patchInitialValues } from "../initialize";
+import { inverseRoot, kaimingUniform, layer, symmetricUniform } from "./layer";
+
+/** Linear, Bilinear, Identity and Embedding. */
+
+export const linearClass = layer("Linear", "in_features, out_features, bias=True, device=None, dtype=None", {
+  build(c) {
+    const [inFeatures, outFeatures] = [c.size("in_features"), c.size("out_features")];
+    c.parameter("weight", [outFeatures, inFeatures], kaimingUniform(inFeatures));
+    if (c.flag("bias")) c.parameter("bias", [outFeatures], symmetricUniform(inverseRoot(inFeatures)));
+    else c.noParameter("bias");
+  },
+  forward: (a) => linear(a.input, a.required("weight"), a.weight("bias")),
+});
+layer("NonDynamicallyQuantizableLinear", "in_features, out_features, bias=True, device=None, dtype=None", {
+  base: linearClass,
+  build(c) {
+    const [inFeatures, outFeatures] = [c.size("in_features"), c.size("out_features")];
+    c.parameter("weight", [outFeatures, inFeatures], kaimingUniform(inFeatures));
+    if (c.flag("bias")) c.parameter("bias", [outFeatures], symmetricUniform(inverseRoot(inFeatures)));
+    else c.noParameter("bias");
+  },
+  forward: (a) => linear(a.input, a.required("weight"), a.weight("bias")),
+});
+
+layer("Bilinear", "in1_features, in2_features, out_features, bias=True, device=None, dtype=None", {
+  build(c) {
+    const [in1, in2, out] = [c.size("in1_features"), c.size("in2_features"), c.size("out_features")];
+    const bound = symmetricUniform(inverseRoot(in1));
+    c.parameter("weight", [out, in1, in2], bound);
+    if (c.flag("bias")) c.parameter("bias", [out], bound);
+    else c.noParameter("bias");
+  },
+  inputs: "input1, input2",
+  forward: (a) => bilinear(a.tensor("input1"), a.tensor("input2"), a.required("weight"), a.weight("bias")),
+});
+
+layer("Identity", "*args, **kwargs", { forward: (a) => a.args.input ?? null });
+
+layer(
+  "Embedding",
+  "num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False, _weight=None, _freeze=False, device=None, dtype=None",
+  {
+    build(c) {
+      const [rows, width] = [c.size("num_embeddings"), c.size("embedding_dim")];
+      const weight = c.parameter("weight", [rows, width], { kind: "normal", mean: 0, std: 1 });
+      const padding = c.args.padding_idx;
+      if (typeof padding === "number" && typeof rows === "number" && typeof width === "number" && weight.stored) {
+        const row = padding < 0 ? padding + rows : padding;
+        patchInitialValues(weight.stored, (values) => values.fill(0, row * width, (row + 1) * width));
+      }
+    },
+    forward(a) {
+      if (a.option("max_norm") !== null) {
+        throw new EvaluationError("Embedding with max_norm is not supported in forward yet", a.runtime.place);
+      }
+      return embedding(a.input, a.required("weight"));
+    },
+  },
+);

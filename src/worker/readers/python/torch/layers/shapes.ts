@@ -1,0 +1,62 @@
+import * as build from "../../../../graph/build";
+import { PyError, PyTensor } from "../../values";
+import { axisOf, intsOf } from "../arguments";
+import { flatten, unflatten } from "../functions/shape";
+import { crossEntropy, negativeLogLikelihood, pairLosses, reduced } from "../functions/losses";
+import { norm } from "../functions/reductions";
+import { nodeOf } from "../tensor";
+import { type Application, layer, notYet } from "./layer";
+
+/** Layers that only move elements, and losses as layers. */
+
+layer("Flatten", "start_dim=1, end_dim=-1", { forward: (a) => flatten(a.input, a.number("start_dim"), a.number("end_dim")) });
+layer("Unflatten", "dim, unflattened_size", {
+  forward: (a) =>
+    unflatten(a.input, axisOf(a.number("dim"), a.input.shape.length), intsOf(a.option("unflattened_size"), "unflattened_size")),
+});
+layer("CosineSimilarity", "dim=1, eps=1e-08", {
+  inputs: "x1, x2",
+  forward(a) {
+    const [x, y] = [a.tensor("x1"), a.tensor("x2")];
+    const axes = [axisOf(a.number("dim"), x.shape.length)];
+    const floor = build.scalar(a.number("eps"), x.dtype);
+    const lengths = [x, y].map((n) => build.binary("maximum", norm(n, 2, axes, true), floor));
+    return build.reduce("sum", build.mul(build.div(x, lengths[0]!), build.div(y, lengths[1]!)), axes, false);
+  },
+});
+
+function option(a: Application, name: string) {
+  const value = a.option(name);
+  return value instanceof PyTensor ? nodeOf(value, a.runtime) : undefined;
+}
+const LEGACY = "size_average=None, reduce=None, reduction='mean'";
+function classLoss(a: Application) {
+  return { weight: option(a, "weight"), ignoreIndex: a.number("ignore_index"), reduction: String(a.option("reduction")) };
+}
+layer("CrossEntropyLoss", "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0", {
+  inputs: "input, target",
+  forward: (a) => crossEntropy(a.input, a.tensor("target"), { ...classLoss(a), smoothing: a.number("label_smoothing") }),
+});
+layer("NLLLoss", "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'", {
+  inputs: "input, target",
+  forward: (a) => negativeLogLikelihood(a.input, a.tensor("target"), classLoss(a)),
+});
+for (const [name, loss, signature] of [
+  ["MSELoss", pairLosses.mse_loss, LEGACY],
+  ["L1Loss", pairLosses.l1_loss, LEGACY],
+  ["BCELoss", pairLosses.binary_cross_entropy, `weight=None, ${LEGACY}`],
+  ["BCEWithLogitsLoss", pairLosses.binary_cross_entropy_with_logits, `weight=None, ${LEGACY}, pos_weight=None`],
+] as const) {
+  layer(name, signature, {
+    inputs: "input, target",
+    forward(a) {
+      if (option(a, "pos_weight")) throw new PyError("NotImplementedError", "pos_weight is not supported yet", a.runtime.place);
+      const weight = option(a, "weight");
+      const raw = loss(a.input, a.tensor("target"));
+      return reduced(weight ? build.mul(raw, weight) : raw, String(a.option("reduction")));
+    },
+  });
+}
+for (const name of ["SmoothL1Loss", "HuberLoss", "KLDivLoss", "CosineEmbeddingLoss", "TripletMarginLoss"]) {
+  layer(name, "*args, **kwargs", { inputs: "*args, **kwargs", forward: notYet });
+}

@@ -1,0 +1,175 @@
+import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import { builtinClass } from "../types";
+import { dtypeMembers } from "./dtypes";
+import "./functions";
+import { EPSILON } from "./functions/neural";
+import { LARGEST } from "./functions/elementwise";
+import { norm } from "./functions/reductions";
+import { initFunctions } from "./init";
+import "./layers";
+import { layerClasses } from "./layers/layer";
+import { moduleClass } from "./module";
+import "./moduleMethods";
+import { native } from "./native";
+import { bufferClass } from "./parameter";
+import { define, functionalFunctions, nodeArg, torchFunctions } from "./table";
+import { wrap } from "./tensor";
+import { cpuDevice, parameterClass, tensorClass } from "./tensorClass";
+import { axesArg, boolArg, isNumber, numberOf } from "./arguments";
+
+/** The importable modules of torch, by dotted name. */
+
+/** Functions that keep what they are given: torch.compile, torch.jit.script, autocast and no_grad as decorators. */
+const identity = (name: string): PyNative =>
+  new PyNative(name, "obj=None, *args, **kwargs", (args) => args.obj ?? new PyNative(name, "obj", (inner) => inner.obj ?? null));
+
+/** A context manager without effect, also usable as a decorator: `with torch.no_grad()`, `@torch.no_grad()`. */
+function transparent(name: string): PyNative {
+  const type = builtinClass(name, []);
+  type.members.set("__enter__", new PyNative("__enter__", "self", (args) => args.self ?? null));
+  type.members.set("__exit__", new PyNative("__exit__", "self, *args", () => false));
+  type.members.set("__call__", new PyNative("__call__", "self, function", (args) => args.function ?? null));
+  return new PyNative(name, "*args, **kwargs", (args, runtime) => {
+    const first = args.args instanceof PyTuple ? args.args.items[0] : undefined;
+    const called = first !== undefined && first !== null && typeof first === "object" && "definition" in first;
+    return called ? first : new PyObject(type, runtime.place);
+  });
+}
+
+function finfo(dtype: Value | undefined): Value {
+  const name = dtype instanceof PyDType ? dtype.dtype : "float32";
+  const [largest, eps] = [LARGEST[name], EPSILON[name]];
+  if (largest === undefined || eps === undefined) {
+    throw new PyError("TypeError", `torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.${name}'`);
+  }
+  const tiny: Record<string, number> = { float16: 2 ** -14, float64: 2 ** -1022 };
+  const members = { max: largest, min: -largest, eps, tiny: tiny[name] ?? 2 ** -126, smallest_normal: tiny[name] ?? 2 ** -126 };
+  return new PyNamespace("torch.finfo", new Map<string, Value>(Object.entries(members).map(([k, v]) => [k, new PyFloat(v)])));
+}
+
+function iinfo(dtype: Value | undefined): Value {
+  const bits: Record<string, number> = { int8: 8, int16: 16, int32: 32, int64: 64 };
+  const name = dtype instanceof PyDType ? dtype.dtype : "";
+  const width = bits[name];
+  const [low, high] = name === "uint8" ? [0, 255] : [-(2 ** ((width ?? 1) - 1)), 2 ** ((width ?? 1) - 1) - 1];
+  if (width === undefined && name !== "uint8") throw new PyError("TypeError", "torch.iinfo() requires an integer input type");
+  return new PyNamespace("torch.iinfo", new Map<string, Value>([["min", low], ["max", high]]));
+}
+
+define(["F"], "multi_head_attention_forward", "*args, **kwargs", () => {
+  throw new PyError("NotImplementedError", "multi_head_attention_forward is not supported yet");
+});
+
+function namespace(name: string, members: Iterable<readonly [string, Value]>): PyNamespace {
+  return new PyNamespace(name, new Map(members));
+}
+
+let modules: Map<string, PyNamespace> | undefined;
+
+/** One object a module, as Python's sys.modules holds them. */
+export function torchModules(): Map<string, PyNamespace> {
+  modules ??= makeModules();
+  return modules;
+}
+
+function makeModules(): Map<string, PyNamespace> {
+  const classes: [string, Value][] = [
+    ["Module", moduleClass],
+    ["Parameter", parameterClass],
+    ["Buffer", bufferClass],
+    ...[...layerClasses].filter(([name]) => name !== "NonDynamicallyQuantizableLinear"),
+  ];
+  const functional = namespace("torch.nn.functional", functionalFunctions);
+  const init = namespace("torch.nn.init", initFunctions);
+  const parameter = namespace("torch.nn.parameter", [["Parameter", parameterClass], ["Buffer", bufferClass]]);
+  const layerModules = namespace("torch.nn.modules", classes);
+  const clip = new PyNative("clip_grad_norm_", "parameters, max_norm, *args, **kwargs", () => null);
+  const weightNorm = new PyNative("weight_norm", "module, *args, **kwargs", (_args, runtime) =>
+    new Unknown("weight normalization is not supported", runtime.place),
+  );
+  const rnn = namespace("torch.nn.utils.rnn", []);
+  const utils = namespace("torch.nn.utils", [
+    ["clip_grad_norm_", clip],
+    ["clip_grad_value_", clip],
+    ["weight_norm", weightNorm],
+    ["spectral_norm", weightNorm],
+    ["rnn", rnn],
+  ]);
+  const nn = namespace("torch.nn", [
+    ...classes,
+    ["functional", functional],
+    ["init", init],
+    ["parameter", parameter],
+    ["modules", layerModules],
+    ["utils", utils],
+  ]);
+  const linalg = namespace("torch.linalg", [
+    ["norm", vectorNorm("norm")],
+    ["vector_norm", vectorNorm("vector_norm")],
+  ]);
+  const jit = namespace("torch.jit", ["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const));
+  const cuda = namespace("torch.cuda", [
+    ["is_available", new PyNative("is_available", "", () => false)],
+    ["device_count", new PyNative("device_count", "", () => 0)],
+    ["manual_seed", new PyNative("manual_seed", "seed", () => null)],
+    ["manual_seed_all", new PyNative("manual_seed_all", "seed", () => null)],
+  ]);
+  const checkpoint = namespace("torch.utils.checkpoint", [
+    [
+      "checkpoint",
+      new PyNative("checkpoint", "function, *args, use_reentrant=None, **kwargs", (args, runtime) =>
+        runtime.call(args.function ?? null, args.args instanceof PyTuple ? args.args.items : []),
+      ),
+    ],
+  ]);
+  const torchUtils = namespace("torch.utils", [["checkpoint", checkpoint]]);
+  const backends = namespace("torch.backends", [
+    ["mps", namespace("torch.backends.mps", [["is_available", new PyNative("is_available", "", () => false)]])],
+  ]);
+  const special = namespace(
+    "torch.special",
+    ["expit", "erf", "log1p", "expm1", "softmax", "log_softmax", "logsumexp"].flatMap((name) => {
+      const entry = torchFunctions.get(name);
+      return entry ? [[name, entry] as const] : [];
+    }),
+  );
+  const torch = namespace("torch", [
+    ...torchFunctions,
+    ...dtypeMembers(),
+    ["nn", nn],
+    ["linalg", linalg],
+    ["jit", jit],
+    ["cuda", cuda],
+    ["utils", torchUtils],
+    ["backends", backends],
+    ["special", special],
+    ["Tensor", tensorClass],
+    ["Size", new PyNative("Size", "sizes=()", (args, runtime) => new PyTuple([...runtime.iterate(args.sizes ?? null)]))],
+    ["device", new PyNative("device", "type=None, index=None", () => cpuDevice)],
+    ["compile", identity("compile")],
+    ["no_grad", transparent("no_grad")],
+    ["inference_mode", transparent("inference_mode")],
+    ["enable_grad", transparent("enable_grad")],
+    ["set_grad_enabled", transparent("set_grad_enabled")],
+    ["autocast", transparent("autocast")],
+    ["finfo", new PyNative("finfo", "type=None", (args) => finfo(args.type))],
+    ["iinfo", new PyNative("iinfo", "type", (args) => iinfo(args.type))],
+    ["get_default_dtype", new PyNative("get_default_dtype", "", () => dtypeMembers().get("float32") ?? null)],
+    ["pi", new PyFloat(Math.PI)],
+    ["inf", new PyFloat(Number.POSITIVE_INFINITY)],
+    ["nan", new PyFloat(Number.NaN)],
+    ["strided", "torch.strided"],
+    ["contiguous_format", "torch.contiguous_format"],
+    ["__version__", "2.13.0"],
+  ]);
+  const all = [torch, nn, functional, init, parameter, layerModules, utils, rnn, linalg, jit, cuda, torchUtils, checkpoint, backends, special];
+  return new Map(all.map((m) => [m.name, m]));
+}
+
+function vectorNorm(name: string): PyNative {
+  return native(name, "x, ord=2, dim=None, keepdim=False, *, dtype=None", (args, runtime) => {
+    const x = nodeArg(args, "x", runtime);
+    const p = isNumber(args.ord) ? numberOf(args.ord) : 2;
+    return wrap(norm(x, p, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim")));
+  });
+}

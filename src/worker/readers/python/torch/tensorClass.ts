@@ -1,0 +1,195 @@
+import type { DType } from "../../../formats/dtype";
+import { isFloating } from "../../../formats/dtype";
+import { sizeOf } from "../../../formats/tensor";
+import * as build from "../../../graph/build";
+import { builtinClass, typeName } from "../types";
+import { type BoundArgs, EvaluationError, type PyClass, PyBound, PyDType, PyError, PyList, PyNamespace, PyNative, PyTensor, PyTuple, type Runtime, Unknown, type Value } from "../values";
+import { axisOf, given, intArg, sequenceOf, tensorArg } from "./arguments";
+import { dtypeFrom, dtypeObject } from "./dtypes";
+import { fold, tensorScalar } from "./fold";
+import "./functions";
+import { swapAxes } from "./functions/shape";
+import { guarded } from "./native";
+import { parameterBase } from "./parameter";
+import { define, nodeArg, tensorMethods } from "./table";
+import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+
+/** torch.Tensor and torch.nn.Parameter: attributes and the methods that are not functions of torch. */
+
+export const tensorClass: PyClass = builtinClass("Tensor", [], (args, _kwargs, runtime) => {
+  const sizes = args.filter((a) => typeof a === "number");
+  if (sizes.length === args.length) return wrap(build.full(0, sizes, "float32"));
+  const [data] = args;
+  if (sequenceOf(data)) return runtime.call(torchTensor(), [data!, dtypeObject("float32")]);
+  throw new PyError("TypeError", `new(): data must be a sequence (got ${typeName(data ?? null)})`, runtime.place);
+});
+function torchTensor(): PyNative {
+  return new PyNative("tensor", "data, dtype", (args, runtime) =>
+    tensorMethods.get("new_tensor")!.body({ input: wrap(build.scalar(0)), ...args }, runtime),
+  );
+}
+export const parameterClass: PyClass = builtinClass("Parameter", [tensorClass], parameterBase.construct);
+
+export function tensorIsInstance(tensor: PyTensor, type: PyClass): boolean {
+  if (type === parameterClass) return tensor.stored !== undefined && !tensor.stored.buffer;
+  return type === tensorClass || type.name === "object";
+}
+
+export const cpuDevice = new PyNamespace("torch.device", new Map<string, Value>([["type", "cpu"], ["index", null]]));
+
+function shapeTuple(tensor: PyTensor): PyTuple {
+  return new PyTuple(tensor.shape.map((d) => d ?? reasonOf(tensor)));
+}
+
+/** Attributes that are values; methods come from the table. */
+export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime): Value | undefined {
+  switch (name) {
+    case "shape":
+      return shapeTuple(tensor);
+    case "ndim":
+      return tensor.shape.length;
+    case "dtype":
+      return dtypeObject(tensor.dtype);
+    case "device":
+      return cpuDevice;
+    case "requires_grad":
+      return tensor.requiresGrad;
+    case "data":
+      return tensor;
+    case "grad":
+    case "grad_fn":
+      return null;
+    case "is_cuda":
+      return false;
+    case "is_leaf":
+      return true;
+    case "itemsize":
+      return undefined;
+    case "T":
+    case "mT":
+    case "H":
+    case "mH":
+      return guarded(runtime, () => {
+        const x = nodeOf(tensor, runtime);
+        const rank = x.shape.length;
+        if (name === "T" || name === "H") return wrap(build.transpose(x, x.shape.map((_, i) => rank - 1 - i)));
+        return wrap(swapAxes(x, rank - 2, rank - 1));
+      });
+  }
+  const method = tensorMethods.get(name);
+  return method && new PyBound(tensor, method);
+}
+
+/** Assigning to a tensor's attribute. `data` gives it another value. */
+export function tensorSetAttribute(tensor: PyTensor, name: string, value: Value, runtime: Runtime): boolean {
+  if (name === "requires_grad") {
+    tensor.requiresGrad = runtime.truthy(value);
+    return true;
+  }
+  if (name === "data" && value instanceof PyTensor) {
+    guarded(runtime, () => replaceValue(tensor, nodeOf(value, runtime), runtime));
+    return true;
+  }
+  return name === "grad";
+}
+
+const method = (names: string | string[], signature: string, body: (args: BoundArgs, runtime: Runtime) => Value): void =>
+  define(["tensor"], names, signature, body);
+
+method("size", "input, dim=None", (args) => {
+  const tensor = tensorArg(args, "input");
+  if (!given(args, "dim")) return shapeTuple(tensor);
+  return tensor.shape[axisOf(intArg(args, "dim"), tensor.shape.length)] ?? reasonOf(tensor);
+});
+method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
+method(["numel", "nelement"], "input", (args, runtime) => sizeOf(nodeArg(args, "input", runtime).shape));
+method("is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
+method("is_contiguous", "input, *args, **kwargs", () => true);
+method("get_device", "input", () => -1);
+method("__len__", "input", (args) => tensorArg(args, "input").shape[0] ?? reasonOf(tensorArg(args, "input")));
+
+// Same value, other storage
+method(["contiguous", "clone", "detach", "cpu", "cuda", "alias"], "input, *args, **kwargs", (args, runtime) =>
+  wrap(nodeArg(args, "input", runtime)),
+);
+method("requires_grad_", "input, requires_grad=True", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  tensor.requiresGrad = runtime.truthy(args.requires_grad ?? true);
+  return tensor;
+});
+method(["retain_grad", "register_hook", "detach_"], "input, *args", (args) => args.input ?? null);
+method("copy_", "input, src, non_blocking=False", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  const source = nodeArg(args, "src", runtime);
+  const shape = tensor.shape.map((d) => d ?? -1);
+  return replaceValue(tensor, build.cast(build.expand(source, shape), tensor.dtype), runtime);
+});
+
+function converted(tensor: PyTensor, dtype: DType, runtime: Runtime): PyTensor {
+  if (tensor.dtype === dtype) return tensor;
+  return wrap(build.cast(nodeOf(tensor, runtime), dtype));
+}
+for (const [name, dtype] of Object.entries({
+  float: "float32",
+  double: "float64",
+  half: "float16",
+  bfloat16: "bfloat16",
+  long: "int64",
+  int: "int32",
+  short: "int16",
+  bool: "bool",
+} as const)) {
+  method(name, "input, memory_format=None", (args, runtime) => converted(tensorArg(args, "input"), dtype, runtime));
+}
+method("to", "input, *args, dtype=None, device=None, **kwargs", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  const targets = [...(sequenceOf(args.args) ?? []), args.dtype ?? null];
+  const dtype = targets.find((t) => t instanceof PyDType || t instanceof PyTensor);
+  if (dtype instanceof PyTensor) return converted(tensor, dtype.dtype, runtime);
+  return converted(tensor, dtypeFrom(dtype) ?? tensor.dtype, runtime);
+});
+method("type_as", "input, other", (args, runtime) =>
+  converted(tensorArg(args, "input"), tensorArg(args, "other").dtype, runtime),
+);
+method("type", "input, dtype=None", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  const dtype = dtypeFrom(args.dtype);
+  if (dtype) return converted(tensor, dtype, runtime);
+  if (!given(args, "dtype")) return "torch.FloatTensor";
+  throw new EvaluationError("type() with a string is not supported: use to(torch.float32)", runtime.place);
+});
+method("item", "input", (args, runtime) => tensorScalar(tensorArg(args, "input"), runtime));
+method("tolist", "input", (args, runtime) => {
+  const node = nodeArg(args, "input", runtime);
+  const values = fold(node);
+  if (!values) {
+    throw new EvaluationError("tolist() needs the tensor's values, which are not known while the model is traced", runtime.place);
+  }
+  const element = (i: number): Value => tensorScalar(wrap(build.full(values[i]!, [], node.dtype)), runtime);
+  const nest = (axis: number, offset: number, size: number): Value => {
+    if (axis === node.shape.length) return element(offset);
+    const step = size / node.shape[axis]!;
+    return new PyList(Array.from({ length: node.shape[axis]! }, (_, i) => nest(axis + 1, offset + i * step, step)));
+  };
+  return nest(0, 0, values.length);
+});
+method("numpy", "input, *args, **kwargs", (_args, runtime) => new Unknown("NumPy arrays are not evaluated", runtime.place));
+method("backward", "input, *args, **kwargs", () => null);
+method("fill_", "input, value", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  const value = tensorScalar(args.value instanceof PyTensor ? args.value : wrap(build.scalar(numberValue(args.value), tensor.dtype)), runtime);
+  const shape = tensor.shape.map((d) => d ?? -1);
+  if (tensor.unknown) {
+    if (tensor.stored) tensor.stored.initializer = { kind: "constant", value: numberValue(value) };
+    return tensor;
+  }
+  return replaceValue(tensor, build.full(numberValue(value), shape, tensor.dtype), runtime);
+});
+method("zero_", "input", (args, runtime) => tensorMethods.get("fill_")!.body({ input: args.input ?? null, value: 0 }, runtime));
+
+function numberValue(value: Value | undefined): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "boolean") return Number(value);
+  if (value && typeof value === "object" && "value" in value && typeof value.value === "number") return value.value;
+  throw new PyError("TypeError", `fill_(): argument 'value' must be Number, not ${typeName(value ?? null)}`);
+}

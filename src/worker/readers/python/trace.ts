@@ -1,0 +1,257 @@
+import { UserError } from "../../formats/errors";
+import * as build from "../../graph/build";
+import { Graph } from "../../graph/graph";
+import { is, type Node } from "../../graph/node";
+import type { InputSpec, Problem, Traced, TraceOptions } from "../model";
+import type { CallSites } from "./callSites";
+import { type Evaluator, pythonMessage } from "./evaluator";
+import { type Example, exampleFromCall, type ForwardParam, forwardParams, inferredExamples } from "./inputs";
+import { nodeOf } from "./torch/tensor";
+import { assignPaths, modulesOf } from "./tree";
+import { typeName } from "./types";
+import { type ModuleState, PyDict, PyError, PyList, PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
+
+/** Evaluates `forward` on symbolic tensors: what it computes is the graph. */
+
+interface Attempt {
+  readonly traced?: Traced;
+  readonly failure?: Failure;
+}
+interface Failure {
+  readonly message: string;
+  readonly line: number | undefined;
+  /** How far it came, in steps: the attempt that came farthest is the one worth reporting. */
+  readonly steps: number;
+  readonly example: Example;
+}
+
+export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: TraceOptions): Traced {
+  const params = forwardParams(root);
+  let best: Failure | undefined;
+  for (const example of examples(ev, root, sites, params, options)) {
+    const { traced, failure } = attempt(ev, root, withBatch(example, options.batch), options.training ?? false);
+    if (traced) return traced;
+    if (failure && (!best || failure.steps > best.steps)) best = failure;
+  }
+  const file = ev.source.file;
+  const name = root.type.name;
+  if (!best) {
+    throw new UserError(
+      `${name}.forward cannot be traced: no example inputs could be inferred from its layers. Call the model once in the file, for example ${name}(...)(torch.randn(2, 16)), or give the inputs' shapes.`,
+      { file, line: root.place?.line },
+    );
+  }
+  const fed = describeInputs(best.example);
+  throw new UserError(`${name}.forward cannot be traced${fed}: ${best.message}`, { file, line: best.line });
+}
+
+function describeInputs(example: Example): string {
+  const specs = [...example.arguments.values()].filter((a): a is InputSpec => "shape" in a);
+  if (specs.length === 0) return "";
+  const shapes = specs.map((s) => `${s.name} ${s.dtype} [${s.shape.join(", ")}]`).join(", ");
+  return ` with ${shapes} (${example.from})`;
+}
+
+function* examples(
+  ev: Evaluator,
+  root: PyObject,
+  sites: CallSites,
+  params: readonly ForwardParam[],
+  options: TraceOptions,
+): Generator<Example> {
+  if (options.inputs) {
+    yield given(ev, root, params, options.inputs);
+    return;
+  }
+  for (const call of sites.invocations(root.type)) {
+    const example = exampleFromCall(call, params, ev.source.place(call.call).line);
+    if (example) yield example;
+  }
+  yield* inferredExamples(root, params);
+}
+
+function given(ev: Evaluator, root: PyObject, params: readonly ForwardParam[], inputs: readonly InputSpec[]): Example {
+  const place = { file: ev.source.file, line: root.place?.line };
+  const names = params.map((p) => p.name).join(", ");
+  const wrong = inputs.find((input) => !params.some((p) => p.name === input.name));
+  if (wrong) {
+    throw new UserError(`${root.type.name}.forward has no input "${wrong.name}"; it takes ${names || "none"}`, place);
+  }
+  const missing = params.find((p) => p.required && !inputs.some((input) => input.name === p.name));
+  if (missing)
+    throw new UserError(`${root.type.name}.forward needs the input "${missing.name}", which was not given`, place);
+  const byName = new Map(inputs.map((input) => [input.name, input]));
+  const ordered = params.flatMap((p): [string, InputSpec][] => {
+    const spec = byName.get(p.name);
+    return spec ? [[p.name, spec]] : [];
+  });
+  return { arguments: new Map(ordered), from: "given" };
+}
+
+function withBatch(example: Example, batch: number | undefined): Example {
+  if (batch === undefined) return example;
+  const changed = [...example.arguments].map(([name, argument]) => {
+    const scalar = !("shape" in argument) || argument.shape.length === 0;
+    return [name, scalar ? argument : { ...argument, shape: [batch, ...argument.shape.slice(1)] }] as const;
+  });
+  return { arguments: new Map(changed), from: example.from };
+}
+
+function attempt(ev: Evaluator, root: PyObject, example: Example, training: boolean): Attempt {
+  const inputs = new Map<string, Node<"input">>();
+  const kwargs = new Map<string, Value>();
+  for (const [name, argument] of example.arguments) {
+    if (!("shape" in argument)) {
+      kwargs.set(name, argument.constant);
+      continue;
+    }
+    const node = build.input(name, argument.shape, argument.dtype);
+    inputs.set(name, node);
+    kwargs.set(name, new PyTensor(node, argument.shape, argument.dtype));
+  }
+  const restore = [ev.mark(), snapshot(root)];
+  const before = ev.stepsTaken;
+  let graph: Graph | undefined;
+  let failure: Failure | undefined;
+  const problems = ev.collect(() => {
+    ev.tracing = true;
+    try {
+      assignPaths(root);
+      for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
+      graph = ev.within(ev.limits.steps, () => {
+        const result = ev.call(root, ...positional(root, kwargs));
+        return new Graph(root.type.name, [...inputs.values()], outputsOf(result));
+      });
+    } catch (error) {
+      const known = ev.understood(error);
+      const message = known instanceof PyError ? pythonMessage(known) : known.message;
+      failure = {
+        message: atLine(message, known.place?.line),
+        line: known.place?.line,
+        steps: ev.stepsTaken - before,
+        example,
+      };
+    } finally {
+      ev.tracing = false;
+      for (const undo of restore.reverse()) undo();
+    }
+  });
+  if (!graph) return { failure: failure && { ...failure, message: withProblem(failure.message, problems) } };
+  const specs = [...inputs].map(([name, node]) => specFor(name, node, example, graph!));
+  return { traced: { graph, inputs: specs, inputsFrom: example.from, problems } };
+}
+
+function atLine(message: string, line: number | undefined): string {
+  return line === undefined ? message : `line ${line}: ${message}`;
+}
+
+/** An unknown result is explained by the first problem on the way to it. */
+function withProblem(message: string, problems: readonly Problem[]): string {
+  const first = problems.find((p) => p.severity === "error");
+  return first && !message.includes(first.message)
+    ? `${message} (line ${first.place.line}: ${first.message})`
+    : message;
+}
+
+/** Inputs are passed by position as far as forward takes them so: a module that wraps another may use *args. */
+function positional(root: PyObject, kwargs: Map<string, Value>): [Value[], Map<string, Value>] {
+  const args: Value[] = [];
+  const rest = new Map(kwargs);
+  for (const param of forwardParams(root)) {
+    const value = rest.get(param.name);
+    if (!param.positional || value === undefined) break;
+    args.push(value);
+    rest.delete(param.name);
+  }
+  return [args, rest];
+}
+
+/** `output`, `output_0`, ... for a sequence, `output_<key>` for named results. Entries without a tensor are left out. */
+function outputsOf(result: Value): Map<string, Node> {
+  const outputs = new Map<string, Node>();
+  const put = (name: string, value: Value): void => {
+    if (value instanceof PyTensor) outputs.set(name, nodeOf(value));
+    else if (value instanceof Unknown) throw unknownResult(name, value);
+    else if (value instanceof PyTuple && value.fields)
+      value.items.forEach((v, i) => {
+        put(`${name}_${value.fields![i]}`, v);
+      });
+    else if (value instanceof PyTuple || value instanceof PyList)
+      value.items.forEach((v, i) => {
+        put(`${name}_${i}`, v);
+      });
+    else if (value instanceof PyDict) for (const e of value.entries.values()) put(`${name}_${String(e.key)}`, e.value);
+    else if (value instanceof PyObject && !value.module)
+      for (const [key, v] of value.attributes) put(`${name}_${key}`, v);
+  };
+  put("output", result);
+  if (outputs.size === 0) throw new PyError("TypeError", `forward returns ${typeName(result)}, not a tensor`);
+  for (const [name, node] of outputs) {
+    if (!node) throw new PyError("RuntimeError", `${name} has an unknown shape`);
+  }
+  return outputs;
+}
+
+function unknownResult(name: string, value: Unknown): PyError {
+  const where = value.place ? ` (line ${value.place.line})` : "";
+  return new PyError("RuntimeError", `${name} is unknown: ${value.reason}${where}`, value.place);
+}
+
+/** What an integer input indexes bounds its values. */
+function specFor(name: string, node: Node<"input">, example: Example, graph: Graph): InputSpec {
+  const argument = example.arguments.get(name);
+  const stated = argument && "shape" in argument ? argument.below : undefined;
+  const below = isInteger(node)
+    ? Math.min(tableSize(node, graph), stated ?? Number.POSITIVE_INFINITY)
+    : Number.POSITIVE_INFINITY;
+  return { name, shape: node.shape, dtype: node.dtype, ...(Number.isFinite(below) && { below }) };
+}
+
+function isInteger(node: Node): boolean {
+  return /^u?int/.test(node.dtype);
+}
+
+function tableSize(input: Node, graph: Graph): number {
+  const carriers = new Set<Node>([input]);
+  let least = Number.POSITIVE_INFINITY;
+  for (const node of graph.nodes) {
+    const [first, second] = node.inputs;
+    const moves = ["reshape", "transpose", "expand", "slice", "cast", "concat"].includes(node.op);
+    if (moves && first && carriers.has(first)) carriers.add(node);
+    if (is(node, "gather") && second && carriers.has(second)) least = Math.min(least, first!.shape[node.attrs.axis]!);
+  }
+  return least;
+}
+
+/** What forward may change on the modules, to put back after the trace so that it can be repeated. */
+function snapshot(root: PyObject): () => void {
+  const kept = [...modulesOf(root)].map(([, object]) => ({
+    object,
+    attributes: new Map(object.attributes),
+    state: object.module && copyState(object.module),
+  }));
+  return () => {
+    for (const { object, attributes, state } of kept) {
+      refill(object.attributes, attributes);
+      if (!object.module || !state) continue;
+      refill(object.module.parameters, state.parameters);
+      refill(object.module.buffers, state.buffers);
+      refill(object.module.modules, state.modules);
+      object.module.training = state.training;
+    }
+  };
+}
+
+function copyState(state: ModuleState): Pick<ModuleState, "parameters" | "buffers" | "modules" | "training"> {
+  return {
+    parameters: new Map(state.parameters),
+    buffers: new Map(state.buffers),
+    modules: new Map(state.modules),
+    training: state.training,
+  };
+}
+
+function refill<K, V>(map: Map<K, V>, from: ReadonlyMap<K, V>): void {
+  map.clear();
+  for (const [key, value] of from) map.set(key, value);
+}

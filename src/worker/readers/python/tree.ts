@@ -1,0 +1,137 @@
+import { sizeOf } from "../../formats/tensor";
+import type { SourcePlace } from "../../graph/node";
+import type { ModuleInfo, ParameterInfo } from "../model";
+import type { Evaluator } from "./evaluator";
+import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "./values";
+
+/** From an instance to what a reader reports of it: the module tree and the state dict. */
+
+const join = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
+
+/** The instance's modules with their paths, parents first, each module once, as named_modules() lists them. */
+export function* modulesOf(root: PyObject, prefix = "", seen = new Set<PyObject>()): Generator<[string, PyObject]> {
+  if (seen.has(root)) return;
+  seen.add(root);
+  yield [prefix, root];
+  for (const [name, child] of root.module?.modules ?? []) if (child) yield* modulesOf(child, join(prefix, name), seen);
+}
+
+/** Parameters and persistent buffers by state-dict key, tied ones under each of their keys, in PyTorch's order. */
+export function* storedTensors(
+  root: PyObject,
+  prefix = "",
+  above: readonly PyObject[] = [],
+): Generator<[string, PyTensor]> {
+  const { module } = root;
+  if (!module || above.includes(root)) return;
+  for (const [name, tensor] of module.parameters) if (tensor) yield [join(prefix, name), tensor];
+  for (const [name, { tensor, persistent }] of module.buffers)
+    if (tensor && persistent) yield [join(prefix, name), tensor];
+  for (const [name, child] of module.modules)
+    if (child) yield* storedTensors(child, join(prefix, name), [...above, root]);
+}
+
+/** Gives every parameter and persistent buffer the path of its first key, so that using it gives a parameter node. */
+export function assignPaths(root: PyObject): void {
+  const seen = new Set<PyTensor>();
+  for (const [path, tensor] of storedTensors(root)) {
+    if (!seen.has(tensor) && tensor.stored) tensor.stored.path = path;
+    seen.add(tensor);
+  }
+}
+
+export function stateDictOf(root: PyObject): ParameterInfo[] {
+  const first = new Map<PyTensor, string>();
+  const entries: ParameterInfo[] = [];
+  for (const [path, tensor] of storedTensors(root)) {
+    if (!tensor.stored) continue;
+    const tiedTo = first.get(tensor);
+    if (tiedTo === undefined) first.set(tensor, path);
+    entries.push({
+      path,
+      shape: tensor.shape,
+      dtype: tensor.dtype,
+      buffer: tensor.stored.buffer,
+      initializer: tensor.stored.initializer,
+      ...(tiedTo !== undefined && { tiedTo }),
+    });
+  }
+  return entries;
+}
+
+export function moduleTree(root: PyObject, place: SourcePlace): ModuleInfo {
+  return describe(root, "", place, new Set()).info;
+}
+
+interface Described {
+  readonly info: ModuleInfo;
+  readonly parameters: ReadonlySet<PyTensor>;
+}
+
+function describe(object: PyObject, path: string, root: SourcePlace, seen: Set<PyObject>): Described {
+  seen.add(object);
+  const parameters = new Set<PyTensor>();
+  const children: ModuleInfo[] = [];
+  for (const tensor of object.module?.parameters.values() ?? []) if (tensor) parameters.add(tensor);
+  for (const [name, child] of object.module?.modules ?? []) {
+    if (!child || seen.has(child)) continue;
+    const below = describe(child, join(path, name), root, seen);
+    children.push(below.info);
+    for (const tensor of below.parameters) parameters.add(tensor);
+  }
+  const info: ModuleInfo = {
+    path,
+    kind: object.type.name,
+    place: path === "" ? root : (object.place ?? root),
+    builtin: object.type.builtin !== undefined,
+    ...featuresOf(object),
+    parameters: countOf(parameters),
+    children,
+  };
+  return { info, parameters };
+}
+
+function countOf(parameters: ReadonlySet<PyTensor>): number | undefined {
+  let total = 0;
+  for (const { shape } of parameters) {
+    if (shape.some((d) => d === undefined)) return undefined;
+    total += sizeOf(shape as readonly number[]);
+  }
+  return total;
+}
+
+/** Names of the constructor arguments that are a layer's inputs and outputs, for the kinds that have both. */
+const FEATURES: readonly (readonly [input: string, output: string])[] = [
+  ["in_features", "out_features"],
+  ["num_embeddings", "embedding_dim"],
+];
+
+function featuresOf(object: PyObject): Pick<ModuleInfo, "inFeatures" | "outFeatures" | "bias"> {
+  const { module } = object;
+  if (!module) return {};
+  const names = FEATURES.find(([input]) => Object.hasOwn(module.options, input));
+  if (!names) return {};
+  const [inFeatures, outFeatures] = names.map((name) => known(module, name));
+  const hasBias = module.parameters.has("bias") ? { bias: module.parameters.get("bias") !== null } : {};
+  return {
+    ...(inFeatures !== undefined && { inFeatures }),
+    ...(outFeatures !== undefined && { outFeatures }),
+    ...hasBias,
+  };
+}
+
+function known(module: ModuleState, option: string): number | undefined {
+  const value = module.options[option];
+  return typeof value === "number" ? value : undefined;
+}
+
+/** Says once, at its layer, why a dimension is unknown. `told` holds the reasons that were given elsewhere. */
+export function reportUnknowns(ev: Evaluator, root: PyObject, told: Set<Value>): void {
+  for (const [path, object] of modulesOf(root)) {
+    for (const [option, value] of Object.entries(object.module?.options ?? {})) {
+      if (!(value instanceof Unknown) || told.has(value)) continue;
+      told.add(value);
+      ev.problem(`${option} of ${path || object.type.name} is unknown: ${value.reason}`, "information", object.place);
+    }
+  }
+}
