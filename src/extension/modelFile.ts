@@ -92,13 +92,14 @@ async function chooseClass(
   }
   if (models.length === 1) return models[0];
   const line = window.activeTextEditor?.document === document ? window.activeTextEditor.selection.active.line + 1 : 0;
-  const holds = ({ place }: ModelSummary) => place.line <= line && line <= place.endLine;
+  // The class the cursor is in comes first.
+  const nearest = models.findLast((model) => model.line <= line);
   const items = models.map((model) => ({
     label: model.class,
     description: `${model.layers.length} layers${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · line ${model.line}`,
     model,
   }));
-  items.sort((a, b) => Number(holds(b.model)) - Number(holds(a.model)));
+  items.sort((a, b) => Number(b.model === nearest) - Number(a.model === nearest));
   const picked = await window.showQuickPick(items, {
     title: "LoRA Lens",
     placeHolder: `Model class of ${name}`,

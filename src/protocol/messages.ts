@@ -27,7 +27,7 @@ export interface DocumentParams {
 export const SummaryRequest: RequestName<DocumentParams, FileSummary> = { method: "loraLens/summary" };
 
 export interface TargetsParams extends DocumentParams {
-  readonly class?: string;
+  readonly class: string;
   readonly rank: number;
 }
 export interface TargetChoice extends TargetSummary {

@@ -1,4 +1,5 @@
 import type { ComputeCommand, ComputeEvent, JobRequest } from "../protocol/jobs";
+import { listEngines } from "./engines/choose";
 import { runJob } from "./jobs/run";
 import { toJobError } from "./server/failure";
 import { ThrottledProgress } from "./server/progress";
@@ -42,7 +43,7 @@ async function run(job: JobRequest): Promise<ComputeEvent> {
 }
 
 async function engines(): Promise<ComputeEvent> {
-  return { type: "engines", engines: await engineSummaries() };
+  return { type: "engines", engines: await listEngines() };
 }
 
 async function finish(work: Promise<ComputeEvent>): Promise<void> {

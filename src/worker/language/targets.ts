@@ -4,13 +4,12 @@ import { layerCost } from "../lora/costs";
 import { isKnownLinear, type Reading } from "./layers";
 
 /** The layers of a model that LoRA can target, each with its cost at the rank. Throws a UserError when there are none. */
-export function targetChoices(reading: Reading, className: string | undefined, rank: number): TargetsResult {
+export function targetChoices(reading: Reading, className: string, rank: number): TargetsResult {
   const { models } = reading.summary;
-  const model = className === undefined ? models[0] : models.find((one) => one.class === className);
+  const model = models.find((one) => one.class === className);
   if (!model) {
     const found = models.map((one) => one.class).join(", ");
-    const what = className === undefined ? "no model class" : `no model class ${className}`;
-    throw new UserError(`${what} was found in the file${found ? `; it has ${found}` : ""}`);
+    throw new UserError(`no model class ${className} was found in the file${found ? `; it has ${found}` : ""}`);
   }
   const selected = new Set(reading.defaultTargets.get(model.class));
   const layers = model.layers.filter(isKnownLinear).map((layer) => ({

@@ -19,7 +19,7 @@ const ort = require(modulePath);
   const feeds = { [session.inputNames[0]]: new ort.Tensor("float32", Float32Array.of(1, 2), [2]) };
   const [result] = Object.values(await session.run(feeds));
   process.exitCode = result.data[1] === 3 ? 0 : 1;
-})().catch((error) => { process.stderr.write(String(error.message)); process.exitCode = 1; });
+})().catch((error) => { process.stdout.write(String(error.message)); process.exitCode = 1; });
 `;
 
 /**
@@ -46,10 +46,10 @@ function runScript(args: readonly string[]): Promise<string | undefined> {
       process.execPath,
       ["-e", SCRIPT, ...args],
       { env, timeout: PROBE_TIMEOUT_MS, windowsHide: true },
-      (error, _stdout, stderr) => {
+      (error, stdout, stderr) => {
         if (!error) resolve(undefined);
         else if (error.killed) resolve(`it did not answer within ${PROBE_TIMEOUT_MS / 1000} seconds`);
-        else resolve(stderr.trim().split("\n")[0] || `its process ended with ${error.signal ?? `code ${error.code}`}`);
+        else resolve(firstLine(stdout) || firstLine(stderr) || `its process ended with ${error.signal ?? `code ${error.code}`}`);
       },
     );
   });

@@ -41,10 +41,10 @@ export function batchedProduct(context: OpContext, a: Tf.Tensor, b: Tf.Tensor, n
   }
   const leading = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const stack = (x: Tf.Tensor) => {
-    const matrix = x.shape.slice(-2);
+    const [rows, columns] = x.shape.slice(-2) as [number, number];
     const alone = sizeOf(x.shape.slice(0, -2)) === 1;
-    const whole = alone ? x : broadcastTo(tf, x, [...leading, ...matrix]);
-    return tf.reshape(whole, [alone ? 1 : sizeOf(leading), ...matrix]) as Tf.Tensor3D;
+    const whole = alone ? x : broadcastTo(tf, x, [...leading, rows, columns]);
+    return tf.reshape(whole, [alone ? 1 : sizeOf(leading), rows, columns]);
   };
   return tf.reshape(multiply(context, stack(a), stack(b), transposeA, transposeB), [...node.shape]);
 }

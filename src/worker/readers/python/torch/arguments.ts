@@ -131,7 +131,10 @@ export function axesArg(args: BoundArgs, name: string, rank: number): number[] {
   if (!given(args, name)) return all(rank);
   const axes = intsOf(args[name], name).map((d) => axisOf(d, rank));
   if (new Set(axes).size !== axes.length) {
-    throw new PyError("RuntimeError", `dim ${axes.find((d, i) => axes.indexOf(d) !== i)} appears multiple times in the list of dims`);
+    throw new PyError(
+      "RuntimeError",
+      `dim ${axes.find((d, i) => axes.indexOf(d) !== i)} appears multiple times in the list of dims`,
+    );
   }
   if (rank === 0) return [];
   return axes.length === 0 ? all(rank) : axes;

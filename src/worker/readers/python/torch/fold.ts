@@ -105,7 +105,12 @@ function compute(node: Node, size: number, known: Map<Node, Values | undefined>)
   return undefined;
 }
 
-function pick(values: Values, from: readonly number[], to: readonly number[], source: (at: number[]) => number[]): Values {
+function pick(
+  values: Values,
+  from: readonly number[],
+  to: readonly number[],
+  source: (at: number[]) => number[],
+): Values {
   const strides = stridesOf(from);
   const steps = stridesOf(to);
   return Array.from({ length: to.reduce((n, d) => n * d, 1) }, (_, flat) => {
@@ -119,13 +124,21 @@ function spread(values: Values, from: readonly number[], to: readonly number[]):
   return pick(values, from, to, (at) => from.map((d, i) => (d === 1 ? 0 : at[i + lead]!)));
 }
 
-function reduce(values: Values, shape: readonly number[], axes: readonly number[], over: (values: Values) => number): Values {
+function reduce(
+  values: Values,
+  shape: readonly number[],
+  axes: readonly number[],
+  over: (values: Values) => number,
+): Values {
   const groups = new Map<number, number[]>();
   const strides = stridesOf(shape);
   const kept = shape.map((d, i) => (axes.includes(i) ? 1 : d));
   const keptStrides = stridesOf(kept);
   values.forEach((value, flat) => {
-    const group = shape.reduce((n, d, i) => (axes.includes(i) ? n : n + (Math.floor(flat / strides[i]!) % d) * keptStrides[i]!), 0);
+    const group = shape.reduce(
+      (n, d, i) => (axes.includes(i) ? n : n + (Math.floor(flat / strides[i]!) % d) * keptStrides[i]!),
+      0,
+    );
     const members = groups.get(group);
     if (members) members.push(value);
     else groups.set(group, [value]);
@@ -151,5 +164,11 @@ export function tensorScalar(tensor: PyTensor, runtime: Runtime): Value {
 }
 
 export function tensorTruthy(tensor: PyTensor, runtime: Runtime): boolean {
-  return single(tensor, runtime, "the branch depends on the tensor's values, which are not known while the model is traced") !== 0;
+  return (
+    single(
+      tensor,
+      runtime,
+      "the branch depends on the tensor's values, which are not known while the model is traced",
+    ) !== 0
+  );
 }

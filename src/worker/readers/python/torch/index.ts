@@ -9,7 +9,8 @@
  *   gives a `parameter` node of that path; before that, its initial value. Non-persistent buffers have no `stored`.
  * - Operators are named by their Python tokens. One operand: "-", "+", "~". Augmented ones ("+=") work in place.
  */
-export { recordDraws, type Draw } from "./draws";
+export { type Draw, recordDraws } from "./draws";
+export { tensorScalar, tensorTruthy } from "./fold";
 export { tensorIndex, tensorIterate, tensorLength, tensorSetIndex } from "./indexing";
 export { type InitialTensor, initialize } from "./initialize";
 export {
@@ -24,4 +25,3 @@ export {
 export { torchModules } from "./namespaces";
 export { tensorOperator } from "./operators";
 export { parameterClass, tensorAttribute, tensorClass, tensorIsInstance, tensorSetAttribute } from "./tensorClass";
-export { tensorScalar, tensorTruthy } from "./fold";

@@ -1,7 +1,18 @@
 import * as build from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import { broadcast, shapeText } from "../../../graph/shapes";
-import { EvaluationError, PyEllipsis, PyError, PyList, PySlice, PyTensor, PyTuple, type Runtime, Unknown, type Value } from "../values";
+import {
+  EvaluationError,
+  PyEllipsis,
+  PyError,
+  PyList,
+  PySlice,
+  PyTensor,
+  PyTuple,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../values";
 import { isNumber, numberOf, sequenceOf } from "./arguments";
 import { constant } from "./functions/creation";
 import { unbind } from "./functions/shape";
@@ -56,7 +67,11 @@ function range(part: Value, size: number, axis: number, runtime: Runtime): [numb
   if (typeof part === "number") {
     const i = part < 0 ? part + size : part;
     if (i < 0 || i >= size) {
-      throw new PyError("IndexError", `index ${part} is out of bounds for dimension ${axis} with size ${size}`, runtime.place);
+      throw new PyError(
+        "IndexError",
+        `index ${part} is out of bounds for dimension ${axis} with size ${size}`,
+        runtime.place,
+      );
     }
     return [i, i + 1, 1];
   }
@@ -82,7 +97,10 @@ function bound(value: Value, absent: number, runtime: Runtime): number {
   if (value === null) return absent;
   if (typeof value === "number") return value;
   if (value instanceof PyTensor && value.shape.length === 0) {
-    throw new EvaluationError("a slice whose bounds depend on a tensor's values is not supported: the shape would depend on data", runtime.place);
+    throw new EvaluationError(
+      "a slice whose bounds depend on a tensor's values is not supported: the shape would depend on data",
+      runtime.place,
+    );
   }
   throw new PyError("TypeError", "slice indices must be integers or None or have an __index__ method", runtime.place);
 }
@@ -92,7 +110,10 @@ function indexNode(part: PyTensor | PyList, size: number, runtime: Runtime): Nod
   if (part instanceof PyList) {
     const values = part.items.map((v) => {
       if (typeof v !== "number") {
-        throw new EvaluationError("a list index may hold whole numbers only; a mask's result has a shape that depends on its values", runtime.place);
+        throw new EvaluationError(
+          "a list index may hold whole numbers only; a mask's result has a shape that depends on its values",
+          runtime.place,
+        );
       }
       if (v < -size || v >= size) {
         throw new PyError("IndexError", `index ${v} is out of bounds for dimension with size ${size}`, runtime.place);
@@ -165,7 +186,11 @@ export function tensorIndex(tensor: PyTensor, key: Value, runtime: Runtime): Val
 /** x[key] = value, as a new value of the same tensor. */
 export function tensorSetIndex(tensor: PyTensor, key: Value, value: Value, runtime: Runtime): void {
   const unknown = firstUnknown([key, value]) ?? tensor.unknown;
-  if (unknown) throw new EvaluationError(`this assignment depends on a value that is unknown because ${unknown.reason}`, unknown.place ?? runtime.place);
+  if (unknown)
+    throw new EvaluationError(
+      `this assignment depends on a value that is unknown because ${unknown.reason}`,
+      unknown.place ?? runtime.place,
+    );
   guarded(runtime, () => {
     const x = nodeOf(tensor, runtime);
     let update: Node;
@@ -176,7 +201,10 @@ export function tensorSetIndex(tensor: PyTensor, key: Value, value: Value, runti
     const mask = items.length === 1 && items[0] instanceof PyTensor ? nodeOf(items[0], runtime) : undefined;
     if (mask?.dtype === "bool") {
       if (update.shape.length > 0) {
-        throw new EvaluationError("assigning a tensor through a boolean mask is not supported; a number is", runtime.place);
+        throw new EvaluationError(
+          "assigning a tensor through a boolean mask is not supported; a number is",
+          runtime.place,
+        );
       }
       const lanes = build.reshape(mask, [...mask.shape, ...x.shape.slice(mask.shape.length).map(() => 1)]);
       replaceValue(tensor, build.where(lanes, update, x), runtime);
@@ -216,8 +244,15 @@ function assign(x: Node, selection: Selection, update: Node, runtime: Runtime): 
         starts.map((s, i) => (i < axis ? s : i === axis ? a : 0)),
         starts.map((s, i) => (i < axis ? s + box[i]! : i === axis ? b : x.shape[i]!)),
       );
-    const parts = [from > 0 ? around(0, from) : undefined, result, to < x.shape[axis]! ? around(to, x.shape[axis]!) : undefined];
-    result = build.concat(parts.filter((p) => p !== undefined), axis);
+    const parts = [
+      from > 0 ? around(0, from) : undefined,
+      result,
+      to < x.shape[axis]! ? around(to, x.shape[axis]!) : undefined,
+    ];
+    result = build.concat(
+      parts.filter((p) => p !== undefined),
+      axis,
+    );
   }
   return result;
 }
@@ -236,5 +271,8 @@ export function tensorLength(tensor: PyTensor, runtime: Runtime): number {
   if (tensor.shape.length === 0) throw new PyError("TypeError", "len() of a 0-d tensor", runtime.place);
   const length = tensor.shape[0];
   if (length !== undefined) return length;
-  throw new EvaluationError(`the tensor's length is unknown because ${reasonOf(tensor).reason}; its shape is ${shapeText(tensor.shape.map((d) => d ?? -1))}`, runtime.place);
+  throw new EvaluationError(
+    `the tensor's length is unknown because ${reasonOf(tensor).reason}; its shape is ${shapeText(tensor.shape.map((d) => d ?? -1))}`,
+    runtime.place,
+  );
 }

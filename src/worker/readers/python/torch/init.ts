@@ -13,7 +13,11 @@ import { nodeOf, randomNode, replaceValue } from "./tensor";
 
 export const initFunctions = new Map<string, PyNative>();
 
-function initializer(name: string, signature: string, body: (tensor: PyTensor, args: BoundArgs, runtime: Runtime) => void): void {
+function initializer(
+  name: string,
+  signature: string,
+  body: (tensor: PyTensor, args: BoundArgs, runtime: Runtime) => void,
+): void {
   const full = signature ? `tensor, ${signature}` : "tensor";
   const entry = native(name, full, (args, runtime) => {
     const tensor = tensorArg(args, "tensor");
@@ -113,7 +117,10 @@ initializer("kaiming_uniform_", KAIMING, (t, args, runtime) => {
 });
 initializer("kaiming_normal_", KAIMING, (t, args, runtime) => redraw(t, normal(0, kaimingStd(t, args)), runtime));
 initializer("trunc_normal_", "mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None", (t, args, runtime) => {
-  runtime.problem("trunc_normal_: initial values are drawn from the normal distribution without the cut", "information");
+  runtime.problem(
+    "trunc_normal_: initial values are drawn from the normal distribution without the cut",
+    "information",
+  );
   redraw(t, normal(numberArg(args, "mean"), numberArg(args, "std")), runtime);
 });
 initializer("orthogonal_", "gain=1, generator=None", (t, args, runtime) => {

@@ -1,5 +1,5 @@
-import { allocate, sizeOf, type Tensor } from "../../../formats/tensor";
 import type { DType } from "../../../formats/dtype";
+import { allocate, sizeOf, type Tensor } from "../../../formats/tensor";
 import type { StoredTensor } from "../values";
 import type { Draw } from "./draws";
 import { Generator } from "./generator";
@@ -26,7 +26,11 @@ export interface InitialTensor {
  * construction gives them. Tensors with a graph initializer are left out: an engine computes them.
  * `draws` is the log of the construction (`recordDraws`). float16 and bfloat16 tensors come as float32.
  */
-export function initialize(tensors: Iterable<InitialTensor>, draws: readonly Draw[], seed: number): Map<string, Tensor> {
+export function initialize(
+  tensors: Iterable<InitialTensor>,
+  draws: readonly Draw[],
+  seed: number,
+): Map<string, Tensor> {
   const generator = new Generator(seed);
   const wanted = new Map<number, InitialTensor[]>();
   const result = new Map<string, Tensor>();

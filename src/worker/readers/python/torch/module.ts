@@ -1,19 +1,6 @@
-import {
-  EvaluationError,
-  PyClass,
-  PyError,
-  PyFloat,
-  PyFunction,
-  type ModuleState,
-  PyNative,
-  PyObject,
-  PyTensor,
-  type Runtime,
-  Unknown,
-  type Value,
-} from "../values";
 import { typeName } from "../types";
-import { bufferRequest } from "./parameter";
+import { type ModuleState, PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";
+import { bufferRequest, storeBuffer } from "./parameter";
 
 /** torch.nn.Module's attribute rules: assigning a Parameter or Module registers it. */
 
@@ -133,7 +120,12 @@ export function stateOf(object: PyObject, runtime: Runtime): ModuleState {
   );
 }
 
-function forget(object: PyObject, state: ModuleState, name: string, keep: ReadonlyMap<string, unknown> | undefined): void {
+function forget(
+  object: PyObject,
+  state: ModuleState,
+  name: string,
+  keep: ReadonlyMap<string, unknown> | undefined,
+): void {
   object.attributes.delete(name);
   for (const map of [state.parameters, state.buffers, state.modules]) if (map !== keep) map.delete(name);
 }

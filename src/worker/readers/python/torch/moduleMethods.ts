@@ -1,3 +1,4 @@
+import { typeName } from "../types";
 import {
   type BoundArgs,
   PyError,
@@ -9,7 +10,6 @@ import {
   Unknown,
   type Value,
 } from "../values";
-import { typeName } from "../types";
 import { given, stringArg, tuple } from "./arguments";
 import { isModule, moduleClass, newModuleState, stateOf } from "./module";
 import { storeBuffer } from "./parameter";
@@ -22,7 +22,11 @@ function selfOf(args: BoundArgs): PyObject {
   throw new PyError("TypeError", `a method of Module was called with ${typeName(self ?? null)} as self`);
 }
 
-export function method(name: string, parameters: string, body: (self: PyObject, args: BoundArgs, runtime: Runtime) => Value): void {
+export function method(
+  name: string,
+  parameters: string,
+  body: (self: PyObject, args: BoundArgs, runtime: Runtime) => Value,
+): void {
   moduleClass.members.set(name, moduleMethod(name, parameters, body));
 }
 
@@ -32,13 +36,20 @@ export function moduleMethod(
   parameters: string,
   body: (self: PyObject, args: BoundArgs, runtime: Runtime) => Value,
 ): PyNative {
-  return new PyNative(name, parameters ? `self, ${parameters}` : "self", (args, runtime) => body(selfOf(args), args, runtime));
+  return new PyNative(name, parameters ? `self, ${parameters}` : "self", (args, runtime) =>
+    body(selfOf(args), args, runtime),
+  );
 }
 
 const join = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
 
 /** Modules by path, parents first, each once, as Module.named_modules gives them. */
-export function* namedModules(root: PyObject, runtime: Runtime, prefix = "", seen = new Set<PyObject>()): Generator<[string, PyObject]> {
+export function* namedModules(
+  root: PyObject,
+  runtime: Runtime,
+  prefix = "",
+  seen = new Set<PyObject>(),
+): Generator<[string, PyObject]> {
   if (seen.has(root)) return;
   seen.add(root);
   yield [prefix, root];
@@ -47,7 +58,13 @@ export function* namedModules(root: PyObject, runtime: Runtime, prefix = "", see
   }
 }
 
-function namedTensors(self: PyObject, kind: "parameters" | "buffers", recurse: boolean, runtime: Runtime, prefix = ""): [string, PyTensor][] {
+function namedTensors(
+  self: PyObject,
+  kind: "parameters" | "buffers",
+  recurse: boolean,
+  runtime: Runtime,
+  prefix = "",
+): [string, PyTensor][] {
   const seen = new Set<PyTensor>();
   const found: [string, PyTensor][] = [];
   const modules: Iterable<[string, PyObject]> = recurse ? namedModules(self, runtime, prefix) : [[prefix, self]];
@@ -66,7 +83,8 @@ function namedTensors(self: PyObject, kind: "parameters" | "buffers", recurse: b
 
 const pairs = (items: Iterable<readonly [string, Value]>): PyGenerator =>
   new PyGenerator([...items].map(([name, value]) => tuple([name, value])));
-const values = (items: Iterable<readonly [string, Value]>): PyGenerator => new PyGenerator([...items].map(([, value]) => value));
+const values = (items: Iterable<readonly [string, Value]>): PyGenerator =>
+  new PyGenerator([...items].map(([, value]) => value));
 
 function children(self: PyObject, runtime: Runtime): [string, PyObject][] {
   const seen = new Set<PyObject>();
@@ -91,11 +109,15 @@ method("forward", "*args, **kwargs", (self, _args, runtime) => {
     runtime.place,
   );
 });
-method("parameters", "recurse=True", (self, args, runtime) => values(namedTensors(self, "parameters", recurseOf(args, runtime), runtime)));
+method("parameters", "recurse=True", (self, args, runtime) =>
+  values(namedTensors(self, "parameters", recurseOf(args, runtime), runtime)),
+);
 method("named_parameters", "prefix='', recurse=True, remove_duplicate=True", (self, args, runtime) =>
   pairs(namedTensors(self, "parameters", recurseOf(args, runtime), runtime, prefixOf(args))),
 );
-method("buffers", "recurse=True", (self, args, runtime) => values(namedTensors(self, "buffers", recurseOf(args, runtime), runtime)));
+method("buffers", "recurse=True", (self, args, runtime) =>
+  values(namedTensors(self, "buffers", recurseOf(args, runtime), runtime)),
+);
 method("named_buffers", "prefix='', recurse=True, remove_duplicate=True", (self, args, runtime) =>
   pairs(namedTensors(self, "buffers", recurseOf(args, runtime), runtime, prefixOf(args))),
 );
@@ -191,11 +213,27 @@ method("requires_grad_", "requires_grad=True", (self, args, runtime) => {
   return self;
 });
 // The device and the working precision are the engine's choice here, not the source's.
-for (const name of ["to", "cuda", "cpu", "xpu", "half", "float", "double", "bfloat16", "type", "share_memory", "compile"]) {
+for (const name of [
+  "to",
+  "cuda",
+  "cpu",
+  "xpu",
+  "half",
+  "float",
+  "double",
+  "bfloat16",
+  "type",
+  "share_memory",
+  "compile",
+]) {
   method(name, "*args, **kwargs", (self) => self);
 }
 method("zero_grad", "set_to_none=True", () => null);
-method("state_dict", "*args, **kwargs", () => new Unknown("the state dict's values are not read while the model is traced"));
+method(
+  "state_dict",
+  "*args, **kwargs",
+  () => new Unknown("the state dict's values are not read while the model is traced"),
+);
 method("load_state_dict", "state_dict, strict=True, assign=False", () => null);
 method("get_submodule", "target", (self, args, runtime) => submodule(self, stringArg(args, "target"), runtime));
 method("get_parameter", "target", (self, args, runtime) => {

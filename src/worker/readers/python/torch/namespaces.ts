@@ -1,27 +1,31 @@
-import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { builtinClass } from "../types";
+import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import "./functions";
-import { EPSILON } from "./functions/neural";
 import { LARGEST } from "./functions/elementwise";
+import { EPSILON } from "./functions/neural";
 import { norm } from "./functions/reductions";
 import { initFunctions } from "./init";
 import "./layers";
 import { layerClasses } from "./layers/layer";
 import { moduleClass } from "./module";
 import "./moduleMethods";
+import { axesArg, boolArg, isNumber, numberOf } from "./arguments";
 import { native } from "./native";
 import { bufferClass } from "./parameter";
 import { define, functionalFunctions, nodeArg, torchFunctions } from "./table";
 import { wrap } from "./tensor";
 import { cpuDevice, parameterClass, tensorClass } from "./tensorClass";
-import { axesArg, boolArg, isNumber, numberOf } from "./arguments";
 
 /** The importable modules of torch, by dotted name. */
 
 /** Functions that keep what they are given: torch.compile, torch.jit.script, autocast and no_grad as decorators. */
 const identity = (name: string): PyNative =>
-  new PyNative(name, "obj=None, *args, **kwargs", (args) => args.obj ?? new PyNative(name, "obj", (inner) => inner.obj ?? null));
+  new PyNative(
+    name,
+    "obj=None, *args, **kwargs",
+    (args) => args.obj ?? new PyNative(name, "obj", (inner) => inner.obj ?? null),
+  );
 
 /** A context manager without effect, also usable as a decorator: `with torch.no_grad()`, `@torch.no_grad()`. */
 function transparent(name: string): PyNative {
@@ -40,11 +44,23 @@ function finfo(dtype: Value | undefined): Value {
   const name = dtype instanceof PyDType ? dtype.dtype : "float32";
   const [largest, eps] = [LARGEST[name], EPSILON[name]];
   if (largest === undefined || eps === undefined) {
-    throw new PyError("TypeError", `torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.${name}'`);
+    throw new PyError(
+      "TypeError",
+      `torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.${name}'`,
+    );
   }
   const tiny: Record<string, number> = { float16: 2 ** -14, float64: 2 ** -1022 };
-  const members = { max: largest, min: -largest, eps, tiny: tiny[name] ?? 2 ** -126, smallest_normal: tiny[name] ?? 2 ** -126 };
-  return new PyNamespace("torch.finfo", new Map<string, Value>(Object.entries(members).map(([k, v]) => [k, new PyFloat(v)])));
+  const members = {
+    max: largest,
+    min: -largest,
+    eps,
+    tiny: tiny[name] ?? 2 ** -126,
+    smallest_normal: tiny[name] ?? 2 ** -126,
+  };
+  return new PyNamespace(
+    "torch.finfo",
+    new Map<string, Value>(Object.entries(members).map(([k, v]) => [k, new PyFloat(v)])),
+  );
 }
 
 function iinfo(dtype: Value | undefined): Value {
@@ -52,8 +68,15 @@ function iinfo(dtype: Value | undefined): Value {
   const name = dtype instanceof PyDType ? dtype.dtype : "";
   const width = bits[name];
   const [low, high] = name === "uint8" ? [0, 255] : [-(2 ** ((width ?? 1) - 1)), 2 ** ((width ?? 1) - 1) - 1];
-  if (width === undefined && name !== "uint8") throw new PyError("TypeError", "torch.iinfo() requires an integer input type");
-  return new PyNamespace("torch.iinfo", new Map<string, Value>([["min", low], ["max", high]]));
+  if (width === undefined && name !== "uint8")
+    throw new PyError("TypeError", "torch.iinfo() requires an integer input type");
+  return new PyNamespace(
+    "torch.iinfo",
+    new Map<string, Value>([
+      ["min", low],
+      ["max", high],
+    ]),
+  );
 }
 
 define(["F"], "multi_head_attention_forward", "*args, **kwargs", () => {
@@ -81,11 +104,16 @@ function makeModules(): Map<string, PyNamespace> {
   ];
   const functional = namespace("torch.nn.functional", functionalFunctions);
   const init = namespace("torch.nn.init", initFunctions);
-  const parameter = namespace("torch.nn.parameter", [["Parameter", parameterClass], ["Buffer", bufferClass]]);
+  const parameter = namespace("torch.nn.parameter", [
+    ["Parameter", parameterClass],
+    ["Buffer", bufferClass],
+  ]);
   const layerModules = namespace("torch.nn.modules", classes);
   const clip = new PyNative("clip_grad_norm_", "parameters, max_norm, *args, **kwargs", () => null);
-  const weightNorm = new PyNative("weight_norm", "module, *args, **kwargs", (_args, runtime) =>
-    new Unknown("weight normalization is not supported", runtime.place),
+  const weightNorm = new PyNative(
+    "weight_norm",
+    "module, *args, **kwargs",
+    (_args, runtime) => new Unknown("weight normalization is not supported", runtime.place),
   );
   const rnn = namespace("torch.nn.utils.rnn", []);
   const utils = namespace("torch.nn.utils", [
@@ -107,7 +135,10 @@ function makeModules(): Map<string, PyNamespace> {
     ["norm", vectorNorm("norm")],
     ["vector_norm", vectorNorm("vector_norm")],
   ]);
-  const jit = namespace("torch.jit", ["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const));
+  const jit = namespace(
+    "torch.jit",
+    ["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const),
+  );
   const cuda = namespace("torch.cuda", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
@@ -144,7 +175,10 @@ function makeModules(): Map<string, PyNamespace> {
     ["backends", backends],
     ["special", special],
     ["Tensor", tensorClass],
-    ["Size", new PyNative("Size", "sizes=()", (args, runtime) => new PyTuple([...runtime.iterate(args.sizes ?? null)]))],
+    [
+      "Size",
+      new PyNative("Size", "sizes=()", (args, runtime) => new PyTuple([...runtime.iterate(args.sizes ?? null)])),
+    ],
     ["device", new PyNative("device", "type=None, index=None", () => cpuDevice)],
     ["compile", identity("compile")],
     ["no_grad", transparent("no_grad")],
@@ -162,7 +196,23 @@ function makeModules(): Map<string, PyNamespace> {
     ["contiguous_format", "torch.contiguous_format"],
     ["__version__", "2.13.0"],
   ]);
-  const all = [torch, nn, functional, init, parameter, layerModules, utils, rnn, linalg, jit, cuda, torchUtils, checkpoint, backends, special];
+  const all = [
+    torch,
+    nn,
+    functional,
+    init,
+    parameter,
+    layerModules,
+    utils,
+    rnn,
+    linalg,
+    jit,
+    cuda,
+    torchUtils,
+    checkpoint,
+    backends,
+    special,
+  ];
   return new Map(all.map((m) => [m.name, m]));
 }
 

@@ -1,5 +1,5 @@
-import { PyError, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { typeName } from "../types";
+import { PyError, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { isNumber } from "./arguments";
 import { arithmetic, type BinaryOp, type Operands } from "./functions/arithmetic";
 import { affine } from "./functions/elementwise";

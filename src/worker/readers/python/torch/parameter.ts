@@ -1,9 +1,9 @@
-import { sizeOf } from "../../../formats/tensor";
 import { isFloating } from "../../../formats/dtype";
+import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import type { Dim, Initializer } from "../../model";
-import { PyClass, PyError, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { typeName } from "../types";
+import { PyClass, PyError, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { draw } from "./draws";
 import { randomNode, store, unknownTensor } from "./tensor";
 

@@ -45,7 +45,9 @@ export function defineWithInPlace(
 
 export function inPlace(name: string, signature: string, body: (args: BoundArgs, runtime: Runtime) => Node): void {
   const first = signature.split(",")[0]!.trim();
-  define(["tensor"], `${name}_`, signature, (args, runtime) => replaceChecked(tensorArg(args, first), body(args, runtime), runtime));
+  define(["tensor"], `${name}_`, signature, (args, runtime) =>
+    replaceChecked(tensorArg(args, first), body(args, runtime), runtime),
+  );
 }
 
 /** In-place results keep the tensor's shape and dtype, or PyTorch refuses. */

@@ -71,7 +71,11 @@ function isRandom(node: Node): boolean {
 }
 
 /** A placeholder for numbers that are drawn when the model is initialized. */
-export function randomTensor(initializer: RandomValue["initializer"], shape: readonly number[], dtype: DType): PyTensor {
+export function randomTensor(
+  initializer: RandomValue["initializer"],
+  shape: readonly number[],
+  dtype: DType,
+): PyTensor {
   return wrap(randomNode(draw(initializer, sizeOf(shape)), shape, dtype));
 }
 
@@ -102,7 +106,8 @@ export function store(tensor: PyTensor, buffer: boolean, runtime: Runtime | unde
 
 function initializerOf(node: Node | undefined): StoredTensor["initializer"] {
   if (!node) return { kind: "constant", value: 0 };
-  if (is(node, "constant") && node.attrs.data.length === 1) return { kind: "constant", value: Number(node.attrs.data[0]) };
+  if (is(node, "constant") && node.attrs.data.length === 1)
+    return { kind: "constant", value: Number(node.attrs.data[0]) };
   return { kind: "graph", graph: new Graph("initial value", [], new Map([["value", node]])) };
 }
 

@@ -3,7 +3,22 @@ import { isFloating } from "../../../formats/dtype";
 import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import { builtinClass, typeName } from "../types";
-import { type BoundArgs, EvaluationError, type PyClass, PyBound, PyDType, PyError, PyList, PyNamespace, PyNative, PyTensor, PyTuple, type Runtime, Unknown, type Value } from "../values";
+import {
+  type BoundArgs,
+  EvaluationError,
+  PyBound,
+  type PyClass,
+  PyDType,
+  PyError,
+  PyList,
+  PyNamespace,
+  PyNative,
+  PyTensor,
+  PyTuple,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../values";
 import { axisOf, given, intArg, sequenceOf, tensorArg } from "./arguments";
 import { dtypeFrom, dtypeObject } from "./dtypes";
 import { fold, tensorScalar } from "./fold";
@@ -35,7 +50,13 @@ export function tensorIsInstance(tensor: PyTensor, type: PyClass): boolean {
   return type === tensorClass || type.name === "object";
 }
 
-export const cpuDevice = new PyNamespace("torch.device", new Map<string, Value>([["type", "cpu"], ["index", null]]));
+export const cpuDevice = new PyNamespace(
+  "torch.device",
+  new Map<string, Value>([
+    ["type", "cpu"],
+    ["index", null],
+  ]),
+);
 
 function shapeTuple(tensor: PyTensor): PyTuple {
   return new PyTuple(tensor.shape.map((d) => d ?? reasonOf(tensor)));
@@ -72,7 +93,13 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
       return guarded(runtime, () => {
         const x = nodeOf(tensor, runtime);
         const rank = x.shape.length;
-        if (name === "T" || name === "H") return wrap(build.transpose(x, x.shape.map((_, i) => rank - 1 - i)));
+        if (name === "T" || name === "H")
+          return wrap(
+            build.transpose(
+              x,
+              x.shape.map((_, i) => rank - 1 - i),
+            ),
+          );
         return wrap(swapAxes(x, rank - 2, rank - 1));
       });
   }
@@ -93,8 +120,11 @@ export function tensorSetAttribute(tensor: PyTensor, name: string, value: Value,
   return name === "grad";
 }
 
-const method = (names: string | string[], signature: string, body: (args: BoundArgs, runtime: Runtime) => Value): void =>
-  define(["tensor"], names, signature, body);
+const method = (
+  names: string | string[],
+  signature: string,
+  body: (args: BoundArgs, runtime: Runtime) => Value,
+): void => define(["tensor"], names, signature, body);
 
 method("size", "input, dim=None", (args) => {
   const tensor = tensorArg(args, "input");
@@ -163,7 +193,10 @@ method("tolist", "input", (args, runtime) => {
   const node = nodeArg(args, "input", runtime);
   const values = fold(node);
   if (!values) {
-    throw new EvaluationError("tolist() needs the tensor's values, which are not known while the model is traced", runtime.place);
+    throw new EvaluationError(
+      "tolist() needs the tensor's values, which are not known while the model is traced",
+      runtime.place,
+    );
   }
   const element = (i: number): Value => tensorScalar(wrap(build.full(values[i]!, [], node.dtype)), runtime);
   const nest = (axis: number, offset: number, size: number): Value => {
@@ -173,11 +206,18 @@ method("tolist", "input", (args, runtime) => {
   };
   return nest(0, 0, values.length);
 });
-method("numpy", "input, *args, **kwargs", (_args, runtime) => new Unknown("NumPy arrays are not evaluated", runtime.place));
+method(
+  "numpy",
+  "input, *args, **kwargs",
+  (_args, runtime) => new Unknown("NumPy arrays are not evaluated", runtime.place),
+);
 method("backward", "input, *args, **kwargs", () => null);
 method("fill_", "input, value", (args, runtime) => {
   const tensor = tensorArg(args, "input");
-  const value = tensorScalar(args.value instanceof PyTensor ? args.value : wrap(build.scalar(numberValue(args.value), tensor.dtype)), runtime);
+  const value = tensorScalar(
+    args.value instanceof PyTensor ? args.value : wrap(build.scalar(numberValue(args.value), tensor.dtype)),
+    runtime,
+  );
   const shape = tensor.shape.map((d) => d ?? -1);
   if (tensor.unknown) {
     if (tensor.stored) tensor.stored.initializer = { kind: "constant", value: numberValue(value) };
@@ -185,7 +225,9 @@ method("fill_", "input, value", (args, runtime) => {
   }
   return replaceValue(tensor, build.full(numberValue(value), shape, tensor.dtype), runtime);
 });
-method("zero_", "input", (args, runtime) => tensorMethods.get("fill_")!.body({ input: args.input ?? null, value: 0 }, runtime));
+method("zero_", "input", (args, runtime) =>
+  tensorMethods.get("fill_")!.body({ input: args.input ?? null, value: 0 }, runtime),
+);
 
 function numberValue(value: Value | undefined): number {
   if (typeof value === "number") return value;

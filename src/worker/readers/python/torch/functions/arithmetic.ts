@@ -18,9 +18,24 @@ function describe(value: Operands, runtime: Runtime | undefined): { node?: Node;
 }
 
 export type BinaryOp =
-  | "add" | "sub" | "mul" | "div" | "floorDivide" | "remainder" | "pow" | "maximum" | "minimum"
-  | "equal" | "notEqual" | "less" | "lessEqual" | "greater" | "greaterEqual"
-  | "and" | "or" | "xor";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "floorDivide"
+  | "remainder"
+  | "pow"
+  | "maximum"
+  | "minimum"
+  | "equal"
+  | "notEqual"
+  | "less"
+  | "lessEqual"
+  | "greater"
+  | "greaterEqual"
+  | "and"
+  | "or"
+  | "xor";
 
 /** Operands as nodes of their common dtype. */
 export function promoted(values: readonly Operands[], runtime?: Runtime, floating = false): Node[] {

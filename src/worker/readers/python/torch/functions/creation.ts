@@ -1,9 +1,19 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
-import { type TensorData, allocate } from "../../../../formats/tensor";
+import { allocate, type TensorData } from "../../../../formats/tensor";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Dim } from "../../../model";
-import { type BoundArgs, EvaluationError, PyError, PyFloat, PyTensor, type Runtime, Unknown, type Value } from "../../values";
+import { typeName } from "../../types";
+import {
+  type BoundArgs,
+  EvaluationError,
+  PyError,
+  PyFloat,
+  PyTensor,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../../values";
 import {
   given,
   intArg,
@@ -18,9 +28,8 @@ import {
   varValues,
 } from "../arguments";
 import type { RandomValue } from "../draws";
-import { typeName } from "../../types";
-import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
 import { define, nodeArg } from "../table";
+import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
 import { stackNodes } from "./shape";
 
 /** Tensors made from numbers. */
@@ -36,14 +45,25 @@ function sizes(values: readonly Value[], what: string): (number | Unknown)[] {
       if (v < 0) throw new PyError("RuntimeError", `Trying to create tensor with negative dimension ${v}`);
       return v;
     }
-    throw new PyError("TypeError", `${what}(): argument 'size' must be tuple of ints, but found element of type ${typeName(v)}`);
+    throw new PyError(
+      "TypeError",
+      `${what}(): argument 'size' must be tuple of ints, but found element of type ${typeName(v)}`,
+    );
   });
 }
 
-function sized(dims: readonly (number | Unknown)[], dtype: DType, make: (shape: number[]) => Node | PyTensor): PyTensor {
+function sized(
+  dims: readonly (number | Unknown)[],
+  dtype: DType,
+  make: (shape: number[]) => Node | PyTensor,
+): PyTensor {
   const unknown = dims.find((d) => d instanceof Unknown);
   if (unknown instanceof Unknown) {
-    return unknownTensor(dims.map((d): Dim => (d instanceof Unknown ? undefined : d)), dtype, unknown);
+    return unknownTensor(
+      dims.map((d): Dim => (d instanceof Unknown ? undefined : d)),
+      dtype,
+      unknown,
+    );
   }
   const made = make(dims as number[]);
   return made instanceof PyTensor ? made : wrap(made);
@@ -66,7 +86,10 @@ for (const [name, value] of [
     (args) => {
       const listed = given(args, "size") ? varValues(args, "size") : [];
       const dtype = optionalDType(args) ?? "float32";
-      return withGradient(sized(sizes(listed, name), dtype, (shape) => build.full(value, shape, dtype)), args);
+      return withGradient(
+        sized(sizes(listed, name), dtype, (shape) => build.full(value, shape, dtype)),
+        args,
+      );
     },
     { takesUnknown: true },
   );
@@ -89,10 +112,16 @@ function full(args: BoundArgs, dtype: DType | undefined): PyTensor {
   const listed = sequenceOf(args.size) ?? [args.size ?? null];
   return sized(sizes(listed, "full"), type, (shape) => build.full(numberOf(value), shape, type));
 }
-define(["torch"], "full", `size, fill_value, ${OPTIONS}`, (args) => {
-  if (args.fill_value instanceof Unknown) return args.fill_value;
-  return withGradient(full(args, optionalDType(args)), args);
-}, { takesUnknown: true });
+define(
+  ["torch"],
+  "full",
+  `size, fill_value, ${OPTIONS}`,
+  (args) => {
+    if (args.fill_value instanceof Unknown) return args.fill_value;
+    return withGradient(full(args, optionalDType(args)), args);
+  },
+  { takesUnknown: true },
+);
 define(["tensor"], "new_full", "input, size, fill_value, *, dtype=None, device=None, requires_grad=False", (args) =>
   full(args, optionalDType(args) ?? tensorArg(args, "input").dtype),
 );
@@ -162,10 +191,20 @@ function fromData(data: Value, dtype: DType | undefined, runtime: Runtime): Node
   if (leaves.some((v) => v instanceof PyTensor)) {
     const nodes = leaves.map((v) => fromData(v, undefined, runtime));
     const common = dtype ?? nodes.map((n) => n.dtype).reduce(promote);
-    return build.reshape(stackNodes(nodes.map((n) => build.reshape(build.cast(n, common), [])), 0), shape);
+    return build.reshape(
+      stackNodes(
+        nodes.map((n) => build.reshape(build.cast(n, common), [])),
+        0,
+      ),
+      shape,
+    );
   }
   const inferred = leaves.length === 0 ? "float32" : leaves.map((v) => numberDType(v as number)).reduce(promote);
-  return constant(leaves.map((v) => numberOf(v as number)), shape, dtype ?? inferred);
+  return constant(
+    leaves.map((v) => numberOf(v as number)),
+    shape,
+    dtype ?? inferred,
+  );
 }
 
 function collect(value: Value, shape: readonly number[], depth: number, leaves: Value[]): void {
@@ -186,8 +225,11 @@ function collect(value: Value, shape: readonly number[], depth: number, leaves: 
   }
   for (const item of items) collect(item, shape, depth + 1, leaves);
 }
-define(["torch"], ["tensor", "as_tensor", "asarray"], "data, dtype=None, device=None, requires_grad=False, pin_memory=False", (args, runtime) =>
-  withGradient(wrap(fromData(args.data ?? null, optionalDType(args), runtime)), args),
+define(
+  ["torch"],
+  ["tensor", "as_tensor", "asarray"],
+  "data, dtype=None, device=None, requires_grad=False, pin_memory=False",
+  (args, runtime) => withGradient(wrap(fromData(args.data ?? null, optionalDType(args), runtime)), args),
 );
 for (const [name, dtype] of [
   ["FloatTensor", "float32"],
@@ -202,7 +244,12 @@ define(["tensor"], "new_tensor", "input, data, *, dtype=None, device=None, requi
 // Random numbers
 
 /** Random values exist in the construction of a model only: the graph of `forward` is the same at every run. */
-export function random(initializer: RandomValue["initializer"], dims: readonly (number | Unknown)[], dtype: DType, runtime: Runtime): PyTensor {
+export function random(
+  initializer: RandomValue["initializer"],
+  dims: readonly (number | Unknown)[],
+  dtype: DType,
+  runtime: Runtime,
+): PyTensor {
   if (runtime.tracing) {
     throw new EvaluationError(
       "random tensors inside forward are not supported yet: pass them as inputs, or use nn.Dropout for random masks",
@@ -223,7 +270,12 @@ for (const [name, initializer] of [
     name,
     `*size, generator=None, ${OPTIONS.slice(3)}`,
     (args, runtime) => {
-      const tensor = random(initializer, sizes(varValues(args, "size"), name), optionalDType(args) ?? "float32", runtime);
+      const tensor = random(
+        initializer,
+        sizes(varValues(args, "size"), name),
+        optionalDType(args) ?? "float32",
+        runtime,
+      );
       return withGradient(tensor, args);
     },
     { takesUnknown: true },
@@ -239,13 +291,18 @@ define(["torch"], "normal", "mean, std=1.0, size=None, *, generator=None", (args
 });
 define(["torch"], ["randint", "randperm", "bernoulli", "multinomial"], "*args, **kwargs", (_args, runtime) => {
   if (runtime.tracing) {
-    throw new EvaluationError("random tensors inside forward are not supported yet: pass them as inputs", runtime.place);
+    throw new EvaluationError(
+      "random tensors inside forward are not supported yet: pass them as inputs",
+      runtime.place,
+    );
   }
   return new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
 });
 define(["torch"], "is_tensor", "obj", (args) => args.obj instanceof PyTensor, { takesUnknown: true });
 define(["torch"], "is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
-define(["torch"], "numel", "input", (args, runtime) => nodeArg(args, "input", runtime).shape.reduce((n, d) => n * d, 1));
+define(["torch"], "numel", "input", (args, runtime) =>
+  nodeArg(args, "input", runtime).shape.reduce((n, d) => n * d, 1),
+);
 define(["torch"], "meshgrid", "*tensors, indexing='ij'", (args, runtime) => {
   const nodes = varValues(args, "tensors").map((v) => nodeOf(v as PyTensor, runtime));
   const swapped = args.indexing === "xy" && nodes.length > 1;
@@ -255,7 +312,22 @@ define(["torch"], "meshgrid", "*tensors, indexing='ij'", (args, runtime) => {
 });
 function meshTuple(nodes: readonly Node[], order: readonly Node[], shape: readonly number[]): Value {
   return tuple(
-    nodes.map((n) => wrap(build.expand(build.reshape(n, order.map((o) => (o === n ? n.shape[0]! : 1))), shape))),
+    nodes.map((n) =>
+      wrap(
+        build.expand(
+          build.reshape(
+            n,
+            order.map((o) => (o === n ? n.shape[0]! : 1)),
+          ),
+          shape,
+        ),
+      ),
+    ),
   );
 }
-define(["torch"], ["manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads"], "*args, **kwargs", () => null);
+define(
+  ["torch"],
+  ["manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads"],
+  "*args, **kwargs",
+  () => null,
+);

@@ -45,14 +45,20 @@ export function einsum(equation: string, operands: readonly Node[]): Node {
       const size = common[i]!.shape[axis]!;
       const known = sizes.get(label) ?? 1;
       if (known !== size && known !== 1 && size !== 1) {
-        throw new PyError("RuntimeError", `einsum(): subscript ${label} has size ${size} for operand ${i} which does not broadcast with previously seen size ${known}`);
+        throw new PyError(
+          "RuntimeError",
+          `einsum(): subscript ${label} has size ${size} for operand ${i} which does not broadcast with previously seen size ${known}`,
+        );
       }
       sizes.set(label, Math.max(known, size));
     });
   });
   for (const label of output) {
     if (!sizes.has(label)) {
-      throw new PyError("RuntimeError", `einsum(): output subscript ${label} does not appear in the equation for any input operand`);
+      throw new PyError(
+        "RuntimeError",
+        `einsum(): output subscript ${label} does not appear in the equation for any input operand`,
+      );
     }
   }
   let [result, ...rest] = labelled.map((labels, i) => diagonal({ node: common[i]!, labels })) as [Term, ...Term[]];
@@ -85,7 +91,10 @@ function diagonal(term: Term): Term {
   const { node } = term;
   const size = node.shape[a]!;
   const lane = (axis: number): Node =>
-    build.reshape(build.arange(size, "int64"), node.shape.map((_, i) => (i === axis ? size : 1)));
+    build.reshape(
+      build.arange(size, "int64"),
+      node.shape.map((_, i) => (i === axis ? size : 1)),
+    );
   const kept = build.where(build.binary("equal", lane(a), lane(b)), node, build.scalar(0, node.dtype));
   return diagonal({ node: build.reduce("sum", kept, [b], false), labels: term.labels.filter((_, i) => i !== b) });
 }
@@ -96,7 +105,10 @@ function sumOut(term: Term, keep: ReadonlySet<string>): Term {
 }
 
 function arrange(term: Term, labels: readonly string[]): Node {
-  return build.transpose(term.node, labels.map((l) => term.labels.indexOf(l)));
+  return build.transpose(
+    term.node,
+    labels.map((l) => term.labels.indexOf(l)),
+  );
 }
 
 function contract(first: Term, second: Term, keep: ReadonlySet<string>, sizes: ReadonlyMap<string, number>): Term {
@@ -114,7 +126,11 @@ function contract(first: Term, second: Term, keep: ReadonlySet<string>, sizes: R
     node: build.expand(term.node, dims(term.labels)),
   });
   const x = build.reshape(arrange(full(a), [...batch, ...rows, ...inner]), [size(batch), size(rows), size(inner)]);
-  const y = build.reshape(arrange(full(b), [...batch, ...inner, ...columns]), [size(batch), size(inner), size(columns)]);
+  const y = build.reshape(arrange(full(b), [...batch, ...inner, ...columns]), [
+    size(batch),
+    size(inner),
+    size(columns),
+  ]);
   const labels = [...batch, ...rows, ...columns];
   return { node: build.reshape(build.matmul(x, y), dims(labels)), labels };
 }

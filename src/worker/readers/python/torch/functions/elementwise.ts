@@ -13,13 +13,12 @@ import {
   optionalDType,
   optionalInt,
   optionalNumber,
-  optionalTensor,
   stringArg,
   tensorArg,
   tensorOrNumber,
 } from "../arguments";
-import { randomNode, randomOf, replaceValue, scalarTypeName } from "../tensor";
 import { define, defineWithInPlace, type Home, inPlace, nodeArg } from "../table";
+import { randomNode, randomOf, replaceValue, scalarTypeName } from "../tensor";
 import * as act from "./activations";
 import { arithmetic, type BinaryOp, floating, promoted, scale, shift, truncatedDivide } from "./arithmetic";
 
@@ -40,9 +39,13 @@ for (const op of ["exp", "log", "sqrt", "reciprocal", "sin", "cos", "erf"] as co
   unaryFloating(op, (x) => build.unary(op, x));
 }
 for (const op of ["tanh", "sigmoid"] as const) {
-  defineWithInPlace(EVERYWHERE, op, "input", (args, runtime) => build.unary(op, floating(nodeArg(args, "input", runtime))));
+  defineWithInPlace(EVERYWHERE, op, "input", (args, runtime) =>
+    build.unary(op, floating(nodeArg(args, "input", runtime))),
+  );
 }
-define(["torch"], "expit", "input", (args, runtime) => build.unary("sigmoid", floating(nodeArg(args, "input", runtime))));
+define(["torch"], "expit", "input", (args, runtime) =>
+  build.unary("sigmoid", floating(nodeArg(args, "input", runtime))),
+);
 unaryFloating("rsqrt", (x) => build.unary("reciprocal", build.unary("sqrt", x)));
 unaryFloating("log1p", (x) => build.unary("log", shift(x, 1)));
 unaryFloating("log2", (x) => scale(build.unary("log", x), Math.LOG2E));
@@ -79,7 +82,8 @@ define(BOTH, "round", "input, decimals=0", (args, runtime) => {
 unary("logical_not", (x) => build.unary("not", build.cast(x, "bool")));
 unary("bitwise_not", (x) => {
   if (x.dtype === "bool") return build.unary("not", x);
-  if (isFloating(x.dtype)) throw new PyError("TypeError", "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
+  if (isFloating(x.dtype))
+    throw new PyError("TypeError", "~ (operator.invert) is only implemented on integer and Boolean-type tensors");
   return build.sub(build.unary("neg", x), build.scalar(1, x.dtype));
 });
 define(BOTH, "isnan", "input", (args, runtime) => {
@@ -173,14 +177,22 @@ for (const [names, op] of [
 define(BOTH, "rsub", "input, other, *, alpha=1", (args, runtime) =>
   arithmetic("sub", tensorOrNumber(args, "other"), tensorOrNumber(args, "input"), runtime),
 );
-defineWithInPlace(BOTH, ["div", "divide", "true_divide"], "input, other, *, rounding_mode=None, out=None", (args, runtime) => {
-  const [a, b] = [tensorOrNumber(args, "input"), tensorOrNumber(args, "other")];
-  if (!given(args, "rounding_mode")) return affine("div", a, b, runtime) ?? arithmetic("div", a, b, runtime);
-  const mode = stringArg(args, "rounding_mode");
-  if (mode === "floor") return arithmetic("floorDivide", a, b, runtime);
-  if (mode === "trunc") return truncatedDivide(a, b, runtime);
-  throw new PyError("RuntimeError", `div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '${mode}'`);
-});
+defineWithInPlace(
+  BOTH,
+  ["div", "divide", "true_divide"],
+  "input, other, *, rounding_mode=None, out=None",
+  (args, runtime) => {
+    const [a, b] = [tensorOrNumber(args, "input"), tensorOrNumber(args, "other")];
+    if (!given(args, "rounding_mode")) return affine("div", a, b, runtime) ?? arithmetic("div", a, b, runtime);
+    const mode = stringArg(args, "rounding_mode");
+    if (mode === "floor") return arithmetic("floorDivide", a, b, runtime);
+    if (mode === "trunc") return truncatedDivide(a, b, runtime);
+    throw new PyError(
+      "RuntimeError",
+      `div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '${mode}'`,
+    );
+  },
+);
 defineWithInPlace(BOTH, "pow", "input, exponent, *, out=None", (args, runtime) =>
   arithmetic("pow", tensorOrNumber(args, "input"), tensorOrNumber(args, "exponent"), runtime),
 );
@@ -190,11 +202,18 @@ for (const [name, op] of [
   ["logical_xor", "xor"],
 ] as const) {
   define(BOTH, name, "input, other", (args, runtime) =>
-    arithmetic(op, build.cast(nodeArg(args, "input", runtime), "bool"), build.cast(nodeArg(args, "other", runtime), "bool")),
+    arithmetic(
+      op,
+      build.cast(nodeArg(args, "input", runtime), "bool"),
+      build.cast(nodeArg(args, "other", runtime), "bool"),
+    ),
   );
 }
 define(BOTH, ["addcmul", "addcdiv"], "input, tensor1, tensor2, *, value=1", () => {
-  throw new PyError("NotImplementedError", "addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2");
+  throw new PyError(
+    "NotImplementedError",
+    "addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2",
+  );
 });
 define(BOTH, "lerp", "input, end, weight", (args, runtime) => {
   const [a, b] = [nodeArg(args, "input", runtime), nodeArg(args, "end", runtime)];
@@ -223,7 +242,10 @@ define(BOTH, "clamp_max", "input, max", clamp);
 function condition(args: BoundArgs, name: string, runtime: Runtime): Node {
   const node = nodeArg(args, name, runtime);
   if (node.dtype === "bool" || node.dtype === "uint8") return build.cast(node, "bool");
-  throw new PyError("RuntimeError", `where expected condition to be a boolean tensor, but got a tensor with dtype ${scalarTypeName(node.dtype)}`);
+  throw new PyError(
+    "RuntimeError",
+    `where expected condition to be a boolean tensor, but got a tensor with dtype ${scalarTypeName(node.dtype)}`,
+  );
 }
 const NEEDS_VALUES = "has a result whose shape depends on the tensor's values, which a graph cannot hold";
 define(["torch"], "where", "condition, input=None, other=None", (args, runtime) => {
@@ -273,12 +295,19 @@ function activation(
 
 activation("relu", "inplace=False", act.relu, EVERYWHERE);
 activation("relu6", "inplace=False", act.relu6);
-activation("leaky_relu", "negative_slope=0.01, inplace=False", (x, args) => act.leakyRelu(x, numberArg(args, "negative_slope")));
+activation("leaky_relu", "negative_slope=0.01, inplace=False", (x, args) =>
+  act.leakyRelu(x, numberArg(args, "negative_slope")),
+);
 define(EVERYWHERE, "prelu", "input, weight", (args, runtime) =>
   act.prelu(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime)),
 );
 activation("elu", "alpha=1.0, inplace=False", (x, args) => act.elu(x, numberArg(args, "alpha")));
-activation("celu", "alpha=1.0, inplace=False", (x, args) => act.elu(x, numberArg(args, "alpha"), numberArg(args, "alpha")), ["torch", "F"]);
+activation(
+  "celu",
+  "alpha=1.0, inplace=False",
+  (x, args) => act.elu(x, numberArg(args, "alpha"), numberArg(args, "alpha")),
+  ["torch", "F"],
+);
 activation("selu", "inplace=False", act.selu, ["torch", "F"]);
 activation("silu", "inplace=False", act.silu);
 activation("mish", "inplace=False", act.mish);
@@ -299,8 +328,12 @@ define(["F"], "softplus", "input, beta=1.0, threshold=20.0", (args, runtime) =>
 define(["F"], "logsigmoid", "input", (args, runtime) => act.logSigmoid(nodeArg(args, "input", runtime)));
 define(["F"], "softsign", "input", (args, runtime) => act.softsign(nodeArg(args, "input", runtime)));
 define(["F"], "tanhshrink", "input", (args, runtime) => act.tanhshrink(nodeArg(args, "input", runtime)));
-define(["F"], "softshrink", "input, lambd=0.5", (args, runtime) => act.softshrink(nodeArg(args, "input", runtime), numberArg(args, "lambd")));
-define(["F"], "hardshrink", "input, lambd=0.5", (args, runtime) => act.hardshrink(nodeArg(args, "input", runtime), numberArg(args, "lambd")));
+define(["F"], "softshrink", "input, lambd=0.5", (args, runtime) =>
+  act.softshrink(nodeArg(args, "input", runtime), numberArg(args, "lambd")),
+);
+define(["F"], "hardshrink", "input, lambd=0.5", (args, runtime) =>
+  act.hardshrink(nodeArg(args, "input", runtime), numberArg(args, "lambd")),
+);
 define(["F"], "glu", "input, dim=-1", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   return act.glu(x, axisArg(args, "dim", x.shape.length));
@@ -333,4 +366,6 @@ function dropout(args: BoundArgs, runtime: Runtime): Node {
 }
 define(["F"], ["dropout", "alpha_dropout"], "input, p=0.5, training=True, inplace=False", dropout);
 define(["F"], ["dropout1d", "dropout2d", "dropout3d"], "input, p=0.5, training=True, inplace=False", dropout);
-define(["torch"], "dropout", "input, p, train", (args, runtime) => dropout({ ...args, training: args.train ?? true }, runtime));
+define(["torch"], "dropout", "input, p, train", (args, runtime) =>
+  dropout({ ...args, training: args.train ?? true }, runtime),
+);

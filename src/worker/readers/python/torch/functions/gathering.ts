@@ -43,6 +43,9 @@ define(BOTH, "take_along_dim", "input, indices, dim", (args, runtime) => {
   const axis = axisArg(args, "dim", x.shape.length);
   const index = nodeArg(args, "indices", runtime);
   const shape = x.shape.map((d, i) => (i === axis ? index.shape[i]! : Math.max(d, index.shape[i]!)));
-  const wide = build.expand(x, shape.map((d, i) => (i === axis ? x.shape[i]! : d)));
+  const wide = build.expand(
+    x,
+    shape.map((d, i) => (i === axis ? x.shape[i]! : d)),
+  );
   return gather(wide, build.expand(index, shape), axis);
 });

@@ -1,13 +1,13 @@
+import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
-import { PyError, type Runtime, type BoundArgs } from "../../values";
+import { type BoundArgs, PyError, type Runtime } from "../../values";
 import { given, intArg, numberArg, optionalTensor, stringArg } from "../arguments";
-import { isFloating } from "../../../../formats/dtype";
-import { nodeOf } from "../tensor";
 import { define, nodeArg } from "../table";
-import { scale, shift } from "./arithmetic";
+import { nodeOf } from "../tensor";
 import { softplus } from "./activations";
+import { scale, shift } from "./arithmetic";
 
 /** Losses of torch.nn.functional; formulas are those of its documentation. */
 
@@ -55,7 +55,12 @@ export function negativeLogLikelihood(logs: Node, target: Node, options: ClassOp
   let loss = build.mul(picked, counted);
   const smoothing = options.smoothing ?? 0;
   if (smoothing > 0) {
-    const lane = options.weight && build.reshape(options.weight, logs.shape.map((d, i) => (i === axis ? d : 1)));
+    const lane =
+      options.weight &&
+      build.reshape(
+        options.weight,
+        logs.shape.map((d, i) => (i === axis ? d : 1)),
+      );
     const spread = build.unary("neg", build.reduce("sum", lane ? build.mul(logs, lane) : logs, [axis], false));
     const uniform = scale(build.where(ignored, zero, spread), smoothing / logs.shape[axis]!);
     loss = build.add(scale(loss, 1 - smoothing), uniform);
@@ -71,7 +76,12 @@ export function crossEntropy(x: Node, target: Node, options: ClassOptions): Node
   // Class probabilities.
   const smoothing = options.smoothing ?? 0;
   const soft = shift(scale(target, 1 - smoothing), smoothing / x.shape[axis]!);
-  const lane = options.weight && build.reshape(options.weight, x.shape.map((d, i) => (i === axis ? d : 1)));
+  const lane =
+    options.weight &&
+    build.reshape(
+      options.weight,
+      x.shape.map((d, i) => (i === axis ? d : 1)),
+    );
   const product = build.mul(logs, lane ? build.mul(soft, lane) : soft);
   const loss = build.unary("neg", build.reduce("sum", product, [axis], false));
   return reduced(loss, options.reduction);
@@ -110,21 +120,34 @@ export const pairLosses = {
 } as const;
 for (const [name, loss] of Object.entries(pairLosses)) {
   const weighted = name.startsWith("binary") ? "weight=None, " : "";
-  define(["F"], name, `input, target, ${weighted}size_average=None, reduce=None, reduction='mean'${name.endsWith("logits") ? ", pos_weight=None" : ""}`, (args, runtime) => {
-    if (given(args, "pos_weight")) throw new PyError("NotImplementedError", "pos_weight is not supported yet");
-    const weight = optionalTensor(args, "weight");
-    const raw = loss(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime));
-    return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, stringArg(args, "reduction"));
-  });
+  define(
+    ["F"],
+    name,
+    `input, target, ${weighted}size_average=None, reduce=None, reduction='mean'${name.endsWith("logits") ? ", pos_weight=None" : ""}`,
+    (args, runtime) => {
+      if (given(args, "pos_weight")) throw new PyError("NotImplementedError", "pos_weight is not supported yet");
+      const weight = optionalTensor(args, "weight");
+      const raw = loss(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime));
+      return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, stringArg(args, "reduction"));
+    },
+  );
 }
 for (const name of ["smooth_l1_loss", "huber_loss"]) {
   const parameter = name === "huber_loss" ? "delta" : "beta";
-  define(["F"], name, `input, target, size_average=None, reduce=None, reduction='mean', ${parameter}=1.0`, (args, runtime) => {
-    const d = build.unary("abs", build.sub(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime)));
-    const edge = numberArg(args, parameter);
-    const factor = name === "huber_loss" ? 1 : 1 / edge;
-    const quadratic = scale(build.mul(d, d), 0.5 * factor);
-    const straight = scale(shift(d, -0.5 * edge), edge * factor);
-    return reduced(build.where(build.binary("less", d, build.scalar(edge, d.dtype)), quadratic, straight), stringArg(args, "reduction"));
-  });
+  define(
+    ["F"],
+    name,
+    `input, target, size_average=None, reduce=None, reduction='mean', ${parameter}=1.0`,
+    (args, runtime) => {
+      const d = build.unary("abs", build.sub(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime)));
+      const edge = numberArg(args, parameter);
+      const factor = name === "huber_loss" ? 1 : 1 / edge;
+      const quadratic = scale(build.mul(d, d), 0.5 * factor);
+      const straight = scale(shift(d, -0.5 * edge), edge * factor);
+      return reduced(
+        build.where(build.binary("less", d, build.scalar(edge, d.dtype)), quadratic, straight),
+        stringArg(args, "reduction"),
+      );
+    },
+  );
 }

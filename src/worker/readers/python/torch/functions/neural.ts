@@ -4,8 +4,8 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { PyError, type PyTensor, type Runtime } from "../../values";
 import { given, intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
-import { nodeOf, scalarTypeName } from "../tensor";
 import { define, nodeArg } from "../table";
+import { nodeOf, scalarTypeName } from "../tensor";
 import { requireFloating } from "./arithmetic";
 import { rootMeanSquareInverse } from "./reductions";
 
@@ -96,16 +96,21 @@ define(
   "embedding",
   "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
   (args, runtime) => {
-    if (given(args, "max_norm")) throw new PyError("NotImplementedError", "embedding with max_norm is not supported yet");
+    if (given(args, "max_norm"))
+      throw new PyError("NotImplementedError", "embedding with max_norm is not supported yet");
     return embedding(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime));
   },
 );
 define(["F"], "one_hot", "tensor, num_classes=-1", (args, runtime) => {
   const x = nodeArg(args, "tensor", runtime);
-  if (isFloating(x.dtype)) throw new PyError("RuntimeError", "one_hot is only applicable to index tensor of type LongTensor.");
+  if (isFloating(x.dtype))
+    throw new PyError("RuntimeError", "one_hot is only applicable to index tensor of type LongTensor.");
   const classes = intArg(args, "num_classes");
   if (classes < 0) {
-    throw new PyError("NotImplementedError", "one_hot needs num_classes here: without it the result's shape depends on the values");
+    throw new PyError(
+      "NotImplementedError",
+      "one_hot needs num_classes here: without it the result's shape depends on the values",
+    );
   }
   const labels = build.arange(classes, x.dtype);
   return build.cast(build.binary("equal", build.reshape(x, [...x.shape, 1]), labels), "int64");

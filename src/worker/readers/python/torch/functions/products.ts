@@ -3,8 +3,8 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, PyTensor, type Runtime } from "../../values";
 import { axisArg, given, intsOf, isNumber, numberArg, optionalTensor, sequenceOf, tensorArg } from "../arguments";
-import { nodeOf, scalarTypeName } from "../tensor";
 import { define, type Home, nodeArg } from "../table";
+import { nodeOf, scalarTypeName } from "../tensor";
 import { promoted, scale } from "./arithmetic";
 import { einsum } from "./einsum";
 
@@ -22,8 +22,7 @@ function sameDType(a: Node, b: Node): void {
 }
 
 function mismatch(a: Node, b: Node): PyError {
-  const flat = (x: Node): string =>
-    `${x.shape.slice(0, -1).reduce((n, d) => n * d, 1)}x${x.shape.at(-1)}`;
+  const flat = (x: Node): string => `${x.shape.slice(0, -1).reduce((n, d) => n * d, 1)}x${x.shape.at(-1)}`;
   return new PyError("RuntimeError", `mat1 and mat2 shapes cannot be multiplied (${flat(a)} and ${flat(b)})`);
 }
 
@@ -71,7 +70,10 @@ for (const [name, rank] of [
       );
     }
     if (rank === 3 && a.shape[0] !== b.shape[0]) {
-      throw new PyError("RuntimeError", `batch1 and batch2 must have same number of batches, got ${a.shape[0]} and ${b.shape[0]}`);
+      throw new PyError(
+        "RuntimeError",
+        `batch1 and batch2 must have same number of batches, got ${a.shape[0]} and ${b.shape[0]}`,
+      );
     }
     return matmul(a, b);
   });
@@ -199,7 +201,13 @@ function groupedHeads(x: Node, heads: number): Node {
   if (own === heads) return x;
   const lead = x.shape.slice(0, -3);
   const [length, size] = x.shape.slice(-2) as [number, number];
-  const spread = build.expand(build.reshape(x, [...lead, own, 1, length, size]), [...lead, own, heads / own, length, size]);
+  const spread = build.expand(build.reshape(x, [...lead, own, 1, length, size]), [
+    ...lead,
+    own,
+    heads / own,
+    length,
+    size,
+  ]);
   return build.reshape(spread, [...lead, heads, length, size]);
 }
 define(
@@ -212,7 +220,10 @@ define(
     if (args.enable_gqa === true) [k, v] = [groupedHeads(k, q.shape.at(-3)!), groupedHeads(v, q.shape.at(-3)!)];
     const mask = optionalTensor(args, "attn_mask");
     if (mask && args.is_causal === true) {
-      throw new PyError("RuntimeError", "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
+      throw new PyError(
+        "RuntimeError",
+        "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True",
+      );
     }
     return attention(q, k, v, {
       ...(mask && { mask: nodeOf(mask, runtime) }),
@@ -226,6 +237,7 @@ define(BOTH, "cross", "input, other, dim=None", (args, runtime) => {
   const [a, b] = promoted([tensorArg(args, "input"), tensorArg(args, "other")], runtime) as [Node, Node];
   const axis = given(args, "dim") ? axisArg(args, "dim", a.shape.length) : a.shape.indexOf(3);
   const part = (x: Node, i: number): Node => build.narrow(x, axis, i, i + 1);
-  const minor = (i: number, j: number): Node => build.sub(build.mul(part(a, i), part(b, j)), build.mul(part(a, j), part(b, i)));
+  const minor = (i: number, j: number): Node =>
+    build.sub(build.mul(part(a, i), part(b, j)), build.mul(part(a, j), part(b, i)));
   return build.concat([minor(1, 2), minor(2, 0), minor(0, 1)], axis);
 });

@@ -3,8 +3,8 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axesArg, axisArg, boolArg, given, isNumber, numberArg, numberOf, optionalDType, tuple } from "../arguments";
-import { scalarTypeName, wrap } from "../tensor";
 import { define, type Home, nodeArg } from "../table";
+import { scalarTypeName, wrap } from "../tensor";
 import { arithmetic, requireFloating, scale, shift } from "./arithmetic";
 
 /** Reductions. Booleans and integers sum to int64, as PyTorch's do. */
@@ -95,7 +95,7 @@ for (const [name, op] of [
 ] as const) {
   define(BOTH, name, "input, dim=None, keepdim=False", (args, runtime): Value | Node => {
     const x = nodeArg(args, "input", runtime);
-    if (args.dim instanceof PyTensor || args.dim instanceof Object && isNumber(args.dim)) {
+    if (args.dim instanceof PyTensor || (args.dim instanceof Object && isNumber(args.dim))) {
       return arithmetic(op === "max" ? "maximum" : "minimum", x, args.dim as PyTensor, runtime);
     }
     if (!given(args, "dim")) return build.reduceAll(op, x);

@@ -5,13 +5,11 @@ import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../
 import {
   axisArg,
   axisOf,
-  boolArg,
   given,
   intArg,
   intOf,
   intsOf,
   numberArg,
-  optionalInt,
   sequenceOf,
   stringArg,
   tensorArg,
@@ -20,15 +18,19 @@ import {
   varInts,
   varValues,
 } from "../arguments";
-import { nodeOf, resultType, operandOf, unknownTensor, wrap, reasonOf, randomOf, randomNode } from "../tensor";
-import { define, type Home, inPlace, nodeArg } from "../table";
 import { dtypeFrom } from "../dtypes";
+import { define, type Home, inPlace, nodeArg } from "../table";
+import { nodeOf, operandOf, randomNode, randomOf, resultType, wrap } from "../tensor";
 
 /** Functions that move elements without computing. */
 
 const BOTH: readonly Home[] = ["torch", "tensor"];
 
-function both(names: string | string[], signature: string, body: (args: BoundArgs, runtime: Runtime) => Value | Node): void {
+function both(
+  names: string | string[],
+  signature: string,
+  body: (args: BoundArgs, runtime: Runtime) => Value | Node,
+): void {
   define(BOTH, names, signature, body);
 }
 
@@ -43,7 +45,9 @@ function reshapeTo(x: Node, shape: readonly number[]): Node {
     throw new PyError("RuntimeError", `shape '${shapeText(shape)}' is invalid for input of size ${size}`);
   }
   // A random initial value keeps its distribution: its numbers are drawn in row-major order.
-  return build.reshape(x, shape);
+  const random = randomOf(x);
+  const reshaped = build.reshape(x, shape);
+  return random ? randomNode(random, reshaped.shape, x.dtype) : reshaped;
 }
 
 define(["torch"], "reshape", "input, shape", (args, runtime) =>
@@ -57,7 +61,10 @@ define(["tensor"], ["view", "_unsafe_view"], "input, *shape", (args, runtime) =>
   const dtype = dtypeFrom(varValues(args, "shape")[0]);
   if (dtype) {
     if (dtype === x.dtype) return x;
-    throw new PyError("NotImplementedError", `view(${dtype}) of a ${x.dtype} tensor reads its bytes as another type, which is not supported; to(torch.${dtype}) converts values`);
+    throw new PyError(
+      "NotImplementedError",
+      `view(${dtype}) of a ${x.dtype} tensor reads its bytes as another type, which is not supported; to(torch.${dtype}) converts values`,
+    );
   }
   return reshapeTo(x, varInts(args, "shape"));
 });
@@ -76,11 +83,16 @@ function permute(x: Node, dims: readonly number[]): Node {
     );
   }
   const perm = dims.map((d) => axisOf(d, x.shape.length));
-  if (new Set(perm).size !== perm.length) throw new PyError("RuntimeError", "permute(): duplicate dims are not allowed.");
+  if (new Set(perm).size !== perm.length)
+    throw new PyError("RuntimeError", "permute(): duplicate dims are not allowed.");
   return build.transpose(x, perm);
 }
-define(["torch"], "permute", "input, dims", (args, runtime) => permute(nodeArg(args, "input", runtime), intsOf(args.dims, "dims")));
-define(["tensor"], "permute", "input, *dims", (args, runtime) => permute(nodeArg(args, "input", runtime), varInts(args, "dims")));
+define(["torch"], "permute", "input, dims", (args, runtime) =>
+  permute(nodeArg(args, "input", runtime), intsOf(args.dims, "dims")),
+);
+define(["tensor"], "permute", "input, *dims", (args, runtime) =>
+  permute(nodeArg(args, "input", runtime), varInts(args, "dims")),
+);
 
 export function swapAxes(x: Node, a: number, b: number): Node {
   const perm = x.shape.map((_, i) => (i === a ? b : i === b ? a : i));
@@ -114,7 +126,10 @@ both(["movedim", "moveaxis"], "input, source, destination", (args, runtime) => {
   const from = intsOf(args.source, "source").map((d) => axisOf(d, rank));
   const to = intsOf(args.destination, "destination").map((d) => axisOf(d, rank));
   const rest = x.shape.flatMap((_, i) => (from.includes(i) ? [] : [i]));
-  return build.transpose(x, x.shape.map((_, i) => (to.includes(i) ? from[to.indexOf(i)]! : rest.shift()!)));
+  return build.transpose(
+    x,
+    x.shape.map((_, i) => (to.includes(i) ? from[to.indexOf(i)]! : rest.shift()!)),
+  );
 });
 
 export function flatten(x: Node, start: number, end: number): Node {
@@ -156,7 +171,10 @@ both("unsqueeze", "input, dim", unsqueeze);
 const squeeze = (args: BoundArgs, runtime: Runtime): Node => {
   const x = nodeArg(args, "input", runtime);
   const axes = given(args, "dim") ? intsOf(args.dim, "dim").map((d) => axisOf(d, x.shape.length)) : undefined;
-  return build.reshape(x, x.shape.filter((d, i) => d !== 1 || (axes && !axes.includes(i))));
+  return build.reshape(
+    x,
+    x.shape.filter((d, i) => d !== 1 || (axes && !axes.includes(i))),
+  );
 };
 both("squeeze", "input, dim=None", squeeze);
 /** In-place changes of shape keep the values. */
@@ -185,7 +203,10 @@ export function expandTo(x: Node, sizes: readonly number[]): Node {
     const own = i < lead ? undefined : x.shape[i - lead]!;
     if (d === -1) {
       if (own === undefined) {
-        throw new PyError("RuntimeError", `expand: The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ${i}`);
+        throw new PyError(
+          "RuntimeError",
+          `expand: The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension ${i}`,
+        );
       }
       return own;
     }
@@ -199,9 +220,15 @@ export function expandTo(x: Node, sizes: readonly number[]): Node {
   });
   return build.expand(x, shape);
 }
-define(["tensor"], "expand", "input, *sizes, implicit=False", (args, runtime) => expandTo(nodeArg(args, "input", runtime), varInts(args, "sizes")));
-define(["torch"], "broadcast_to", "input, size", (args, runtime) => expandTo(nodeArg(args, "input", runtime), intsOf(args.size, "size")));
-define(["tensor"], "broadcast_to", "input, *size", (args, runtime) => expandTo(nodeArg(args, "input", runtime), varInts(args, "size")));
+define(["tensor"], "expand", "input, *sizes, implicit=False", (args, runtime) =>
+  expandTo(nodeArg(args, "input", runtime), varInts(args, "sizes")),
+);
+define(["torch"], "broadcast_to", "input, size", (args, runtime) =>
+  expandTo(nodeArg(args, "input", runtime), intsOf(args.size, "size")),
+);
+define(["tensor"], "broadcast_to", "input, *size", (args, runtime) =>
+  expandTo(nodeArg(args, "input", runtime), varInts(args, "size")),
+);
 define(["tensor"], "expand_as", "input, other", (args, runtime) =>
   expandTo(nodeArg(args, "input", runtime), nodeArg(args, "other", runtime).shape),
 );
@@ -209,15 +236,29 @@ define(["tensor"], "expand_as", "input, other", (args, runtime) =>
 export function repeat(x: Node, counts: readonly number[]): Node {
   const lead = counts.length - x.shape.length;
   if (lead < 0) {
-    throw new PyError("RuntimeError", "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor");
+    throw new PyError(
+      "RuntimeError",
+      "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor",
+    );
   }
   const shape = [...new Array<number>(lead).fill(1), ...x.shape];
   // [d] -> [1, d] -> [n, d] -> [n * d], for every dimension at once.
-  const spread = build.reshape(x, shape.flatMap((d) => [1, d]));
-  const expanded = build.expand(spread, shape.flatMap((d, i) => [counts[i]!, d]));
-  return build.reshape(expanded, shape.map((d, i) => d * counts[i]!));
+  const spread = build.reshape(
+    x,
+    shape.flatMap((d) => [1, d]),
+  );
+  const expanded = build.expand(
+    spread,
+    shape.flatMap((d, i) => [counts[i]!, d]),
+  );
+  return build.reshape(
+    expanded,
+    shape.map((d, i) => d * counts[i]!),
+  );
 }
-define(["tensor"], "repeat", "input, *repeats", (args, runtime) => repeat(nodeArg(args, "input", runtime), varInts(args, "repeats")));
+define(["tensor"], "repeat", "input, *repeats", (args, runtime) =>
+  repeat(nodeArg(args, "input", runtime), varInts(args, "repeats")),
+);
 both("tile", "input, *dims", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   const dims = varInts(args, "dims");
@@ -227,7 +268,10 @@ both("tile", "input, *dims", (args, runtime) => {
 both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", (args, runtime) => {
   let x = nodeArg(args, "input", runtime);
   if (args.repeats instanceof PyTensor) {
-    throw new PyError("NotImplementedError", "repeat_interleave with a tensor of repeats is not supported yet; with an int it is");
+    throw new PyError(
+      "NotImplementedError",
+      "repeat_interleave with a tensor of repeats is not supported yet; with an int it is",
+    );
   }
   const count = intArg(args, "repeats");
   if (!given(args, "dim")) x = flatten(x, 0, -1);
@@ -257,7 +301,10 @@ define(["torch"], ["cat", "concat", "concatenate"], "tensors, dim=0, *, out=None
   const axis = axisArg(args, "dim", first.shape.length);
   for (const [i, node] of nodes.entries()) {
     if (node.shape.length !== first.shape.length) {
-      throw new PyError("RuntimeError", `Tensors must have same number of dimensions: got ${first.shape.length} and ${node.shape.length}`);
+      throw new PyError(
+        "RuntimeError",
+        `Tensors must have same number of dimensions: got ${first.shape.length} and ${node.shape.length}`,
+      );
     }
     const odd = node.shape.findIndex((d, a) => a !== axis && d !== first.shape[a]);
     if (odd >= 0) {
@@ -295,7 +342,10 @@ for (const [name, axis] of [
   define(["torch"], name, "tensors", (args, runtime) => {
     const nodes = joined(args, runtime).map((n) => (n.shape.length === 0 ? build.reshape(n, [1]) : n));
     if (name === "hstack") return build.concat(nodes, nodes[0]?.shape.length === 1 ? 0 : axis);
-    return build.concat(nodes.map((n) => (n.shape.length === 1 ? build.reshape(n, [1, ...n.shape]) : n)), axis);
+    return build.concat(
+      nodes.map((n) => (n.shape.length === 1 ? build.reshape(n, [1, ...n.shape]) : n)),
+      axis,
+    );
   });
 }
 
@@ -313,25 +363,28 @@ const even = (length: number, size: number): number[] => {
   for (let left = length; left > 0; left -= size) sizes.push(Math.min(size, left));
   return sizes.length > 0 ? sizes : [0];
 };
-const split = (sizeName: string) => (args: BoundArgs, runtime: Runtime): Value => {
-  const x = nodeArg(args, "input", runtime);
-  const axis = axisArg(args, "dim", x.shape.length);
-  const length = x.shape[axis]!;
-  const listed = sequenceOf(args[sizeName]);
-  if (!listed) {
-    const size = intArg(args, sizeName);
-    if (size <= 0) throw new PyError("RuntimeError", `split expects split_size be non-negative, but got split_size=${size}`);
-    return pieces(x, axis, even(length, size));
-  }
-  const sizes = listed.map((v) => intOf(v, sizeName));
-  if (sizes.reduce((n, d) => n + d, 0) !== length) {
-    throw new PyError(
-      "RuntimeError",
-      `split_with_sizes expects split_sizes to sum exactly to ${length} (input tensor's size at dimension ${axis}), but got split_sizes=${shapeText(sizes)}`,
-    );
-  }
-  return pieces(x, axis, sizes);
-};
+const split =
+  (sizeName: string) =>
+  (args: BoundArgs, runtime: Runtime): Value => {
+    const x = nodeArg(args, "input", runtime);
+    const axis = axisArg(args, "dim", x.shape.length);
+    const length = x.shape[axis]!;
+    const listed = sequenceOf(args[sizeName]);
+    if (!listed) {
+      const size = intArg(args, sizeName);
+      if (size <= 0)
+        throw new PyError("RuntimeError", `split expects split_size be non-negative, but got split_size=${size}`);
+      return pieces(x, axis, even(length, size));
+    }
+    const sizes = listed.map((v) => intOf(v, sizeName));
+    if (sizes.reduce((n, d) => n + d, 0) !== length) {
+      throw new PyError(
+        "RuntimeError",
+        `split_with_sizes expects split_sizes to sum exactly to ${length} (input tensor's size at dimension ${axis}), but got split_sizes=${shapeText(sizes)}`,
+      );
+    }
+    return pieces(x, axis, sizes);
+  };
 define(["torch"], "split", "tensor, split_size_or_sections, dim=0", (args, runtime) =>
   split("split_size_or_sections")({ ...args, input: args.tensor ?? null }, runtime),
 );
@@ -370,16 +423,22 @@ both("select", "input, dim, index", (args, runtime) => {
   const index = intArg(args, "index");
   const i = index < 0 ? index + size : index;
   if (i < 0 || i >= size) {
-    throw new PyError("IndexError", `select(): index ${index} out of range for tensor of size ${shapeText(x.shape)} at dimension ${axis}`);
+    throw new PyError(
+      "IndexError",
+      `select(): index ${index} out of range for tensor of size ${shapeText(x.shape)} at dimension ${axis}`,
+    );
   }
-  return build.reshape(build.narrow(x, axis, i, i + 1), x.shape.filter((_, a) => a !== axis));
+  return build.reshape(
+    build.narrow(x, axis, i, i + 1),
+    x.shape.filter((_, a) => a !== axis),
+  );
 });
 
 // Rearranging
 
 function roll(x: Node, axis: number, by: number): Node {
   const size = x.shape[axis]!;
-  const split = size === 0 ? 0 : (((-by % size) + size) % size);
+  const split = size === 0 ? 0 : ((-by % size) + size) % size;
   if (split === 0) return x;
   return build.concat([build.narrow(x, axis, split, size), build.narrow(x, axis, 0, split)], axis);
 }
@@ -389,20 +448,32 @@ both("roll", "input, shifts, dims=None", (args, runtime) => {
   if (!given(args, "dims")) return build.reshape(roll(flatten(x, 0, -1), 0, shifts[0] ?? 0), x.shape);
   const dims = intsOf(args.dims, "dims").map((d) => axisOf(d, x.shape.length));
   if (dims.length !== shifts.length) {
-    throw new PyError("RuntimeError", `shifts and dimensions must align. shifts: ${shifts.length}, dims:${dims.length}`);
+    throw new PyError(
+      "RuntimeError",
+      `shifts and dimensions must align. shifts: ${shifts.length}, dims:${dims.length}`,
+    );
   }
   return dims.reduce((y, axis, i) => roll(y, axis, shifts[i]!), x);
 });
 function flip(x: Node, axes: readonly number[]): Node {
-  return axes.reduce((y, axis) => build.gather(y, build.arange(y.shape[axis]!, "int64", y.shape[axis]! - 1, -1), axis), x);
+  return axes.reduce(
+    (y, axis) => build.gather(y, build.arange(y.shape[axis]!, "int64", y.shape[axis]! - 1, -1), axis),
+    x,
+  );
 }
 define(["torch"], "flip", "input, dims", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
-  return flip(x, intsOf(args.dims, "dims").map((d) => axisOf(d, x.shape.length)));
+  return flip(
+    x,
+    intsOf(args.dims, "dims").map((d) => axisOf(d, x.shape.length)),
+  );
 });
 define(["tensor"], "flip", "input, *dims", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
-  return flip(x, varInts(args, "dims").map((d) => axisOf(d, x.shape.length)));
+  return flip(
+    x,
+    varInts(args, "dims").map((d) => axisOf(d, x.shape.length)),
+  );
 });
 
 /** Rows minus columns: `tril` keeps where column - row <= diagonal. */
@@ -430,18 +501,26 @@ for (const [name, upper] of [
 define(["F"], "pad", "input, pad, mode='constant', value=None", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   const mode = stringArg(args, "mode");
-  if (mode !== "constant") throw new PyError("NotImplementedError", `pad with mode='${mode}' is not supported yet; 'constant' is`);
+  if (mode !== "constant")
+    throw new PyError("NotImplementedError", `pad with mode='${mode}' is not supported yet; 'constant' is`);
   const sizes = intsOf(args.pad, "pad");
   if (sizes.length % 2 !== 0) throw new PyError("RuntimeError", "Padding length must be divisible by 2");
   if (sizes.length / 2 > x.shape.length) {
-    throw new PyError("RuntimeError", `Padding length should be less than or equal to two times the input dimension but got padding length ${sizes.length} and input of dimension ${x.shape.length}`);
+    throw new PyError(
+      "RuntimeError",
+      `Padding length should be less than or equal to two times the input dimension but got padding length ${sizes.length} and input of dimension ${x.shape.length}`,
+    );
   }
   const rank = x.shape.length;
   const at = (axis: number, side: number): number => sizes[2 * (rank - 1 - axis) + side] ?? 0;
   const before = x.shape.map((_, i) => at(i, 0));
   const after = x.shape.map((_, i) => at(i, 1));
   // Negative padding cuts.
-  const cut = build.slice(x, before.map((p) => Math.max(0, -p)), x.shape.map((d, i) => d - Math.max(0, -after[i]!)));
+  const cut = build.slice(
+    x,
+    before.map((p) => Math.max(0, -p)),
+    x.shape.map((d, i) => d - Math.max(0, -after[i]!)),
+  );
   const positive = (p: number): number => Math.max(0, p);
   return build.pad(cut, before.map(positive), after.map(positive), given(args, "value") ? numberArg(args, "value") : 0);
 });

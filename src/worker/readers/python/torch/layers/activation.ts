@@ -32,7 +32,9 @@ activation("Mish", INPLACE, act.mish);
 activation("GELU", "approximate='none'", (x, a) => act.gelu(x, String(a.option("approximate"))));
 activation("Tanh", "", (x) => build.unary("tanh", floating(x)));
 activation("Sigmoid", "", (x) => build.unary("sigmoid", floating(x)));
-activation("Hardtanh", `min_val=-1.0, max_val=1.0, ${INPLACE}`, (x, a) => act.clampNumbers(x, a.number("min_val"), a.number("max_val")));
+activation("Hardtanh", `min_val=-1.0, max_val=1.0, ${INPLACE}`, (x, a) =>
+  act.clampNumbers(x, a.number("min_val"), a.number("max_val")),
+);
 activation("Hardsigmoid", INPLACE, act.hardsigmoid);
 activation("Hardswish", INPLACE, act.hardswish);
 activation("Softplus", "beta=1.0, threshold=20.0", (x, a) => act.softplus(x, a.number("beta"), a.number("threshold")));
@@ -41,7 +43,9 @@ activation("Tanhshrink", "", act.tanhshrink);
 activation("Softshrink", "lambd=0.5", (x, a) => act.softshrink(x, a.number("lambd")));
 activation("Hardshrink", "lambd=0.5", (x, a) => act.hardshrink(x, a.number("lambd")));
 activation("LogSigmoid", "", act.logSigmoid);
-activation("Threshold", `threshold, value, ${INPLACE}`, (x, a) => act.threshold(x, a.number("threshold"), a.number("value")));
+activation("Threshold", `threshold, value, ${INPLACE}`, (x, a) =>
+  act.threshold(x, a.number("threshold"), a.number("value")),
+);
 activation("GLU", "dim=-1", (x, a) => act.glu(x, axisOf(a.number("dim"), x.shape.length)));
 
 function softmaxLayer(name: string, transform: (x: Node, axis: number) => Node): void {
@@ -57,7 +61,8 @@ softmaxLayer("Softmin", (x, axis) => act.softmax(build.unary("neg", x), axis));
 layer("PReLU", "num_parameters=1, init=0.25, device=None, dtype=None", {
   build(c) {
     const init = c.args.init;
-    const value = typeof init === "number" ? init : init && typeof init === "object" && "value" in init ? Number(init.value) : 0.25;
+    const value =
+      typeof init === "number" ? init : init && typeof init === "object" && "value" in init ? Number(init.value) : 0.25;
     c.parameter("weight", [c.size("num_parameters")], { kind: "constant", value });
   },
   forward: (a) => act.prelu(a.input, a.required("weight")),
@@ -69,7 +74,11 @@ for (const name of ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDrop
       const p = c.args.p;
       const value = typeof p === "number" ? p : p && typeof p === "object" && "value" in p ? Number(p.value) : 0.5;
       if (value < 0 || value > 1) {
-        throw new PyError("ValueError", `dropout probability has to be between 0 and 1, but got ${value}`, c.runtime.place);
+        throw new PyError(
+          "ValueError",
+          `dropout probability has to be between 0 and 1, but got ${value}`,
+          c.runtime.place,
+        );
       }
     },
     forward: (a) => (a.training ? build.dropout(a.input, a.number("p")) : a.input),

@@ -1,5 +1,21 @@
-import { EvaluationError, PyDict, PyError, PyGenerator, PyList, PyNative, PyObject, PySlice, PyTensor, PyTuple, type Runtime, Unknown, type Value, type BoundArgs, type PyClass } from "../../values";
 import { typeName } from "../../types";
+import {
+  type BoundArgs,
+  EvaluationError,
+  type PyClass,
+  PyDict,
+  PyError,
+  PyGenerator,
+  PyList,
+  PyNative,
+  PyObject,
+  PySlice,
+  PyTensor,
+  PyTuple,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../../values";
 import { sequenceOf } from "../arguments";
 import { isModule, stateOf } from "../module";
 import { addModule } from "../moduleMethods";
@@ -14,7 +30,9 @@ function methods(type: PyClass, table: Readonly<Record<string, readonly [paramet
   for (const [name, [parameters, body]] of Object.entries(table)) {
     type.members.set(
       name,
-      new PyNative(name, parameters ? `self, ${parameters}` : "self", (args, runtime) => body(instance(args.self, type.name), args, runtime)),
+      new PyNative(name, parameters ? `self, ${parameters}` : "self", (args, runtime) =>
+        body(instance(args.self, type.name), args, runtime),
+      ),
     );
   }
 }
@@ -42,10 +60,15 @@ function renumber(self: PyObject, modules: readonly Value[], runtime: Runtime): 
 
 function position(index: Value, length: number, runtime: Runtime, type: string): number {
   if (index instanceof Unknown) {
-    throw new EvaluationError(`the index of this ${type} is unknown because ${index.reason}`, index.place ?? runtime.place);
+    throw new EvaluationError(
+      `the index of this ${type} is unknown because ${index.reason}`,
+      index.place ?? runtime.place,
+    );
   }
-  if (typeof index !== "number") throw new PyError("TypeError", `${type} indices must be integers, not ${typeName(index)}`, runtime.place);
-  if (index < -length || index >= length) throw new PyError("IndexError", `index ${index} is out of range`, runtime.place);
+  if (typeof index !== "number")
+    throw new PyError("TypeError", `${type} indices must be integers, not ${typeName(index)}`, runtime.place);
+  if (index < -length || index >= length)
+    throw new PyError("IndexError", `index ${index} is out of range`, runtime.place);
   return index < 0 ? index + length : index;
 }
 
@@ -53,7 +76,9 @@ function position(index: Value, length: number, runtime: Runtime, type: string):
 function sliced(slice: PySlice, length: number): number[] {
   const step = typeof slice.step === "number" ? slice.step : 1;
   const clip = (v: Value, absent: number): number =>
-    typeof v === "number" ? Math.min(Math.max(v < 0 ? v + length : v, step < 0 ? -1 : 0), step < 0 ? length - 1 : length) : absent;
+    typeof v === "number"
+      ? Math.min(Math.max(v < 0 ? v + length : v, step < 0 ? -1 : 0), step < 0 ? length - 1 : length)
+      : absent;
   const [start, stop] = [clip(slice.start, step < 0 ? length - 1 : 0), clip(slice.stop, step < 0 ? -1 : length)];
   const positions: number[] = [];
   for (let i = start; step > 0 ? i < stop : i > stop; i += step) positions.push(i);
@@ -83,7 +108,8 @@ function containerOf(self: PyObject): PyClass {
 }
 
 function extend(self: PyObject, items: Value, runtime: Runtime): PyObject {
-  for (const module of runtime.iterate(items)) addModule(self, String(stateOf(self, runtime).modules.size), module, runtime);
+  for (const module of runtime.iterate(items))
+    addModule(self, String(stateOf(self, runtime).modules.size), module, runtime);
   return self;
 }
 
@@ -96,7 +122,12 @@ const LIST: Readonly<Record<string, readonly [string, Method]>> = {
     "idx, module",
     (self, args, runtime) => {
       const names = [...stateOf(self, runtime).modules.keys()];
-      addModule(self, names[position(args.idx ?? null, names.length, runtime, self.type.name)]!, args.module ?? null, runtime);
+      addModule(
+        self,
+        names[position(args.idx ?? null, names.length, runtime, self.type.name)]!,
+        args.module ?? null,
+        runtime,
+      );
       return null;
     },
   ],
@@ -105,8 +136,13 @@ const LIST: Readonly<Record<string, readonly [string, Method]>> = {
     (self, args, runtime) => {
       const all = children(self, runtime);
       const index = args.idx ?? null;
-      const gone = index instanceof PySlice ? sliced(index, all.length) : [position(index, all.length, runtime, self.type.name)];
-      renumber(self, all.filter((_, i) => !gone.includes(i)), runtime);
+      const gone =
+        index instanceof PySlice ? sliced(index, all.length) : [position(index, all.length, runtime, self.type.name)];
+      renumber(
+        self,
+        all.filter((_, i) => !gone.includes(i)),
+        runtime,
+      );
       return null;
     },
   ],
@@ -135,7 +171,11 @@ const LIST: Readonly<Record<string, readonly [string, Method]>> = {
       const all = children(self, runtime);
       const at = position(args.key ?? -1, all.length, runtime, self.type.name);
       const gone = all[at]!;
-      renumber(self, all.filter((_, i) => i !== at), runtime);
+      renumber(
+        self,
+        all.filter((_, i) => i !== at),
+        runtime,
+      );
       return gone;
     },
   ],
@@ -170,13 +210,20 @@ export const sequentialClass: PyClass = layer("Sequential", "*args", {
 methods(sequentialClass, LIST);
 
 function unusable(self: PyObject, runtime: Runtime): never {
-  throw new PyError("NotImplementedError", `Module [${self.type.name}] is missing the required "forward" function`, runtime.place);
+  throw new PyError(
+    "NotImplementedError",
+    `Module [${self.type.name}] is missing the required "forward" function`,
+    runtime.place,
+  );
 }
 
 export const moduleListClass: PyClass = layer("ModuleList", "modules=None", {
   build(c) {
     if (c.args.modules instanceof Unknown) {
-      throw new EvaluationError(`the modules of this ModuleList are unknown because ${c.args.modules.reason}`, c.runtime.place);
+      throw new EvaluationError(
+        `the modules of this ModuleList are unknown because ${c.args.modules.reason}`,
+        c.runtime.place,
+      );
     }
     if (c.args.modules) extend(c.self, c.args.modules, c.runtime);
   },
@@ -184,11 +231,13 @@ export const moduleListClass: PyClass = layer("ModuleList", "modules=None", {
 });
 methods(moduleListClass, LIST);
 
-const pairList = (entries: Iterable<readonly [string, Value]>): PyList => new PyList([...entries].map((e) => new PyTuple([...e])));
+const pairList = (entries: Iterable<readonly [string, Value]>): PyList =>
+  new PyList([...entries].map((e) => new PyTuple([...e])));
 
 const moduleDictClass = layer("ModuleDict", "modules=None", {
   build(c) {
-    if (c.args.modules) for (const [name, module] of pairsOf(c.args.modules, c.runtime)) addModule(c.self, name, module, c.runtime);
+    if (c.args.modules)
+      for (const [name, module] of pairsOf(c.args.modules, c.runtime)) addModule(c.self, name, module, c.runtime);
   },
   forward: (a) => unusable(a.self, a.runtime),
 });
@@ -289,7 +338,8 @@ methods(parameterListClass, {
 
 const parameterDictClass = layer("ParameterDict", "parameters=None", {
   build(c) {
-    if (c.args.parameters) for (const [name, p] of pairsOf(c.args.parameters, c.runtime)) putParameter(c.self, name, p, c.runtime);
+    if (c.args.parameters)
+      for (const [name, p] of pairsOf(c.args.parameters, c.runtime)) putParameter(c.self, name, p, c.runtime);
   },
   forward: (a) => unusable(a.self, a.runtime),
 });

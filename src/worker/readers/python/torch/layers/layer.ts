@@ -1,7 +1,19 @@
-import { type BoundArgs, EvaluationError, PyClass, PyError, PyFloat, PyNative, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../../values";
 import type { Node } from "../../../../graph/node";
 import type { Initializer } from "../../../model";
 import { typeName } from "../../types";
+import {
+  type BoundArgs,
+  EvaluationError,
+  PyClass,
+  PyError,
+  PyFloat,
+  PyNative,
+  PyObject,
+  PyTensor,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../../values";
 import { isNumber, numberOf, sequenceOf } from "../arguments";
 import { dtypeFrom } from "../dtypes";
 import { moduleClass, newModuleState, stateOf } from "../module";
@@ -37,7 +49,11 @@ export class Construction {
     if (value instanceof Unknown) return value;
     if (typeof value === "number") {
       if (value < 0) {
-        throw new PyError("RuntimeError", `Trying to create tensor with negative dimension ${value}: [${name} of ${this.name}]`, this.runtime.place);
+        throw new PyError(
+          "RuntimeError",
+          `Trying to create tensor with negative dimension ${value}: [${name} of ${this.name}]`,
+          this.runtime.place,
+        );
       }
       return value;
     }
@@ -148,7 +164,10 @@ export class Application {
     // What the code assigned to the attribute counts, as in PyTorch.
     const value = this.self.attributes.get(name) ?? stateOf(this.self, this.runtime).options[name] ?? null;
     if (value instanceof Unknown) {
-      throw new EvaluationError(`${name} of ${this.self.type.name} is unknown because ${value.reason}`, this.runtime.place);
+      throw new EvaluationError(
+        `${name} of ${this.self.type.name} is unknown because ${value.reason}`,
+        this.runtime.place,
+      );
     }
     return value;
   }
@@ -156,7 +175,11 @@ export class Application {
   number(name: string): number {
     const value = this.option(name);
     if (isNumber(value)) return numberOf(value);
-    throw new PyError("TypeError", `${name} of ${this.self.type.name} must be a number, not ${typeName(value)}`, this.runtime.place);
+    throw new PyError(
+      "TypeError",
+      `${name} of ${this.self.type.name} must be a number, not ${typeName(value)}`,
+      this.runtime.place,
+    );
   }
 
   get training(): boolean {

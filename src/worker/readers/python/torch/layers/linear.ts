@@ -1,6 +1,6 @@
-import { bilinear, linear } from "../functions/products";
-import { embedding } from "../functions/neural";
 import { EvaluationError } from "../../values";
+import { embedding } from "../functions/neural";
+import { bilinear, linear } from "../functions/products";
 import { patchInitialValues } from "../initialize";
 import { inverseRoot, kaimingUniform, layer, symmetricUniform } from "./layer";
 

@@ -15,7 +15,13 @@ layer("LayerNorm", "normalized_shape, eps=1e-05, elementwise_affine=True, bias=T
     else c.noParameter("bias");
   },
   forward: (a) =>
-    layerNorm(a.input, intsOf(a.option("normalized_shape"), "normalized_shape"), a.number("eps"), a.weight("weight"), a.weight("bias")),
+    layerNorm(
+      a.input,
+      intsOf(a.option("normalized_shape"), "normalized_shape"),
+      a.number("eps"),
+      a.weight("weight"),
+      a.weight("bias"),
+    ),
 });
 
 layer("RMSNorm", "normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None", {
@@ -62,10 +68,14 @@ for (const kind of ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]) {
   });
 }
 for (const kind of ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]) {
-  layer(kind, "num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None", {
-    build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
-    forward: notYet,
-  });
+  layer(
+    kind,
+    "num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None",
+    {
+      build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
+      forward: notYet,
+    },
+  );
 }
 layer("GroupNorm", "num_groups, num_channels, eps=1e-05, affine=True, device=None, dtype=None", {
   build(c) {

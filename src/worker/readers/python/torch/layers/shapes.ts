@@ -1,18 +1,24 @@
 import * as build from "../../../../graph/build";
 import { PyError, PyTensor } from "../../values";
 import { axisOf, intsOf } from "../arguments";
-import { flatten, unflatten } from "../functions/shape";
 import { crossEntropy, negativeLogLikelihood, pairLosses, reduced } from "../functions/losses";
 import { norm } from "../functions/reductions";
+import { flatten, unflatten } from "../functions/shape";
 import { nodeOf } from "../tensor";
 import { type Application, layer, notYet } from "./layer";
 
 /** Layers that only move elements, and losses as layers. */
 
-layer("Flatten", "start_dim=1, end_dim=-1", { forward: (a) => flatten(a.input, a.number("start_dim"), a.number("end_dim")) });
+layer("Flatten", "start_dim=1, end_dim=-1", {
+  forward: (a) => flatten(a.input, a.number("start_dim"), a.number("end_dim")),
+});
 layer("Unflatten", "dim, unflattened_size", {
   forward: (a) =>
-    unflatten(a.input, axisOf(a.number("dim"), a.input.shape.length), intsOf(a.option("unflattened_size"), "unflattened_size")),
+    unflatten(
+      a.input,
+      axisOf(a.number("dim"), a.input.shape.length),
+      intsOf(a.option("unflattened_size"), "unflattened_size"),
+    ),
 });
 layer("CosineSimilarity", "dim=1, eps=1e-08", {
   inputs: "x1, x2",
@@ -31,12 +37,21 @@ function option(a: Application, name: string) {
 }
 const LEGACY = "size_average=None, reduce=None, reduction='mean'";
 function classLoss(a: Application) {
-  return { weight: option(a, "weight"), ignoreIndex: a.number("ignore_index"), reduction: String(a.option("reduction")) };
+  return {
+    weight: option(a, "weight"),
+    ignoreIndex: a.number("ignore_index"),
+    reduction: String(a.option("reduction")),
+  };
 }
-layer("CrossEntropyLoss", "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0", {
-  inputs: "input, target",
-  forward: (a) => crossEntropy(a.input, a.tensor("target"), { ...classLoss(a), smoothing: a.number("label_smoothing") }),
-});
+layer(
+  "CrossEntropyLoss",
+  "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0",
+  {
+    inputs: "input, target",
+    forward: (a) =>
+      crossEntropy(a.input, a.tensor("target"), { ...classLoss(a), smoothing: a.number("label_smoothing") }),
+  },
+);
 layer("NLLLoss", "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'", {
   inputs: "input, target",
   forward: (a) => negativeLogLikelihood(a.input, a.tensor("target"), classLoss(a)),
@@ -50,7 +65,8 @@ for (const [name, loss, signature] of [
   layer(name, signature, {
     inputs: "input, target",
     forward(a) {
-      if (option(a, "pos_weight")) throw new PyError("NotImplementedError", "pos_weight is not supported yet", a.runtime.place);
+      if (option(a, "pos_weight"))
+        throw new PyError("NotImplementedError", "pos_weight is not supported yet", a.runtime.place);
       const weight = option(a, "weight");
       const raw = loss(a.input, a.tensor("target"));
       return reduced(weight ? build.mul(raw, weight) : raw, String(a.option("reduction")));

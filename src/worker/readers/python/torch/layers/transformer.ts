@@ -1,9 +1,9 @@
 import type { Initializer } from "../../../model";
 import { PyObject, Unknown, type Value } from "../../values";
-import { type Construction, layer, notYet, product, type Size, ZERO } from "./layer";
-import { stateOf } from "../module";
 import { initFunctions } from "../init";
+import { stateOf } from "../module";
 import { copyTensor } from "../parameter";
+import { type Construction, layer, notYet, product, type Size, ZERO } from "./layer";
 
 /** MultiheadAttention and the transformer layers: counted and shown; not executable yet. */
 
@@ -53,25 +53,35 @@ layer(
         state.parameters.set("bias_v", null);
       }
     },
-    inputs: "query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False",
+    inputs:
+      "query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False",
     forward: notYet,
   },
 );
 
-const LAYER = "d_model, nhead, dim_feedforward=2048, dropout=0.1, activation='relu', layer_norm_eps=1e-05, batch_first=False, norm_first=False, bias=True, device=None, dtype=None";
+const LAYER =
+  "d_model, nhead, dim_feedforward=2048, dropout=0.1, activation='relu', layer_norm_eps=1e-05, batch_first=False, norm_first=False, bias=True, device=None, dtype=None";
 
 function transformerLayer(c: Construction, attentions: readonly string[]): void {
   const a = c.args;
   const [width, hidden] = [c.size("d_model"), c.size("dim_feedforward")];
   const bias = a.bias ?? true;
   for (const name of attentions) {
-    c.child(name, c.make("MultiheadAttention", [width, a.nhead ?? null], { dropout: a.dropout ?? null, batch_first: a.batch_first ?? false, bias }));
+    c.child(
+      name,
+      c.make("MultiheadAttention", [width, a.nhead ?? null], {
+        dropout: a.dropout ?? null,
+        batch_first: a.batch_first ?? false,
+        bias,
+      }),
+    );
   }
   c.child("linear1", c.make("Linear", [width, hidden], { bias }));
   c.child("dropout", c.make("Dropout", [a.dropout ?? null]));
   c.child("linear2", c.make("Linear", [hidden, width], { bias }));
   const norms = attentions.length + 1;
-  for (let i = 1; i <= norms; i++) c.child(`norm${i}`, c.make("LayerNorm", [width], { eps: a.layer_norm_eps ?? null, bias }));
+  for (let i = 1; i <= norms; i++)
+    c.child(`norm${i}`, c.make("LayerNorm", [width], { eps: a.layer_norm_eps ?? null, bias }));
   for (let i = 1; i <= norms; i++) c.child(`dropout${i}`, c.make("Dropout", [a.dropout ?? null]));
 }
 layer("TransformerEncoderLayer", LAYER, {

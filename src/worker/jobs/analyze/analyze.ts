@@ -1,0 +1,84 @@
+import type { AnalyzeRequest } from "../../../protocol/jobs";
+import type { AnalyzeLayer, AnalyzeReport, AnalyzeTotal, InjectionSummary } from "../../../protocol/reports";
+import { UserError } from "../../formats/errors";
+import { adapterBytes, breakEvenRank, layerCost } from "../../lora/costs";
+import { targetSummary } from "../../lora/injection";
+import { type TargetableLayer, targetableLayers } from "../../lora/targets";
+import { chooseModel, openModelFile } from "../../readers/open";
+import { planAdapter } from "../adapter";
+import type { JobContext } from "../context";
+import { insights } from "./insights";
+import { memoryEstimate } from "./memory";
+
+export const RANKS: readonly number[] = [4, 8, 16, 32, 64];
+const MAX_RANKS = 64;
+
+/** What LoRA costs and saves over the model's layers and over ranks. Runs nothing: counts and the traced graph only. */
+export async function analyze(request: AnalyzeRequest, context: JobContext): Promise<AnalyzeReport> {
+  context.onProgress({ message: "Reading the model", fraction: 0 });
+  const model = chooseModel(await openModelFile(request.model.file, request.model.text), request.model.class);
+  const adapter = planAdapter(model, request.adapter);
+  const ranks = checkedRanks(request.ranks ?? RANKS);
+  const targeted = new Set(adapter.targets.map((target) => target.path));
+  const layers = targetableLayers(model).map((layer) =>
+    analyzeLayer(layer, targeted.has(layer.path), adapter.injection, ranks),
+  );
+  if (request.focus !== undefined && !layers.some((layer) => layer.path === request.focus)) {
+    throw new UserError(`${model.className} has no Linear layer "${request.focus}"`, { file: model.file });
+  }
+  context.signal.throwIfAborted();
+  context.onProgress({ message: "Reading memory off the training graph", fraction: 0.5 });
+  const totals = ranks.map((rank) => totalAt(rank, adapter.targets, adapter.injection.baseParameters));
+  const estimate = memoryEstimate(model, adapter);
+  const memory = "memory" in estimate ? estimate.memory : null;
+  return {
+    kind: "analyze",
+    injection: adapter.injection,
+    ranks,
+    layers,
+    totals,
+    memory,
+    ...("reason" in estimate && { memoryUnavailable: estimate.reason }),
+    ...(request.focus !== undefined && { focus: request.focus }),
+    insights: insights(adapter.injection, layers, totals, memory),
+  };
+}
+
+function checkedRanks(ranks: readonly number[]): readonly number[] {
+  if (ranks.length === 0 || ranks.length > MAX_RANKS || ranks.some((r) => !Number.isInteger(r) || r < 1)) {
+    throw new UserError(`ranks must be 1 to ${MAX_RANKS} whole numbers of 1 or more, not ${ranks.join(", ")}`);
+  }
+  return [...new Set(ranks)].sort((a, b) => a - b);
+}
+
+function analyzeLayer(
+  layer: TargetableLayer,
+  targeted: boolean,
+  injection: InjectionSummary,
+  ranks: readonly number[],
+): AnalyzeLayer {
+  return {
+    ...targetSummary(layer, injection.rank),
+    targeted,
+    breakEvenRank: breakEvenRank(layer),
+    byRank: ranks.map((rank) => {
+      const { lora, reduction } = layerCost(layer, rank);
+      return { rank, lora, reduction };
+    }),
+  };
+}
+
+function totalAt(rank: number, targets: readonly TargetableLayer[], base: number): AnalyzeTotal {
+  const costs = targets.map((target) => layerCost(target, rank));
+  const trainable = costs.reduce((sum, cost) => sum + cost.lora, 0);
+  const full = costs.reduce((sum, cost) => sum + cost.full, 0);
+  return {
+    rank,
+    trainable,
+    percent: (100 * trainable) / (base + trainable),
+    reduction: full / trainable,
+    adapterBytes: adapterBytes(trainable),
+    // Adam keeps two float32 moments a trainable scalar.
+    optimizerBytes: 2 * adapterBytes(trainable),
+  };
+}

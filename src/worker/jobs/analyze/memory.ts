@@ -1,0 +1,72 @@
+import type { MemoryEstimate, MemoryKinds } from "../../../protocol/reports";
+import { peakActivationBytes } from "../../engines/liveness";
+import { DTYPE_BYTES, isFloating } from "../../formats/dtype";
+import { UserError } from "../../formats/errors";
+import { byteLengthOf, sizeOf } from "../../formats/tensor";
+import { add, cast, mul, reduceAll } from "../../graph/build";
+import { Graph } from "../../graph/graph";
+import type { Node } from "../../graph/node";
+import { ShapeError } from "../../graph/shapes";
+import { maskDropout } from "../../passes/dropout";
+import { injectLora } from "../../passes/lora";
+import { trainingStep } from "../../passes/optimizer";
+import { simplify } from "../../passes/simplify";
+import type { Model } from "../../readers/model";
+import type { PlannedAdapter } from "../adapter";
+
+/**
+ * Memory of one training step with Adam at the example inputs' batch, for LoRA and for full fine-tuning: the weights,
+ * gradients and moments by count, the activations by liveness over the very graph that training runs.
+ */
+export function memoryEstimate(model: Model, adapter: PlannedAdapter): { memory: MemoryEstimate } | { reason: string } {
+  try {
+    const traced = model.trace({ training: true });
+    const base = traced.graph;
+    const weights = model.stateDict.reduce(
+      (sum, { shape, dtype, tiedTo }) =>
+        sum + (tiedTo === undefined ? sizeOf(shape as number[]) * DTYPE_BYTES[dtype] : 0),
+      0,
+    );
+    const trainable = new Set(model.stateDict.filter((entry) => !entry.buffer).map((entry) => entry.path));
+    const paths = base.parameters.map((node) => node.attrs.path).filter((path) => trainable.has(path));
+    const adapted = injectLora(base, adapter.targets, adapter.config);
+    const adapterPaths = adapted.parameters
+      .map((n) => n.attrs.path)
+      .filter((path) => !paths.includes(path) && /\.lora_[AB]\.weight$/.test(path));
+    return {
+      memory: {
+        batch: traced.inputs[0]?.shape[0] ?? 1,
+        lora: kinds(adapted, adapterPaths, weights),
+        full: kinds(base, paths, weights),
+      },
+    };
+  } catch (error) {
+    if (error instanceof UserError || error instanceof ShapeError) return { reason: error.message };
+    throw error;
+  }
+}
+
+function kinds(graph: Graph, trainable: readonly string[], weights: number): MemoryKinds {
+  const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable).graph);
+  const scalars = graph.parameters
+    .filter((node) => trainable.includes(node.attrs.path))
+    .reduce((sum, node) => sum + byteLengthOf(node), 0);
+  const own = trainable.some((path) => /\.lora_[AB]\.weight$/.test(path)) ? scalars : 0;
+  // Gradients are intermediates of the graph; they are told apart because people budget for them apart.
+  const activations = Math.max(0, peakActivationBytes(step) - scalars);
+  const parts = { weights, trainable: own, gradients: scalars, optimizer: 2 * scalars, activations };
+  return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
+}
+
+/** Any scalar of all outputs does: what must be kept for the gradient does not depend on the loss's own form. */
+function withLoss(graph: Graph): Graph {
+  let loss: Node | undefined;
+  for (const node of graph.outputs.values()) {
+    if (!isFloating(node.dtype)) continue;
+    const value = cast(node, "float32");
+    const part = reduceAll("mean", mul(value, value));
+    loss = loss ? add(loss, part) : part;
+  }
+  if (!loss) throw new UserError("the model returns no floating-point tensor, so there is nothing to train by");
+  return new Graph(graph.name, graph.inputs, new Map([["loss", loss]]));
+}

@@ -1,0 +1,375 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { VerifyCheck } from "../../../protocol/reports";
+import { toFloat32 } from "../../formats/convert";
+import { readTensor } from "../../formats/safetensors";
+import { bytesOf, float32, type Tensor } from "../../formats/tensor";
+import { sameShape, shapeText } from "../../graph/shapes";
+import { loadAdapter, saveAdapter } from "../../lora/adapterFiles";
+import { initializeAdapter } from "../../lora/initialize";
+import { differentiate } from "../../passes/autodiff";
+import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep, unpackParameters } from "../../passes/optimizer";
+import { largestDifference, magnitude, type Outputs, type VerifySubject } from "./subject";
+import { differenceTolerance, type Tolerance, tolerance } from "./tolerance";
+
+/** What the checks share: each run is made once. */
+export interface Runs {
+  readonly subject: VerifySubject;
+  readonly runBase: () => Promise<Outputs>;
+  readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
+  /** Base output, before anything else ran. */
+  readonly base: Outputs;
+  /** As injected: B is zero. */
+  readonly fresh: ReadonlyMap<string, Tensor>;
+  /** B random, or the trained values: with B zero most checks could not fail. */
+  readonly perturbed: ReadonlyMap<string, Tensor>;
+  readonly outputPerturbed: Outputs;
+}
+
+export async function prepare(subject: VerifySubject): Promise<Runs> {
+  const { adapter, opened } = subject;
+  const base = await subject.compile(subject.base);
+  const adapted = await subject.compile(subject.adapted());
+  const runBase = () => base(subject.feeds);
+  const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
+  const fresh = initializeAdapter(adapter.targets, adapter.config, opened.seed);
+  const perturbed =
+    adapter.tensors ??
+    initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
+  return {
+    subject,
+    runBase,
+    runAdapted,
+    base: await runBase(),
+    fresh,
+    perturbed,
+    outputPerturbed: await runAdapted(perturbed),
+  };
+}
+
+type Check = (runs: Runs) => Promise<VerifyCheck>;
+
+const within = (measured: number, { bound, from }: Tolerance) => ({
+  measured,
+  relation: "at-most" as const,
+  bound,
+  boundFrom: from,
+  passed: measured <= bound,
+});
+
+const exactly = (measured: number, from: string) => within(measured, { bound: 0, from });
+
+/** For the outputs of the whole model. */
+function modelTolerance({ subject, base, outputPerturbed }: Runs): Tolerance {
+  return tolerance(subject.sumLength, subject.depth, Math.max(magnitude(base), magnitude(outputPerturbed)));
+}
+
+const outputShape: Check = async ({ base, outputPerturbed }) => {
+  const odd = [...base].filter(([name, { shape, dtype }]) => {
+    const other = outputPerturbed.get(name);
+    return !other || other.dtype !== dtype || !sameShape(other.shape, shape);
+  });
+  return {
+    id: "output-shape",
+    title: "Output shape",
+    meaning: "The adapted model returns tensors of the base model's shapes and dtypes, so it can stand in its place.",
+    unit: "outputs that differ",
+    ...exactly(odd.length, "shapes agree or they do not"),
+    detail: [...base].map(([name, { shape }]) => `${name} ${shapeText(shape)}`).join(", "),
+  };
+};
+
+const identityAtInit: Check = async (runs) => {
+  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.base);
+  return {
+    id: "identity-at-init",
+    title: "Identity at initialization",
+    meaning: "B starts at zero, so a fresh adapter changes nothing: training starts from the base model.",
+    unit: "largest difference in the output",
+    ...within(difference.value, modelTolerance(runs)),
+  };
+};
+
+const lowRankPath: Check = async ({ subject, perturbed }) => {
+  const { graph, feeds } = subject.lowRankPaths(subject.adapter.config);
+  const run = await subject.compile(graph);
+  const outputs = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
+  let worst = { ratio: -1, measured: 0, limit: { bound: 0, from: "" }, path: "" };
+  subject.adapter.targets.forEach(({ path, inFeatures }, i) => {
+    const low = new Map([["y", outputs.get(`low.${i}`)!]]);
+    const delta = new Map([["y", outputs.get(`delta.${i}`)!]]);
+    const limit = tolerance(inFeatures, 2, magnitude(delta));
+    const measured = largestDifference(low, delta).value;
+    if (measured / limit.bound > worst.ratio) worst = { ratio: measured / limit.bound, measured, limit, path };
+  });
+  return {
+    id: "low-rank-path",
+    title: "Low-rank path equals delta weights",
+    meaning: "scaling · B(A(x)), as it is trained, gives what the full matrix ΔW = scaling · B A gives.",
+    unit: "largest difference in a layer's output",
+    ...within(worst.measured, worst.limit),
+    detail: `closest to its bound: ${worst.path}`,
+  };
+};
+
+const mergedEqualsUnmerged: Check = async (runs) => {
+  const merged = await runs.subject.compile(runs.subject.merged());
+  const difference = largestDifference(await merged(runs.subject.withAdapter(runs.perturbed)), runs.outputPerturbed);
+  return {
+    id: "merged-equals-unmerged",
+    title: "Merged equals unmerged",
+    meaning: "Adding ΔW to the weights gives the output that base and adapter give side by side.",
+    unit: "largest difference in the output",
+    ...within(difference.value, modelTolerance(runs)),
+  };
+};
+
+const unmergeRestores: Check = async (runs) => ({
+  id: "unmerge-restores-base",
+  title: "Unmerge restores the base",
+  meaning: "After the merge, the base model still gives its own output bit for bit: merging never writes to it.",
+  unit: "outputs elements that differ",
+  ...exactly(differingElements(await runs.runBase(), runs.base), "the base weights are kept, not subtracted back"),
+});
+
+const onlyAdapters: Check = async ({ subject, perturbed }) => {
+  const { graph, feeds } = subject.withScalarLoss();
+  const trainable = subject.layout.parameters.map((p) => p.path);
+  const step = trainingStep(graph, trainable);
+  const wrt = graph.parameters.filter((node) => trainable.includes(node.attrs.path));
+  const gradients = differentiate(graph, graph.output("loss"), wrt);
+  const run = await subject.compile(
+    unpackParameters(
+      graph.withOutputs([...gradients].map(([node, gradient]) => [nameOf(node), gradient] as const)),
+      subject.layout,
+    ),
+  );
+  const values = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
+  const still = trainable.filter((path) => !values.get(path) || toFloat32(values.get(path)!).every((g) => g === 0));
+  const frozen = step.layout.parameters.filter((p) => !trainable.includes(p.path));
+  return {
+    id: "only-adapters-have-gradients",
+    title: "Only adapters have gradients",
+    meaning: "Every A and B receives a gradient, and the training step updates nothing else.",
+    unit: "tensors that should learn and do not, or learn and should not",
+    ...exactly(still.length + frozen.length, "a tensor is trained or frozen"),
+    detail:
+      still.length > 0
+        ? `without a gradient: ${still.slice(0, 3).join(", ")}${still.length > 3 ? ", …" : ""}`
+        : `${trainable.length} adapter tensors learn; ${graph.parameters.length - trainable.length} base tensors do not`,
+  };
+};
+
+function nameOf(node: { readonly attrs: { readonly path: string } }): string {
+  return node.attrs.path;
+}
+
+/** Most adapter tensors checked by differences; two runs of the model each, at each step size. */
+const MOST_DIFFERENCES = 16;
+/** Relative to the tensor's norm: the best of them counts, since none suits every model. */
+const STEP_SIZES = [1e-1, 3e-2, 1e-2];
+
+const finiteDifferences: Check = async ({ subject, perturbed }) => {
+  const { graph, feeds } = subject.withScalarLoss();
+  const wrt = graph.parameters.filter((node) => subject.layout.parameters.some((p) => p.path === node.attrs.path));
+  const gradients = differentiate(graph, graph.output("loss"), wrt);
+  const outputs = [["loss", graph.output("loss")] as const, ...[...gradients].map(([n, g]) => [nameOf(n), g] as const)];
+  const run = await subject.compile(unpackParameters(graph.withOutputs(outputs), subject.layout));
+  const runLoss = await subject.compile(unpackParameters(graph, subject.layout));
+  const at = async (tensors: ReadonlyMap<string, Tensor>) =>
+    toFloat32((await runLoss(new Map([...feeds, [PARAMETERS, subject.layout.pack(tensors)]]))).get("loss")!)[0]!;
+  const analytic = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
+
+  const stride = Math.ceil(wrt.length / MOST_DIFFERENCES);
+  let worst = { error: 0, path: "" };
+  for (const node of wrt.filter((_, i) => i % stride === 0)) {
+    const { path } = node.attrs;
+    const gradient = toFloat32(analytic.get(path)!);
+    const length = norm(gradient);
+    if (length === 0) continue; // the check before this one reports it
+    const values = toFloat32(perturbed.get(path)!);
+    let best = Infinity;
+    for (const relative of STEP_SIZES) {
+      const h = relative * norm(values);
+      const moved = (sign: number) =>
+        new Map([
+          ...perturbed,
+          [
+            path,
+            float32(
+              node.shape,
+              values.map((v, i) => v + (sign * h * gradient[i]!) / length),
+            ),
+          ],
+        ]);
+      const slope = ((await at(moved(1))) - (await at(moved(-1)))) / (2 * h);
+      best = Math.min(best, Math.abs(slope - length) / length);
+    }
+    if (best > worst.error) worst = { error: best, path };
+  }
+  return {
+    id: "finite-differences",
+    title: "Gradients agree with finite differences",
+    meaning: "Moving an adapter a little along its gradient changes the output as much as the gradient says.",
+    unit: "largest relative error of a slope",
+    ...within(worst.error, differenceTolerance()),
+    detail: worst.path === "" ? `${wrt.length} adapter tensors` : `worst: ${worst.path}`,
+  };
+};
+
+const TRAINING_STEPS = 5;
+
+const baseUnchanged: Check = async ({ subject, perturbed }) => {
+  const { graph, feeds } = subject.withScalarLoss();
+  const trainable = subject.layout.parameters.map((p) => p.path);
+  const { graph: step, layout } = trainingStep(graph, trainable);
+  const run = await subject.compile(step);
+  const before = await checksum(subject);
+  const zeros = float32([layout.length], new Float32Array(layout.length));
+  const start = new Map([
+    [PARAMETERS, layout.pack(perturbed)],
+    [MOMENT_1, zeros],
+    [MOMENT_2, zeros],
+  ]);
+  let state = start;
+  let first: Outputs | undefined;
+  for (let t = 1; t <= TRAINING_STEPS; t++) {
+    const outputs = await run(new Map([...feeds, ...state, ...adamFeeds(t, 1e-2)]));
+    first ??= outputs;
+    state = new Map([PARAMETERS, MOMENT_1, MOMENT_2].map((name) => [name, outputs.get(name)!]));
+  }
+  // The same first step again, in the same session: had a step changed a base weight, it would come out otherwise.
+  const again = await run(new Map([...feeds, ...start, ...adamFeeds(1, 1e-2)]));
+  const after = await checksum(subject);
+  const changed = differingElements(first!, again) + (before === after ? 0 : 1);
+  const moved = largestDifference(new Map([["p", state.get(PARAMETERS)!]]), new Map([["p", start.get(PARAMETERS)!]]));
+  return {
+    id: "base-unchanged",
+    title: "Base weights unchanged after training steps",
+    meaning: `After ${TRAINING_STEPS} steps of Adam the adapters have moved and the base weights have not, bit for bit.`,
+    unit: "elements that differ",
+    ...exactly(changed + (moved.value > 0 ? 0 : 1), "frozen weights must not change at all"),
+    detail: `the adapters moved by up to ${moved.value.toPrecision(2)}`,
+  };
+};
+
+const saveAndLoad: Check = async (runs) => {
+  const { adapter } = runs.subject;
+  const folder = await mkdtemp(join(tmpdir(), "lora-lens-"));
+  try {
+    const config = { ...adapter.config, target_modules: adapter.targets.map((target) => target.path) };
+    await saveAdapter(folder, config, runs.perturbed);
+    const loaded = await loadAdapter(folder);
+    const difference = differingElements(await runs.runAdapted(loaded.tensors), runs.outputPerturbed);
+    return {
+      id: "save-and-load",
+      title: "Save and load",
+      meaning: "The adapter saved in PEFT's format and loaded again gives the same output bit for bit.",
+      unit: "output elements that differ",
+      ...exactly(difference, "safetensors stores float32 exactly"),
+      detail: `${loaded.tensors.size} tensors`,
+    };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+const scaling: Check = async ({ subject, perturbed }) => {
+  const { config } = subject.adapter;
+  const contributions = async (alpha: number) => {
+    const { graph, feeds } = subject.lowRankPaths({ ...config, lora_alpha: alpha });
+    const run = await subject.compile(
+      graph.withOutputs([...graph.outputs].filter(([name]) => name.startsWith("low."))),
+    );
+    return run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
+  };
+  const once = await contributions(config.lora_alpha);
+  const thrice = await contributions(3 * config.lora_alpha);
+  const expected = new Map(
+    [...once].map(([name, t]) => [
+      name,
+      float32(
+        t.shape,
+        toFloat32(t).map((v) => 3 * v),
+      ),
+    ]),
+  );
+  const difference = largestDifference(thrice, expected);
+  return {
+    id: "scaling",
+    title: "Scaling",
+    meaning: `The adapter's contribution is proportional to alpha: three times alpha, three times the contribution.`,
+    unit: "largest difference in a layer's output",
+    ...within(
+      difference.value,
+      tolerance(Math.max(...subject.adapter.targets.map((t) => t.inFeatures)), 1, magnitude(thrice)),
+    ),
+    detail: `alpha ${config.lora_alpha}, rank ${config.r}: scale ${subject.adapter.injection.scaling}`,
+  };
+};
+
+const perturbedDiffers: Check = async (runs) => {
+  const difference = largestDifference(runs.outputPerturbed, runs.base);
+  const { bound } = modelTolerance(runs);
+  return {
+    id: "perturbed-differs",
+    title: "With B not zero the output differs",
+    meaning:
+      "The adapters are connected: values in B change the output by far more than rounding does. Without this, the checks above would pass for an adapter that does nothing.",
+    unit: "largest difference in the output",
+    measured: difference.value,
+    relation: "at-least",
+    bound: bound * 10,
+    boundFrom: "10 × the tolerance within which two outputs count as equal",
+    passed: difference.value >= bound * 10,
+  };
+};
+
+/** In the order of the report. */
+export const CHECKS: readonly Check[] = [
+  outputShape,
+  identityAtInit,
+  lowRankPath,
+  mergedEqualsUnmerged,
+  unmergeRestores,
+  onlyAdapters,
+  finiteDifferences,
+  baseUnchanged,
+  saveAndLoad,
+  scaling,
+  perturbedDiffers,
+];
+
+function differingElements(a: Outputs, b: Outputs): number {
+  let count = 0;
+  for (const [name, tensor] of a) {
+    const [x, y] = [bytesOf(tensor), bytesOf(b.get(name)!)];
+    const width = x.byteLength / Math.max(1, tensor.data.length);
+    for (let i = 0; i < x.byteLength; i += width) {
+      for (let k = 0; k < width; k++) {
+        if (x[i + k] !== y[i + k]) {
+          count++;
+          break;
+        }
+      }
+    }
+  }
+  return count;
+}
+
+/** FNV-1a over every base weight's bytes, as they lie in memory or in the file now. */
+async function checksum(subject: VerifySubject): Promise<number> {
+  let hash = 0x811c9dc5;
+  for (const value of subject.opened.values.values()) {
+    const bytes = bytesOf("data" in value ? value : await readTensor(value));
+    for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+function norm(values: Float32Array): number {
+  let sum = 0;
+  for (const v of values) sum += v * v;
+  return Math.sqrt(sum);
+}
