@@ -9,10 +9,10 @@ import { gradientThunks, seedGradient } from "./gradients";
  * Only nodes between `wrt` and the loss get a gradient, so nothing is computed below the lowest adapter.
  * A node the loss does not depend on has no entry in the result.
  */
-export function differentiate(graph: Graph, loss: Node, wrt: readonly Node[]): Map<Node, Node> {
+export function differentiate<N extends Node>(graph: Graph, loss: Node, wrt: readonly N[]): Map<N, Node> {
   if (loss.shape.length !== 0) throw new RangeError(`a loss must be a scalar, not [${loss.shape.join(", ")}]`);
   const order = graph.nodes;
-  const wanted = new Set(wrt);
+  const wanted = new Set<Node>(wrt);
   const needed = new Set<Node>();
   for (const node of order) {
     if (isFloating(node.dtype) && (wanted.has(node) || node.inputs.some((n) => needed.has(n)))) needed.add(node);

@@ -85,9 +85,7 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
   erf: elementwise((x) => mul(unary("exp", unary("neg", square(x))), like(2 / Math.sqrt(Math.PI), x))),
   // PyTorch takes the subgradient 0 at 0.
   relu: (node, dy) => [() => where(binary("less", like(0, node), node), dy, like(0, dy))],
-  gelu: (node, dy, [x]) => [
-    () => mul(dy, node.attrs.approximate === "tanh" ? geluTanhSlope(x!) : geluSlope(x!)),
-  ],
+  gelu: (node, dy, [x]) => [() => mul(dy, node.attrs.approximate === "tanh" ? geluTanhSlope(x!) : geluSlope(x!))],
   floor: none,
   ceil: none,
   round: none,
@@ -154,17 +152,10 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
     ];
   },
 
-  gather: (node, dy, [data, indices]) => [
-    () => scatterAdd(indices!, dy, node.attrs.axis, data!.shape),
-  ],
+  gather: (node, dy, [data, indices]) => [() => scatterAdd(indices!, dy, node.attrs.axis, data!.shape)],
   scatterAdd: (node, dy, [indices]) => [undefined, () => gather(dy, indices!, node.attrs.axis)],
-  gatherElements: (node, dy, [data, indices]) => [
-    () => scatterElementsAdd(indices!, dy, node.attrs.axis, data!.shape),
-  ],
-  scatterElementsAdd: (node, dy, [indices]) => [
-    undefined,
-    () => gatherElements(dy, indices!, node.attrs.axis),
-  ],
+  gatherElements: (node, dy, [data, indices]) => [() => scatterElementsAdd(indices!, dy, node.attrs.axis, data!.shape)],
+  scatterElementsAdd: (node, dy, [indices]) => [undefined, () => gatherElements(dy, indices!, node.attrs.axis)],
 
   sum: (node, dy, [x]) => [() => unreduce(node, dy, x!.shape)],
   mean: (node, dy, [x]) => [() => unreduce(node, mul(dy, like(sizeOf(node.shape) / sizeOf(x!.shape), dy)), x!.shape)],
@@ -180,12 +171,8 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
     },
   ],
 
-  softmax: (node, dy) => [
-    () => mul(node, sub(dy, reduce("sum", mul(dy, node), [node.attrs.axis], true))),
-  ],
-  logSoftmax: (node, dy) => [
-    () => sub(dy, mul(unary("exp", node), reduce("sum", dy, [node.attrs.axis], true))),
-  ],
+  softmax: (node, dy) => [() => mul(node, sub(dy, reduce("sum", mul(dy, node), [node.attrs.axis], true)))],
+  logSoftmax: (node, dy) => [() => sub(dy, mul(unary("exp", node), reduce("sum", dy, [node.attrs.axis], true)))],
   layerNorm: layerNormRule,
   layerNormMean: unsupported("a gradient"),
   layerNormInvStd: unsupported("a gradient"),

@@ -40,7 +40,10 @@ function local(node: Node, original: Node, uses: ReadonlyMap<Node, number>): Nod
   if (is(node, "sub")) return identity(node, x!, y!, 0);
   if (is(node, "add")) {
     return (
-      identity(node, x!, y!, 0) ?? identity(node, y!, x!, 0) ?? addend(node, x!, y!, uses.get(original.inputs[0]!)) ?? addend(node, y!, x!, uses.get(original.inputs[1]!))
+      identity(node, x!, y!, 0) ??
+      identity(node, y!, x!, 0) ??
+      addend(node, x!, y!, uses.get(original.inputs[0]!)) ??
+      addend(node, y!, x!, uses.get(original.inputs[1]!))
     );
   }
   return undefined;

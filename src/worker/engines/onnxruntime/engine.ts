@@ -50,8 +50,8 @@ async function findOut(provider: Provider): Promise<Availability> {
       const threads = availableParallelism();
       return { available: true, device: `${threads} CPU ${threads === 1 ? "thread" : "threads"}` };
     }
-    const bundled = ort.listSupportedBackends().some((backend) => backend.name === provider);
-    return await probe(provider, bundled);
+    const listed = ort.listSupportedBackends().some((backend) => backend.name === provider);
+    return await probe(provider, listed);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return {

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { add, full, input } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import type { Availability } from "../engine";
@@ -26,7 +28,7 @@ const ort = require(modulePath);
  * Whether a GPU provider works here, found by running one addition on it. It is tried in a child process, since a
  * driver that fails can take its process with it.
  */
-export async function probe(provider: "webgpu" | "cuda", bundled: boolean): Promise<Availability> {
+export async function probe(provider: "webgpu" | "cuda", listed: boolean): Promise<Availability> {
   const x = input("x", [2], "float32");
   const model = lower(new Graph("probe", [x], new Map([["y", add(x, full(1, [2], "float32"))]]))).encode([]);
   const failure = await runScript([
@@ -35,7 +37,7 @@ export async function probe(provider: "webgpu" | "cuda", bundled: boolean): Prom
     Buffer.from(model).toString("base64"),
   ]);
   if (failure === undefined) return { available: true, ...(await device(provider)) };
-  return { available: false, reason: reasonOf(provider, bundled, failure) };
+  return { available: false, reason: reasonOf(provider, listed, failure) };
 }
 
 /** Undefined when it worked, else why not. */
@@ -49,19 +51,22 @@ function runScript(args: readonly string[]): Promise<string | undefined> {
       (error, stdout, stderr) => {
         if (!error) resolve(undefined);
         else if (error.killed) resolve(`it did not answer within ${PROBE_TIMEOUT_MS / 1000} seconds`);
-        else resolve(firstLine(stdout) || firstLine(stderr) || `its process ended with ${error.signal ?? `code ${error.code}`}`);
+        else
+          resolve(
+            firstLine(stdout) || firstLine(stderr) || `its process ended with ${error.signal ?? `code ${error.code}`}`,
+          );
       },
     );
   });
 }
 
-function reasonOf(provider: "webgpu" | "cuda", bundled: boolean, failure: string): string {
+function reasonOf(provider: "webgpu" | "cuda", listed: boolean, failure: string): string {
   if (provider === "cuda") {
-    return bundled
-      ? `CUDA did not start: ${failure}. It needs an NVIDIA driver, CUDA 12 and cuDNN 9`
-      : "this installation of onnxruntime-node has no CUDA provider: on Linux x64 or Windows x64 with an NVIDIA GPU run `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false`";
+    return existsSync(cudaProvider())
+      ? `CUDA did not start; it needs an NVIDIA GPU with its driver, CUDA and cuDNN 9 (${failure})`
+      : `onnxruntime-node was installed without its CUDA provider (${basename(cudaProvider())}); on Linux x64 with an NVIDIA GPU, ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false downloads it`;
   }
-  if (!bundled) return `onnxruntime-node has no WebGPU provider for ${process.platform}-${process.arch}`;
+  if (!listed) return `onnxruntime-node has no WebGPU provider for ${process.platform}-${process.arch}`;
   const vulkan =
     process.platform === "linux"
       ? ": it needs a Vulkan driver and the library libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)"
@@ -92,4 +97,21 @@ function nvidiaName(): Promise<string> {
       resolve(error ? "NVIDIA GPU" : stdout.split("\n")[0]!.trim()),
     );
   });
+}
+
+function cudaProvider(): string {
+  const name = process.platform === "win32" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so";
+  return join(
+    dirname(require.resolve("onnxruntime-node")),
+    "..",
+    "bin",
+    "napi-v6",
+    process.platform,
+    process.arch,
+    name,
+  );
+}
+
+function firstLine(text: string): string {
+  return text.trim().split("\n")[0]!;
 }

@@ -52,7 +52,8 @@ export class Generator {
     const values = new Float32Array(size);
     const from = Math.fround(low);
     const width = Math.fround(Math.fround(high) - from);
-    for (let i = 0; i < size; i++) values[i] = Math.fround(this.float() * width) + from;
+    // One rounding: PyTorch's builds contract the product and the sum into a fused multiply-add.
+    for (let i = 0; i < size; i++) values[i] = this.float() * width + from;
     return values;
   }
 

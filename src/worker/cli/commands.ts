@@ -1,0 +1,286 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import type { EngineChoice, JobProgress, JobRequest, ReportOf } from "../../protocol/jobs";
+import type { Report, TrainMethod } from "../../protocol/reports";
+import { listEngines } from "../engines/choose";
+import { UserError } from "../formats/errors";
+import { replaceFile } from "../formats/files";
+import { printGraph } from "../graph/print";
+import { planAdapter } from "../jobs/adapter";
+import { standaloneHtml } from "../jobs/html";
+import { runJob } from "../jobs/run";
+import { removeDropout } from "../passes/dropout";
+import { injectLora } from "../passes/lora";
+import { chooseModel, openModelFile } from "../readers/open";
+import { summarize } from "../readers/summary";
+import {
+  type AdapterOptions,
+  adapterChoice,
+  type ModelOptions,
+  modelChoice,
+  number,
+  whole,
+  withAdapter,
+  withEngine,
+  withModel,
+} from "./options";
+import { runModel } from "./run";
+import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText } from "./text";
+
+/** Exit codes: fine, a check failed, bad input. */
+export const EXIT = { fine: 0, checkFailed: 1, badInput: 2 } as const;
+
+export interface CliIO {
+  out(text: string): void;
+  /** Progress and remarks; never part of `--json`. */
+  note(text: string): void;
+  /** Redraws one line when it is a terminal. */
+  readonly interactive: boolean;
+  /** Resolves the built page's files, for `--html`. */
+  readonly mediaFolder: string;
+  /** First Ctrl-C: finish early. Second: end. */
+  readonly stop: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+interface Json {
+  readonly json?: boolean;
+}
+type Engined = { readonly engine: EngineChoice };
+
+/** The command line. Each action resolves to an exit code, handed to `done`. */
+export function commandLine(io: CliIO, done: (code: number) => void, serve: (options: ServeOptions) => void): Command {
+  const program = new Command("lora-lens")
+    .description("LoRA on PyTorch model files, without running them: layers, costs, verification, training, merging.")
+    .showHelpAfterError("(lora-lens COMMAND --help tells more)")
+    .exitOverride();
+
+  const print = (options: Json, value: unknown, text: () => string) =>
+    io.out(options.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+
+  const add = (name: string, description: string) =>
+    program.command(name).description(description).option("--json", "print JSON");
+
+  const job = async <K extends JobRequest["kind"]>(request: Extract<JobRequest, { kind: K }>): Promise<ReportOf[K]> => {
+    const report = await runJob(request, { onProgress: progressLine(io), signal: io.signal, stop: io.stop });
+    if (io.interactive) io.note("\r\x1b[K");
+    return report as ReportOf[K];
+  };
+
+  add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line").action(
+    async (file: string, options: Json) => {
+      const summary = summarize(await openModelFile(resolve(file)));
+      const models = summary.models.map(({ place: _, layers, ...model }) => ({
+        ...model,
+        layers: layers.map(({ place: __, ...layer }) => layer),
+      }));
+      const problems = summary.problems.map(({ line, message, severity }) => ({ line, message, severity }));
+      print(
+        options,
+        { models, problems },
+        () => layersText(summary) || `${file} defines no model (no class of nn.Module)`,
+      );
+      done(EXIT.fine);
+    },
+  );
+
+  withAdapter(withModel(add("graph <file>", "print the traced graph of forward")))
+    .option("--lora", "with the adapters injected")
+    .option("--places", "with the source line of each node")
+    .option("--training", "in training mode")
+    .action(
+      async (
+        file: string,
+        options: Json & ModelOptions & AdapterOptions & { lora?: boolean; places?: boolean; training?: boolean },
+      ) => {
+        const model = chooseModel(await openModelFile(resolve(file)), options.class);
+        let { graph } = model.trace({ training: options.training ?? false });
+        if (options.lora) {
+          const { targets, config } = planAdapter(model, adapterChoice(options));
+          graph = injectLora(graph, targets, config);
+        }
+        if (!options.training) graph = removeDropout(graph);
+        const text = printGraph(graph, { places: options.places ?? false });
+        print(options, { class: model.className, graph: text }, () => text.trimEnd());
+        done(EXIT.fine);
+      },
+    );
+
+  withAdapter(withModel(add("analyze <file>", "what LoRA costs and saves, over layers and ranks")))
+    .option("--ranks <list>", "ranks of the table, comma-separated", (text: string) => text.split(",").map(whole))
+    .option("--layer <path>", "layer to show first")
+    .option("--html <file>", "write the report as one HTML page")
+    .action(
+      async (
+        file: string,
+        options: Json & ModelOptions & AdapterOptions & { ranks?: number[]; layer?: string; html?: string },
+      ) => {
+        const report = await job<"analyze">({
+          kind: "analyze",
+          model: modelChoice(file, options),
+          adapter: adapterChoice(options),
+          ...(options.ranks && { ranks: options.ranks }),
+          ...(options.layer !== undefined && { focus: options.layer }),
+        });
+        if (options.html !== undefined) await writeHtml(io, options.html, report);
+        print(options, report, () => analyzeText(report));
+        done(EXIT.fine);
+      },
+    );
+
+  withEngine(withAdapter(withModel(add("verify <file>", "check that the adapted model is numerically right"))))
+    .option("--adapter <folder>", "verify this saved adapter")
+    .option("--html <file>", "write the report as one HTML page")
+    .action(
+      async (
+        file: string,
+        options: Json & ModelOptions & AdapterOptions & Engined & { adapter?: string; html?: string },
+      ) => {
+        const report = await job<"verify">({
+          kind: "verify",
+          model: modelChoice(file, options),
+          adapter: adapterChoice(options),
+          ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
+          engine: options.engine,
+        });
+        if (options.html !== undefined) await writeHtml(io, options.html, report);
+        print(options, report, () => verifyText(report));
+        done(report.passed ? EXIT.fine : EXIT.checkFailed);
+      },
+    );
+
+  withEngine(withAdapter(withModel(add("train <file>", "train an adapter on a CSV file"))))
+    .requiredOption("--data <csv>", "a CSV file with a header line")
+    .requiredOption("--label <column>", "the column to predict")
+    .requiredOption("--out <folder>", "folder for the adapter")
+    .option("--method <name>", "lora, full, or head (the last layer only)", "lora")
+    .option("--epochs <n>", "passes over the data", whole, 10)
+    .option("--batch-size <n>", "samples a step", whole, 32)
+    .option("--learning-rate <x>", "Adam's (default: 1e-3 for lora and head, 1e-4 for full)", number)
+    .option("--weight-decay <x>", "AdamW's (default: 0)", number)
+    .option("--validation <share>", "part of the rows held out", number, 0.2)
+    .option("--html <file>", "write the report as one HTML page")
+    .action(async (file: string, options: Json & ModelOptions & AdapterOptions & Engined & TrainOptions) => {
+      if (!["lora", "full", "head"].includes(options.method)) {
+        throw new UserError(`--method must be lora, full or head, not "${options.method}"`);
+      }
+      const report = await job<"train">({
+        kind: "train",
+        model: modelChoice(file, options),
+        adapter: adapterChoice(options),
+        method: options.method as TrainMethod,
+        data: resolve(options.data),
+        label: options.label,
+        output: resolve(options.out),
+        epochs: options.epochs,
+        batchSize: options.batchSize,
+        ...(options.learningRate !== undefined && { learningRate: options.learningRate }),
+        ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }),
+        validation: options.validation,
+        engine: options.engine,
+      });
+      if (options.html !== undefined) await writeHtml(io, options.html, report);
+      print(options, report, () => trainText(report));
+      done(EXIT.fine);
+    });
+
+  withModel(add("merge <file>", "add a saved adapter to the base weights and write them all"))
+    .requiredOption("--adapter <folder>", "the adapter")
+    .requiredOption("--out <file>", "the .safetensors file to write")
+    .action(async (file: string, options: Json & ModelOptions & { adapter: string; out: string }) => {
+      const report = await job<"merge">({
+        kind: "merge",
+        model: modelChoice(file, options),
+        adapterFolder: resolve(options.adapter),
+        output: resolve(options.out),
+      });
+      print(options, report, () => mergeText(report));
+      done(EXIT.fine);
+    });
+
+  withEngine(withModel(add("run <file>", "evaluate forward on the arrays of an .npz file")))
+    .option("--adapter <folder>", "with this saved adapter")
+    .requiredOption("--inputs <npz>", "arrays by the names of forward's parameters")
+    .requiredOption("--out <npz>", "the .npz file to write")
+    .action(
+      async (
+        file: string,
+        options: Json & ModelOptions & Engined & { adapter?: string; inputs: string; out: string },
+      ) => {
+        const result = await runModel({
+          model: modelChoice(file, options),
+          ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
+          inputs: resolve(options.inputs),
+          output: resolve(options.out),
+          engine: options.engine,
+        });
+        print(
+          options,
+          result,
+          () =>
+            `wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+        );
+        done(EXIT.fine);
+      },
+    );
+
+  add("engines", "what can run here, and why the rest cannot").action(async (options: Json) => {
+    const engines = await listEngines();
+    print(options, { engines }, () => enginesText(engines));
+    done(EXIT.fine);
+  });
+
+  program
+    .command("serve")
+    .description("serve the Language Server Protocol")
+    .option("--stdio", "over standard input and output")
+    .option("--node-ipc", "over the channel of the parent process")
+    .option("--clientProcessId <pid>", "the editor's process, as vscode-languageclient passes it")
+    .action((options: ServeOptions) => serve(options));
+
+  return program;
+}
+
+export interface ServeOptions {
+  readonly stdio?: boolean;
+  readonly nodeIpc?: boolean;
+}
+
+interface TrainOptions {
+  readonly data: string;
+  readonly label: string;
+  readonly out: string;
+  readonly method: string;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  readonly validation: number;
+  readonly html?: string;
+}
+
+const REDRAW_MS = 100;
+
+/** One line that is redrawn on a terminal; elsewhere a line for each new stage of at most one a second. */
+function progressLine(io: CliIO): (progress: JobProgress) => void {
+  let last = 0;
+  return ({ message, fraction, secondsLeft, training }) => {
+    if (!io.interactive) return;
+    const now = performance.now();
+    if (now - last < REDRAW_MS) return;
+    last = now;
+    const left = secondsLeft === undefined ? "" : ` · ${Math.ceil(secondsLeft)} s left`;
+    const loss = training?.losses.at(-1);
+    io.note(
+      `\r\x1b[K${Math.floor(100 * fraction)} % ${message}${loss === undefined ? "" : ` · loss ${loss.toPrecision(4)}`}${left}`,
+    );
+  };
+}
+
+async function writeHtml(io: CliIO, file: string, report: Report): Promise<void> {
+  const [script, style] = await Promise.all(
+    ["report.js", "report.css"].map((name) => readFile(join(io.mediaFolder, name), "utf8")),
+  );
+  await replaceFile(resolve(file), standaloneHtml(report, { script: script!, style: style! }));
+}

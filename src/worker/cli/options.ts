@@ -1,0 +1,87 @@
+import { resolve } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { AdapterChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+
+/** Options that several commands share, and what they mean to a job. */
+
+export interface ModelOptions {
+  readonly class?: string;
+  readonly weights?: string;
+  readonly seed: number;
+}
+
+export interface AdapterOptions {
+  readonly rank?: number;
+  readonly alpha?: number;
+  readonly dropout?: number;
+  readonly targetModules?: string;
+  readonly excludeModules?: string;
+  readonly rslora?: boolean;
+}
+
+export const number = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("it must be a number");
+  return value;
+};
+
+export const whole = (text: string): number => {
+  const value = number(text);
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError("it must be a whole number");
+  return value;
+};
+
+export function withModel(command: Command): Command {
+  return command
+    .option("--class <name>", "model class, when the file has several")
+    .option("--weights <file>", "a .safetensors file whose keys are the module paths")
+    .option("--seed <n>", "seed of everything random; weights without a file start as PyTorch's would", whole, 0);
+}
+
+export function withAdapter(command: Command): Command {
+  return command
+    .option("--rank <r>", "rank of the adapters (default: 8)", whole)
+    .option("--alpha <a>", "lora_alpha (default: twice the rank)", number)
+    .option("--dropout <p>", "dropout on the adapters' input (default: 0)", number)
+    .option("--target-modules <names>", 'names or path suffixes, comma-separated; "all-linear"; or "regex:PATTERN"')
+    .option("--exclude-modules <names>", "names or path suffixes to leave out, comma-separated")
+    .option("--rslora", "scale by alpha / sqrt(rank)");
+}
+
+export function withEngine(command: Command): Command {
+  return command.addOption(
+    new Option("--engine <name>", "what to run on")
+      .choices(["auto", "onnxruntime-cpu", "onnxruntime-webgpu", "onnxruntime-cuda", "tfjs"])
+      .default("auto" satisfies EngineChoice),
+  );
+}
+
+export function modelChoice(file: string, options: ModelOptions): ModelChoice {
+  return {
+    file: resolve(file),
+    ...(options.class !== undefined && { class: options.class }),
+    ...(options.weights !== undefined && { weights: resolve(options.weights) }),
+    seed: options.seed,
+  };
+}
+
+export function adapterChoice(options: AdapterOptions): AdapterChoice {
+  const { rank, alpha, dropout, rslora } = options;
+  return {
+    ...(rank !== undefined && { rank }),
+    ...(alpha !== undefined && { alpha }),
+    ...(dropout !== undefined && { dropout }),
+    ...(rslora !== undefined && { rslora }),
+    ...(options.targetModules !== undefined && { targetModules: modules(options.targetModules) }),
+    ...(options.excludeModules !== undefined && { excludeModules: modules(options.excludeModules) }),
+  };
+}
+
+function modules(text: string): readonly string[] | string {
+  if (text === "all-linear") return text;
+  if (text.startsWith("regex:")) return text.slice("regex:".length);
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}

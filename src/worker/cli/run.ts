@@ -1,0 +1,68 @@
+import type { EngineChoice, ModelChoice } from "../../protocol/jobs";
+import { chooseEngine } from "../engines/choose";
+import { convert } from "../formats/convert";
+import { UserError } from "../formats/errors";
+import { readNpz, writeNpz } from "../formats/npz";
+import type { Tensor } from "../formats/tensor";
+import { openAdapter } from "../jobs/adapter";
+import { openModel, runOnce, valuesFor } from "../jobs/opened";
+import { removeDropout } from "../passes/dropout";
+import { injectLora } from "../passes/lora";
+import { simplify } from "../passes/simplify";
+
+export interface RunRequest {
+  readonly model: ModelChoice;
+  readonly adapterFolder?: string;
+  /** An .npz file with an array for each of forward's parameters, by name. */
+  readonly inputs: string;
+  /** The .npz file to write. */
+  readonly output: string;
+  readonly engine: EngineChoice;
+}
+
+export interface RunResult {
+  readonly output: string;
+  readonly engine: string;
+  readonly device: string;
+  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
+}
+
+/** Evaluates `forward` in evaluation mode on given inputs. */
+export async function runModel(request: RunRequest): Promise<RunResult> {
+  const opened = await openModel(request.model);
+  const given = await readNpz(request.inputs);
+  const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor)]));
+  const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
+  const { graph: traced } = opened.model.trace({ inputs });
+  const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
+  const known = new Set(traced.inputs.map((node) => node.attrs.name));
+  const extra = [...feeds.keys()].filter((name) => !known.has(name));
+  if (missing.length > 0 || extra.length > 0) {
+    throw new UserError(
+      `${request.inputs} must hold an array for each input of forward (${[...known].join(", ")})${missing.length > 0 ? `; missing: ${missing.join(", ")}` : ""}${extra.length > 0 ? `; not an input: ${extra.join(", ")}` : ""}`,
+      { file: request.inputs },
+    );
+  }
+  let graph = traced;
+  let adapterTensors: ReadonlyMap<string, Tensor> | undefined;
+  if (request.adapterFolder !== undefined) {
+    const adapter = await openAdapter(opened.model, request.adapterFolder);
+    graph = injectLora(graph, adapter.targets, adapter.config);
+    adapterTensors = adapter.tensors;
+  }
+  graph = simplify(removeDropout(graph));
+  const { engine, device } = await chooseEngine(request.engine);
+  const outputs = await runOnce(engine, graph, valuesFor(graph, opened.values, adapterTensors), feeds);
+  await writeNpz(request.output, outputs);
+  return {
+    output: request.output,
+    engine: engine.label,
+    device,
+    outputs: [...outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
+  };
+}
+
+/** NumPy's float64 default becomes PyTorch's float32. */
+function asTorch(tensor: Tensor): Tensor {
+  return tensor.dtype === "float64" ? convert(tensor, "float32") : tensor;
+}
