@@ -73,7 +73,7 @@ function extreme(name: "min" | "max"): NativeBody {
     }
     if (best) return best.value;
     if (args.default !== null) return args.default!;
-    throw new PyError("ValueError", `${name}() iterable argument is empty`);
+    throw new PyError("ValueError", `${name}() arg is an empty sequence`);
   };
 }
 

@@ -152,7 +152,9 @@ export class Evaluator implements Runtime {
   reportError(error: unknown): string {
     const known = this.understood(error);
     const message = known instanceof PyError ? pythonMessage(known) : known.message;
-    this.problem(message, "error", known.place ?? this.place);
+    // What we cannot evaluate is no mistake of the file's author.
+    const ours = known instanceof EvaluationError && !(known instanceof LimitError);
+    this.problem(message, ours ? "warning" : "error", known.place ?? this.place);
     return message;
   }
 

@@ -170,10 +170,33 @@ function sequenceLengths(root: PyObject): number[] {
       if (typeof value === "number" && LENGTH_NAMES.test(name)) limits.push(value);
     }
   }
-  limits.push(...tables.slice(1));
+  limits.push(...tables.slice(1), ...maskSizes(root));
   const least = Math.min(...limits.filter((n) => n > 0));
   const lengths = [Math.min(SEQUENCE, least)];
   // Some models take sequences of exactly their block size.
-  if (Number.isFinite(least) && least !== lengths[0]) lengths.push(least);
-  return lengths;
+  if (Number.isFinite(least)) lengths.push(least);
+  lengths.push(...addedLengths(root));
+  return [...new Set(lengths)];
+}
+
+/** A square buffer, `[T, T]` or `[1, 1, T, T]`, is a causal mask over T positions. */
+function maskSizes(root: PyObject): number[] {
+  return [...modulesOf(root)].flatMap(([, object]) =>
+    [...(object.module?.buffers.values() ?? [])].flatMap(({ tensor }) => {
+      const [rows, columns] = tensor?.shape.slice(-2) ?? [];
+      return rows !== undefined && rows === columns && rows > 1 ? [rows] : [];
+    }),
+  );
+}
+
+/** A parameter `[1, T, width]` of the file's own classes is added to a sequence of T positions. */
+function addedLengths(root: PyObject): number[] {
+  return [...modulesOf(root)].flatMap(([, object]) =>
+    object.type.builtin
+      ? []
+      : [...(object.module?.parameters.values() ?? [])].flatMap((parameter) => {
+          const [batch, length] = parameter?.shape.length === 3 ? parameter.shape : [];
+          return batch === 1 && length !== undefined && length > 1 ? [length] : [];
+        }),
+  );
 }

@@ -103,14 +103,22 @@ function unsupported(op: string, left: Numeric, right: Numeric): PyError {
   return new PyError("TypeError", `unsupported operand type(s) for ${op}: '${name(left)}' and '${name(right)}'`);
 }
 
-/** round(): half to even, as Python does. */
+/** round(): the nearest decimal to the exact value, half to even, as Python does. */
 export function roundHalfEven(value: number, digits: number): number {
-  const scaled = Number(`${value}e${digits}`);
-  if (!Number.isFinite(scaled)) return value;
-  const floor = Math.floor(scaled);
-  const rest = scaled - floor;
-  const whole = rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1;
-  return digits > 0 ? Number(`${whole}e${-digits}`) : whole / 10 ** digits;
+  if (!Number.isFinite(value) || digits > 60) return value;
+  if (digits <= 0) {
+    const unit = 10 ** -digits;
+    const floor = Math.floor(value / unit);
+    const rest = value / unit - floor;
+    return (rest < 0.5 || (rest === 0.5 && floor % 2 === 0) ? floor : floor + 1) * unit;
+  }
+  // A double's decimal expansion is finite: a tie shows as a 5 with nothing but zeros after it.
+  const exact = Math.abs(value).toFixed(Math.min(100, digits + 40));
+  const cut = exact.indexOf(".") + 1 + digits;
+  const isTie = /^50*$/.test(exact.slice(cut));
+  const down = exact.slice(0, cut);
+  const rounded = isTie && Number(down.at(-1)) % 2 === 0 ? Number(down) : Number(Math.abs(value).toFixed(digits));
+  return value < 0 ? -rounded : rounded;
 }
 
 /** repr of a float: shortest digits that read back, always with a point or an exponent. */

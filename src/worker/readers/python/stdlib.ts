@@ -1,6 +1,6 @@
 import { COUNTER, DEFAULT_DICT, ORDERED_DICT } from "./builtinTypes";
 import { ENUM, NAMED_TUPLE } from "./classes";
-import { FIELD, makeDataclass } from "./dataclasses";
+import { dataclassFields, FIELD, makeDataclass } from "./dataclasses";
 import { dictOf, dictSet, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
@@ -219,7 +219,8 @@ const DATACLASSES = namespace("dataclasses", [
     "replace",
     native("replace", "obj, **changes", (args, ev) => {
       const object = args.obj as PyObject;
-      const values = new Map(object.attributes);
+      const names = dataclassFields(ev, object.type).filter((f) => f.init);
+      const values = new Map(names.map((f) => [f.name, ev.getAttribute(object, f.name)]));
       for (const { key, value } of (args.changes as PyDict).entries.values()) values.set(String(key), value);
       return ev.call(object.type, [], values);
     }),

@@ -1,7 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { shapeText } from "../../../../graph/shapes";
+import { sameShape, shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, type Runtime } from "../../values";
 import { given, intArg, numberArg, optionalTensor, stringArg } from "../arguments";
 import { define, nodeArg } from "../table";
@@ -104,15 +104,26 @@ define(["F"], "cross_entropy", `${CLASSES}, label_smoothing=0.0`, (args, runtime
   crossEntropy(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime), classOptions(args, runtime)),
 );
 
+function requireSameShape(x: Node, y: Node): void {
+  if (sameShape(x.shape, y.shape)) return;
+  throw new PyError(
+    "ValueError",
+    `Target size (torch.Size(${shapeText(y.shape)})) must be the same as input size (torch.Size(${shapeText(x.shape)}))`,
+  );
+}
+
 /** Elementwise losses of (input, target). */
 export const pairLosses = {
   mse_loss: (x: Node, y: Node): Node => build.mul(build.sub(x, y), build.sub(x, y)),
   l1_loss: (x: Node, y: Node): Node => build.unary("abs", build.sub(x, y)),
   /** max(x, 0) - x y + log(1 + exp(-|x|)). */
-  binary_cross_entropy_with_logits: (x: Node, y: Node): Node =>
-    build.sub(softplus(x, 1, Number.POSITIVE_INFINITY), build.mul(x, y)),
+  binary_cross_entropy_with_logits: (x: Node, y: Node): Node => {
+    requireSameShape(x, y);
+    return build.sub(softplus(x, 1, Number.POSITIVE_INFINITY), build.mul(x, y));
+  },
   /** Logarithms are cut at -100, as PyTorch does it. */
   binary_cross_entropy: (x: Node, y: Node): Node => {
+    requireSameShape(x, y);
     const log = (p: Node): Node => build.binary("maximum", build.unary("log", p), build.scalar(-100, p.dtype));
     const other = (p: Node): Node => shift(build.unary("neg", p), 1);
     return build.unary("neg", build.add(build.mul(y, log(x)), build.mul(other(y), log(other(x)))));

@@ -45,7 +45,7 @@ layer(
       if (outBias) c.runtime.call(initFunctions.get("zeros_")!, [outBias]);
       if (c.flag("add_bias_kv")) {
         const known = width instanceof Unknown ? 0 : width;
-        const initializer = { kind: "normal", mean: 0, std: known > 0 ? Math.sqrt(2 / (1 + known)) : 0 } as const;
+        const initializer = { kind: "normal", mean: 0, std: known > 0 ? Math.sqrt(2 / (known + known)) : 0 } as const;
         c.parameter("bias_k", [1, 1, width], initializer);
         c.parameter("bias_v", [1, 1, width], initializer);
       } else {

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { builtinScope } from "../../../../src/worker/readers/python/builtins";
+import { DEFAULT_LIMITS, Evaluator, pythonMessage } from "../../../../src/worker/readers/python/evaluator";
+import { Source } from "../../../../src/worker/readers/python/source";
+import { execute } from "../../../../src/worker/readers/python/statements";
+import { STANDARD_LIBRARY } from "../../../../src/worker/readers/python/stdlib";
+import { parse } from "../../../../src/worker/readers/python/syntax";
+import { repr } from "../../../../src/worker/readers/python/text";
+import { PyError, Unknown } from "../../../../src/worker/readers/python/values";
+import { fixture } from "./reading";
+
+const PRELUDE = "import math, itertools, functools, copy\nfrom collections import OrderedDict, namedtuple, defaultdict\n";
+
+/** repr of `result` after running the source, or the error it ends in. */
+async function outcome(source: string): Promise<string> {
+  const text = PRELUDE + source;
+  const module = await parse(text);
+  assert.deepEqual(module.errors, []);
+  const ev = new Evaluator(new Source("a.py", text), DEFAULT_LIMITS, builtinScope(), (name) => STANDARD_LIBRARY.get(name));
+  try {
+    for (const statement of module.body) execute(ev, ev.globals, statement);
+    const value = ev.globals.lookup("result");
+    assert.ok(value !== undefined, "no result");
+    const shown = repr(ev, value);
+    return shown instanceof Unknown ? `unknown: ${shown.reason} ${ev.problems.map((p) => p.message).join()}` : shown;
+  } catch (error) {
+    if (error instanceof PyError) return pythonMessage(error);
+    throw error;
+  }
+}
+
+describe("python evaluator", () => {
+  describe("agrees with CPython", () => {
+    for (const [source, expected] of JSON.parse(fixture("semantics.json")) as [string, string][]) {
+      const isProgram = source.includes("\n") || /^(raise|assert|result) /.test(source);
+      it(source.split("\n").slice(0, 2).join(" / ").slice(0, 70), async () => {
+        assert.equal(await outcome(isProgram ? source : `result = (${source})`), expected);
+      });
+    }
+  });
+
+  it("does not compute whole numbers that a double cannot hold", async () => {
+    assert.match(await outcome("result = 2 ** 60"), /^unknown: a whole number beyond 2\^53/);
+  });
+
+  it("says that an import was not followed, and goes on", async () => {
+    assert.match(await outcome("from config import SIZE\nresult = SIZE * 2"), /^unknown: the import of SIZE from config was not followed/);
+  });
+});
