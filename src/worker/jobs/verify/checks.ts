@@ -168,7 +168,7 @@ function nameOf(node: { readonly attrs: { readonly path: string } }): string {
 /** Most adapter tensors checked by differences; two runs of the model each, at each step size. */
 const MOST_DIFFERENCES = 16;
 /** Relative to the tensor's norm: the best of them counts, since none suits every model. */
-const STEP_SIZES = [1e-1, 3e-2, 1e-2];
+const STEP_SIZES = [1e-1, 3e-2, 1e-2, 3e-3, 1e-3];
 
 const finiteDifferences: Check = async ({ subject, perturbed }) => {
   const { graph, feeds } = subject.withScalarLoss();

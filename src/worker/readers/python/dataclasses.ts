@@ -74,7 +74,7 @@ export function makeDataclass(ev: Evaluator, type: PyClass): PyClass {
       else type.members.delete(field.name);
     }
   }
-  if (!findMember(type, "__repr__")) {
+  if (!type.members.has("__repr__")) {
     type.members.set(
       "__repr__",
       new PyNative("__repr__", "self", ({ self }) => {
@@ -88,7 +88,7 @@ export function makeDataclass(ev: Evaluator, type: PyClass): PyClass {
       }),
     );
   }
-  if (!findMember(type, "__eq__")) {
+  if (!type.members.has("__eq__")) {
     type.members.set(
       "__eq__",
       new PyNative("__eq__", "self, other", ({ self, other }) => {

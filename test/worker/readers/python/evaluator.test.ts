@@ -9,14 +9,17 @@ import { repr } from "../../../../src/worker/readers/python/text";
 import { PyError, Unknown } from "../../../../src/worker/readers/python/values";
 import { fixture } from "./reading";
 
-const PRELUDE = "import math, itertools, functools, copy\nfrom collections import OrderedDict, namedtuple, defaultdict\n";
+const PRELUDE =
+  "import math, itertools, functools, copy\nfrom collections import OrderedDict, namedtuple, defaultdict\n";
 
 /** repr of `result` after running the source, or the error it ends in. */
 async function outcome(source: string): Promise<string> {
   const text = PRELUDE + source;
   const module = await parse(text);
   assert.deepEqual(module.errors, []);
-  const ev = new Evaluator(new Source("a.py", text), DEFAULT_LIMITS, builtinScope(), (name) => STANDARD_LIBRARY.get(name));
+  const ev = new Evaluator(new Source("a.py", text), DEFAULT_LIMITS, builtinScope(), (name) =>
+    STANDARD_LIBRARY.get(name),
+  );
   try {
     for (const statement of module.body) execute(ev, ev.globals, statement);
     const value = ev.globals.lookup("result");
@@ -44,6 +47,9 @@ describe("python evaluator", () => {
   });
 
   it("says that an import was not followed, and goes on", async () => {
-    assert.match(await outcome("from config import SIZE\nresult = SIZE * 2"), /^unknown: the import of SIZE from config was not followed/);
+    assert.match(
+      await outcome("from config import SIZE\nresult = SIZE * 2"),
+      /^unknown: the import of SIZE from config was not followed/,
+    );
   });
 });
