@@ -1,23 +1,54 @@
-import { open } from "node:fs/promises";
-import { dirname } from "node:path";
+import type { Dirent } from "node:fs";
+import { open, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { parse } from "csv-parse/sync";
-import { type QuickPickItem, RelativePattern, Uri, window, workspace } from "vscode";
+import { type QuickPickItem, window, workspace } from "vscode";
 import { messageOf, Notice } from "./errors";
 import { type Frame, type Outcome, pickOne } from "./steps";
 
-/** A workspace can hold thousands of files of a kind; a list of more than this helps nobody. */
-const MOST_FILES = 200;
 /** A header line longer than this is no table's. */
 const HEADER_BYTES = 256 * 1024;
 
-/** Files of the workspace, or of the model's folder when it lies outside; nearest to the model first. */
-export async function findFiles(pattern: string, model: string): Promise<string[]> {
-  const near = new RelativePattern(Uri.file(dirname(model)), pattern);
-  const found = [
-    ...(await workspace.findFiles(near, "**/node_modules/**", MOST_FILES)),
-    ...(await workspace.findFiles(pattern, "**/node_modules/**", MOST_FILES)),
-  ];
-  return [...new Set(found.filter((uri) => uri.scheme === "file").map((uri) => uri.fsPath))];
+/**
+ * Bounds of a search, so that opening a dialog over a home directory does not take minutes. What lies deeper is found
+ * by "Browse…".
+ */
+const MOST_FOLDERS = 2000;
+const MOST_FILES = 200;
+/** Folders of tools, which hold no data of the project. Those whose names begin with a dot are left out as well. */
+const TOOL_FOLDERS = new Set(["node_modules", "__pycache__", "venv", "site-packages"]);
+
+/**
+ * Files whose names end so, in the model's folder and in the workspace, the model's folder first and shallow ones
+ * before deep ones. Absolute paths. (VS Code's own search would leave out what .gitignore names: often the weights.)
+ */
+export async function findFiles(suffix: string, model: string): Promise<string[]> {
+  const folders = [dirname(model), ...(workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath)];
+  const found = new Set<string>();
+  const seen = new Set<string>(folders);
+  for (let i = 0; i < folders.length && i < MOST_FOLDERS && found.size < MOST_FILES; i++) {
+    for (const entry of await entriesOf(folders[i]!)) {
+      const path = join(folders[i]!, entry.name);
+      if (entry.isFile() && entry.name.endsWith(suffix)) found.add(path);
+      const isTool = entry.name.startsWith(".") || TOOL_FOLDERS.has(entry.name);
+      if (!entry.isDirectory() || isTool || seen.has(path)) continue;
+      seen.add(path);
+      folders.push(path);
+    }
+  }
+  return [...found];
+}
+
+/** A folder that may not be read has nothing to offer. */
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.sort((a, b) => a.name.localeCompare(b.name));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EACCES" || code === "EPERM" || code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 export interface FilePick {

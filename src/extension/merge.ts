@@ -14,8 +14,8 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const { memory, jobs } = context;
-  const adapterFiles = await findFiles("**/adapter_model.safetensors", model.file);
-  const weightFiles = (await findFiles("**/*.safetensors", model.file)).filter((file) => !adapterFiles.includes(file));
+  const adapterFiles = await findFiles("adapter_model.safetensors", model.file);
+  const weightFiles = (await findFiles(".safetensors", model.file)).filter((file) => !adapterFiles.includes(file));
   let adapterFolder: string | undefined = memory.adapterFolder(model);
   let { weights } = memory.of(model);
 

@@ -33,8 +33,8 @@ export async function train(context: CommandContext, argument: unknown): Promise
   const { memory } = context;
   const before = memory.of(model);
   const { training, engine } = readSettings();
-  const csvFiles = await findFiles("**/*.csv", model.file);
-  const weightFiles = (await findFiles("**/*.safetensors", model.file)).filter(
+  const csvFiles = await findFiles(".csv", model.file);
+  const weightFiles = (await findFiles(".safetensors", model.file)).filter(
     (file) => !file.endsWith("adapter_model.safetensors"),
   );
 

@@ -74,9 +74,10 @@ const comparisons = ["equal", "less", "lessEqual"] as const;
 const reductions = ["sum", "mean", "max", "min", "prod"] as const;
 const HALVES = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.4999, -1.0001];
 
-const f = "float32" as const;
+type Floating = "float64" | "float32" | "float16" | "bfloat16";
 
-export const CASES: readonly Case[] = expandCases([
+/** Every case; those of floating operands in the type `f`. */
+const listed = (f: Floating): readonly (readonly [string, DType, Make])[] => [
   ...plain.map((op) => [op, f, (o: Operands) => b.unary(op, o.x([2, 3, 4], -3, 3))] as const),
   ...positive.map((op) => [op, f, (o: Operands) => b.unary(op, o.x([5], 0.1, 4))] as const),
   ...(["floor", "ceil", "round"] as const).map(
@@ -141,7 +142,7 @@ export const CASES: readonly Case[] = expandCases([
         product("scaled with addend", (o) => b.matmul(o.x(a([])), o.x(w([])), { ...t, alpha: 0.5, c: o.x([4, 5]) })),
         product("with a row added", (o) => b.matmul(o.x(a([])), o.x(w([])), { ...t, c: o.x([5]) })),
         product("with a column added", (o) => b.matmul(o.x(a([])), o.x(w([])), { ...t, c: o.x([4, 1]) })),
-        product("with a scalar added", (o) => b.matmul(o.x(a([])), o.x(w([])), { ...t, c: b.scalar(3) })),
+        product("with a scalar added", (o) => b.matmul(o.x(a([])), o.x(w([])), { ...t, c: b.scalar(3, f) })),
         product("batched", (o) => b.matmul(o.x(a([2])), o.x(w([2])), { ...t, alpha: 2, c: o.x([5]) })),
         product("batch by matrix", (o) => b.matmul(o.x(a([2, 2])), o.x(w([])), { ...t, c: o.x([2, 2, 4, 5]) })),
         product("batch by matrix, row added", (o) => b.matmul(o.x(a([2])), o.x(w([])), { ...t, c: o.x([1, 1, 5]) })),
@@ -228,9 +229,21 @@ export const CASES: readonly Case[] = expandCases([
   ],
   ["arange", f, (o) => b.add(b.arange(4, f, 0.5, 0.25), o.x([4]))],
   ["arange", "int64", (o) => b.add(b.arange(4, "int64", 2, 3), o.x([4], 0, 5))],
-  ["constant", f, (o) => b.mul(b.constant(Float32Array.of(1, 2, 3), [3], f), o.x([2, 3]))],
+  [
+    "constant",
+    f,
+    (o) =>
+      b.mul(b.constant(f === "float32" ? Float32Array.of(1, 2, 3) : Float64Array.of(1, 2, 3), [3], f), o.x([2, 3])),
+  ],
   ["one-value constant in full", f, (o) => b.concat([b.full(2.5, [2, 1], f), o.x([2, 2])], 1)],
-]);
+];
+
+export const CASES = expandCases(listed("float32"));
+
+/** The cases of floating operands, in another floating type. */
+export function casesIn(dtype: Floating): Case[] {
+  return expandCases(listed(dtype).filter(([, d]) => d === dtype));
+}
 
 /** Ops that some case covers: the test asks for all of them. */
 export function coveredOps(): Set<OpName> {

@@ -3,7 +3,7 @@ import type { Tensor } from "../../../src/worker/formats/tensor";
 import { sizeOf } from "../../../src/worker/formats/tensor";
 import type { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
-import type { OpAttrs, OpName } from "../../../src/worker/graph/ops";
+import type { OpName } from "../../../src/worker/graph/ops";
 
 /** A tensor of plain numbers. */
 export interface Values {

@@ -29,9 +29,9 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
   erf: unary((tf) => tf.erf),
   relu: unary((tf) => tf.relu),
   gelu: ({ tf }, [x], { attrs }) => gelu(tf, x!, attrs.approximate),
-  floor: unary((tf) => tf.floor),
-  ceil: unary((tf) => tf.ceil),
-  round: unary((tf) => tf.round),
+  floor: rounding((tf) => tf.floor),
+  ceil: rounding((tf) => tf.ceil),
+  round: rounding((tf) => tf.round),
   not: unary((tf) => tf.logicalNot),
   cast: ({ tf }, [x], { attrs }) => cast(tf, x!, attrs.to),
   dropout: (_, [x]) => x!,
@@ -143,6 +143,11 @@ type BinaryOp = (a: Tf.Tensor, b: Tf.Tensor) => Tf.Tensor;
 
 function unary(pick: (tf: typeof Tf) => UnaryOp): Compute<OpName> {
   return ({ tf }, [x]) => pick(tf)(x!);
+}
+
+/** Whole numbers stay as they are. */
+function rounding(pick: (tf: typeof Tf) => UnaryOp): Compute<OpName> {
+  return ({ tf }, [x]) => (x!.dtype === "float32" ? pick(tf)(x!) : x!);
 }
 
 function binary(pick: (tf: typeof Tf) => BinaryOp): Compute<OpName> {

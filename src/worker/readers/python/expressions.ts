@@ -378,6 +378,8 @@ export function evaluateSafely(ev: Evaluator, scope: Scope, expr: Expr): Value {
     if (!(known instanceof EvaluationError) || known instanceof LimitError) throw known;
     ev.reportError(known);
     restore();
+    // An error costs far more than a step: a loop that makes one each time round has to end as soon.
+    ev.step(200);
     return new Unknown(known.message, known.place);
   }
 }

@@ -251,7 +251,7 @@ export class Lowering {
       return {
         kind: "AugAssign",
         target: this.expr(need(first, "left")),
-        op: this.textOf(need(first, "operator")).slice(0, -1) as BinaryOp,
+        op: operatorOf(first).slice(0, -1) as BinaryOp,
         value: this.expr(need(first, "right")),
         start,
         end,
@@ -484,7 +484,7 @@ export class Lowering {
       case "binary_operator":
         return {
           kind: "Binary",
-          op: need(raw, "operator").type as BinaryOp,
+          op: operatorOf(raw) as BinaryOp,
           left: this.expr(need(raw, "left")),
           right: this.expr(need(raw, "right")),
           ...span,
@@ -492,7 +492,7 @@ export class Lowering {
       case "unary_operator":
         return {
           kind: "Unary",
-          op: need(raw, "operator").type as "+" | "-" | "~",
+          op: operatorOf(raw) as "+" | "-" | "~",
           operand: this.expr(need(raw, "argument")),
           ...span,
         };
@@ -501,16 +501,16 @@ export class Lowering {
       case "boolean_operator":
         return {
           kind: "Bool",
-          op: need(raw, "operator").type as "and" | "or",
+          op: operatorOf(raw) as "and" | "or",
           left: this.expr(need(raw, "left")),
           right: this.expr(need(raw, "right")),
           ...span,
         };
       case "comparison_operator": {
         const ops = raw.children
-          .filter((c) => c.field === "operators")
-          .map((c) => this.textOf(c).replace(/\s+/g, " ").replace("<>", "!=") as CompareOp);
-        const [left, ...rights] = raw.children.filter((c) => c.field !== "operators").map((c) => this.expr(c));
+          .filter((c) => COMPARISONS.has(c.type))
+          .map((c) => (c.type === "<>" ? "!=" : c.type) as CompareOp);
+        const [left, ...rights] = meaningful(raw).map((c) => this.expr(c));
         return { kind: "Compare", left: left!, ops, rights, ...span };
       }
       case "conditional_expression": {
@@ -646,6 +646,15 @@ function need(raw: Raw, name: string): Raw {
   if (!child) throw new Error(`a ${raw.type} without its ${name}`);
   return child;
 }
+
+/** The one operator among a node's children. */
+function operatorOf(raw: Raw): string {
+  const operator = raw.children.find((c) => /^(?:[-+*/%@&|^<>=~]+|and|or)$/.test(c.type));
+  if (!operator) throw new Error(`a ${raw.type} without its operator`);
+  return operator.type;
+}
+
+const COMPARISONS = new Set(["==", "!=", "<>", "<", "<=", ">", ">=", "in", "not in", "is", "is not"]);
 
 const NAMED = /^[a-z_]{2,}$/;
 const KEYWORDS = new Set(

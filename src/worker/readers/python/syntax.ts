@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
-import type { Module, Stmt, SyntaxProblem } from "./ast";
+import type { Expr, Module, Stmt, SyntaxProblem } from "./ast";
 import { Lowering } from "./lower";
 
 /** Reading a file this long takes about two seconds; a longer one is data, not a model somebody wrote. */
@@ -24,6 +24,7 @@ interface Grammar {
   readonly parser: Parser;
   readonly types: readonly string[];
   readonly fields: readonly (string | null)[];
+  readonly tokens: readonly (Raw | null | undefined)[];
 }
 
 let grammar: Promise<Grammar> | undefined;
@@ -35,7 +36,7 @@ async function loadGrammar(): Promise<Grammar> {
   const language = await Language.load(await readFile(resolve("tree-sitter-python/tree-sitter-python.wasm")));
   const parser = new Parser();
   parser.setLanguage(language);
-  return { parser, types: language.types, fields: language.fields };
+  return { parser, types: language.types, fields: language.fields, tokens: sharedTokens(language.types) };
 }
 
 /** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
@@ -43,7 +44,7 @@ export async function parse(text: string, cancelled?: () => boolean): Promise<Mo
   if (text.includes("\0"))
     return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
-  const { parser, types, fields } = await grammar;
+  const { parser, ...tables } = await grammar;
   const tree = parser.parse(text, null, cancelled && { progressCallback: cancelled });
   if (!tree) {
     parser.reset();
@@ -54,11 +55,13 @@ export async function parse(text: string, cancelled?: () => boolean): Promise<Mo
     const errors: SyntaxProblem[] = [];
     const body: Stmt[] = [];
     const lowering = new Lowering(text);
-    const copier = new Copier(cursor, types, fields, text, errors);
+    const copier = new Copier(cursor, tables, tree.rootNode.hasError, text, errors);
     // One top-level statement at a time, so that the copy of a large file's tree is never whole in memory.
     if (cursor.gotoFirstChild()) {
       do {
-        const raw = copier.copy();
+        const data = dataStatement(cursor);
+        const raw = data ? undefined : copier.copy();
+        if (data) body.push(data);
         if (raw) body.push(...lowering.statement(raw));
       } while (cursor.gotoNextSibling());
     } else if (tree.rootNode.type === "ERROR") {
@@ -78,14 +81,34 @@ export async function parse(text: string, cancelled?: () => boolean): Promise<Mo
   }
 }
 
+/** Nodes of one top-level expression from which it is a table of data: copying it would take longer than it is worth. */
+const MAX_DATA_NODES = 100_000;
+
+/** The statement under the cursor when it is such a table: what it is assigned to becomes unknown, with the reason. */
+function dataStatement(cursor: TreeCursor): Stmt | undefined {
+  if (cursor.nodeType !== "expression_statement") return undefined;
+  const node = cursor.currentNode;
+  if (node.descendantCount <= MAX_DATA_NODES) return undefined;
+  const span = { start: node.startIndex, end: node.endIndex };
+  const left = node.firstNamedChild?.childForFieldName("left");
+  const head = left ? { start: left.startIndex, end: left.endIndex } : { start: span.start, end: span.start };
+  const value: Expr = {
+    kind: "Unsupported",
+    what: `a literal of more than ${MAX_DATA_NODES / 1000} thousand parts`,
+    ...head,
+  };
+  if (left?.type !== "identifier") return { kind: "Expr", value, ...span };
+  return { kind: "Assign", targets: [{ kind: "Name", id: left.text, ...head }], value, ...span };
+}
+
 /** Expressions nested deeper than this do not occur in written code, and would overflow our own stack. */
 const MAX_NESTING = 400;
 
 class Copier {
   constructor(
     private readonly cursor: TreeCursor,
-    private readonly types: readonly string[],
-    private readonly fields: readonly (string | null)[],
+    private readonly tables: Omit<Grammar, "parser">,
+    private readonly hasError: boolean,
     private readonly text: string,
     private readonly errors: SyntaxProblem[],
   ) {}
@@ -93,13 +116,15 @@ class Copier {
   /** The node under the cursor with everything below it; undefined for what carries no meaning. */
   copy(depth = 0): Raw | undefined {
     const { cursor } = this;
+    const { types, fields, tokens } = this.tables;
     const id = cursor.nodeTypeId;
-    const type = id === 0xffff ? "ERROR" : (this.types[id] ?? cursor.nodeType);
-    if (type === "comment" || type === "line_continuation") return undefined;
+    const known = tokens[id];
+    if (known !== undefined && !(this.hasError && cursor.nodeIsMissing)) return known ?? undefined;
+    const type = id === 0xffff ? "ERROR" : (types[id] ?? cursor.nodeType);
     const start = cursor.startIndex;
     const raw: Raw = {
       type,
-      field: this.fields[cursor.currentFieldId] ?? null,
+      field: fields[cursor.currentFieldId] ?? null,
       start,
       end: cursor.endIndex,
       children: [],
@@ -120,7 +145,7 @@ class Copier {
       raw.broken = true;
       return raw;
     }
-    if (cursor.gotoFirstChild()) {
+    if (!LEAVES.has(type) && cursor.gotoFirstChild()) {
       do {
         const child = this.copy(depth + 1);
         if (!child) continue;
@@ -144,6 +169,29 @@ class Copier {
     });
   }
 }
+
+/** Punctuation and operators: their type is their text, and nobody asks where they stand. */
+const TOKEN = /^(?:[^a-zA-Z_]+|not in|is not|is|in|and|or)$/;
+
+/** By type id, what stands for every node of that type: one token shared by all, or null where nothing is kept. */
+function sharedTokens(types: readonly string[]): (Raw | null | undefined)[] {
+  return types.map((type) => {
+    if (type === "comment" || type === "line_continuation") return null;
+    return TOKEN.test(type) ? { type, field: null, start: 0, end: 0, children: [], broken: false } : undefined;
+  });
+}
+
+const LEAVES = new Set([
+  "identifier",
+  "integer",
+  "float",
+  "true",
+  "false",
+  "none",
+  "ellipsis",
+  "string_start",
+  "string_end",
+]);
 
 function holdsStatements(type: string): boolean {
   return type === "block" || type === "module" || type.endsWith("_clause") || type.endsWith("_definition");

@@ -98,4 +98,3 @@ function stepOf(tensor: Tensor, i: number): Tensor {
   const size = bytes.byteLength / tensor.shape[0]!;
   return tensorFromBytes(tensor.dtype, shape, bytes.subarray(i * size, (i + 1) * size));
 }
-

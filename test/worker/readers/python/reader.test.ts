@@ -390,7 +390,7 @@ class B(nn.Module):
 class A(nn.Module):
     def __init__(self):
         super().__init__()
-        self.a = nn.Linear(1, 2) 3
+        self.a = nn.Linear(1, 2 3)
 `);
     assert.deepEqual(layersOf(modelNamed(opened, "A")), []);
     assert.equal(opened.problems[0]!.place.line, 8);
@@ -412,10 +412,15 @@ class A(nn.Module):
     this.timeout(60_000);
     const net =
       "import torch.nn as nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(3, 4)\n";
-    const table = `TABLE = [\n${"    [1.5, -2.25, 'name', {'k': (1, 2)}],\n".repeat(2000)}]\n`;
-    const text = net + table.repeat(Math.ceil((5 * 1024 * 1024) / table.length));
+    const doc = "Words about what this function does and why. ".repeat(20);
+    const one = `def f(a, b=2):\n    """${doc}"""\n    return [a + b for _ in range(3)]\n\n`;
+    const text = net + one.repeat(Math.ceil((5 * 1024 * 1024) / one.length));
     assert.ok(text.length > 5 * 1024 * 1024);
     assert.deepEqual(layersOf(modelNamed(await read(text), "Net")), ["a Linear(3, 4)"]);
+    const table = `TABLE = [\n${"    [1.5, -2.25, 'name'],\n".repeat(12_000)}]\n`;
+    const withTable = await read(`${table}${net}        self.b = nn.Linear(TABLE, 1)\n`);
+    assert.deepEqual(layersOf(modelNamed(withTable, "Net")), ["a Linear(3, 4)", "b Linear(undefined, 1)"]);
+    assert.match(messages(withTable)[0]!, /^1: a literal of more than 100 thousand parts is not supported/);
     const refused = await read("#".repeat(9 * 1024 * 1024));
     assert.deepEqual(messages(refused), ["1: this file is 9.0 MB long; files of more than 8 MB are not read"]);
   });

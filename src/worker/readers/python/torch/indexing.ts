@@ -15,7 +15,7 @@ import {
 } from "../values";
 import { isNumber, numberOf, sequenceOf } from "./arguments";
 import { constant } from "./functions/creation";
-import { unbind } from "./functions/shape";
+import { unbind } from "./functions/joining";
 import { firstUnknown, guarded } from "./native";
 import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
 

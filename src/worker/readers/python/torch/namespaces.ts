@@ -1,5 +1,5 @@
 import { builtinClass } from "../types";
-import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import { PyDType, EvaluationError, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import "./functions";
 import { LARGEST } from "./functions/elementwise";
@@ -80,7 +80,7 @@ function iinfo(dtype: Value | undefined): Value {
 }
 
 define(["F"], "multi_head_attention_forward", "*args, **kwargs", () => {
-  throw new PyError("NotImplementedError", "multi_head_attention_forward is not supported yet");
+  throw new EvaluationError("multi_head_attention_forward is not supported yet");
 });
 
 function namespace(name: string, members: Iterable<readonly [string, Value]>): PyNamespace {

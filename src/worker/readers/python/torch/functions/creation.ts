@@ -30,7 +30,7 @@ import {
 import type { RandomValue } from "../draws";
 import { define, nodeArg } from "../table";
 import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
-import { stackNodes } from "./shape";
+import { stackNodes } from "./joining";
 
 /** Tensors made from numbers. */
 
@@ -243,6 +243,9 @@ define(["tensor"], "new_tensor", "input, data, *, dtype=None, device=None, requi
 
 // Random numbers
 
+const RANDOM_IN_FORWARD =
+  "random tensors inside forward are not supported yet: pass them as inputs, or use nn.Dropout for random masks";
+
 /** Random values exist in the construction of a model only: the graph of `forward` is the same at every run. */
 export function random(
   initializer: RandomValue["initializer"],
@@ -251,10 +254,7 @@ export function random(
   runtime: Runtime,
 ): PyTensor {
   if (runtime.tracing) {
-    throw new EvaluationError(
-      "random tensors inside forward are not supported yet: pass them as inputs, or use nn.Dropout for random masks",
-      runtime.place,
-    );
+    throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
   }
   return sized(dims, dtype, (shape) => randomTensor(initializer, shape, dtype));
 }
@@ -289,13 +289,18 @@ define(["torch"], "normal", "mean, std=1.0, size=None, *, generator=None", (args
   const initializer = { kind: "normal", mean: numberArg(args, "mean"), std: numberArg(args, "std") } as const;
   return random(initializer, sizes(sequenceOf(args.size) ?? [], "normal"), "float32", runtime);
 });
-define(["torch"], ["randint", "randperm", "bernoulli", "multinomial"], "*args, **kwargs", (_args, runtime) => {
-  if (runtime.tracing) {
-    throw new EvaluationError(
-      "random tensors inside forward are not supported yet: pass them as inputs",
-      runtime.place,
-    );
-  }
+/** Known by its shape alone: enough for the example inputs of a call of the model. */
+define(["torch"], "randint", `*bounds, low=None, high=None, size=None, generator=None, ${OPTIONS.slice(3)}`, (args, runtime) => {
+  const bounds = sequenceOf(args.bounds) ?? [];
+  const dims = sequenceOf(args.size) ?? sequenceOf(bounds.at(-1));
+  if (!dims) throw new PyError("TypeError", "randint(): argument 'size' must be tuple of ints");
+  const dtype = optionalDType(args) ?? "int64";
+  if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
+  const reason = new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
+  return sized(sizes(dims, "randint"), dtype, (shape) => unknownTensor(shape, dtype, reason));
+});
+define(["torch"], ["randperm", "bernoulli", "multinomial"], "*args, **kwargs", (_args, runtime) => {
+  if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
   return new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
 });
 define(["torch"], "is_tensor", "obj", (args) => args.obj instanceof PyTensor, { takesUnknown: true });

@@ -1,7 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { type BoundArgs, PyError, PyTensor, type Runtime } from "../../values";
+import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime } from "../../values";
 import {
   axisArg,
   axisOf,
@@ -210,9 +210,7 @@ for (const [name, op] of [
   );
 }
 define(BOTH, ["addcmul", "addcdiv"], "input, tensor1, tensor2, *, value=1", () => {
-  throw new PyError(
-    "NotImplementedError",
-    "addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2",
+  throw new EvaluationError("addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2",
   );
 });
 define(BOTH, "lerp", "input, end, weight", (args, runtime) => {
@@ -249,7 +247,7 @@ function condition(args: BoundArgs, name: string, runtime: Runtime): Node {
 }
 const NEEDS_VALUES = "has a result whose shape depends on the tensor's values, which a graph cannot hold";
 define(["torch"], "where", "condition, input=None, other=None", (args, runtime) => {
-  if (!given(args, "input")) throw new PyError("NotImplementedError", `where with the condition alone ${NEEDS_VALUES}`);
+  if (!given(args, "input")) throw new EvaluationError(`where with the condition alone ${NEEDS_VALUES}`);
   const c = condition(args, "condition", runtime);
   const [a, b] = promoted([tensorOrNumber(args, "input"), tensorOrNumber(args, "other")], runtime) as [Node, Node];
   return build.where(c, a, b);

@@ -2,6 +2,7 @@
 import "./creation";
 import "./elementwise";
 import "./gathering";
+import "./joining";
 import "./losses";
 import "./neural";
 import "./products";

@@ -2,7 +2,7 @@ import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { sameShape, shapeText } from "../../../../graph/shapes";
-import { type BoundArgs, PyError, type Runtime } from "../../values";
+import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../values";
 import { given, intArg, numberArg, optionalTensor, stringArg } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
@@ -136,7 +136,7 @@ for (const [name, loss] of Object.entries(pairLosses)) {
     name,
     `input, target, ${weighted}size_average=None, reduce=None, reduction='mean'${name.endsWith("logits") ? ", pos_weight=None" : ""}`,
     (args, runtime) => {
-      if (given(args, "pos_weight")) throw new PyError("NotImplementedError", "pos_weight is not supported yet");
+      if (given(args, "pos_weight")) throw new EvaluationError("pos_weight is not supported yet");
       const weight = optionalTensor(args, "weight");
       const raw = loss(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime));
       return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, stringArg(args, "reduction"));

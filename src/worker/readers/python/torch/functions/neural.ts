@@ -2,7 +2,7 @@ import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
-import { PyError, type PyTensor, type Runtime } from "../../values";
+import { EvaluationError, PyError, type PyTensor, type Runtime } from "../../values";
 import { given, intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
@@ -97,7 +97,7 @@ define(
   "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
   (args, runtime) => {
     if (given(args, "max_norm"))
-      throw new PyError("NotImplementedError", "embedding with max_norm is not supported yet");
+      throw new EvaluationError("embedding with max_norm is not supported yet");
     return embedding(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime));
   },
 );
@@ -107,9 +107,7 @@ define(["F"], "one_hot", "tensor, num_classes=-1", (args, runtime) => {
     throw new PyError("RuntimeError", "one_hot is only applicable to index tensor of type LongTensor.");
   const classes = intArg(args, "num_classes");
   if (classes < 0) {
-    throw new PyError(
-      "NotImplementedError",
-      "one_hot needs num_classes here: without it the result's shape depends on the values",
+    throw new EvaluationError("one_hot needs num_classes here: without it the result's shape depends on the values",
     );
   }
   const labels = build.arange(classes, x.dtype);

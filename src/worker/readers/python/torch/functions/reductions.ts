@@ -1,7 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../values";
+import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axesArg, axisArg, boolArg, given, isNumber, numberArg, numberOf, optionalDType, tuple } from "../arguments";
 import { define, type Home, nodeArg } from "../table";
 import { scalarTypeName, wrap } from "../tensor";
@@ -172,14 +172,12 @@ define(["torch", "F"], "cosine_similarity", "x1, x2, dim=1, eps=1e-8", (args, ru
 });
 for (const name of ["topk", "sort", "argsort", "kthvalue", "median"]) {
   define(BOTH, name, "input, *args, **kwargs", () => {
-    throw new PyError("NotImplementedError", `${name} is not supported yet: the graph has no sorting op`);
+    throw new EvaluationError(`${name} is not supported yet: the graph has no sorting op`);
   });
 }
 for (const name of ["nonzero", "masked_select", "unique", "bincount"]) {
   define(BOTH, name, "input, *args, **kwargs", () => {
-    throw new PyError(
-      "NotImplementedError",
-      `${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,
+    throw new EvaluationError(`${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,
     );
   });
 }

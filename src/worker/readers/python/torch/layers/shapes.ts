@@ -1,5 +1,5 @@
 import * as build from "../../../../graph/build";
-import { PyError, PyTensor } from "../../values";
+import { EvaluationError, PyTensor } from "../../values";
 import { axisOf, intsOf } from "../arguments";
 import { crossEntropy, negativeLogLikelihood, pairLosses, reduced } from "../functions/losses";
 import { norm } from "../functions/reductions";
@@ -66,7 +66,7 @@ for (const [name, loss, signature] of [
     inputs: "input, target",
     forward(a) {
       if (option(a, "pos_weight"))
-        throw new PyError("NotImplementedError", "pos_weight is not supported yet", a.runtime.place);
+        throw new EvaluationError("pos_weight is not supported yet", a.runtime.place);
       const weight = option(a, "weight");
       const raw = loss(a.input, a.tensor("target"));
       return reduced(weight ? build.mul(raw, weight) : raw, String(a.option("reduction")));
