@@ -8,6 +8,12 @@ import type { ReadingThread } from "./reading";
 /** Long enough that a burst of keystrokes is read once, too short to be noticed. */
 export const DEBOUNCE_MS = 20;
 
+/**
+ * Longest text that is read with each keystroke, in UTF-16 units. The longest model files of Hugging Face transformers
+ * have about a sixth of it; 5 MB would take the reader more than ten seconds.
+ */
+const MAX_TEXT = 2 * 1024 * 1024;
+
 /** A reading is told from then on; most are over before and would only make the status flicker. */
 const TELL_MS = 200;
 /** From then on the status says that reading is slow. */
@@ -108,6 +114,7 @@ export class Readings {
   private async read(entry: Entry): Promise<void> {
     const { document, generation } = entry;
     const text = document.getText();
+    if (text.length > MAX_TEXT) return this.finish(entry, document, failedReading(tooLong(text.length)));
     if (!MODEL_TEXT.test(text)) return this.finish(entry, document, EMPTY_READING);
     const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     entry.cancel = cancel;
@@ -169,6 +176,11 @@ function abandon(entry: Entry): void {
   clearTimeout(entry.timer);
   if (entry.cancel) Atomics.store(entry.cancel, 0, 1);
   entry.cancel = undefined;
+}
+
+function tooLong(length: number): string {
+  const megabytes = (n: number) => (n / 1024 / 1024).toFixed(1);
+  return `this file has ${megabytes(length)} MB of text and is not read for lenses, which end at ${megabytes(MAX_TEXT)} MB; move the model's classes into a file of their own`;
 }
 
 /** A reading that failed as a whole is shown as a problem at the file's start. */

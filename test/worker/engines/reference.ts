@@ -74,8 +74,7 @@ const OPS: { readonly [O in OpName]: Op<O> } = {
   add: zip((a, b) => a + b),
   sub: zip((a, b) => a - b),
   mul: zip((a, b) => a * b),
-  div: (x, node) =>
-    zip(node.dtype.startsWith("float") ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(x, node as Node),
+  div: (x, node) => zip(node.dtype.includes("float") ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(x, node as Node),
   pow: zip((a, b) => a ** b),
   maximum: zip(Math.max),
   minimum: zip(Math.min),

@@ -189,6 +189,14 @@ describe("language server", () => {
     assert.equal(session.counts.threads, 2);
   });
 
+  it("says that a file of 5 MB is too long, and does not read it", async () => {
+    await session.open(A, NET + "# filler\n".repeat(600_000));
+    const shown = await session.diagnosed(({ uri }) => uri === A);
+    assert.match(shown.diagnostics[0]!.message, /5\.1 MB of text.*2\.0 MB; move the model's classes/);
+    assert.deepEqual(await session.titles(A), []);
+    assert.equal(session.counts.threads, 0);
+  });
+
   it("hovers", async () => {
     await session.open(A, NET);
     const hover: Hover = await session.client.sendRequest("textDocument/hover", {

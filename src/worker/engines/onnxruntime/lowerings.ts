@@ -1,3 +1,4 @@
+import { convert } from "../../formats/convert";
 import type { DType } from "../../formats/dtype";
 import { allocate, sizeOf, type Tensor } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
@@ -18,7 +19,9 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   constant: (node, l) => {
     const { shape } = node;
     if (!isSplat(node)) return l.emit.tensor(literal(node, shape));
-    return l.emit.op("Expand", [l.emit.tensor(literal(node, [])), l.emit.int64s(shape)]);
+    const dtype = computeType("Expand", node.dtype);
+    const value = l.emit.cast(l.emit.tensor(literal(node, [])), node.dtype, dtype);
+    return l.emit.cast(l.emit.op("Expand", [value, l.emit.int64s(shape)]), dtype, node.dtype);
   },
   arange: (node, l) => l.emit.tensor(arangeValues(node)),
 
@@ -207,10 +210,8 @@ function reduction(opType: string): Lower<"sum" | "mean" | "max" | "min" | "prod
 }
 
 function filled(dtype: DType, shape: readonly number[], value: number): Tensor {
-  const tensor = allocate(dtype, shape);
-  if (tensor.data instanceof BigInt64Array) tensor.data.fill(BigInt(value));
-  else tensor.data.fill(value);
-  return tensor;
+  const data = new Float64Array(sizeOf(shape)).fill(value);
+  return convert({ dtype: "float64", shape, data }, dtype);
 }
 
 function zeros(dtype: DType, shape: readonly number[], l: Lowering): string {

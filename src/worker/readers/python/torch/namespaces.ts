@@ -1,5 +1,16 @@
 import { builtinClass } from "../types";
-import { PyDType, EvaluationError, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import {
+  EvaluationError,
+  PyDType,
+  PyError,
+  PyFloat,
+  PyNamespace,
+  PyNative,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
 import { dtypeMembers } from "./dtypes";
 import "./functions";
 import { LARGEST } from "./functions/elementwise";

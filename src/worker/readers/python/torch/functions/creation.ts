@@ -290,15 +290,20 @@ define(["torch"], "normal", "mean, std=1.0, size=None, *, generator=None", (args
   return random(initializer, sizes(sequenceOf(args.size) ?? [], "normal"), "float32", runtime);
 });
 /** Known by its shape alone: enough for the example inputs of a call of the model. */
-define(["torch"], "randint", `*bounds, low=None, high=None, size=None, generator=None, ${OPTIONS.slice(3)}`, (args, runtime) => {
-  const bounds = sequenceOf(args.bounds) ?? [];
-  const dims = sequenceOf(args.size) ?? sequenceOf(bounds.at(-1));
-  if (!dims) throw new PyError("TypeError", "randint(): argument 'size' must be tuple of ints");
-  const dtype = optionalDType(args) ?? "int64";
-  if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
-  const reason = new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
-  return sized(sizes(dims, "randint"), dtype, (shape) => unknownTensor(shape, dtype, reason));
-});
+define(
+  ["torch"],
+  "randint",
+  `*bounds, low=None, high=None, size=None, generator=None, ${OPTIONS.slice(3)}`,
+  (args, runtime) => {
+    const bounds = sequenceOf(args.bounds) ?? [];
+    const dims = sequenceOf(args.size) ?? sequenceOf(bounds.at(-1));
+    if (!dims) throw new PyError("TypeError", "randint(): argument 'size' must be tuple of ints");
+    const dtype = optionalDType(args) ?? "int64";
+    if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
+    const reason = new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
+    return sized(sizes(dims, "randint"), dtype, (shape) => unknownTensor(shape, dtype, reason));
+  },
+);
 define(["torch"], ["randperm", "bernoulli", "multinomial"], "*args, **kwargs", (_args, runtime) => {
   if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
   return new Unknown("random whole numbers are not drawn when a model is read", runtime.place);

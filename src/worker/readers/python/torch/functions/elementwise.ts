@@ -210,7 +210,8 @@ for (const [name, op] of [
   );
 }
 define(BOTH, ["addcmul", "addcdiv"], "input, tensor1, tensor2, *, value=1", () => {
-  throw new EvaluationError("addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2",
+  throw new EvaluationError(
+    "addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2",
   );
 });
 define(BOTH, "lerp", "input, end, weight", (args, runtime) => {

@@ -10,7 +10,11 @@ import { nodeOf, operandOf, resultType, wrap } from "../tensor";
 
 const BOTH: readonly Home[] = ["torch", "tensor"];
 
-function both(names: string | string[], signature: string, body: (args: BoundArgs, runtime: Runtime) => Value | Node): void {
+function both(
+  names: string | string[],
+  signature: string,
+  body: (args: BoundArgs, runtime: Runtime) => Value | Node,
+): void {
   define(BOTH, names, signature, body);
 }
 
@@ -164,4 +168,3 @@ both("select", "input, dim, index", (args, runtime) => {
     x.shape.filter((_, a) => a !== axis),
   );
 });
-

@@ -96,8 +96,7 @@ define(
   "embedding",
   "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
   (args, runtime) => {
-    if (given(args, "max_norm"))
-      throw new EvaluationError("embedding with max_norm is not supported yet");
+    if (given(args, "max_norm")) throw new EvaluationError("embedding with max_norm is not supported yet");
     return embedding(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime));
   },
 );
@@ -107,8 +106,7 @@ define(["F"], "one_hot", "tensor, num_classes=-1", (args, runtime) => {
     throw new PyError("RuntimeError", "one_hot is only applicable to index tensor of type LongTensor.");
   const classes = intArg(args, "num_classes");
   if (classes < 0) {
-    throw new EvaluationError("one_hot needs num_classes here: without it the result's shape depends on the values",
-    );
+    throw new EvaluationError("one_hot needs num_classes here: without it the result's shape depends on the values");
   }
   const labels = build.arange(classes, x.dtype);
   return build.cast(build.binary("equal", build.reshape(x, [...x.shape, 1]), labels), "int64");

@@ -177,7 +177,8 @@ for (const name of ["topk", "sort", "argsort", "kthvalue", "median"]) {
 }
 for (const name of ["nonzero", "masked_select", "unique", "bincount"]) {
   define(BOTH, name, "input, *args, **kwargs", () => {
-    throw new EvaluationError(`${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,
+    throw new EvaluationError(
+      `${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,
     );
   });
 }

@@ -7,20 +7,16 @@ import {
   axisOf,
   given,
   intArg,
-  intOf,
   intsOf,
   numberArg,
-  sequenceOf,
   stringArg,
   tensorArg,
-  tensorList,
-  tuple,
   varInts,
   varValues,
 } from "../arguments";
 import { dtypeFrom } from "../dtypes";
 import { define, type Home, inPlace, nodeArg } from "../table";
-import { nodeOf, operandOf, randomNode, randomOf, resultType, wrap } from "../tensor";
+import { randomNode, randomOf } from "../tensor";
 
 /** Functions that move elements without computing. */
 
@@ -61,7 +57,8 @@ define(["tensor"], ["view", "_unsafe_view"], "input, *shape", (args, runtime) =>
   const dtype = dtypeFrom(varValues(args, "shape")[0]);
   if (dtype) {
     if (dtype === x.dtype) return x;
-    throw new EvaluationError(`view(${dtype}) of a ${x.dtype} tensor reads its bytes as another type, which is not supported; to(torch.${dtype}) converts values`,
+    throw new EvaluationError(
+      `view(${dtype}) of a ${x.dtype} tensor reads its bytes as another type, which is not supported; to(torch.${dtype}) converts values`,
     );
   }
   return reshapeTo(x, varInts(args, "shape"));
@@ -266,8 +263,7 @@ both("tile", "input, *dims", (args, runtime) => {
 both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", (args, runtime) => {
   let x = nodeArg(args, "input", runtime);
   if (args.repeats instanceof PyTensor) {
-    throw new EvaluationError("repeat_interleave with a tensor of repeats is not supported yet; with an int it is",
-    );
+    throw new EvaluationError("repeat_interleave with a tensor of repeats is not supported yet; with an int it is");
   }
   const count = intArg(args, "repeats");
   if (!given(args, "dim")) x = flatten(x, 0, -1);
@@ -344,8 +340,7 @@ for (const [name, upper] of [
 define(["F"], "pad", "input, pad, mode='constant', value=None", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   const mode = stringArg(args, "mode");
-  if (mode !== "constant")
-    throw new EvaluationError(`pad with mode='${mode}' is not supported yet; 'constant' is`);
+  if (mode !== "constant") throw new EvaluationError(`pad with mode='${mode}' is not supported yet; 'constant' is`);
   const sizes = intsOf(args.pad, "pad");
   if (sizes.length % 2 !== 0) throw new PyError("RuntimeError", "Padding length must be divisible by 2");
   if (sizes.length / 2 > x.shape.length) {

@@ -65,8 +65,7 @@ for (const [name, loss, signature] of [
   layer(name, signature, {
     inputs: "input, target",
     forward(a) {
-      if (option(a, "pos_weight"))
-        throw new EvaluationError("pos_weight is not supported yet", a.runtime.place);
+      if (option(a, "pos_weight")) throw new EvaluationError("pos_weight is not supported yet", a.runtime.place);
       const weight = option(a, "weight");
       const raw = loss(a.input, a.tensor("target"));
       return reduced(weight ? build.mul(raw, weight) : raw, String(a.option("reduction")));

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import type { Model } from "../../../../../src/worker/readers/model";
+import { pythonReader } from "../../../../../src/worker/readers/python/reader";
+
+const PROLOGUE = `import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from collections import OrderedDict
+
+`;
+
+/** The file's last model, of a class whose `__init__` and `forward` have the given lines. */
+async function read(init: readonly string[], forward: readonly string[] = ["return x"], before = ""): Promise<Model> {
+  const body = (lines: readonly string[]) => lines.map((line) => `        ${line}\n`).join("");
+  const source = `${PROLOGUE}${before}
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+${body(init)}
+    def forward(self, x):
+${body(forward)}`;
+  const file = await pythonReader.open("model.py", source);
+  const model = file.models.at(-1);
+  assert.ok(model, file.problems.map((p) => p.message).join("; "));
+  return model;
+}
+
+const paths = (model: Model): string[] =>
+  model.stateDict.map((p) => `${p.path} ${p.shape.map((d) => d ?? "?").join(",")}`);
+const float = (...shape: number[]) => ({ inputs: [{ name: "x", shape, dtype: "float32" as const }] });
+
+describe("torch.nn modules", () => {
+  it("name containers' entries as PyTorch does", async () => {
+    const model = await read([
+      "self.a = nn.Sequential(OrderedDict([('first', nn.Linear(2, 3)), ('act', nn.ReLU())]))",
+      "self.b = nn.ModuleList([nn.Linear(1, 1) for _ in range(2)])",
+      "self.b.append(nn.Linear(2, 2, bias=False))",
+      "self.b.insert(0, nn.Identity())",
+      "self.c = nn.ModuleDict({'k': nn.PReLU()})",
+      "self.d = nn.ParameterList([nn.Parameter(torch.zeros(2)), torch.ones(3)])",
+      "self.e = self.b[1:][-1]",
+    ]);
+    assert.deepEqual(paths(model), [
+      "a.first.weight 3,2",
+      "a.first.bias 3",
+      "b.1.weight 1,1",
+      "b.1.bias 1",
+      "b.2.weight 1,1",
+      "b.2.bias 1",
+      "b.3.weight 2,2",
+      "c.k.weight 1",
+      "d.0 2",
+      "d.1 3",
+      "e.weight 2,2",
+    ]);
+    assert.deepEqual(model.stateDict.at(-1)?.tiedTo, "b.3.weight");
+  });
+
+  it("build one linear node a Linear, and no node for dropout in evaluation", async () => {
+    const model = await read(
+      ["self.net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 2, bias=False))"],
+      ["return self.net(x)"],
+    );
+    const ops = model.trace(float(3, 4)).graph.nodes.map((n) => n.op);
+    assert.deepEqual(ops, ["input", "parameter", "parameter", "linear", "relu", "parameter", "linear"]);
+    const training = model.trace({ ...float(3, 4), training: true }).graph.nodes.map((n) => n.op);
+    assert.ok(training.includes("dropout"));
+  });
+
+  it("carry the source line of the call", async () => {
+    const model = await read(["self.fc = nn.Linear(4, 2)"], ["y = x * 2", "return self.fc(y)"]);
+    const node = model.trace(float(1, 4)).graph.output("output");
+    assert.equal(node.op, "linear");
+    assert.equal(node.place?.line, 14);
+  });
+
+  it("keep a layer whose dimension is unknown", async () => {
+    const model = await read(["self.fc = nn.Linear(size(), 3)"], ["return self.fc(x)"], "from config import size\n");
+    assert.deepEqual(paths(model), ["fc.weight 3,?", "fc.bias 3"]);
+    assert.equal(model.root.parameters, undefined);
+    assert.throws(() => model.trace(float(1, 4)), /config/);
+  });
+
+  it("tell values computed in the constructor from drawn ones", async () => {
+    const model = await read([
+      "self.register_buffer('mask', torch.tril(torch.ones(4, 4)))",
+      "self.register_buffer('rope', torch.arange(3.0), persistent=False)",
+      "self.w = nn.Parameter(torch.randn(2, 3) * 0.02)",
+      "self.g = nn.Parameter(torch.full((3,), 0.5), requires_grad=False)",
+    ]);
+    assert.deepEqual(
+      model.stateDict.map((p) => [p.path, p.buffer, p.initializer.kind]),
+      [
+        ["w", false, "normal"],
+        ["g", false, "constant"],
+        ["mask", true, "graph"],
+      ],
+    );
+    assert.deepEqual(model.stateDict[0]?.initializer, { kind: "normal", mean: 0, std: 0.02 });
+  });
+
+  it("count layers that cannot run yet, and say so when they are called", async () => {
+    const model = await read(["self.conv = nn.Conv2d(3, 8, (3, 5), groups=1)"], ["return self.conv(x)"]);
+    assert.deepEqual(paths(model), ["conv.weight 8,3,3,5", "conv.bias 8"]);
+    assert.throws(() => model.trace(float(1, 3, 9, 9)), /Conv2d is not supported in forward yet/);
+  });
+});
+
+describe("errors are PyTorch's", () => {
+  for (const [line, message] of [
+    ["return self.fc(x)", /mat1 and mat2 shapes cannot be multiplied \(2x3 and 4x5\)/],
+    ["return x.view(5)", /shape '\[5\]' is invalid for input of size 6/],
+    ["return x.sum(3)", /Dimension out of range \(expected to be in range of \[-2, 1\], but got 3\)/],
+    ["return x.long().mean()", /mean\(\): could not infer output dtype/],
+    ["return torch.cat([x, x[:1].T])", /Sizes of tensors must match except in dimension 0/],
+    ["return x.masked_fill(x.long(), 0)", /masked_fill_ only supports boolean masks/],
+    ["return x[x > 0]", /boolean mask/],
+    ["return x[5]", /index 5 is out of bounds for dimension 0 with size 2/],
+    ["return x if x.sum() > 0 else -x", /the branch depends on the tensor's values/],
+    ["return x + torch.randn(2, 3)", /random tensors inside forward are not supported/],
+    ["return -(x > 0)", /Negation, the `-` operator, on a bool tensor/],
+    ["return x.topk(2)", /topk is not supported yet/],
+    ["return x.long().add_(0.5)", /result type Float can't be cast to the desired output type Long/],
+  ] as const) {
+    it(line, async () => {
+      const model = await read(["self.fc = nn.Linear(4, 5)"], [line]);
+      assert.throws(() => model.trace(float(2, 3)), message);
+    });
+  }
+
+  it("features that are no whole numbers", async () => {
+    const model = await read(["self.fc = nn.Linear(4.0, 5)"]);
+    assert.match(model.problems.map((p) => p.message).join(), /TypeError: .*float/);
+  });
+
+  it("a module assigned before Module.__init__", async () => {
+    const source = `${PROLOGUE}class M(nn.Module):\n    def __init__(self):\n        self.fc = nn.Linear(1, 1)\n`;
+    const file = await pythonReader.open("model.py", source);
+    const said = [...file.problems, ...file.models.flatMap((m) => m.problems)].map((p) => p.message).join();
+    assert.match(said, /cannot assign module before Module.__init__\(\) call/);
+  });
+});

@@ -1,0 +1,96 @@
+import { strict as assert } from "node:assert";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ModuleInfo } from "../../../src/worker/readers/model";
+import { inject, targetModules } from "../../../src/worker/server/inject";
+import { adapterIn } from "../../../src/worker/server/savedAdapter";
+
+const SOURCE = `
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 16)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+        self.fc = nn.Linear(16, 16)
+        self.out = nn.Linear(16, 4)
+`;
+
+function module(path: string, children: readonly ModuleInfo[] = []): ModuleInfo {
+  const place = { file: "net.py", line: 1, column: 1, endLine: 1, endColumn: 2 };
+  return { path, kind: children.length > 0 ? "Module" : "Linear", place, builtin: true, parameters: 1, children };
+}
+
+describe("target modules for chosen layers", () => {
+  const root = module("", [
+    module("a", [module("a.query"), module("a.fc")]),
+    module("b", [module("b.query"), module("b.fc")]),
+    module("fc"),
+  ]);
+
+  it("are names where a name means the same layers", () => {
+    assert.deepEqual(targetModules({ root }, ["a.query", "b.query"]), ["query"]);
+    assert.deepEqual(targetModules({ root }, ["a.query", "b.query", "a.fc"]), ["query", "a.fc"]);
+  });
+
+  it("are a regular expression where a path is another's suffix", () => {
+    assert.equal(targetModules({ root }, ["fc", "a.query"]), "fc|a\\.query");
+  });
+});
+
+describe("inject", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "lora-lens-inject-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const model = () => ({ file: join(folder, "net.py"), text: SOURCE, class: "Net" });
+
+  it("counts as PEFT does and keeps the choice for later", async () => {
+    const saveTo = join(folder, "net-lora", "adapter_config.json");
+    const layers = ["fc"];
+    const summary = await inject({ model: model(), adapter: { rank: 2, alpha: 4 }, layers, saveTo });
+    // 2 * (16 + 16) in the adapter; 272 + 272 + 68 in the base.
+    assert.equal(summary.trainable, 64);
+    assert.equal(summary.total, 612 + 64);
+    assert.deepEqual(
+      summary.targets.map(({ path }) => path),
+      ["fc"],
+    );
+    const fields = JSON.parse(await readFile(saveTo, "utf8"));
+    assert.deepEqual(Object.keys(fields), Object.keys(fields).sort());
+    assert.deepEqual(fields.auto_mapping, { base_model_class: "Net", parent_library: "net" });
+    assert.deepEqual(await adapterIn(join(folder, "net-lora")), {
+      adapter: { rank: 2, alpha: 4, dropout: 0, targetModules: "fc", rslora: false },
+      class: "Net",
+      trained: false,
+    });
+  });
+
+  it("keeps fields of an existing file that it does not know", async () => {
+    const saveTo = join(folder, "adapter_config.json");
+    await writeFile(saveTo, JSON.stringify({ peft_type: "LORA", revision: "abc", r: 64 }));
+    await inject({ model: model(), adapter: { rank: 2, alpha: 4 }, saveTo });
+    const fields = JSON.parse(await readFile(saveTo, "utf8"));
+    assert.equal(fields.revision, "abc");
+    assert.equal(fields.r, 2);
+  });
+
+  it("refuses a rank of 0 and one larger than the layer, and writes nothing", async () => {
+    const saveTo = join(folder, "adapter_config.json");
+    await assert.rejects(inject({ model: model(), adapter: { rank: 0 }, saveTo }), /rank/);
+    await assert.rejects(inject({ model: model(), adapter: { rank: 17 }, saveTo }), /rank 17 is larger than layer/);
+    await assert.rejects(readFile(saveTo), /ENOENT/);
+  });
+
+  it("has no choice where there is no file", async () => {
+    assert.equal(await adapterIn(folder), null);
+  });
+});
