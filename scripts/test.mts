@@ -72,7 +72,10 @@ if (only !== undefined && only !== "unit" && only !== "vscode") {
 
 const built = await step("build", () => build({ log: say }));
 if (only === undefined) {
-  await step("types", () => tool("tsc", "-p", "."));
+  await step("types", () => {
+    tool("tsc", "-p", ".");
+    tool("tsc", "-p", "media");
+  });
   await step("lint", () => tool("biome", "check"));
 }
 if (only !== "vscode") await PARTS.unit();

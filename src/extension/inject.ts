@@ -50,10 +50,10 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   const checkAlpha = (text: string): Checked => {
     const alpha = Number(text);
     if (text === "" || !(alpha > 0 && Number.isFinite(alpha))) return { error: "Alpha is a number above 0" };
-    return { says: `Scale ${Number((alpha / choice.rank).toPrecision(4))} (alpha / rank); usual are 1 and 2` };
+    return { says: `scale ${Number((alpha / choice.rank).toPrecision(4))} (alpha / rank); usual are 1 and 2` };
   };
   const checkFolder = (text: string): Checked =>
-    isAbsolute(text) ? { says: `Writes ${join(text, "adapter_config.json")}` } : { error: "Give an absolute path" };
+    isAbsolute(text) ? { says: `writes ${join(text, "adapter_config.json")}` } : { error: "Give an absolute path" };
 
   const finished = await runSteps(`Inject LoRA into ${model.class}`, [
     (frame) =>
@@ -67,7 +67,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
       }),
     (frame) =>
       inputText(frame, {
-        prompt: "Rank r of the adapters",
+        prompt: "Rank",
         value: String(choice.rank),
         check: checkRank,
         accept: (text) => {
@@ -76,7 +76,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
       }),
     (frame) =>
       inputText(frame, {
-        prompt: "Alpha: the adapters' output is scaled by alpha / rank",
+        prompt: "Alpha",
         value: String(choice.alpha),
         check: checkAlpha,
         accept: (text) => {
@@ -85,7 +85,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
       }),
     (frame) =>
       inputText(frame, {
-        prompt: "Folder that keeps the choice, and later the adapter",
+        prompt: "Folder of the adapter",
         value: choice.folder,
         check: checkFolder,
         accept: (text) => {

@@ -105,7 +105,7 @@ export function inputText(frame: Frame, options: InputOptions): Promise<Outcome>
     const mine = ++version;
     const checked = await checkText(options, box.value.trim());
     if (mine !== version) return false;
-    box.validationMessage = validation(checked);
+    box.validationMessage = validation(options.prompt, checked);
     return !("error" in checked);
   };
   void check();
@@ -129,9 +129,12 @@ async function checkText({ check }: InputOptions, text: string): Promise<Checked
   }
 }
 
-function validation(checked: Checked): InputBoxValidationMessage | undefined {
+/** The message takes the prompt's place on screen, so it repeats it. */
+function validation(prompt: string, checked: Checked): InputBoxValidationMessage | undefined {
   if ("error" in checked) return { message: checked.error, severity: InputBoxValidationSeverity.Error };
-  return checked.says ? { message: checked.says, severity: InputBoxValidationSeverity.Info } : undefined;
+  return checked.says
+    ? { message: `${prompt}: ${checked.says}`, severity: InputBoxValidationSeverity.Info }
+    : undefined;
 }
 
 /** Shows a quick input until it is accepted, left by the back button or dismissed. */

@@ -101,7 +101,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
       }),
     (frame) =>
       inputText(frame, {
-        prompt: method === "lora" ? "Folder that receives the adapter" : "Folder that receives the trained weights",
+        prompt: method === "lora" ? "Folder of the adapter" : "Folder of the trained weights",
         value: output,
         check: checkFolder,
         accept: (text) => {
@@ -144,7 +144,7 @@ function checkRates(text: string): Checked {
 }
 
 function checkFolder(text: string): Checked {
-  return isAbsolute(text) ? { says: "It is made when missing" } : { error: "Give an absolute path" };
+  return isAbsolute(text) ? { says: "made when missing" } : { error: "Give an absolute path" };
 }
 
 /** Stops the training under way; of several, the person picks one. What was trained until then is saved. */

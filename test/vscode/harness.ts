@@ -98,6 +98,33 @@ export class TestWindow {
     await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
   }
 
+  /** Waits for a notification whose text matches. */
+  async notification(text: string | RegExp): Promise<void> {
+    await this.page.locator(".notification-toast, .notification-list-item").filter({ hasText: text }).first().waitFor();
+  }
+
+  /** Waits for the step of a dialog that its title names, `(2/4)`, and gives the dialog. */
+  async step(step: number, steps: number) {
+    const dialog = this.page.locator(".quick-input-widget");
+    await dialog.locator(".quick-input-title", { hasText: `(${step}/${steps})` }).waitFor();
+    return dialog;
+  }
+
+  /** Puts a text into the step's input and waits for what the dialog says about it. */
+  async answer(text: string, says: string | RegExp): Promise<void> {
+    const dialog = this.page.locator(".quick-input-widget");
+    await dialog.locator("input[type=text]").first().fill(text);
+    await dialog.locator(".quick-input-message", { hasText: says }).waitFor();
+  }
+
+  /** Leaves one editor, the model's, with the focus; no panel and no notification. */
+  async tidy(): Promise<void> {
+    await this.command("Notifications: Clear All Notifications");
+    await this.command("View: Focus First Editor Group");
+    await this.command("View: Close Editors in Other Groups");
+    await this.page.locator("iframe.webview").first().waitFor({ state: "detached" });
+  }
+
   /** The content of the webview panel in front. */
   panel(): FrameLocator {
     return this.page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");

@@ -1,76 +1,203 @@
 import { strict as assert } from "node:assert";
-import { readFile } from "node:fs/promises";
+import { access, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestWindow } from "../harness";
 
-/** Each command in a window of its own, on the digits example with its lenses up. */
-async function onDigits(work: (window: TestWindow) => Promise<void>): Promise<void> {
-  const window = await TestWindow.open({ file: "digits/model.py" });
-  try {
+/** Accepts what the steps of a dialog offer, from one to another. */
+async function acceptSteps(window: TestWindow, from: number, to: number, steps: number): Promise<void> {
+  for (let step = from; step <= to; step++) {
+    await window.step(step, steps);
+    await window.page.keyboard.press("Enter");
+  }
+}
+
+/** The steps of Train…: what the dialog offers, but for the epochs. */
+async function startTraining(window: TestWindow, epochs: number): Promise<void> {
+  const csv = (await window.step(1, 6)).locator(".monaco-list-row", { hasText: "digits.csv" });
+  await csv.click();
+  const label = (await window.step(2, 6)).locator(".monaco-list-row.focused", { hasText: "label" });
+  await label.waitFor();
+  await acceptSteps(window, 2, 4, 6);
+  await window.step(5, 6);
+  await window.answer(`${epochs}, 32, 0.002`, `${epochs} epochs in batches of 32`);
+  await window.page.keyboard.press("Enter");
+  await acceptSteps(window, 6, 6, 6);
+}
+
+describe("commands in a window, on the digits example", function () {
+  this.timeout(180_000);
+  let window: TestWindow;
+
+  before(async () => {
+    window = await TestWindow.open({ file: "digits/model.py" });
     await window.lenses("LoRA r=8").first().waitFor();
-    await work(window);
-  } finally {
-    await window.close();
-  }
-}
+    await window.command("View: Close Primary Side Bar");
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
+    await window.tidy();
+  });
+  after(() => window.close());
 
-/** Accepts what each step of a dialog offers, up to its last. */
-async function acceptSteps({ page }: TestWindow, steps: number): Promise<void> {
-  for (let step = 1; step <= steps; step++) {
-    await page.locator(".quick-input-titlebar", { hasText: `(${step}/${steps})` }).waitFor();
-    await page.keyboard.press("Enter");
-  }
-}
+  it("a layer's lens opens the analysis at that layer", async () => {
+    await window.lenses(/^LoRA r=8 · 2,048 trainable/).click();
+    const panel = window.panel();
+    await panel.locator("h1", { hasText: "Efficiency" }).waitFor();
+    const focused = panel.locator("tr[aria-current=true]");
+    await focused.filter({ hasText: "fc2" }).waitFor();
+    assert.equal(await focused.count(), 1);
+    await panel.locator("figure svg text").first().waitFor();
+    await window.screenshot("analyze-lens");
+  });
 
-describe("commands in a window", function () {
-  this.timeout(240_000);
-
-  it("a layer's lens opens the analysis at that layer", () =>
-    onDigits(async (window) => {
-      await window
-        .lenses(/^LoRA r=8 · [\d,]+ trainable/)
+  it("Analyze Efficiency from the palette shows layers, ranks and four charts", async () => {
+    await window.command("LoRA Lens: Analyze Efficiency");
+    const panel = window.panel();
+    await panel.locator("table.layers tbody tr").nth(2).waitFor();
+    for (const rank of ["4", "8", "16", "32", "64"])
+      await panel
+        .locator("tbody th, tbody td", { hasText: new RegExp(`^${rank}\\b`) })
         .first()
-        .click();
-      await window.panel().locator("h1", { hasText: "Efficiency" }).waitFor();
-      await window.panel().locator("tr[aria-current=true]").waitFor();
-      await window.panel().locator("figure svg text").first().waitFor();
-      await window.screenshot("analyze");
-    }));
-
-  it("Analyze Efficiency works from the palette", () =>
-    onDigits(async (window) => {
-      await window.command("LoRA Lens: Analyze Efficiency");
-      await window.panel().locator("table.layers tbody tr").first().waitFor();
-    }));
+        .waitFor();
+    const titles = await panel.locator("figure figcaption").allTextContents();
+    assert.ok(titles.length >= 4, titles.join("; "));
+    await panel.locator("figure svg").nth(3).waitFor();
+    await window.screenshot("analyze");
+  });
 
   for (const from of ["lens", "palette"] as const) {
-    it(`Verify works from the ${from}`, () =>
-      onDigits(async (window) => {
-        if (from === "lens")
-          await window
-            .lenses(/^Verify$/)
-            .first()
-            .click();
-        else await window.command("LoRA Lens: Verify");
-        await window
-          .panel()
-          .locator(".verdict", { hasText: /All \d+ checks passed/ })
-          .waitFor();
-        await window.screenshot("verify");
-      }));
+    it(`Verify from the ${from} shows each check with its measured value and bound`, async () => {
+      if (from === "lens") await window.lenses(/^Verify$/).click();
+      else await window.command("LoRA Lens: Verify");
+      const panel = window.panel();
+      await panel.locator(".verdict", { hasText: /All \d+ checks passed/ }).waitFor();
+      const measured = await panel.locator(".check .measured .number").allTextContents();
+      assert.ok(measured.length >= 9, `${measured.length} checks`);
+      for (const text of measured) assert.match(text, /^\S+ [≤≥] \S+$/);
+      await window.screenshot("verify");
+    });
   }
 
-  it("Train shows its progress and can be stopped", () =>
-    onDigits(async (window) => {
-      await window.command("LoRA Lens: Train…");
-      await acceptSteps(window, 6);
-      await window.panel().locator("figure svg text").first().waitFor();
+  for (const from of ["lens", "palette"] as const) {
+    it(`Inject from the ${from} keeps the chosen layers, rank and alpha in adapter_config.json`, async () => {
+      const folder = join(window.folder, "digits", "model-lora");
+      await rm(folder, { recursive: true, force: true });
+      if (from === "lens") await window.lenses("Inject…").click();
+      else await window.command("LoRA Lens: Inject LoRA…");
+
+      const list = await window.step(1, 4);
+      const checked = (path: string) => list.locator(".monaco-list-row", { hasText: path }).locator("input:checked");
+      await checked("fc1").waitFor();
+      await checked("fc2").waitFor();
+      assert.equal(await checked("head").count(), 0);
+      await list.locator(".monaco-list-row", { hasText: "64 → 128 · 1,536 trainable · line 15" }).waitFor();
+      await window.screenshot("inject-layers");
+      await list.locator(".monaco-list-row", { hasText: "fc1" }).locator("input").click();
+      await checked("fc1").waitFor({ state: "detached" });
+      await window.page.keyboard.press("Enter");
+
+      await window.step(2, 4);
+      await window.answer("0", "The rank is a whole number from 1");
+      await window.answer("1000", "The rank is at most 128 here");
+      await window.answer("4", "1,024 trainable");
+      await window.screenshot("inject-rank");
+      await window.page.keyboard.press("Enter");
+      await window.step(3, 4);
+      await window.answer("12", "Scale 3");
+      await window.page.keyboard.press("Enter");
+      await window.step(4, 4);
+      await window.answer(folder, "Writes");
+      await window.page.keyboard.press("Enter");
+
+      // 128 * 4 + 4 * 128 beside the model's 26,122.
+      await window.notification(/trainable params: 1,024 · all params: 27,146 · trainable%: 3\.7722/);
+      await window.screenshot("inject-summary");
+      const config = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"));
+      assert.equal(config.peft_type, "LORA");
+      assert.equal(config.r, 4);
+      assert.equal(config.lora_alpha, 12);
+      assert.deepEqual(config.target_modules, ["fc2"]);
+      await rm(folder, { recursive: true });
+    });
+  }
+
+  for (const from of ["lens", "palette"] as const) {
+    it(`Train from the ${from} shows its progress and can be stopped`, async () => {
+      if (from === "lens") await window.lenses("Train…").click();
+      else await window.command("LoRA Lens: Train…");
+      await startTraining(window, 100_000);
+      const panel = window.panel();
+      await panel.locator(".fact", { hasText: "Step" }).filter({ hasText: "of" }).waitFor();
+      await panel.locator(".fact", { hasText: "samples/s" }).waitFor();
+      await panel.locator(".fact", { hasText: "Time left" }).waitFor();
+      await panel.locator("figure svg path").first().waitFor();
       await window.screenshot("training");
-      await window.panel().getByRole("button", { name: "Stop" }).click();
-      await window.panel().locator(".verdict.stopped").waitFor();
-      const folder = await window.panel().locator("main section code").first().textContent();
+      if (from === "lens") await panel.getByRole("button", { name: "Stop" }).click();
+      else await window.command("LoRA Lens: Stop Training");
+      await panel.locator(".verdict.stopped", { hasText: /Stopped after [\d,]+ steps/ }).waitFor();
+      const folder = await panel.locator("main section code").first().textContent();
       const config = JSON.parse(await readFile(join(folder!, "adapter_config.json"), "utf8"));
       assert.equal(config.peft_type, "LORA");
+      await access(join(folder!, "adapter_model.safetensors"));
       await window.screenshot("stopped");
-    }));
+    });
+  }
+
+  it("Train shows its result and where the adapter lies, and Merge adds it to the weights", async () => {
+    await window.command("LoRA Lens: Train…");
+    await startTraining(window, 6);
+    const panel = window.panel();
+    await panel.locator(".verdict", { hasText: "Finished 6 epochs" }).waitFor();
+    await panel.locator(".fact", { hasText: "Validation accuracy" }).filter({ hasText: "→" }).waitFor();
+    await panel.locator("h2", { hasText: "Adapter saved" }).waitFor();
+    await window.screenshot("trained");
+    await window.tidy();
+
+    await window.command("LoRA Lens: Merge…");
+    await acceptSteps(window, 1, 2, 2);
+    const output = join(window.folder, "digits", "model-merged.safetensors");
+    const name = window.page.locator(".quick-input-widget input[type=text]").first();
+    await window.page.locator(".quick-input-title", { hasText: "Merged weights" }).waitFor();
+    await name.fill(output);
+    await window.page.keyboard.press("Enter");
+    await window.notification(/merged the adapter into 2 layers of DigitClassifier/);
+    await window.screenshot("merged");
+    assert.ok((await readFile(output)).length > 4 * 26_122);
+  });
+
+  it("Stop Training says so when none is running", async () => {
+    await window.command("LoRA Lens: Stop Training");
+    await window.notification("no training is running in this window");
+  });
+
+  it("Show Log opens the output of LoRA Lens", async () => {
+    await window.command("LoRA Lens: Show Log");
+    await window.page.locator(".part.panel .output-view, .part.panel .monaco-editor").first().waitFor();
+    await window.command("View: Close Panel");
+  });
+
+  it("Restart Worker brings the lenses back", async () => {
+    const lens = window.lenses(/^LoRA r=8 · 1,536 trainable/);
+    await lens.waitFor();
+    await window.command("LoRA Lens: Restart Worker");
+    await lens.waitFor();
+    await window.command("LoRA Lens: Verify");
+    await window
+      .panel()
+      .locator(".verdict", { hasText: /All \d+ checks passed/ })
+      .waitFor();
+  });
+
+  it("without a model it says what is missing", async () => {
+    await writeFile(join(window.folder, "plain.py"), "import torch\nprint(torch.ones(2))\n");
+    await window.command("View: Close All Editors");
+    await window.command("LoRA Lens: Analyze Efficiency");
+    await window.notification("no PyTorch model file is open");
+    await window.page.keyboard.press("Control+P");
+    await window.page.locator(".quick-input-widget input[type=text]").first().fill(join(window.folder, "plain.py"));
+    await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "plain.py" }).first().click();
+    await window.page.locator(".tab.active", { hasText: "plain.py" }).waitFor();
+    await window.command("LoRA Lens: Verify");
+    await window.notification(/no model class was found in plain\.py/);
+  });
 });

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type * as Ort from "onnxruntime-node";
 import { UserError } from "../../formats/errors";
+import { sizeOf } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import type { Node } from "../../graph/node";
 import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed } from "../engine";
@@ -68,7 +69,7 @@ async function compile(graph: Graph, { parameters, signal }: CompileOptions, pro
   const weights = await bindWeights(graph, model.parameters, parameters);
   try {
     signal?.throwIfAborted();
-    const options = sessionOptions(provider, weights.folder);
+    const options = sessionOptions(provider, model, weights.folder);
     const session = await ort.InferenceSession.create(model.encode(weights.initializers), options);
     signal?.throwIfAborted();
     return new OrtExecutable(ort, session, graph, model, provider);
@@ -79,19 +80,34 @@ async function compile(graph: Graph, { parameters, signal }: CompileOptions, pro
   }
 }
 
-function sessionOptions(provider: Provider, folder: string | undefined): Ort.InferenceSession.SessionOptions {
+function sessionOptions(
+  provider: Provider,
+  model: LoweredModel,
+  folder: string | undefined,
+): Ort.InferenceSession.SessionOptions {
   return {
     executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
     graphOptimizationLevel: "all",
     intraOpNumThreads: availableParallelism(),
     logSeverityLevel: 4,
-    ...(provider === "webgpu" ? { preferredOutputLocation: "gpu-buffer" as const } : {}),
+    ...(provider === "webgpu" ? { preferredOutputLocation: outputLocations(model) } : {}),
     extra: {
       ...(folder === undefined ? {} : { "session.model_external_initializers_file_folder_path": folder }),
-      // The weights are cast in the graph so that they need not be held twice: folding would hold the wide copy too.
+      // Folding would make float32 copies of half-precision weights, which the graph casts as it goes.
       "optimization.disable_specified_optimizers": "ConstantFolding",
     },
   };
+}
+
+/** State, which is an output under the name of an input, stays on the GPU; other results are there to be read. */
+function outputLocations(model: LoweredModel): Record<string, "cpu" | "gpu-buffer"> {
+  return Object.fromEntries(
+    [...model.outputs].map(([name, { name: value, node, hostType }]) => {
+      const fed = model.inputs.get(name)?.node;
+      const stays = fed !== undefined && hostType === "float32" && node.dtype === "float32" && sizeOf(node.shape) > 0;
+      return [value, stays ? "gpu-buffer" : "cpu"];
+    }),
+  );
 }
 
 class OrtExecutable implements Executable {
@@ -118,7 +134,7 @@ class OrtExecutable implements Executable {
     }
     const outputs = new Map<string, EngineTensor>();
     for (const [name, { name: value, node }] of this.model.outputs) {
-      outputs.set(name, new OrtTensor(results[value] as Ort.Tensor, node.shape, node.dtype));
+      outputs.set(name, new OrtTensor(this.ort, results[value] as Ort.Tensor, node.shape, node.dtype));
     }
     return outputs;
   }

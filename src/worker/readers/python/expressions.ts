@@ -370,9 +370,13 @@ export function makeFunction(
 
 /** What we cannot evaluate becomes a problem and an unknown value; Python's own errors and limits pass. */
 export function evaluateSafely(ev: Evaluator, scope: Scope, expr: Expr): Value {
+  return safely(ev, () => evaluate(ev, scope, expr));
+}
+
+export function safely(ev: Evaluator, body: () => Value): Value {
   const restore = ev.mark();
   try {
-    return evaluate(ev, scope, expr);
+    return body();
   } catch (error) {
     const known = ev.understood(error);
     if (!(known instanceof EvaluationError) || known instanceof LimitError) throw known;

@@ -4,7 +4,7 @@ import { makeClass } from "./classes";
 import { dictOf, dictSet, equal } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { classOfError, errorValue, raise } from "./exceptions";
-import { assignTarget, evaluate, evaluateSafely, makeFunction } from "./expressions";
+import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
 import { augmented } from "./operators";
@@ -42,19 +42,24 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       return "normal";
     case "Assign": {
       const value = evaluateSafely(ev, scope, statement.value);
-      for (const target of statement.targets) assignTarget(ev, scope, target, value);
+      for (const target of statement.targets) assignSafely(ev, scope, target, value);
       return "normal";
     }
     case "AnnAssign":
       annotate(scope, statement.target, statement.annotation);
-      if (statement.value) assignTarget(ev, scope, statement.target, evaluateSafely(ev, scope, statement.value));
+      if (statement.value) assignSafely(ev, scope, statement.target, evaluateSafely(ev, scope, statement.value));
       return "normal";
     case "AugAssign": {
       const { target } = statement;
       const before = evaluateSafely(ev, scope, target);
       const operand = evaluateSafely(ev, scope, statement.value);
       ev.span = statement;
-      assignTarget(ev, scope, target, augmented(ev, statement.op, before, operand));
+      assignSafely(
+        ev,
+        scope,
+        target,
+        safely(ev, () => augmented(ev, statement.op, before, operand)),
+      );
       return "normal";
     }
     case "Return":
@@ -111,7 +116,12 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       }
       return "normal";
     case "Delete":
-      for (const target of statement.targets) executeDelete(ev, scope, target);
+      for (const target of statement.targets) {
+        safely(ev, () => {
+          executeDelete(ev, scope, target);
+          return null;
+        });
+      }
       return "normal";
     case "Pass":
       return "normal";
@@ -127,6 +137,16 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
     case "Invalid":
       return "normal";
   }
+}
+
+/** Assigns; where that cannot be evaluated, what was to change is unknown from here on. */
+function assignSafely(ev: Evaluator, scope: Scope, target: Expr, value: Value): void {
+  const failed = safely(ev, () => {
+    assignTarget(ev, scope, target, value);
+    return null;
+  });
+  if (!(failed instanceof Unknown)) return;
+  for (const changed of assignedTargets([assignment(target)])) forget(ev, scope, changed, failed);
 }
 
 /** A dataclass's fields are its annotated names, in order. */
@@ -240,7 +260,7 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
   for (const item of ev.iterate(iterable)) {
     ev.span = statement;
     ev.step();
-    assignTarget(ev, scope, target, item);
+    assignSafely(ev, scope, target, item);
     const completion = executeBlock(ev, scope, body);
     if (completion === "return") return completion;
     if (completion === "break") return "normal";

@@ -350,6 +350,30 @@ torch.save(model.state_dict(), os.path.join("out", "m.pt"))
     assert.deepEqual(layersOf(modelNamed(opened, "Net")), ["fc Linear(4, 2)"]);
   });
 
+  it("goes on after an assignment it cannot evaluate; what it was to change is unknown", async () => {
+    const opened = await readTorch(`
+import settings
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        sizes = torch.zeros(4)
+        sizes[settings.n] = 1
+        self.register_buffer("sizes", sizes)
+        self.fc = nn.Linear(4, 2)
+        a, b = settings.pair
+        self.ab = nn.Linear(a, b)
+`);
+    const net = modelNamed(opened, "Net");
+    assert.deepEqual(layersOf(net), ["fc Linear(4, 2)", "ab Linear"]);
+    assert.deepEqual(
+      opened.problems.map((p) => [p.place.line, p.severity]),
+      [
+        [10, "warning"],
+        [14, "information"],
+      ],
+    );
+  });
+
   it("takes a base class it cannot see for an nn.Module when the class has a forward", async () => {
     const opened = await readTorch(`
 import pytorch_lightning as pl

@@ -1,0 +1,133 @@
+import { strict as assert } from "node:assert";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+
+/** The invariants of docs/architecture.md that can be read off the sources. */
+
+const ROOT = join(__dirname, "..");
+
+/** Lower floors may not import higher ones. */
+const FLOORS: readonly (readonly string[])[] = [
+  ["formats"],
+  ["graph"],
+  ["readers", "lora", "passes"],
+  ["engines"],
+  ["jobs"],
+  ["language", "cli", "server"],
+];
+
+interface Import {
+  readonly specifier: string;
+  readonly typeOnly: boolean;
+  /** The file of ours it leads to. */
+  readonly target: string | undefined;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) return sources(path);
+    return /\.m?ts$/.test(name) ? [path] : [];
+  });
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, "utf8");
+  const statements = text.matchAll(/(?:^|\n)\s*(?:import|export)\s+(type\s+)?([^;"']*?from\s+)?["']([^"']+)["']/g);
+  const dynamic = text.matchAll(/import\(\s*["']([^"']+)["']\s*\)/g);
+  return [
+    ...[...statements].map((m) => [m[3]!, m[1] !== undefined] as const),
+    ...[...dynamic].map((m) => [m[1]!, false] as const),
+  ].map(([specifier, typeOnly]) => ({ specifier, typeOnly, target: resolved(file, specifier) }));
+}
+
+function resolved(file: string, specifier: string): string | undefined {
+  if (!specifier.startsWith(".")) return undefined;
+  const path = resolve(dirname(file), specifier);
+  return [path, `${path}.ts`, join(path, "index.ts")].find((p) => existsSync(p) && statSync(p).isFile());
+}
+
+const shown = (file: string) => relative(ROOT, file).split(sep).join("/");
+const inRoom = (file: string, room: string) => shown(file).startsWith(`${room}/`);
+const files = sources(join(ROOT, "src"));
+const pages = sources(join(ROOT, "media"));
+
+describe("architecture", () => {
+  it("has sources to check, and every relative import leads to a file", () => {
+    assert.ok(files.length > 50);
+    for (const file of files) {
+      for (const { specifier, target } of importsOf(file)) {
+        if (specifier.startsWith(".")) assert.ok(target, `${shown(file)} imports ${specifier}, which is no file`);
+      }
+    }
+  });
+
+  it("keeps vscode out of the worker and the worker out of the extension", () => {
+    for (const file of files) {
+      for (const { specifier, target } of importsOf(file)) {
+        if (!inRoom(file, "src/extension")) assert.notEqual(specifier, "vscode", `${shown(file)} imports vscode`);
+        if (!target) continue;
+        if (inRoom(file, "src/extension"))
+          assert.ok(!inRoom(target, "src/worker"), `${shown(file)} imports ${shown(target)}`);
+        if (inRoom(file, "src/worker"))
+          assert.ok(!inRoom(target, "src/extension"), `${shown(file)} imports ${shown(target)}`);
+      }
+    }
+  });
+
+  it("keeps the protocol to itself, and the pages to the protocol", () => {
+    for (const file of files.filter((f) => inRoom(f, "src/protocol"))) {
+      for (const { specifier, target } of importsOf(file)) {
+        assert.ok(target && inRoom(target, "src/protocol"), `${shown(file)} imports ${specifier}`);
+      }
+    }
+    for (const file of pages) {
+      for (const { target } of importsOf(file)) {
+        if (target)
+          assert.ok(
+            inRoom(target, "media") || inRoom(target, "src/protocol"),
+            `${shown(file)} imports ${shown(target)}`,
+          );
+      }
+    }
+  });
+
+  it("has no import that runs upward", () => {
+    const floorOf = (file: string) =>
+      FLOORS.findIndex((rooms) => rooms.some((room) => inRoom(file, `src/worker/${room}`)));
+    for (const file of files.filter((f) => inRoom(f, "src/worker") && floorOf(f) >= 0)) {
+      for (const { target } of importsOf(file)) {
+        if (!target || !inRoom(target, "src/worker")) continue;
+        assert.ok(floorOf(target) >= 0, `${shown(file)} imports an entry, ${shown(target)}`);
+        assert.ok(floorOf(target) <= floorOf(file), `${shown(file)} imports upward: ${shown(target)}`);
+      }
+    }
+  });
+
+  it("has no circle of imports that exist at run time", () => {
+    const done = new Set<string>();
+    const visit = (file: string, trail: readonly string[]): void => {
+      if (done.has(file)) return;
+      const at = trail.indexOf(file);
+      assert.equal(at, -1, `circle: ${[...trail.slice(at), file].map(shown).join(" -> ")}`);
+      for (const { target, typeOnly } of importsOf(file)) if (target && !typeOnly) visit(target, [...trail, file]);
+      done.add(file);
+    };
+    for (const file of [...files, ...pages]) visit(file, []);
+  });
+
+  it("loads no engine's library but on demand", () => {
+    for (const file of files) {
+      const text = readFileSync(file, "utf8");
+      const eager = /(?:^|\n)import (?!type\b)[^;]*from ["'](?:onnxruntime-node|@tensorflow\/[^"']*)["']/.exec(text);
+      assert.equal(eager, null, `${shown(file)} imports an engine's library when it is loaded`);
+    }
+  });
+
+  it("has no file much above 500 lines", () => {
+    for (const file of [...files, ...pages]) {
+      const lines = readFileSync(file, "utf8").split("\n").length;
+      assert.ok(lines <= 520, `${shown(file)} has ${lines} lines`);
+    }
+  });
+});
