@@ -71,6 +71,7 @@ async function compile(graph: Graph, { parameters, signal }: CompileOptions, pro
     signal?.throwIfAborted();
     const options = sessionOptions(provider, model, weights.folder);
     const session = await ort.InferenceSession.create(model.encode(weights.initializers), options);
+    if (signal?.aborted) await session.release();
     signal?.throwIfAborted();
     return new OrtExecutable(ort, session, graph, model, provider);
   } catch (error) {
@@ -150,7 +151,7 @@ function explained(error: unknown, graph: Graph, model: LoweredModel, provider: 
   const node = model.origins.get(/[Nn]ame:\s*'([^']+)'/.exec(error.message)?.[1] ?? "");
   const where = node ? ` at ${describe(node)}` : "";
   const place = node?.place && { file: node.place.file, line: node.place.line };
-  if (/alloc|out of memory|memory limit/i.test(error.message)) {
+  if (/bad_alloc|failed to allocate|out of memory/i.test(error.message)) {
     return new UserError(
       `${LABELS[provider]} ran out of memory${where} in ${graph.name}: use a smaller batch, or a smaller model`,
       place,

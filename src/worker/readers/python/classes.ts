@@ -4,7 +4,6 @@ import { dataclassFields } from "./dataclasses";
 import type { Evaluator } from "./evaluator";
 import { evaluateSafely } from "./expressions";
 import { Scope } from "./scope";
-import { executeBlock } from "./statements";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, typeName } from "./types";
 import {
@@ -23,8 +22,8 @@ import {
 export const ENUM = builtinClass("Enum", [OBJECT]);
 export const NAMED_TUPLE = builtinClass("NamedTuple", [OBJECT]);
 
-/** The class statement: runs the body, links the bases. */
-export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt): Value {
+/** The class statement: runs the body in a scope of its own and links the bases. */
+export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (body: Scope) => void): Value {
   const bases: PyClass[] = [];
   let unknownBase: Unknown | undefined;
   for (const base of node.bases) {
@@ -38,7 +37,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt): Value {
   const body = new Scope("class", scope.kind === "class" ? scope.parent : scope, qualifiedName);
   const owner: { type: PyClass | undefined } = { type: undefined };
   body.owner = owner;
-  executeBlock(ev, body, node.body);
+  run(body);
   if (unknownBase && body.names.has("forward") && !bases.some((b) => b.mro.includes(moduleClass))) {
     // Libraries build on nn.Module (LightningModule, PreTrainedModel): what defines forward is read as one.
     bases.push(moduleClass);

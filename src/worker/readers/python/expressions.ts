@@ -1,12 +1,12 @@
 import type { CallExpr, ComprehensionClause, ComprehensionExpr, Expr, FormattedPart, LambdaExpr } from "./ast";
-import { compare, dictSet, equal, keyOf, setOf } from "./equality";
+import { compareValues } from "./comparisons";
+import { dictSet, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
-import { contains, truthyOf } from "./iteration";
+import { truthyOf } from "./iteration";
 import { binaryOperation, unaryOperation } from "./operators";
 import { type Definition, LimitError, Scope } from "./scope";
 import { index as indexValue, setItem } from "./subscripts";
 import { applyFormat, repr, str } from "./text";
-import { tensorOperator } from "./torch";
 import { PySuper } from "./types";
 import {
   EvaluationError,
@@ -17,7 +17,6 @@ import {
   PyList,
   PyObject,
   PySlice,
-  PyTensor,
   PyTuple,
   Unknown,
   type Value,
@@ -256,7 +255,7 @@ function evaluateCompare(ev: Evaluator, scope: Scope, expr: Extract<Expr, { kind
     const right = evaluate(ev, scope, expr.rights[i]!);
     ev.span = expr;
     ev.step();
-    result = compareOnce(ev, expr.ops[i]!, left, right);
+    result = compareValues(ev, expr.ops[i]!, left, right);
     if (i === expr.ops.length - 1) return result;
     const truth = truthyOf(ev, result);
     if (truth instanceof Unknown) return truth;
@@ -264,57 +263,6 @@ function evaluateCompare(ev: Evaluator, scope: Scope, expr: Extract<Expr, { kind
     left = right;
   }
   return result;
-}
-
-const REFLECTED: Record<string, [own: string, other: string]> = {
-  "==": ["__eq__", "__eq__"],
-  "!=": ["__ne__", "__ne__"],
-  "<": ["__lt__", "__gt__"],
-  "<=": ["__le__", "__ge__"],
-  ">": ["__gt__", "__lt__"],
-  ">=": ["__ge__", "__le__"],
-};
-
-function compareOnce(ev: Evaluator, op: string, left: Value, right: Value): Value {
-  switch (op) {
-    case "is":
-    case "is not": {
-      if (left instanceof Unknown) return left;
-      if (right instanceof Unknown) return right;
-      const same =
-        left === right ||
-        (isImmutable(left) && isImmutable(right) && keyOf(left) === keyOf(right) && typeof left === typeof right);
-      return same === (op === "is");
-    }
-    case "in":
-    case "not in": {
-      const found = contains(ev, right, left);
-      return found instanceof Unknown ? found : found === (op === "in");
-    }
-  }
-  if (left instanceof Unknown) return left;
-  if (right instanceof Unknown) return right;
-  if (left instanceof PyTensor || right instanceof PyTensor) {
-    if ((left === null || right === null) && (op === "==" || op === "!=")) return op === "!=";
-    return tensorOperator(op, [left, right], ev);
-  }
-  const [own, other] = REFLECTED[op]!;
-  const method = ev.special(left, own);
-  if (method) return ev.call(method, [right]);
-  const reflected = ev.special(right, other);
-  if (reflected) return ev.call(reflected, [left]);
-  if (op === "==" || op === "!=") {
-    const eq = op === "!=" ? ev.special(left, "__eq__") : undefined;
-    const same = eq ? truthyOf(ev, ev.call(eq, [right])) : equal(left, right);
-    return same instanceof Unknown ? same : same === (op === "==");
-  }
-  const order = compare(op, left, right);
-  if (order instanceof Unknown) return order;
-  return op === "<" ? order < 0 : op === "<=" ? order <= 0 : op === ">" ? order > 0 : order >= 0;
-}
-
-function isImmutable(value: Value): boolean {
-  return value === null || typeof value !== "object";
 }
 
 function isClass(value: Value): value is Extract<Value, { mro: unknown }> {

@@ -151,6 +151,22 @@ function candidatesOf(root: PyObject): Candidate[] {
       for (const length of lengths) add(name, { shape: [BATCH, length, ...(dims as number[])], dtype: "float32" });
     }
   }
+  for (const [path, module] of modulesOf(root)) {
+    if (module.type.builtin) continue;
+    const { parameters, buffers } = module.module ?? { parameters: new Map(), buffers: new Map() };
+    const own: [string, PyTensor | null][] = [
+      ...parameters,
+      ...[...buffers].map(([n, b]): [string, PyTensor | null] => [n, b.tensor]),
+    ];
+    for (const [name, tensor] of own) {
+      const [length, width] = tensor?.shape.slice(-2) ?? [];
+      if (tensor?.dtype !== "float32" || length === undefined) continue;
+      const from = path ? `${path}.${name}` : name;
+      // A scale or shift has the features alone; a table of positions has the positions before them.
+      if (width === undefined) add(from, { shape: [BATCH, length], dtype: "float32" });
+      else add(from, { shape: [BATCH, Math.min(SEQUENCE, length), width], dtype: "float32" });
+    }
+  }
   // Nothing but activations and the like: any shape will do.
   add("the layers, which take any shape", { shape: [BATCH, SEQUENCE], dtype: "float32" });
   return [...found.values()];

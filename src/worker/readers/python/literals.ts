@@ -1,5 +1,5 @@
 import type { Expr, FormattedPart } from "./ast";
-import type { Raw } from "./syntax";
+import type { Raw } from "./raw";
 import { PyFloat, Unknown, type Value } from "./values";
 
 /** A Python number literal. Integers beyond 2^53 are not represented exactly, so they are unknown. */

@@ -94,7 +94,7 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       scope.assign(statement.name, decorate(ev, scope, statement));
       return "normal";
     case "Class": {
-      let value: Value = makeClass(ev, scope, statement);
+      let value: Value = makeClass(ev, scope, statement, (body) => executeBlock(ev, body, statement.body));
       for (const decorator of [...statement.decorators].reverse()) value = applyDecorator(ev, scope, decorator, value);
       scope.assign(statement.name, value);
       return "normal";

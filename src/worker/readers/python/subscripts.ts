@@ -2,8 +2,10 @@ import { dictSet, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { repr } from "./text";
 import { isModule, tensorIndex, tensorSetIndex } from "./torch";
+import { firstUnknown } from "./torch/native";
 import { PyDefaultDict, PyRange, typeName } from "./types";
 import {
+  EvaluationError,
   PyClass,
   PyDict,
   PyError,
@@ -120,6 +122,8 @@ function sliced<T>(ev: Evaluator, items: readonly T[], slice: PySlice, make: (it
 export function setItem(ev: Evaluator, object: Value, key: Value, value: Value): void {
   if (object instanceof Unknown) return;
   if (object instanceof PyTensor) {
+    const unknown = firstUnknown([key, value]);
+    if (unknown) throw new EvaluationError(`this assignment is not evaluated: ${unknown.reason}`, ev.place);
     tensorSetIndex(object, key, value, ev);
     return;
   }

@@ -1,24 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
 import type { Expr, Module, Stmt, SyntaxProblem } from "./ast";
 import { Lowering } from "./lower";
+import type { Raw } from "./raw";
 
 /** Reading a file this long takes about two seconds; a longer one is data, not a model somebody wrote. */
 export const MAX_SOURCE_LENGTH = 8 * 1024 * 1024;
 const MAX_SYNTAX_PROBLEMS = 20;
-
-/** A node of the concrete tree, copied out of WebAssembly: crossing over for each question is what is slow. */
-export interface Raw {
-  readonly type: string;
-  /** The field it fills in its parent. */
-  readonly field: string | null;
-  readonly start: number;
-  end: number;
-  readonly children: Raw[];
-  /** A syntax error lies inside, other than in a block's own statements. */
-  broken: boolean;
-}
 
 interface Grammar {
   readonly parser: Parser;
@@ -30,10 +18,8 @@ interface Grammar {
 let grammar: Promise<Grammar> | undefined;
 
 async function loadGrammar(): Promise<Grammar> {
-  // Under an ES module loader there is no __filename; under the CommonJS bundle there is no import.meta.url.
-  const resolve = createRequire(typeof __filename === "string" ? __filename : import.meta.url).resolve;
-  await Parser.init({ locateFile: () => resolve("web-tree-sitter/web-tree-sitter.wasm") });
-  const language = await Language.load(await readFile(resolve("tree-sitter-python/tree-sitter-python.wasm")));
+  await Parser.init({ locateFile: () => require.resolve("web-tree-sitter/web-tree-sitter.wasm") });
+  const language = await Language.load(await readFile(require.resolve("tree-sitter-python/tree-sitter-python.wasm")));
   const parser = new Parser();
   parser.setLanguage(language);
   return { parser, types: language.types, fields: language.fields, tokens: sharedTokens(language.types) };

@@ -1,0 +1,230 @@
+import { COUNTER, DEFAULT_DICT, ORDERED_DICT } from "../builtinTypes";
+import { ENUM, NAMED_TUPLE } from "../classes";
+import { dataclassFields, FIELD, makeDataclass } from "../dataclasses";
+import { dictOf } from "../equality";
+import type { Evaluator } from "../evaluator";
+import { native, nativeOfUnknown } from "../native";
+import { builtinClass, OBJECT, PyPartial, PyProperty } from "../types";
+import {
+  PyClass,
+  type PyDict,
+  PyError,
+  PyFunction,
+  PyList,
+  PyNamespace,
+  type PyNative,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
+import { COPY } from "./copy";
+import { ITERTOOLS } from "./itertools";
+import { MATH } from "./math";
+import { named, namespace } from "./namespace";
+
+export { deepCopy } from "./copy";
+
+/** The parts of Python's standard library that model files use. Anything else is unknown, by its import. */
+
+// typing, abc
+
+/** `typing.List`, `Protocol`, ...: a class that indexing gives back and that nothing is an instance of. */
+class TypingMembers extends Map<string, Value> {
+  override get(name: string): Value | undefined {
+    const known = super.get(name);
+    if (known !== undefined || !/^[A-Z]/.test(name)) return known;
+    const type = builtinClass(name, [OBJECT]);
+    this.set(name, type);
+    return type;
+  }
+}
+
+const identity = (name: string, signature: string, result: string): PyNative =>
+  nativeOfUnknown(name, signature, (args) => args[result] ?? null);
+
+function typingNamespace(name: string): PyNamespace {
+  const members = new TypingMembers([
+    ["TYPE_CHECKING", false],
+    ["NamedTuple", NAMED_TUPLE],
+    ["TypeVar", nativeOfUnknown("TypeVar", "name, *args, **kwargs", () => OBJECT)],
+    ["ParamSpec", nativeOfUnknown("ParamSpec", "name, *args, **kwargs", () => OBJECT)],
+    ["NewType", identity("NewType", "name, tp", "tp")],
+    ["cast", identity("cast", "typ, val", "val")],
+    ["overload", identity("overload", "fn", "fn")],
+    ["final", identity("final", "fn", "fn")],
+    ["override", identity("override", "fn", "fn")],
+    ["runtime_checkable", identity("runtime_checkable", "cls", "cls")],
+    ["no_type_check", identity("no_type_check", "fn", "fn")],
+  ] as [string, Value][]);
+  return new PyNamespace(name, members);
+}
+
+const ABC = namespace("abc", [
+  ["ABC", builtinClass("ABC", [OBJECT])],
+  ["ABCMeta", builtinClass("ABCMeta", [OBJECT])],
+  ["abstractmethod", identity("abstractmethod", "fn", "fn")],
+  ["abstractproperty", nativeOfUnknown("abstractproperty", "fn", (args) => new PyProperty(args.fn!, null, false))],
+]);
+
+// dataclasses
+
+const DATACLASSES = namespace("dataclasses", [
+  [
+    "dataclass",
+    nativeOfUnknown("dataclass", "cls=None, **kwargs", (args, ev) => {
+      if (args.cls instanceof PyClass) return makeDataclass(ev, args.cls);
+      return nativeOfUnknown("dataclass", "cls", (inner) =>
+        inner.cls instanceof PyClass ? makeDataclass(ev, inner.cls) : inner.cls!,
+      );
+    }),
+  ],
+  [
+    "field",
+    nativeOfUnknown("field", "**kwargs", (args) => {
+      const field = new PyObject(FIELD, undefined);
+      for (const { key, value } of (args.kwargs as PyDict).entries.values()) field.attributes.set(String(key), value);
+      return field;
+    }),
+  ],
+  ["asdict", native("asdict", "obj", (args, ev) => asdict(ev, args.obj!))],
+  [
+    "fields",
+    native("fields", "class_or_instance", (args, ev) => {
+      const names = ev.getAttribute(args.class_or_instance!, "__dataclass_fields__") as PyTuple;
+      return new PyTuple(
+        names.items.map((name) => {
+          const field = new PyObject(FIELD, undefined);
+          field.attributes.set("name", name);
+          return field;
+        }),
+      );
+    }),
+  ],
+  [
+    "replace",
+    native("replace", "obj, **changes", (args, ev) => {
+      const object = args.obj as PyObject;
+      const names = dataclassFields(ev, object.type).filter((f) => f.init);
+      const values = new Map(names.map((f) => [f.name, ev.getAttribute(object, f.name)]));
+      for (const { key, value } of (args.changes as PyDict).entries.values()) values.set(String(key), value);
+      return ev.call(object.type, [], values);
+    }),
+  ],
+]);
+
+function asdict(ev: Evaluator, value: Value): Value {
+  if (value instanceof PyObject && ev.tryAttribute(value, "__dataclass_fields__") instanceof PyTuple) {
+    const names = (ev.getAttribute(value, "__dataclass_fields__") as PyTuple).items;
+    return dictOf(names.map((name) => [name, asdict(ev, ev.getAttribute(value, String(name)))]));
+  }
+  if (value instanceof PyList) return new PyList(value.items.map((item) => asdict(ev, item)));
+  return value;
+}
+
+// collections, functools, itertools, copy
+
+const COLLECTIONS = namespace("collections", [
+  ["OrderedDict", ORDERED_DICT],
+  ["defaultdict", DEFAULT_DICT],
+  ["Counter", COUNTER],
+  [
+    "namedtuple",
+    native("namedtuple", "typename, field_names, *, defaults=None", (args, ev) => {
+      const names =
+        typeof args.field_names === "string"
+          ? args.field_names.split(/[\s,]+/).filter((n) => n !== "")
+          : [...ev.iterate(args.field_names!)].map(String);
+      const type = new PyClass(String(args.typename), [NAMED_TUPLE], new Map(), ev.place, undefined);
+      type.mro = [type, ...NAMED_TUPLE.mro];
+      type.members.set("__annotations__", dictOf(names.map((n) => [n, null])));
+      const defaults = args.defaults === null ? [] : [...ev.iterate(args.defaults!)];
+      defaults.forEach((value, i) => {
+        type.members.set(names[names.length - defaults.length + i]!, value);
+      });
+      return type;
+    }),
+  ],
+]);
+
+const FUNCTOOLS = namespace("functools", [
+  [
+    "partial",
+    nativeOfUnknown("partial", "fn, /, *args, **kwargs", (args) => {
+      if (args.fn instanceof Unknown) return args.fn;
+      const kwargs = [...(args.kwargs as PyDict).entries.values()].map((e): [string, Value] => [
+        String(e.key),
+        e.value,
+      ]);
+      return new PyPartial(args.fn!, (args.args as PyTuple).items, new Map(kwargs));
+    }),
+  ],
+  [
+    "reduce",
+    native("reduce", "fn, iterable, *initial", (args, ev) => {
+      let total: Value | undefined = (args.initial as PyTuple).items[0];
+      for (const item of ev.iterate(args.iterable!))
+        total = total === undefined ? item : ev.call(args.fn!, [total, item]);
+      if (total === undefined) throw new PyError("TypeError", "reduce() of empty iterable with no initial value");
+      return total;
+    }),
+  ],
+  ["wraps", nativeOfUnknown("wraps", "wrapped, **kwargs", () => identity("wraps", "fn", "fn"))],
+  [
+    "lru_cache",
+    nativeOfUnknown("lru_cache", "maxsize=None, typed=False", (args) =>
+      args.maxsize instanceof PyFunction ? args.maxsize : identity("lru_cache", "fn", "fn"),
+    ),
+  ],
+  ["cache", identity("cache", "fn", "fn")],
+  ["cached_property", nativeOfUnknown("cached_property", "fn", (args) => new PyProperty(args.fn!, null, true))],
+]);
+
+const ENUM_MODULE = namespace("enum", [
+  ["Enum", ENUM],
+  ["IntEnum", builtinClass("IntEnum", [ENUM])],
+  ["StrEnum", builtinClass("StrEnum", [ENUM])],
+  ["auto", nativeOfUnknown("auto", "", () => nativeOfUnknown("auto", "", () => null))],
+  ["unique", identity("unique", "cls", "cls")],
+]);
+
+const simpleNamespace = builtinClass("SimpleNamespace", [OBJECT]);
+simpleNamespace.members.set(
+  "__init__",
+  nativeOfUnknown("__init__", "self, **kwargs", (args) => {
+    for (const { key, value } of (args.kwargs as PyDict).entries.values()) {
+      (args.self as PyObject).attributes.set(String(key), value);
+    }
+    return null;
+  }),
+);
+const TYPES = namespace("types", [["SimpleNamespace", simpleNamespace]]);
+
+const WARNINGS = namespace(
+  "warnings",
+  named(["warn", "filterwarnings", "simplefilter"].map((n) => nativeOfUnknown(n, "*args, **kwargs", () => null))),
+);
+
+const NUMBERS = namespace(
+  "numbers",
+  ["Number", "Real", "Integral"].map((n) => [n, builtinClass(n, [OBJECT])]),
+);
+
+export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
+  [
+    MATH,
+    ABC,
+    DATACLASSES,
+    COLLECTIONS,
+    FUNCTOOLS,
+    ITERTOOLS,
+    COPY,
+    ENUM_MODULE,
+    TYPES,
+    WARNINGS,
+    NUMBERS,
+    typingNamespace("typing"),
+    typingNamespace("typing_extensions"),
+    typingNamespace("collections.abc"),
+  ].map((n) => [n.name, n]),
+);

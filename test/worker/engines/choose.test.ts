@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import type { EngineChoice } from "../../../src/protocol/jobs";
+import { chooseEngine, engines, listEngines } from "../../../src/worker/engines/choose";
+import { UserError } from "../../../src/worker/formats/errors";
+
+describe("choosing an engine", function () {
+  this.timeout(40_000);
+
+  it("lists each with its device or the reason why not, and marks one as chosen", async () => {
+    const list = await listEngines();
+    assert.deepEqual(list.map(({ id }) => id).sort(), [
+      "onnxruntime-cpu",
+      "onnxruntime-cuda",
+      "onnxruntime-webgpu",
+      "tfjs",
+    ]);
+    for (const engine of list) assert.ok(engine.available ? engine.device : engine.reason, engine.id);
+    assert.equal(list.filter(({ chosen }) => chosen).length, 1);
+  });
+
+  it("gives what is asked for, else the reason", async () => {
+    for (const engine of engines()) {
+      const state = await engine.available();
+      if (state.available) assert.equal((await chooseEngine(engine.id)).engine, engine);
+      else
+        await assert.rejects(
+          chooseEngine(engine.id),
+          (e) => e instanceof UserError && e.message.includes(state.reason),
+        );
+    }
+  });
+
+  it("picks a real device", async () => {
+    const { engine } = await chooseEngine("auto");
+    const state = await engine.available();
+    assert.ok(state.available && !state.software);
+  });
+
+  it("names the engines there are when asked for another", async () => {
+    await assert.rejects(
+      chooseEngine("tensorrt" as EngineChoice),
+      /no engine "tensorrt"; choose auto, .*onnxruntime-cpu/,
+    );
+  });
+});
