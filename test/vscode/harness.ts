@@ -117,6 +117,26 @@ export class TestWindow {
     await dialog.locator(".quick-input-message", { hasText: says }).waitFor();
   }
 
+  /** Accepts what the steps of a dialog offer, from one to another. */
+  async acceptSteps(from: number, to: number, steps: number): Promise<void> {
+    for (let step = from; step <= to; step++) {
+      await this.step(step, steps);
+      await this.page.keyboard.press("Enter");
+    }
+  }
+
+  /** Goes through the steps of Train… with what each offers, but for the number of epochs and the files. */
+  async startTraining(epochs: number, data = "digits.csv", weights = "None"): Promise<void> {
+    await (await this.step(1, 6)).locator(".monaco-list-row", { hasText: data }).click();
+    await (await this.step(2, 6)).locator(".monaco-list-row.focused", { hasText: "label" }).waitFor();
+    await this.acceptSteps(2, 3, 6);
+    await (await this.step(4, 6)).locator(".monaco-list-row", { hasText: weights }).click();
+    await this.step(5, 6);
+    await this.answer(`${epochs}, 32, 0.002`, `${epochs} epochs in batches of 32`);
+    await this.page.keyboard.press("Enter");
+    await this.acceptSteps(6, 6, 6);
+  }
+
   /** Leaves one editor, the model's, with the focus; no panel and no notification. */
   async tidy(): Promise<void> {
     await this.command("Notifications: Clear All Notifications");

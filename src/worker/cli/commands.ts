@@ -14,6 +14,7 @@ import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
 import { chooseModel, openModelFile } from "../readers/open";
 import { summarize } from "../readers/summary";
+import { EXIT } from "./failure";
 import {
   type AdapterOptions,
   adapterChoice,
@@ -27,9 +28,6 @@ import {
 } from "./options";
 import { runModel } from "./run";
 import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText } from "./text";
-
-/** Exit codes: fine, a check failed, bad input. */
-export const EXIT = { fine: 0, checkFailed: 1, badInput: 2 } as const;
 
 export interface CliIO {
   out(text: string): void;
@@ -53,7 +51,11 @@ type Engined = { readonly engine: EngineChoice };
 export function commandLine(io: CliIO, done: (code: number) => void, serve: (options: ServeOptions) => void): Command {
   const program = new Command("lora-lens")
     .description("LoRA on PyTorch model files, without running them: layers, costs, verification, training, merging.")
-    .showHelpAfterError("(lora-lens COMMAND --help tells more)")
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.note(text),
+      outputError: (text, write) => write(`lora-lens: ${oneLine(text)} (--help tells more)\n`),
+    })
     .exitOverride();
 
   const print = (options: Json, value: unknown, text: () => string) =>
@@ -75,7 +77,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         ...model,
         layers: layers.map(({ place: __, ...layer }) => layer),
       }));
-      const problems = summary.problems.map(({ line, message, severity }) => ({ line, message, severity }));
+      const problems = summary.problems.map(({ line, message }) => ({ line, message }));
       print(
         options,
         { models, problems },
@@ -258,6 +260,14 @@ interface TrainOptions {
   readonly weightDecay?: number;
   readonly validation: number;
   readonly html?: string;
+}
+
+/** Commander begins with "error: " and puts its guess at a mistyped name on a line of its own. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, "")
+    .trim()
+    .replaceAll(/\s*\n\s*/g, " ");
 }
 
 const REDRAW_MS = 100;

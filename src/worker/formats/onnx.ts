@@ -86,67 +86,57 @@ export const ONNX_DTYPE: Readonly<Record<DType, number>> = {
 
 const field = (id: number, type: string) => ({ id, type });
 const repeated = (id: number, type: string) => ({ id, type, rule: "repeated" as const });
-/** proto2 writes repeated numbers unpacked unless told otherwise. */
-const unpacked = (id: number, type: string) => ({ ...repeated(id, type), options: { packed: false } });
+/** In proto2 a field that is set is written, also when it is 0: a dimension of size 0 is not an unknown one. */
+const message = (fields: Record<string, protobuf.IField>) => ({ edition: "proto2", fields });
 
 const root = protobuf.Root.fromJSON({
   nested: {
-    ModelProto: {
-      fields: {
-        irVersion: field(1, "int64"),
-        producerName: field(2, "string"),
-        graph: field(7, "GraphProto"),
-        opsetImport: repeated(8, "OperatorSetIdProto"),
-      },
-    },
-    OperatorSetIdProto: { fields: { domain: field(1, "string"), version: field(2, "int64") } },
-    GraphProto: {
-      fields: {
-        node: repeated(1, "NodeProto"),
-        name: field(2, "string"),
-        initializer: repeated(5, "TensorProto"),
-        input: repeated(11, "ValueInfoProto"),
-        output: repeated(12, "ValueInfoProto"),
-      },
-    },
-    NodeProto: {
-      fields: {
-        input: repeated(1, "string"),
-        output: repeated(2, "string"),
-        name: field(3, "string"),
-        opType: field(4, "string"),
-        attribute: repeated(5, "AttributeProto"),
-        domain: field(7, "string"),
-      },
-    },
-    AttributeProto: {
-      fields: {
-        name: field(1, "string"),
-        f: field(2, "float"),
-        i: field(3, "int64"),
-        s: field(4, "bytes"),
-        t: field(5, "TensorProto"),
-        floats: unpacked(7, "float"),
-        ints: unpacked(8, "int64"),
-        type: field(20, "int32"),
-      },
-    },
-    TensorProto: {
-      fields: {
-        dims: unpacked(1, "int64"),
-        dataType: field(2, "int32"),
-        name: field(8, "string"),
-        rawData: field(9, "bytes"),
-        externalData: repeated(13, "StringStringEntryProto"),
-        dataLocation: field(14, "int32"),
-      },
-    },
-    StringStringEntryProto: { fields: { key: field(1, "string"), value: field(2, "string") } },
-    ValueInfoProto: { fields: { name: field(1, "string"), type: field(2, "TypeProto") } },
-    TypeProto: { fields: { tensorType: field(1, "TypeProtoTensor") } },
-    TypeProtoTensor: { fields: { elemType: field(1, "int32"), shape: field(2, "TensorShapeProto") } },
-    TensorShapeProto: { fields: { dim: repeated(1, "TensorShapeDimension") } },
-    TensorShapeDimension: { fields: { dimValue: field(1, "int64") } },
+    ModelProto: message({
+      irVersion: field(1, "int64"),
+      producerName: field(2, "string"),
+      graph: field(7, "GraphProto"),
+      opsetImport: repeated(8, "OperatorSetIdProto"),
+    }),
+    OperatorSetIdProto: message({ domain: field(1, "string"), version: field(2, "int64") }),
+    GraphProto: message({
+      node: repeated(1, "NodeProto"),
+      name: field(2, "string"),
+      initializer: repeated(5, "TensorProto"),
+      input: repeated(11, "ValueInfoProto"),
+      output: repeated(12, "ValueInfoProto"),
+    }),
+    NodeProto: message({
+      input: repeated(1, "string"),
+      output: repeated(2, "string"),
+      name: field(3, "string"),
+      opType: field(4, "string"),
+      attribute: repeated(5, "AttributeProto"),
+      domain: field(7, "string"),
+    }),
+    AttributeProto: message({
+      name: field(1, "string"),
+      f: field(2, "float"),
+      i: field(3, "int64"),
+      s: field(4, "bytes"),
+      t: field(5, "TensorProto"),
+      floats: repeated(7, "float"),
+      ints: repeated(8, "int64"),
+      type: field(20, "int32"),
+    }),
+    TensorProto: message({
+      dims: repeated(1, "int64"),
+      dataType: field(2, "int32"),
+      name: field(8, "string"),
+      rawData: field(9, "bytes"),
+      externalData: repeated(13, "StringStringEntryProto"),
+      dataLocation: field(14, "int32"),
+    }),
+    StringStringEntryProto: message({ key: field(1, "string"), value: field(2, "string") }),
+    ValueInfoProto: message({ name: field(1, "string"), type: field(2, "TypeProto") }),
+    TypeProto: message({ tensorType: field(1, "TypeProtoTensor") }),
+    TypeProtoTensor: message({ elemType: field(1, "int32"), shape: field(2, "TensorShapeProto") }),
+    TensorShapeProto: message({ dim: repeated(1, "TensorShapeDimension") }),
+    TensorShapeDimension: message({ dimValue: field(1, "int64") }),
   },
 });
 

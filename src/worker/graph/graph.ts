@@ -75,7 +75,10 @@ export function rewrite(graph: Graph, replace: (node: Node, keep: () => Node, or
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((n) => done.get(n)!);
     const renewed = withInputs(node, inputs);
-    done.set(node, replace(renewed, () => renewed, node));
+    done.set(
+      node,
+      replace(renewed, () => renewed, node),
+    );
   }
   const outputs = new Map([...graph.outputs].map(([name, node]) => [name, done.get(node)!] as const));
   const inputs = graph.inputs.map((node) => {

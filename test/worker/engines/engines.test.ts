@@ -10,6 +10,7 @@ import { UserError } from "../../../src/worker/formats/errors";
 import { bytesOf, float32, int64, type Tensor, type TensorRef } from "../../../src/worker/formats/tensor";
 import * as b from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
+import type { Node } from "../../../src/worker/graph/node";
 import { trainTiny } from "./step";
 
 const X = float32([2, 3], [1, -2, 3, 0.5, 0, -1]);
@@ -155,7 +156,7 @@ for (const engine of [onnxruntimeEngine("cpu"), tfjsEngine()]) {
     it("gives one value under two names, weights and constants as outputs", async () => {
       const x = b.input("x", [2, 3], "float32");
       const twice = b.add(x, x);
-      const outputs = new Map([
+      const outputs = new Map<string, Node>([
         ["a", twice],
         ["b", twice],
         ["weight", b.parameter("fc.weight", [2, 3], "float32")],
@@ -166,10 +167,10 @@ for (const engine of [onnxruntimeEngine("cpu"), tfjsEngine()]) {
       const read = async (name: string) => Array.from((await results.get(name)!.read()).data, Number);
       assert.deepEqual(
         await read("a"),
-        Array.from(X.data, (v) => 2 * Number(v)),
+        Array.from(X.data as Float32Array, (v) => 2 * v),
       );
       assert.deepEqual(await read("b"), await read("a"));
-      assert.deepEqual(await read("weight"), Array.from(W.data));
+      assert.deepEqual(await read("weight"), Array.from(W.data as Float32Array));
       assert.deepEqual(await read("one"), [1, 1]);
       for (const result of results.values()) result.dispose();
       await executable.dispose();

@@ -44,7 +44,12 @@ const model: ModelProto = {
 describe("ONNX models", () => {
   it("come back as they were written", () => {
     const decoded = decodeModel(encodeModel(model));
-    assert.deepEqual(JSON.parse(JSON.stringify(decoded)), JSON.parse(JSON.stringify(model)));
+    // An attribute's lists are there, empty, also when it has none.
+    for (const attribute of decoded.graph.node[0]!.attribute) {
+      if (attribute.floats?.length === 0) delete attribute.floats;
+      if (attribute.ints?.length === 0) delete attribute.ints;
+    }
+    assert.deepEqual(decoded, model);
   });
 
   it("are written with the field numbers of onnx.proto", () => {
