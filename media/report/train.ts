@@ -8,6 +8,9 @@ import { header } from "./header";
 import type { Host, View } from "./host";
 import { smoothed, thinned } from "./losses";
 
+/** Drawing the curve costs the editor's window time that typing needs, and small models end many epochs a second. */
+const REDRAW_MS = 250;
+
 type Running = Extract<PanelState, { type: "running" }>;
 
 function lossChart(losses: readonly number[]): ChartSpec {
@@ -42,15 +45,21 @@ export function runningPage(first: Running, host: Host): View {
   let drawn: Chart | undefined;
   const validations = new Map<number, EpochResult>();
 
-  const show = ({ progress, losses }: Running) => {
+  let latest = first;
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const draw = () => {
+    timer = undefined;
+    drawnAt = performance.now();
+    const { progress, losses } = latest;
     message.textContent = progress.message;
     bar.value = progress.fraction;
     const { training } = progress;
     numbers.replaceChildren(
       facts(training ? trainingFacts(training) : plainFacts(progress.fraction, progress.secondsLeft)),
     );
-    if (training?.validation) {
-      validations.set(training.validation.epoch, training.validation);
+    if (validations.size > 0) {
       results.replaceChildren(section("Validation", epochTable([...validations.values()])));
     }
     if (losses.length > 0) {
@@ -59,6 +68,16 @@ export function runningPage(first: Running, host: Host): View {
         curve.replaceChildren(drawn.element);
       } else drawn.update(lossChart(losses));
     }
+  };
+  const show = (state: Running) => {
+    latest = state;
+    const validation = state.progress.training?.validation;
+    if (validation) validations.set(validation.epoch, validation);
+    const wait = drawnAt + REDRAW_MS - performance.now();
+    if (wait <= 0) {
+      clearTimeout(timer);
+      draw();
+    } else timer ??= setTimeout(draw, wait);
   };
   show(first);
   return {
@@ -82,7 +101,10 @@ export function runningPage(first: Running, host: Host): View {
       show(state);
       return true;
     },
-    dispose: () => drawn?.dispose(),
+    dispose: () => {
+      clearTimeout(timer);
+      drawn?.dispose();
+    },
   };
 }
 

@@ -7,7 +7,7 @@ import {
   ProgressLocation,
   window,
 } from "vscode";
-import type { JobProgress, JobRequest, ReportOf } from "../protocol/jobs";
+import type { JobProgress, JobRequest, ModelChoice, ReportOf } from "../protocol/jobs";
 import { RunJobRequest, StopJobRequest } from "../protocol/messages";
 import type { Report } from "../protocol/reports";
 import type { WorkerClient } from "./client";
@@ -15,13 +15,18 @@ import type { WorkerClient } from "./client";
 /** A job that is over sooner needs no notification. */
 const NOTIFY_AFTER_MS = 1000;
 
+/** Names a job by what it does to which model: one of a kind runs at a time. */
+export function jobId({ kind, model }: JobRequest): string {
+  return `${kind}:${model.file}#${model.class ?? ""}`;
+}
+
 export interface JobListener {
   onProgress(progress: JobProgress): void;
 }
 
 interface RunningJob {
   readonly title: string;
-  readonly kind: JobRequest["kind"];
+  readonly job: JobRequest;
   readonly listener: JobListener;
   readonly source: CancellationTokenSource;
 }
@@ -31,7 +36,6 @@ export class Jobs implements Disposable {
   private readonly jobs = new Map<string, RunningJob>();
   private readonly changeEmitter = new EventEmitter<void>();
   private readonly progressListener: Disposable;
-  private count = 0;
   private engine: string | undefined;
 
   readonly onChange = this.changeEmitter.event;
@@ -46,13 +50,13 @@ export class Jobs implements Disposable {
     this.changeEmitter.dispose();
   }
 
-  /** A name for `run`, unique in this window. */
-  newId(): string {
-    return `job-${++this.count}`;
+  /** Whether a job of this id is under way. */
+  has(id: string): boolean {
+    return this.jobs.has(id);
   }
 
   /**
-   * Runs a job; a notification shows its progress once it takes longer. Rejects as the worker's request does, and with
+   * Runs a job under an id of its own; a notification shows its progress once it takes longer. Rejects as the worker's request does, and with
    * a CancellationError when it was cancelled.
    */
   async run<J extends JobRequest>(
@@ -65,7 +69,7 @@ export class Jobs implements Disposable {
     const progressTo: { report?: (progress: JobProgress) => void } = {};
     const entry: RunningJob = {
       title,
-      kind: job.kind,
+      job,
       source,
       listener: {
         onProgress: (progress) => {
@@ -95,7 +99,7 @@ export class Jobs implements Disposable {
   async stop(id: string): Promise<void> {
     const job = this.jobs.get(id);
     if (!job) return;
-    if (job.kind === "train") await this.client.request(StopJobRequest, { id });
+    if (job.job.kind === "train") await this.client.request(StopJobRequest, { id });
     else job.source.cancel();
   }
 
@@ -104,8 +108,10 @@ export class Jobs implements Disposable {
     return [...this.jobs.values()].map((job) => job.title);
   }
 
-  trainings(): { readonly id: string; readonly title: string }[] {
-    return [...this.jobs].filter(([, job]) => job.kind === "train").map(([id, { title }]) => ({ id, title }));
+  trainings(): { readonly id: string; readonly title: string; readonly model: ModelChoice }[] {
+    return [...this.jobs]
+      .filter(([, { job }]) => job.kind === "train")
+      .map(([id, { title, job }]) => ({ id, title, model: job.model }));
   }
 
   /** What the last job that computed ran on. */

@@ -3,7 +3,9 @@ import { basename, dirname, extname, join } from "node:path";
 import { commands, Uri, window } from "vscode";
 import type { MergeRequest } from "../protocol/jobs";
 import { type CommandContext, requireTrust } from "./context";
+import { Notice } from "./errors";
 import { findFiles, pickFile } from "./files";
+import { jobId } from "./jobs";
 import { chooseModel } from "./modelFile";
 import { modelChoice } from "./report";
 import { runSteps } from "./steps";
@@ -51,12 +53,14 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   if (!output) return;
   await memory.add(model, { weights });
 
-  const report = await jobs.run<MergeRequest>(
-    jobs.newId(),
-    { kind: "merge", model: modelChoice(context, model), adapterFolder, output: output.fsPath },
-    `Merge into ${model.class}`,
-    { onProgress: () => undefined },
-  );
+  const job: MergeRequest = {
+    kind: "merge",
+    model: modelChoice(context, model),
+    adapterFolder,
+    output: output.fsPath,
+  };
+  if (jobs.has(jobId(job))) throw new Notice(`an adapter is being merged into ${model.class} already; wait for it`);
+  const report = await jobs.run(jobId(job), job, `Merge into ${model.class}`, { onProgress: () => undefined });
   const layers = report.merged.length === 1 ? "1 layer" : `${report.merged.length} layers`;
   const reveal = "Show in Explorer";
   const answer = await window.showInformationMessage(

@@ -8,7 +8,8 @@ import type {
   VerifyRequest,
 } from "../protocol/jobs";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
-import { isCancellation, messageOf, showError } from "./errors";
+import { isCancellation, messageOf, Notice, showError } from "./errors";
+import { jobId } from "./jobs";
 import { type ChosenModel, chooseModel } from "./modelFile";
 import { readSettings } from "./settings";
 
@@ -57,22 +58,25 @@ export function defaultAdapter(): AdapterChoice {
 
 const VERBS = { verify: "Verify", analyze: "Analyze", train: "Train" } as const;
 
-/** Runs a job with its page open: progress, then the report or what went wrong. Gives whether there is a report. */
+/** Runs a job with its page open: progress, then the report or what went wrong. While it runs, asking again shows its page. */
 export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | TrainRequest>(
   { jobs, panels }: CommandContext,
   model: ChosenModel,
   job: J,
-): Promise<boolean> {
+): Promise<void> {
   const title = `${VERBS[job.kind]} ${model.class}`;
+  const id = jobId(job);
+  if (jobs.has(id)) {
+    if (!panels.reveal(id)) throw new Notice(`"${title}" is still under way; stop it, or wait for it`);
+    return;
+  }
   const losses: number[] = [];
-  const key = `${job.kind}:${model.file}#${model.class}`;
-  const panel = panels.open(key, `${title} (${basename(model.file)})`, {
+  const panel = panels.open(id, `${title} (${basename(model.file)})`, {
     type: "running",
     title,
     progress: { message: "Starting", fraction: 0 },
     losses,
   });
-  const id = jobs.newId();
   const listeners = [
     panel.onStop(() => void jobs.stop(id).catch(showError)),
     // Training goes on without its page: the notification and the status still show it.
@@ -88,11 +92,9 @@ export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | Trai
       },
     });
     panel.show({ type: "report", report });
-    return true;
   } catch (error) {
     panel.show({ type: "failed", title, message: isCancellation(error) ? "It was cancelled." : messageOf(error) });
     await showError(error);
-    return false;
   } finally {
     for (const listener of listeners) listener.dispose();
   }

@@ -30,7 +30,10 @@ export async function train(context: CommandContext, argument: unknown): Promise
   requireTrust("Training");
   const model = await chooseModel(context.client, argument);
   if (!model) return;
-  const { memory } = context;
+  const { memory, jobs } = context;
+  if (jobs.trainings().some((training) => training.model.file === model.file && training.model.class === model.class)) {
+    throw new Notice(`${model.class} is being trained already; stop that training, or wait for it`);
+  }
   const before = memory.of(model);
   const { training, engine } = readSettings();
   const csvFiles = await findFiles(".csv", model.file);

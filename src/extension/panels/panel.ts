@@ -63,8 +63,7 @@ export class ReportPanel implements Disposable {
     if (this.ready) this.post();
   }
 
-  reveal(title: string): void {
-    this.panel.title = title;
+  reveal(): void {
     this.panel.reveal(undefined, true);
   }
 

@@ -17,10 +17,17 @@ export class Panels implements Disposable {
     this.serializer = window.registerWebviewPanelSerializer(VIEW_TYPE, serializer);
   }
 
+  /** Brings a page to the front; false when there is none. */
+  reveal(key: string): boolean {
+    const panel = this.byKey.get(key);
+    panel?.reveal();
+    return panel !== undefined;
+  }
+
   open(key: string, title: string, state: PanelState): ReportPanel {
     const known = this.byKey.get(key);
     if (known) {
-      known.reveal(title);
+      known.reveal();
       known.show(state);
       return known;
     }

@@ -1,6 +1,6 @@
 import { convert } from "../formats/convert";
-import { allocate, type Tensor } from "../formats/tensor";
-import type { Node } from "../graph/node";
+import { allocate, sizeOf, type Tensor } from "../formats/tensor";
+import { is, type Node } from "../graph/node";
 
 /**
  * A constant's values as a tensor of its dtype: one value where `shape` is that of a scalar, else as the data is
@@ -19,4 +19,9 @@ export function arangeValues(node: Node<"arange">): Tensor {
   const values = allocate("float64", node.shape);
   for (let i = 0; i < values.data.length; i++) values.data[i] = start + i * step;
   return convert(values, node.dtype);
+}
+
+/** A constant with the same value everywhere, not spelled out. */
+export function isSplat(node: Node): node is Node<"constant"> {
+  return is(node, "constant") && node.attrs.data.length === 1 && sizeOf(node.shape) !== 1;
 }

@@ -1,7 +1,13 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { AnalyzeReport, EngineSummary, MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
+import type {
+  AnalyzeReport,
+  EngineSummary,
+  MergeReport,
+  TrainReport,
+  VerifyReport,
+} from "../../../src/protocol/reports";
 import { toFloat32 } from "../../../src/worker/formats/convert";
 import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
 import { readHeader, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
@@ -66,8 +72,13 @@ describe("the command line", () => {
       assert.equal(model.parameters, expected.parameters);
       // PyTorch's list has the modules of the file's own classes, too, and the containers.
       const own = new Set([...printed.models.map((m) => m.class), "ModuleList", "Sequential"]);
+      const layers = model.layers.map(({ line: _, ...layer }) => layer);
+      // The reference names features of Linear alone; an Embedding's are its table's two sizes.
+      for (const layer of layers.filter(({ kind }) => kind === "Embedding")) {
+        assert.equal(layer.inFeatures! * layer.outFeatures!, layer.parameters);
+      }
       assert.deepEqual(
-        model.layers.map(({ line: _, ...layer }) => layer),
+        layers.map((layer) => (layer.kind === "Embedding" ? { ...layer, inFeatures: null, outFeatures: null } : layer)),
         expected.layers.filter((layer) => !own.has(layer.kind)),
       );
       const lines = (await readFile(file, "utf8")).split("\n");
@@ -152,7 +163,8 @@ describe("the command line", () => {
     assert.match(plain.graph, /fc1\.weight/);
     assert.doesNotMatch(plain.graph, /lora_/);
     const adapted = await json<{ graph: string }>("graph", DIGITS, "--lora", "--rank", "4");
-    for (const name of ["fc1.lora_A", "fc1.lora_B", "fc2.lora_A", "fc2.lora_B"]) assert.ok(adapted.graph.includes(name));
+    for (const name of ["fc1.lora_A", "fc1.lora_B", "fc2.lora_A", "fc2.lora_B"])
+      assert.ok(adapted.graph.includes(name));
     assert.ok(!adapted.graph.includes("head.lora_A"));
   });
 

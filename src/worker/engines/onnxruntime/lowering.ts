@@ -1,8 +1,7 @@
 import type { DType } from "../../formats/dtype";
-import { sizeOf } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
-import { literal } from "../literals";
+import { isSplat, literal } from "../literals";
 import { Emitter } from "./emitter";
 
 /** ONNX value names; the prefixes keep the user's names and ours apart. */
@@ -58,11 +57,6 @@ export class Lowering {
 
 /** The type at the session's border: bfloat16 crosses it as float32, since the Node.js binding has no such tensor. */
 export const borderType = (dtype: DType): DType => (dtype === "bfloat16" ? "float32" : dtype);
-
-/** A constant with the same value everywhere, not spelled out. */
-export function isSplat(node: Node): node is Node<"constant"> {
-  return is(node, "constant") && node.attrs.data.length === 1 && sizeOf(node.shape) !== 1;
-}
 
 export function statisticKey(node: Node<"layerNormMean"> | Node<"layerNormInvStd">): string {
   return is(node, "layerNormInvStd") ? `invStd ${node.attrs.dims} ${node.attrs.eps}` : `mean ${node.attrs.dims}`;

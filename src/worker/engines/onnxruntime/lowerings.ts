@@ -4,10 +4,10 @@ import { allocate, sizeOf, type Tensor } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
 import type { OpName } from "../../graph/ops";
 import { broadcast, sameShape } from "../../graph/shapes";
-import { arangeValues, literal } from "../literals";
+import { arangeValues, isSplat, literal } from "../literals";
 import type { Attribute } from "./emitter";
 import { computeType } from "./kernels";
-import { borderType, inputName, isSplat, type Lowering, parameterName, statisticKey } from "./lowering";
+import { borderType, inputName, type Lowering, parameterName, statisticKey } from "./lowering";
 import { lowerLinear, lowerMatmul } from "./products";
 
 type Lower<O extends OpName> = (node: Node<O>, lowering: Lowering) => string;

@@ -1,4 +1,5 @@
 import type * as Tf from "@tensorflow/tfjs";
+import { convert } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readFully, withFile } from "../../formats/files";
 import { sizeOf, type Tensor, tensorFromBytes } from "../../formats/tensor";
@@ -7,7 +8,7 @@ import { is, type Node } from "../../graph/node";
 import { sameShape } from "../../graph/shapes";
 import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed, ParameterValue } from "../engine";
 import { checkFeeds } from "../feeds";
-import { arangeValues, literal } from "../literals";
+import { arangeValues, isSplat, literal } from "../literals";
 import { lastUses } from "../liveness";
 import { requireValue } from "../parameters";
 import { type Backend, loadBackend } from "./backend";
@@ -78,8 +79,8 @@ class TfExecutable implements Executable {
         byPath.set(path, value);
         this.fixed.set(node, value);
       } else if (is(node, "constant")) {
-        const shape = node.attrs.data.length === 1 ? [] : node.shape;
-        this.fixed.set(node, toTf(tf, literal(node, shape), "a constant"));
+        const { shape } = node;
+        this.fixed.set(node, toTf(tf, literal(node, isSplat(node) ? [] : shape), "a constant"));
       } else if (is(node, "arange")) {
         this.fixed.set(node, toTf(tf, arangeValues(node), "a range"));
       }
@@ -143,8 +144,9 @@ class TfExecutable implements Executable {
 
   /** A weight or constant in its full shape. */
   private whole(node: Node): Tf.Tensor {
-    const value = this.fixed.get(node)!;
-    return value.rank === 0 && node.shape.length > 0 ? broadcastTo(this.backend.tf, value, node.shape) : value;
+    if (!isSplat(node)) return this.fixed.get(node)!;
+    const [value] = convert(literal(node, []), tfType(node.dtype)).data;
+    return this.backend.tf.fill([...node.shape], Number(value), tfType(node.dtype));
   }
 
   private transposed(node: Node): Tf.Tensor | undefined {
@@ -179,7 +181,6 @@ const BROADCASTING: ReadonlySet<string> = new Set([
   "lessEqual",
   "and",
   "or",
-  "where",
 ]);
 
 async function inMemory(value: ParameterValue): Promise<Tensor> {

@@ -214,13 +214,13 @@ export function tensorSetIndex(tensor: PyTensor, key: Value, value: Value, runti
     if (selection.indices.length > 0) {
       throw new EvaluationError("assigning through an index tensor is not supported yet", runtime.place);
     }
-    replaceValue(tensor, assign(x, selection, update, runtime), runtime);
+    replaceValue(tensor, assign(x, selection, update), runtime);
     return null;
   });
 }
 
 /** Writes `update` over the selected box: padded to x's shape, and chosen where the box is. */
-function assign(x: Node, selection: Selection, update: Node, runtime: Runtime): Node {
+function assign(x: Node, selection: Selection, update: Node): Node {
   const { starts, ends, steps, shape } = selection;
   const box = starts.map((s, i) => Math.max(0, Math.ceil((ends[i]! - s) / steps[i]!)));
   if (box.some((d) => d === 0)) return x;
@@ -231,28 +231,38 @@ function assign(x: Node, selection: Selection, update: Node, runtime: Runtime): 
   } else placed = update;
   const spread = build.reshape(build.expand(placed, shape), box);
   if (box.every((d, i) => d === x.shape[i])) return spread;
-  if (steps.some((s, i) => s !== 1 && box[i]! > 1)) {
-    throw new EvaluationError("assigning to a slice with a step is not supported yet", runtime.place);
-  }
   let result = spread;
-  // Axis by axis from the last: what lies before and after the box is x's own.
+  // Axis by axis from the last: what is not selected is x's own.
   for (let axis = box.length - 1; axis >= 0; axis--) {
-    const [from, to] = [starts[axis]!, starts[axis]! + box[axis]!];
-    const around = (a: number, b: number): Node =>
+    const size = x.shape[axis]!;
+    const region = (from: number, to: number): Node =>
       build.slice(
         x,
-        starts.map((s, i) => (i < axis ? s : i === axis ? a : 0)),
-        starts.map((s, i) => (i < axis ? s + box[i]! : i === axis ? b : x.shape[i]!)),
+        starts.map((s, i) => (i < axis ? s : i === axis ? from : 0)),
+        ends.map((e, i) => (i < axis ? e : i === axis ? to : x.shape[i]!)),
+        steps.map((s, i) => (i < axis ? s : 1)),
       );
-    const parts = [
-      from > 0 ? around(0, from) : undefined,
-      result,
-      to < x.shape[axis]! ? around(to, x.shape[axis]!) : undefined,
-    ];
-    result = build.concat(
-      parts.filter((p) => p !== undefined),
-      axis,
-    );
+    const [start, count] = [starts[axis]!, box[axis]!];
+    if (steps[axis] === 1 || count === 1) {
+      const parts = [
+        start > 0 ? region(0, start) : undefined,
+        result,
+        start + count < size ? region(start + count, size) : undefined,
+      ];
+      result = build.concat(
+        parts.filter((p) => p !== undefined),
+        axis,
+      );
+    } else {
+      // Interleaved: each place takes its value from x, or from the update that stands behind x.
+      const order = BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
+      for (let k = 0; k < count; k++) order[start + k * steps[axis]!] = BigInt(size + k);
+      result = build.gather(
+        build.concat([region(0, size), result], axis),
+        build.constant(order, [size], "int64"),
+        axis,
+      );
+    }
   }
   return result;
 }

@@ -1,0 +1,108 @@
+import { strict as assert } from "node:assert";
+import { join } from "node:path";
+import { analyze } from "../../../../src/worker/jobs/analyze/analyze";
+import type { JobContext } from "../../../../src/worker/jobs/context";
+
+const FILE = join(__dirname, "../../../../examples/digits/model.py");
+
+const signal = new AbortController().signal;
+const context: JobContext = { onProgress: () => {}, signal, stop: signal };
+
+/** The digits example by hand: fc1 64 → 128, fc2 128 → 128, head 128 → 10, each with a bias. */
+const FC1 = 64 * 128 + 128;
+const FC2 = 128 * 128 + 128;
+const HEAD = 128 * 10 + 10;
+const BASE = FC1 + FC2 + HEAD;
+/** Both targets' adapters at rank 1. */
+const PER_RANK = 64 + 128 + (128 + 128);
+
+describe("analyze", () => {
+  const digits = (choice: object = {}) => analyze({ kind: "analyze", model: { file: FILE }, adapter: choice }, context);
+
+  it("counts each layer at each rank", async () => {
+    const { layers, ranks } = await digits();
+    assert.deepEqual(ranks, [4, 8, 16, 32, 64]);
+    const expected = [
+      { path: "fc1", full: FC1, sizes: 64 + 128, targeted: true },
+      { path: "fc2", full: FC2, sizes: 128 + 128, targeted: true },
+      { path: "head", full: HEAD, sizes: 128 + 10, targeted: false },
+    ];
+    assert.deepEqual(
+      layers.map(({ path, full, targeted }) => ({ path, full, targeted })),
+      expected.map(({ path, full, targeted }) => ({ path, full, targeted })),
+    );
+    layers.forEach((layer, i) => {
+      const { full, sizes } = expected[i]!;
+      assert.equal(layer.breakEvenRank, full / sizes);
+      for (const at of layer.byRank) {
+        assert.equal(at.lora, at.rank * sizes);
+        assert.equal(at.reduction, full / (at.rank * sizes));
+      }
+    });
+  });
+
+  it("adds up the targets, as PEFT's print_trainable_parameters does", async () => {
+    const { injection, totals } = await digits();
+    assert.equal(injection.trainable, 8 * PER_RANK);
+    assert.equal(injection.total, BASE + 8 * PER_RANK);
+    assert.equal(injection.percent, (100 * 8 * PER_RANK) / (BASE + 8 * PER_RANK));
+    for (const total of totals) {
+      const trainable = total.rank * PER_RANK;
+      assert.equal(total.trainable, trainable);
+      assert.equal(total.percent, (100 * trainable) / (BASE + trainable));
+      assert.equal(total.reduction, (FC1 + FC2) / trainable);
+      assert.equal(total.adapterBytes, 4 * trainable);
+      assert.equal(total.optimizerBytes, 8 * trainable);
+    }
+  });
+
+  it("counts memory by kind", async () => {
+    const { memory } = await digits();
+    assert.ok(memory);
+    assert.equal(memory.batch, 32);
+    const adapters = 4 * 8 * PER_RANK;
+    const { activations: _, total: __, ...lora } = memory.lora;
+    assert.deepEqual(lora, { weights: 4 * BASE, trainable: adapters, gradients: adapters, optimizer: 2 * adapters });
+    const { activations: ___, total: ____, ...full } = memory.full;
+    assert.deepEqual(full, { weights: 4 * BASE, trainable: 0, gradients: 4 * BASE, optimizer: 8 * BASE });
+    for (const kinds of [memory.lora, memory.full]) {
+      const { total, ...parts } = kinds;
+      assert.equal(
+        total,
+        Object.values(parts).reduce((a, b) => a + b, 0),
+      );
+      // The backward pass needs the scaled input and both hidden activations at least: 64, 128 and 128 wide.
+      assert.ok(kinds.activations >= 4 * 32 * (64 + 128 + 128), `${kinds.activations}`);
+      assert.ok(kinds.activations < 2 ** 20, `${kinds.activations}`);
+    }
+  });
+
+  it("says in words what the numbers say", async () => {
+    const { insights } = await digits();
+    const said = insights.join("\n");
+    assert.match(said, /Rank 8 trains 3,584 scalars in place of the 24,832 of the 2 targeted layers: 6\.9× fewer/);
+    assert.match(said, /from 1,792 scalars at rank 4 to 28,672 at rank 64/);
+    assert.match(said, /fc2 \(128 → 128\) shrinks 8\.1×, fc1 \(64 → 128\) only 5\.4×/);
+    assert.doesNotMatch(said, /damped|no fewer scalars/);
+  });
+
+  it("warns of a damped scale, and of adapters larger than their layers", async () => {
+    const { injection, insights } = await digits({ rank: 64, alpha: 16 });
+    assert.equal(injection.scaling, 0.25);
+    const said = insights.join("\n");
+    assert.match(said, /effective scale is 0\.25 \(alpha 16 over rank 64\)/);
+    assert.match(said, /adapter of fc1 has no fewer scalars|adapter of .*fc1.* has no fewer scalars/);
+  });
+
+  it("takes rsLoRA's scale", async () => {
+    const { injection } = await digits({ rank: 16, alpha: 16, rslora: true });
+    assert.equal(injection.scaling, 4);
+  });
+
+  it("refuses ranks and layers that there are not", async () => {
+    const request = { kind: "analyze", model: { file: FILE }, adapter: {} } as const;
+    await assert.rejects(analyze({ ...request, ranks: [8, 0] }, context), /ranks must be/);
+    await assert.rejects(analyze({ ...request, ranks: [] }, context), /ranks must be/);
+    await assert.rejects(analyze({ ...request, focus: "fc3" }, context), /no Linear layer "fc3"/);
+  });
+});
