@@ -58,6 +58,9 @@ export function defaultAdapter(): AdapterChoice {
 
 const VERBS = { verify: "Verify", analyze: "Analyze", train: "Train" } as const;
 
+/** Each message carries all losses so far, so the more there are the rarer they are sent: a million every 5 seconds. */
+const LOSSES_PER_MS = 200;
+
 /** Runs a job with its page open: progress, then the report or what went wrong. While it runs, asking again shows its page. */
 export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | TrainRequest>(
   { jobs, panels }: CommandContext,
@@ -77,6 +80,7 @@ export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | Trai
     progress: { message: "Starting", fraction: 0 },
     losses,
   });
+  let nextShown = 0;
   const listeners = [
     panel.onStop(() => void jobs.stop(id).catch(showError)),
     // Training goes on without its page: the notification and the status still show it.
@@ -88,7 +92,9 @@ export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | Trai
     const report = await jobs.run<JobRequest>(id, job, title, {
       onProgress: (progress) => {
         losses.push(...(progress.training?.losses ?? []));
+        if (performance.now() < nextShown) return;
         panel.show({ type: "running", title, progress, losses });
+        nextShown = performance.now() + losses.length / LOSSES_PER_MS;
       },
     });
     panel.show({ type: "report", report });
