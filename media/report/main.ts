@@ -97,7 +97,8 @@ function still(page: HTMLElement, charts: readonly Chart[] = []): View {
 if (vscode) {
   window.addEventListener("message", ({ data }: MessageEvent<ToPage>) => {
     if (data?.type !== "state") return;
-    keep({ ...kept, state: data.state });
+    // A job under way does not outlive the window: its growing curve need not be stored with each message.
+    if (data.state.type !== "running" || kept.state?.type !== "running") keep({ ...kept, state: data.state });
     show(data.state);
   });
   if (kept.state) show(kept.state);

@@ -14,6 +14,8 @@ import type { WorkerClient } from "./client";
 
 /** A job that is over sooner needs no notification. */
 const NOTIFY_AFTER_MS = 1000;
+/** Small models end many epochs a second; a notification that changes as often only keeps the window busy. */
+const RENOTIFY_MS = 500;
 
 /** Names a job by what it does to which model: one of a kind runs at a time. */
 export function jobId({ kind, model }: JobRequest): string {
@@ -128,7 +130,10 @@ export class Jobs implements Disposable {
     const options = { location: ProgressLocation.Notification, title: job.title, cancellable: true };
     const show = async (progress: Progress<{ message?: string; increment?: number }>, token: CancellationToken) => {
       let shown = 0;
+      let shownAt = Number.NEGATIVE_INFINITY;
       to.report = ({ message, fraction }) => {
+        if (performance.now() - shownAt < RENOTIFY_MS) return;
+        shownAt = performance.now();
         const percent = Math.floor(100 * fraction);
         progress.report({ message, increment: percent - shown });
         shown = percent;
