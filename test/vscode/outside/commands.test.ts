@@ -154,8 +154,14 @@ describe("commands in a window, on the digits example", function () {
 
   it("Show Log opens the output of LoRA Lens", async () => {
     await window.command("LoRA Lens: Show Log");
-    await window.page.locator(".part.panel .output-view, .part.panel .monaco-editor").first().waitFor();
-    await window.command("View: Hide Panel");
+    const tab = window.page.locator(".part.panel .action-item.checked", { hasText: "Output" });
+    await tab.waitFor();
+    await window.page
+      .locator(".part.panel option:checked", { hasText: /^LoRA Lens$/ })
+      .first()
+      .waitFor({ state: "attached" });
+    await window.page.keyboard.press("Control+J");
+    await tab.waitFor({ state: "hidden" });
   });
 
   it("Restart Worker brings the lenses back", async () => {

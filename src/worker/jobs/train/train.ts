@@ -300,7 +300,6 @@ async function save(
   if (what.adapter) {
     const config = {
       ...what.adapter.config,
-      base_model_name_or_path: request.model.weights ?? null,
       // Resolved, so that PEFT takes the same layers: its own "all-linear" cannot tell a plain module's head.
       target_modules: what.adapter.targets.map((target) => target.path),
     };
