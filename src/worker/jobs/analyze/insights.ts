@@ -2,7 +2,12 @@ import type { AnalyzeLayer, AnalyzeTotal, InjectionSummary, MemoryEstimate } fro
 
 const whole = (n: number): string => Math.round(n).toLocaleString("en-US");
 const one = (n: number): string => n.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const mebi = (bytes: number): string => `${one(bytes / 2 ** 20)} MiB`;
+const size = (bytes: number): string =>
+  bytes < 2 ** 20
+    ? `${one(bytes / 2 ** 10)} KiB`
+    : bytes < 2 ** 30
+      ? `${one(bytes / 2 ** 20)} MiB`
+      : `${one(bytes / 2 ** 30)} GiB`;
 
 /** Sentences that say what the numbers mean for this model. Each is drawn from them. */
 export function insights(
@@ -44,7 +49,7 @@ export function insights(
   if (memory) {
     const { lora, full: fully } = memory;
     said.push(
-      `At batch ${memory.batch}, a training step takes ${mebi(lora.total)} with LoRA and ${mebi(fully.total)} in full: gradients and Adam's moments shrink from ${mebi(fully.gradients + fully.optimizer)} to ${mebi(lora.gradients + lora.optimizer)}, while activations (${mebi(lora.activations)} against ${mebi(fully.activations)}) are not what LoRA saves.`,
+      `At batch ${memory.batch}, a training step takes ${size(lora.total)} with LoRA and ${size(fully.total)} in full: gradients and Adam's moments shrink from ${size(fully.gradients + fully.optimizer)} to ${size(lora.gradients + lora.optimizer)}, while activations (${size(lora.activations)} against ${size(fully.activations)}) are not what LoRA saves.`,
     );
   }
   return said;
