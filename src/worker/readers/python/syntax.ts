@@ -1,11 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
 import type { Expr, Module, Stmt, SyntaxProblem } from "./ast";
+import { blankComments } from "./comments";
 import { Lowering } from "./lower";
 import type { Raw } from "./raw";
 
-/** Reading a file this long takes about two seconds; a longer one is data, not a model somebody wrote. */
-export const MAX_SOURCE_LENGTH = 8 * 1024 * 1024;
+/**
+ * The longest model files of Hugging Face transformers have a sixth of it, and dense code of this length takes seconds
+ * to read; a longer file is data, not a model somebody wrote.
+ */
+export const MAX_SOURCE_LENGTH = 2 * 1024 * 1024;
 const MAX_SYNTAX_PROBLEMS = 20;
 
 interface Grammar {
@@ -31,7 +35,7 @@ export async function parse(text: string, cancelled?: () => boolean): Promise<Mo
     return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
   const { parser, ...tables } = await grammar;
-  const tree = parser.parse(text, null, cancelled && { progressCallback: cancelled });
+  const tree = parser.parse(blankComments(text), null, cancelled && { progressCallback: cancelled });
   if (!tree) {
     parser.reset();
     return { body: [], errors: [{ start: 0, end: 0, message: "reading was cancelled" }] };
