@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
@@ -50,6 +51,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     );
   }
 
+  await refuseOverwrite(request);
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
   const output = new Map<string, Tensor | TensorRef>(
@@ -108,6 +110,15 @@ async function mergedInto(weights: string | undefined): Promise<string[]> {
   if (weights === undefined) return [];
   const history = (await readHeader(weights)).metadata[MERGED];
   return history === undefined ? [] : history.split(" ");
+}
+
+/** The base must stay as it is: it is what undoes the merge. A link to it is the same file. */
+async function refuseOverwrite({ model: { weights }, output }: MergeRequest): Promise<void> {
+  if (weights === undefined || !existsSync(output)) return;
+  if ((await realpath(weights)) !== (await realpath(output))) return;
+  throw new UserError(`${output} is the base weights file, which a merge must not replace; write to another file`, {
+    file: output,
+  });
 }
 
 function refuseTied(model: Model, weights: readonly string[]): void {

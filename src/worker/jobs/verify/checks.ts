@@ -129,7 +129,7 @@ const unmergeRestores: Check = async (runs) => ({
   id: "unmerge-restores-base",
   title: "Unmerge restores the base",
   meaning: "After the merge, the base model still gives its own output bit for bit: merging never writes to it.",
-  unit: "outputs elements that differ",
+  unit: "output elements that differ",
   ...exactly(differingElements(await runs.runBase(), runs.base), "the base weights are kept, not subtracted back"),
 });
 
