@@ -14,7 +14,14 @@ import { build as bundle, context } from "esbuild";
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Packages with native code or WebAssembly of their own: loaded from node_modules when needed, never bundled. */
-const KEPT_IN_NODE_MODULES = ["onnxruntime-node", "@tensorflow/*", "web-tree-sitter", "tree-sitter-python"];
+const KEPT_IN_NODE_MODULES = [
+  "onnxruntime-node",
+  "@tensorflow/*",
+  "web-tree-sitter",
+  "tree-sitter-python",
+  "tree-sitter-typescript",
+  "h5wasm",
+];
 
 /** @type {import("esbuild").BuildOptions} */
 const forNode = {

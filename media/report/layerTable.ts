@@ -152,10 +152,20 @@ function columnsOf({ injection, ranks }: AnalyzeReport, host: Host): Column[] {
   ];
 }
 
-function nameCell({ path, line }: AnalyzeLayer, file: string, host: Host): HTMLElement {
+function nameCell({ path, line, cell }: AnalyzeLayer, file: string, host: Host): HTMLElement {
   if (!host.editor) return element("th", { scope: "row" }, path);
-  const link = element("button", { type: "button", class: "link", title: `Show line ${line} in the editor` }, path);
-  link.addEventListener("click", () => host.post({ type: "reveal", file, line }));
+  const link = element(
+    "button",
+    {
+      type: "button",
+      class: "link",
+      title: `Show ${cell === undefined ? "" : `cell ${cell}, `}line ${line} in the editor`,
+    },
+    path,
+  );
+  link.addEventListener("click", () =>
+    host.post({ type: "reveal", file, line, ...(cell === undefined ? {} : { cell }) }),
+  );
   return element("th", { scope: "row" }, link);
 }
 

@@ -9,6 +9,7 @@ import {
   State,
   TransportKind,
 } from "vscode-languageclient/node";
+import { TFJS_LANGUAGES } from "../protocol/commands";
 import {
   JobProgressNotification,
   type JobProgressParams,
@@ -130,6 +131,10 @@ export class WorkerClient implements Disposable {
       documentSelector: [
         { language: "python", scheme: "file" },
         { language: "python", scheme: "untitled" },
+        { language: "python", notebook: "jupyter-notebook" },
+        ...TFJS_LANGUAGES.map((language) => ({ language, scheme: "file" })),
+        // Keras and TensorFlow.js models; what else is named so is told from its text and not read.
+        { language: "json", scheme: "file", pattern: "**/{*model*,*keras*,config}*.json" },
       ],
       outputChannel: this.log,
       initializationOptions: workerSettings(readSettings()),

@@ -4,7 +4,7 @@ import { COMMANDS, type LensTarget } from "../protocol/commands";
 import { InjectRequest, TargetsRequest } from "../protocol/messages";
 import type { InjectionSummary } from "../protocol/reports";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
-import { chooseModel } from "./modelFile";
+import { chooseModel, lineText } from "./modelFile";
 import { readSettings } from "./settings";
 import { type Checked, inputText, pickMany, runSteps } from "./steps";
 
@@ -27,7 +27,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   const { layers } = await client.request(TargetsRequest, { ...at, rank: choice.rank });
   const items = layers.map((layer) => ({
     label: layer.path,
-    description: `${count(layer.inFeatures)} → ${count(layer.outFeatures)} · ${count(layer.lora)} trainable · line ${layer.line}`,
+    description: `${count(layer.inFeatures)} → ${count(layer.outFeatures)} · ${count(layer.lora)} trainable · ${lineText(layer)}`,
     picked: layer.selected,
     layer,
   }));

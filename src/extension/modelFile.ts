@@ -1,10 +1,13 @@
 import { basename } from "node:path";
-import { type TextDocument, Uri, window, workspace } from "vscode";
-import { type LensTarget, MODEL_TEXT } from "../protocol/commands";
+import { type NotebookDocument, type TextDocument, Uri, window, workspace } from "vscode";
+import { KERAS_TEXT, type LensTarget, MODEL_TEXT, TFJS_LANGUAGES, TFJS_TEXT } from "../protocol/commands";
 import { SummaryRequest } from "../protocol/messages";
 import type { FileSummary, ModelSummary } from "../protocol/model";
 import type { WorkerClient } from "./client";
 import { Notice } from "./errors";
+
+/** VS Code's type of .ipynb files. */
+const JUPYTER = "jupyter-notebook";
 
 /** The model a command is about. */
 export interface ChosenModel {
@@ -16,7 +19,52 @@ export interface ChosenModel {
   readonly layer?: string;
 }
 
+/** "line 5", or in a notebook "cell 3, line 5". */
+export function lineText({ cell, line }: { readonly cell?: number; readonly line: number }): string {
+  return cell === undefined ? `line ${line}` : `cell ${cell}, line ${line}`;
+}
+
+/** A file or a notebook that may define models. */
+interface ModelDocument {
+  readonly uri: Uri;
+  readonly name: string;
+  /** Where the cursor is, counted from 1; in a notebook the line of a cell. */
+  readonly cursor?: { readonly cell?: number; readonly line: number };
+}
+
+/** The text document's file; for a cell, the notebook it belongs to. */
+function modelDocument(document: TextDocument): ModelDocument {
+  const notebook = notebookOf(document);
+  const editor = window.activeTextEditor;
+  const line = editor?.document === document ? editor.selection.active.line + 1 : undefined;
+  if (!notebook) {
+    const { uri, fileName } = document;
+    return { uri, name: basename(fileName), ...(line === undefined ? {} : { cursor: { line } }) };
+  }
+  const cell = notebook.getCells().findIndex((one) => one.document === document) + 1;
+  return { ...ofNotebook(notebook.uri), ...(line === undefined ? {} : { cursor: { cell, line } }) };
+}
+
+function ofNotebook(uri: Uri): ModelDocument {
+  return { uri, name: basename(uri.path) };
+}
+
+function notebookOf(document: TextDocument): NotebookDocument | undefined {
+  return workspace.notebookDocuments.find((one) => one.getCells().some((cell) => cell.document === document));
+}
+
+/** What the notebook's toolbar passes to a command. */
+function toolbarNotebook(argument: unknown): Uri | undefined {
+  if (typeof argument !== "object" || argument === null || !("notebookEditor" in argument)) return undefined;
+  const { notebookEditor } = argument;
+  if (typeof notebookEditor !== "object" || notebookEditor === null || !("notebookUri" in notebookEditor))
+    return undefined;
+  return notebookEditor.notebookUri instanceof Uri ? notebookEditor.notebookUri : undefined;
+}
+
 export function looksLikeModel(document: TextDocument): boolean {
+  if (TFJS_LANGUAGES.includes(document.languageId)) return TFJS_TEXT.test(document.getText());
+  if (document.languageId === "json") return KERAS_TEXT.test(document.getText());
   return document.languageId === "python" && MODEL_TEXT.test(document.getText());
 }
 
@@ -51,16 +99,23 @@ function savedFile(uri: Uri): string {
   throw new Notice("save the model's file first: adapters and their choices are kept beside it");
 }
 
-/** A resource from the explorer, the active editor, or one of the open model files. */
-async function chooseDocument(argument: unknown): Promise<TextDocument | undefined> {
-  if (argument instanceof Uri) return workspace.openTextDocument(argument);
+/** A resource from the explorer or a menu, the active editor or notebook, or one of the open model files. */
+async function chooseDocument(argument: unknown): Promise<ModelDocument | undefined> {
+  const fromToolbar = toolbarNotebook(argument);
+  if (fromToolbar) return ofNotebook(fromToolbar);
+  if (argument instanceof Uri) {
+    const isNotebook = workspace.notebookDocuments.some(({ uri }) => uri.toString() === argument.toString());
+    return isNotebook ? ofNotebook(argument) : modelDocument(await workspace.openTextDocument(argument));
+  }
   const active = window.activeTextEditor?.document;
-  if (active?.languageId === "python") return active;
-  const open = workspace.textDocuments.filter(looksLikeModel);
+  if (active && (active.languageId === "python" || looksLikeModel(active))) return modelDocument(active);
+  const notebook = window.activeNotebookEditor?.notebook;
+  if (notebook?.notebookType === JUPYTER) return ofNotebook(notebook.uri);
+  const open = distinct(workspace.textDocuments.filter(looksLikeModel).map(modelDocument));
   if (open.length === 1) return open[0];
   if (open.length > 1) {
     const items = open.map((document) => ({
-      label: basename(document.fileName),
+      label: document.name,
       description: workspace.asRelativePath(document.uri),
       document,
     }));
@@ -69,34 +124,43 @@ async function chooseDocument(argument: unknown): Promise<TextDocument | undefin
   }
   const browse = "Open File…";
   const answer = await window.showInformationMessage(
-    "LoRA Lens: no PyTorch model file is open. Open the Python file that defines the model.",
+    "LoRA Lens: no PyTorch model file is open. Open the Python file or the notebook that defines the model.",
     browse,
   );
   if (answer !== browse) return undefined;
-  const [uri] = (await window.showOpenDialog({ filters: { Python: ["py"] }, title: "Model file" })) ?? [];
+  const [uri] =
+    (await window.showOpenDialog({ filters: { "Python, notebook": ["py", "ipynb"] }, title: "Model file" })) ?? [];
   if (!uri) return undefined;
-  return (await window.showTextDocument(uri)).document;
+  if (!uri.path.endsWith(".ipynb")) return modelDocument((await window.showTextDocument(uri)).document);
+  return ofNotebook((await window.showNotebookDocument(await workspace.openNotebookDocument(uri))).notebook.uri);
+}
+
+/** The cells of one notebook are one document. */
+function distinct(documents: readonly ModelDocument[]): ModelDocument[] {
+  return [...new Map(documents.map((document) => [document.uri.toString(), document])).values()];
 }
 
 async function chooseClass(
-  document: TextDocument,
+  { name, cursor }: ModelDocument,
   { models, problems }: FileSummary,
 ): Promise<ModelSummary | undefined> {
-  const name = basename(document.fileName);
   if (models.length === 0) {
     const problem = problems[0];
     const why = problem
-      ? `: line ${problem.line}: ${problem.message}`
+      ? `: ${lineText(problem.place)}: ${problem.message}`
       : "; a model is a class that derives from nn.Module";
     throw new Notice(`no model class was found in ${name}${why}`);
   }
   if (models.length === 1) return models[0];
-  const line = window.activeTextEditor?.document === document ? window.activeTextEditor.selection.active.line + 1 : 0;
   // The class the cursor is in comes first.
-  const nearest = models.findLast((model) => model.line <= line);
+  const nearest = models.findLast(
+    ({ place }) =>
+      cursor !== undefined &&
+      (place.cell === cursor.cell ? place.line <= cursor.line : (place.cell ?? 0) < (cursor.cell ?? 0)),
+  );
   const items = models.map((model) => ({
     label: model.class,
-    description: `${model.layers.length} layers${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · line ${model.line}`,
+    description: `${model.layers.length} layers${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · ${lineText(model.place)}`,
     model,
   }));
   items.sort((a, b) => Number(b.model === nearest) - Number(a.model === nearest));

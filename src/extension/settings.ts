@@ -26,6 +26,7 @@ export function readSettings(): Settings {
     alpha: section.get("alpha", 16),
     codeLens: section.get("codeLens", true),
     diagnostics: section.get("diagnostics", true),
+    inlayHints: section.get("inlayHints", true),
     engine: section.get<EngineChoice>("engine", "auto"),
     training: {
       epochs: atLeastOne(section.get("training.epochs", 20)),
@@ -37,8 +38,8 @@ export function readSettings(): Settings {
   };
 }
 
-export function workerSettings({ rank, alpha, codeLens, diagnostics }: Settings): WorkerSettings {
-  return { rank, alpha, codeLens, diagnostics };
+export function workerSettings({ rank, alpha, codeLens, diagnostics, inlayHints }: Settings): WorkerSettings {
+  return { rank, alpha, codeLens, diagnostics, inlayHints };
 }
 
 /** VS Code warns of a value out of range but hands it on. */

@@ -20,3 +20,12 @@ export interface LensTarget {
 
 /** Text that a PyTorch model file cannot do without. Files that lack it are not read, and start no process. */
 export const MODEL_TEXT = /\btorch\b|\bnn\./;
+
+/** Text that TensorFlow.js source that makes layers cannot do without. */
+export const TFJS_TEXT = /@tensorflow\/tfjs|\btfl?\.(?:layers|sequential|model|input)\b/;
+
+/** Languages of TensorFlow.js source, as VS Code names them. */
+export const TFJS_LANGUAGES: readonly string[] = ["javascript", "typescript", "javascriptreact", "typescriptreact"];
+
+/** Text that a Keras or TensorFlow.js model's JSON cannot do without. */
+export const KERAS_TEXT = /"(?:modelTopology|model_config|keras_version|inbound_nodes|batch_input_shape|batch_shape)"/;

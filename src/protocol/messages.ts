@@ -103,6 +103,7 @@ export interface WorkerSettings {
   readonly alpha: number;
   readonly codeLens: boolean;
   readonly diagnostics: boolean;
+  readonly inlayHints: boolean;
 }
 export const SettingsNotification: NotificationName<WorkerSettings> = { method: "loraLens/settings" };
 

@@ -2,6 +2,8 @@
 
 /** Lines and columns count from 1; the end is exclusive. */
 export interface Place {
+  /** In a notebook: the cell that lines and columns are counted in. All cells count, from 1, as in VS Code's "Cell 3". */
+  readonly cell?: number;
   readonly line: number;
   readonly column: number;
   readonly endLine: number;
@@ -16,6 +18,8 @@ export interface LayerSummary {
   readonly inFeatures: number | null;
   readonly outFeatures: number | null;
   readonly bias: boolean | null;
+  /** An adapter can go on it, though its kind is not torch's Linear: Hugging Face's Conv1D, Keras' Dense. */
+  readonly linear?: true;
   /** Scalars, the layer's own and its children's; `null` where a dimension is unknown. */
   readonly parameters: number | null;
   /** Line it is constructed on. */
@@ -36,6 +40,10 @@ export interface ProblemSummary {
   readonly message: string;
   readonly severity: "error" | "warning" | "information";
   readonly place: Place;
+  /** Names the kind of problem: `lora-missing-scale`. */
+  readonly code?: string;
+  /** Other places of the file that explain it. */
+  readonly related?: readonly { readonly place: Place; readonly message: string }[];
 }
 
 export interface FileSummary {

@@ -19,8 +19,8 @@ export type ToPage = { readonly type: "state"; readonly state: PanelState };
 export type FromPage =
   | { readonly type: "ready" }
   | { readonly type: "stop" }
-  /** Show the layer's line in the editor. */
-  | { readonly type: "reveal"; readonly file: string; readonly line: number }
+  /** Show the layer's line in the editor; `cell` is the notebook's cell that it is counted in. */
+  | { readonly type: "reveal"; readonly file: string; readonly line: number; readonly cell?: number }
   /** Open a file or folder the report names as its output. */
   | { readonly type: "openOutput" }
   /** Save the report: JSON, or a stand-alone HTML page. */

@@ -26,6 +26,8 @@ export interface InjectionSummary {
 export interface TargetSummary {
   readonly path: string;
   readonly line: number;
+  /** In a notebook: the cell that the line is counted in. */
+  readonly cell?: number;
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly bias: boolean;

@@ -12,6 +12,9 @@ export { root };
 /** How long a window may take to do one thing on a slow machine. */
 export const PATIENCE = 60_000;
 
+/** A page of ours: notebooks show their Markdown in a webview of their own. */
+const OWN_PAGE = 'iframe.webview[src*="extensionId=lora-lens.lora-lens"]';
+
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
 let running: Promise<{ server: VscodeServer; browser: Browser }> | undefined;
@@ -142,12 +145,12 @@ export class TestWindow {
     await this.command("Notifications: Clear All Notifications");
     await this.command("View: Focus First Editor Group");
     await this.command("View: Close Editors in Other Groups");
-    await this.page.locator("iframe.webview").first().waitFor({ state: "detached" });
+    await this.page.locator(OWN_PAGE).first().waitFor({ state: "detached" });
   }
 
   /** The content of the webview panel in front. */
   panel(): FrameLocator {
-    return this.page.frameLocator("iframe.webview.ready").frameLocator("#active-frame");
+    return this.page.frameLocator(`${OWN_PAGE}.ready`).frameLocator("#active-frame");
   }
 
   /** Saves a picture when the environment's LORA_LENS_SCREENSHOTS names a folder. */

@@ -9,8 +9,15 @@ export function fromPage(message: unknown): FromPage | undefined {
     case "openOutput":
       return { type: message.type };
     case "reveal":
-      return typeof message.file === "string" && Number.isInteger(message.line) && (message.line as number) > 0
-        ? { type: "reveal", file: message.file, line: message.line as number }
+      return typeof message.file === "string" &&
+        isOrdinal(message.line) &&
+        (message.cell === undefined || isOrdinal(message.cell))
+        ? {
+            type: "reveal",
+            file: message.file,
+            line: message.line,
+            ...(message.cell === undefined ? {} : { cell: message.cell }),
+          }
         : undefined;
     case "save":
       return message.format === "json" || message.format === "html"
@@ -40,6 +47,10 @@ export function restoredState(kept: unknown): PanelState {
 }
 
 const REPORT_KINDS: readonly string[] = ["verify", "analyze", "train", "merge"];
+
+function isOrdinal(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0;
+}
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;

@@ -1,8 +1,10 @@
-import { basename } from "node:path";
+import { basename, extname } from "node:path";
 import {
   commands,
   type Disposable,
   EventEmitter,
+  NotebookEditorRevealType,
+  NotebookRange,
   Position,
   Range,
   TextEditorRevealType,
@@ -88,7 +90,7 @@ export class ReportPanel implements Disposable {
         return this.stopEmitter.fire();
       case "reveal":
         // Only the file the report is about: a page cannot have others opened.
-        if (this.report && asked.file === fileOf(this.report)) await revealLine(asked.file, asked.line);
+        if (this.report && asked.file === fileOf(this.report)) await reveal(asked);
         return;
       case "openOutput":
         if (this.report && "output" in this.report) await openOutput(this.report);
@@ -101,7 +103,7 @@ export class ReportPanel implements Disposable {
 
   private async save(report: Report, format: "json" | "html"): Promise<void> {
     const file = fileOf(report);
-    const name = file ? `${basename(file, ".py")}-${report.kind}.${format}` : `${report.kind}.${format}`;
+    const name = file ? `${basename(file, extname(file))}-${report.kind}.${format}` : `${report.kind}.${format}`;
     const uri = await window.showSaveDialog({
       filters: format === "json" ? { JSON: ["json"] } : { HTML: ["html"] },
       ...(file ? { defaultUri: Uri.joinPath(Uri.file(file), "..", name) } : {}),
@@ -121,12 +123,18 @@ function fileOf(report: Report): string | undefined {
   return "injection" in report ? report.injection.file : undefined;
 }
 
-async function revealLine(file: string, line: number): Promise<void> {
+async function reveal({ file, line, cell }: FromPage & { type: "reveal" }): Promise<void> {
   const position = new Position(line - 1, 0);
-  const editor = await window.showTextDocument(Uri.file(file), {
-    viewColumn: ViewColumn.One,
-    selection: new Range(position, position),
-  });
+  const selection = new Range(position, position);
+  const viewColumn = ViewColumn.One;
+  if (cell !== undefined) {
+    const notebook = await workspace.openNotebookDocument(Uri.file(file));
+    const cells = new NotebookRange(cell - 1, cell);
+    const shown = await window.showNotebookDocument(notebook, { viewColumn, selections: [cells] });
+    shown.revealRange(cells, NotebookEditorRevealType.InCenterIfOutsideViewport);
+    return;
+  }
+  const editor = await window.showTextDocument(Uri.file(file), { viewColumn, selection });
   editor.revealRange(editor.selection, TextEditorRevealType.InCenterIfOutsideViewport);
 }
 

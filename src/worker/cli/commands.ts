@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { EngineChoice, JobProgress, JobRequest, ReportOf } from "../../protocol/jobs";
+import type { Place } from "../../protocol/model";
 import type { Report, TrainMethod } from "../../protocol/reports";
 import { listEngines } from "../engines/choose";
 import { UserError } from "../formats/errors";
@@ -42,6 +43,11 @@ export interface CliIO {
   readonly signal: AbortSignal;
 }
 
+/** In a notebook, the cell that a line is counted in. */
+function cellOf({ cell }: Place): { readonly cell?: number } {
+  return cell === undefined ? {} : { cell };
+}
+
 interface Json {
   readonly json?: boolean;
 }
@@ -73,11 +79,12 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
   add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line").action(
     async (file: string, options: Json) => {
       const summary = summarize(await openModelFile(resolve(file)));
-      const models = summary.models.map(({ place: _, layers, ...model }) => ({
+      const models = summary.models.map(({ place, layers, ...model }) => ({
         ...model,
-        layers: layers.map(({ place: __, ...layer }) => layer),
+        ...cellOf(place),
+        layers: layers.map(({ place, ...layer }) => ({ ...layer, ...cellOf(place) })),
       }));
-      const problems = summary.problems.map(({ line, message }) => ({ line, message }));
+      const problems = summary.problems.map(({ line, message, place }) => ({ line, ...cellOf(place), message }));
       print(
         options,
         { models, problems },
@@ -196,6 +203,22 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         model: modelChoice(file, options),
         adapterFolder: resolve(options.adapter),
         output: resolve(options.out),
+      });
+      print(options, report, () => mergeText(report));
+      done(EXIT.fine);
+    });
+
+  withModel(add("export <file>", "write a Keras model with a saved adapter merged in, for another library"))
+    .requiredOption("--to <format>", "tfjs: a TensorFlow.js layers model")
+    .requiredOption("--adapter <folder>", "the adapter")
+    .requiredOption("--out <folder>", "the folder that receives model.json and its weights")
+    .action(async (file: string, options: Json & ModelOptions & { to: string; adapter: string; out: string }) => {
+      if (options.to !== "tfjs") throw new UserError(`--to must be tfjs, not "${options.to}"`);
+      const report = await job<"merge">({
+        kind: "merge",
+        model: modelChoice(file, options),
+        adapterFolder: resolve(options.adapter),
+        output: join(resolve(options.out), "model.json"),
       });
       print(options, report, () => mergeText(report));
       done(EXIT.fine);

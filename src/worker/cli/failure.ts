@@ -11,8 +11,9 @@ export function failure(error: unknown, cancelled: boolean): { readonly code: nu
     return { code: error.exitCode === 0 ? EXIT.fine : EXIT.badInput, text: "" };
   }
   if (error instanceof UserError) {
-    const { file, line } = error.place ?? {};
-    const where = file !== undefined && line !== undefined ? `${file}:${line}: ` : "";
+    const { file, line, cell } = error.place ?? {};
+    const inCell = cell === undefined ? "" : `cell ${cell}:`;
+    const where = file !== undefined && line !== undefined ? `${file}:${inCell}${line}: ` : "";
     return { code: EXIT.badInput, text: `lora-lens: ${where}${error.message.replaceAll(/\s*\n\s*/g, " ")}\n` };
   }
   if (cancelled) return { code: EXIT.badInput, text: "lora-lens: cancelled\n" };

@@ -8,6 +8,8 @@ import type {
   VerifyReport,
 } from "../../protocol/reports";
 
+import { lineText } from "../graph/node";
+
 /** Reports as text for a terminal. */
 
 export const count = (n: number | null): string => (n === null ? "unknown" : n.toLocaleString("en-US"));
@@ -42,11 +44,16 @@ export function layersText(file: FileSummary): string {
       shapeOf(layer),
       layer.bias === null ? "" : layer.bias ? "yes" : "no",
       count(layer.parameters),
-      String(layer.line),
+      lineCell(layer.place),
     ]);
-    return `${model.class} (line ${model.line}) · ${count(model.parameters)} parameters\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
+    return `${model.class} (${lineText(model.place)}) · ${count(model.parameters)} parameters\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
   });
-  return [...parts, ...file.problems.map((p) => `line ${p.line}: ${p.severity}: ${p.message}`)].join("\n\n");
+  return [...parts, ...file.problems.map((p) => `${lineText(p.place)}: ${p.severity}: ${p.message}`)].join("\n\n");
+}
+
+/** A table's cell in the column "line"; in a notebook with the cell that the line is in. */
+function lineCell({ cell, line }: { readonly cell?: number; readonly line: number }): string {
+  return cell === undefined ? String(line) : `cell ${cell}, ${line}`;
 }
 
 function shapeOf({ kind, inFeatures, outFeatures }: LayerSummary): string {
@@ -69,7 +76,7 @@ export function analyzeText(report: AnalyzeReport): string {
     `${layer.inFeatures} → ${layer.outFeatures}`,
     count(layer.full),
     ...layer.byRank.map(({ reduction }) => times(reduction)),
-    String(layer.line),
+    lineCell(layer),
   ]);
   const totals = report.totals.map((t) => [
     String(t.rank),

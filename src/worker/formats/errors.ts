@@ -8,7 +8,7 @@ export class UserError extends Error {
 
   constructor(
     message: string,
-    readonly place?: { readonly file: string; readonly line?: number },
+    readonly place?: { readonly file: string; readonly line?: number; readonly cell?: number },
   ) {
     super(message);
   }

@@ -1,36 +1,16 @@
 import { type DType, isFloating } from "../formats/dtype";
 import { sizeOf, type TensorData } from "../formats/tensor";
-import { Node, type Shape, type SourcePlace } from "./node";
-import type { OpName, ReduceAttrs } from "./ops";
+import { make, requireOneDType } from "./make";
+import type { Node, Shape } from "./node";
+import type { ReduceAttrs } from "./ops";
 import { broadcast, ShapeError, sameShape, shapeText } from "./shapes";
 
 /**
  * Constructors of nodes: one function an op, each with its shape and dtype rule. They throw a ShapeError when the
- * operands do not fit. Source places are attached by `at`.
+ * operands do not fit. Source places are attached by `at`. Convolution and pooling are in windows.ts.
  */
 
-let currentPlace: SourcePlace | undefined;
-
-/** Runs `body` with every node made in it carrying `place`, unless an inner call sets a nearer one. */
-export function at<T>(place: SourcePlace | undefined, body: () => T): T {
-  const outer = currentPlace;
-  currentPlace = place ?? outer;
-  try {
-    return body();
-  } finally {
-    currentPlace = outer;
-  }
-}
-
-function make<O extends OpName>(
-  op: O,
-  inputs: readonly Node[],
-  attrs: Node<O>["attrs"],
-  shape: Shape,
-  dtype: DType,
-): Node<O> {
-  return new Node(op, inputs, attrs, shape, dtype, currentPlace);
-}
+export { at } from "./make";
 
 // Leaves
 
@@ -101,6 +81,9 @@ type Unary =
   | "tanh"
   | "sigmoid"
   | "erf"
+  | "atan"
+  | "log1p"
+  | "expm1"
   | "relu"
   | "floor"
   | "ceil"
@@ -204,11 +187,6 @@ export function matmul(a: Node, b: Node, options: MatmulOptions = {}): Node {
 function lastTwo(shape: Shape, swap: boolean): [number, number] {
   const [p, q] = [shape.at(-2)!, shape.at(-1)!];
   return swap ? [q, p] : [p, q];
-}
-
-function requireOneDType(what: string, ...nodes: readonly Node[]): void {
-  const odd = nodes.find((n) => n.dtype !== nodes[0]!.dtype);
-  if (odd) throw new TypeError(`${what} of ${nodes[0]!.dtype} and ${odd.dtype}: cast one of them first`);
 }
 
 // Shape
@@ -331,6 +309,22 @@ export function gatherElements(data: Node, indices: Node, axis: number): Node {
   return make("gatherElements", [data, indices], { axis }, indices.shape, data.dtype);
 }
 
+/** Where two indices are equal, which of their updates stays is not said. */
+export function scatterElements(data: Node, indices: Node, updates: Node, axis: number): Node {
+  requireIndices(indices);
+  requireOneDType("scatter", data, updates);
+  const { shape } = indices;
+  if (shape.length !== data.shape.length || !sameShape(shape, updates.shape)) {
+    throw new ShapeError(
+      `scatter into ${shapeText(data.shape)} needs an index and values of one shape with ${data.shape.length} dimensions; got ${shapeText(shape)} and ${shapeText(updates.shape)}`,
+    );
+  }
+  if (shape.some((d, i) => i !== axis && d > data.shape[i]!)) {
+    throw new ShapeError(`scatter's index ${shapeText(shape)} is larger than the tensor ${shapeText(data.shape)}`);
+  }
+  return make("scatterElements", [data, indices, updates], { axis }, data.shape, data.dtype);
+}
+
 export function scatterElementsAdd(indices: Node, updates: Node, axis: number, shape: Shape): Node {
   requireIndices(indices);
   return make("scatterElementsAdd", [indices, updates], { axis, shape }, shape, updates.dtype);
@@ -370,6 +364,29 @@ function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean):
 
 export function argmax(x: Node, axis: number, keepDims: boolean): Node {
   return make("argmax", [x], { axis, keepDims }, reducedShape(x.shape, [axis], keepDims), "int64");
+}
+
+export function argmin(x: Node, axis: number, keepDims: boolean): Node {
+  return make("argmin", [x], { axis, keepDims }, reducedShape(x.shape, [axis], keepDims), "int64");
+}
+
+/** The k largest or smallest along `axis`, in order; of equals the first comes first. */
+export function topK(x: Node, k: number, axis: number, largest: boolean): Node {
+  return make("topK", [x], { k, axis, largest }, topKShape(x.shape, k, axis), x.dtype);
+}
+
+/** Where `topK`'s values stand along `axis`: int64. */
+export function topKIndices(x: Node, k: number, axis: number, largest: boolean): Node {
+  return make("topKIndices", [x], { k, axis, largest }, topKShape(x.shape, k, axis), "int64");
+}
+
+function topKShape(shape: Shape, k: number, axis: number): Shape {
+  if (!Number.isInteger(k) || k < 0 || k > shape[axis]!) {
+    throw new ShapeError(
+      `topk of ${k} elements along dimension ${axis} of ${shapeText(shape)}, which has ${shape[axis]}`,
+    );
+  }
+  return shape.with(axis, k);
 }
 
 export function cumsum(x: Node, axis: number): Node {

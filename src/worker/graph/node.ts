@@ -4,6 +4,11 @@ import type { OpAttrs, OpName } from "./ops";
 /** A range in the source a node or layer came from. Lines and columns count from 1; the end is exclusive. */
 export interface SourcePlace {
   readonly file: string;
+  /**
+   * In a notebook: the cell, which lines and columns are counted in. Cells count from 1, Markdown cells too, as in
+   * VS Code's "Cell 3".
+   */
+  readonly cell?: number;
   readonly line: number;
   readonly column: number;
   readonly endLine: number;
@@ -26,6 +31,11 @@ export class Node<O extends OpName = OpName> {
     readonly dtype: DType,
     readonly place?: SourcePlace,
   ) {}
+}
+
+/** "line 5", or in a notebook "cell 3, line 5". */
+export function lineText({ cell, line }: Pick<SourcePlace, "cell" | "line">): string {
+  return cell === undefined ? `line ${line}` : `cell ${cell}, line ${line}`;
 }
 
 /** Narrows a node to one op, so that its attributes are typed. */

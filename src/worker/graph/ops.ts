@@ -34,6 +34,10 @@ export interface OpAttrs {
   tanh: None;
   sigmoid: None;
   erf: None;
+  atan: None;
+  /** log(1 + x) and exp(x) - 1, precise near 0. */
+  log1p: None;
+  expm1: None;
   relu: None;
   /** `tanh` picks the tanh approximation, otherwise the exact erf form. */
   gelu: { readonly approximate: "none" | "tanh" };
@@ -71,6 +75,19 @@ export interface OpAttrs {
    */
   matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
 
+  // Windows: [N, C, ...spatial] with one to three spatial axes; each list has an entry for each of them
+  /** (x[N, C, ...], weight[O, C/groups, ...], bias[O]?): PyTorch's F.conv1d to F.conv3d. Padding is with zeros. */
+  conv: ConvAttrs;
+  /**
+   * (x[N, C, ...], weight[C, O/groups, ...], bias[O]?): PyTorch's F.conv_transpose1d to 3d, the gradient of conv by its
+   * input. `extra` is output_padding: how much longer the result is at its end.
+   */
+  convTranspose: ConvAttrs & { readonly extra: readonly number[] };
+  /** Largest value of each window; padding never wins. */
+  maxPool: PoolAttrs;
+  /** int64: where each window's largest value stands among its channel's elements; the first of equals. */
+  maxPoolIndices: PoolAttrs;
+
   // Shape
   reshape: { readonly shape: readonly number[] };
   transpose: { readonly perm: readonly number[] };
@@ -90,6 +107,8 @@ export interface OpAttrs {
   scatterAdd: { readonly axis: number; readonly shape: readonly number[] };
   /** (data, indices of data's rank): torch.gather. */
   gatherElements: { readonly axis: number };
+  /** (data, indices of data's rank, updates): data with updates in place of elements along `axis`; torch.scatter. */
+  scatterElements: { readonly axis: number };
   /** (indices, updates) -> zeros(shape) with updates added: the gradient of gatherElements. */
   scatterElementsAdd: { readonly axis: number; readonly shape: readonly number[] };
 
@@ -99,8 +118,13 @@ export interface OpAttrs {
   max: ReduceAttrs;
   min: ReduceAttrs;
   prod: ReduceAttrs;
-  /** int64 */
+  /** int64; the first of equals. */
   argmax: { readonly axis: number; readonly keepDims: boolean };
+  argmin: { readonly axis: number; readonly keepDims: boolean };
+  /** The k largest or smallest along `axis`, in order; of equals the first comes first. With k = all of them, a sort. */
+  topK: TopKAttrs;
+  /** int64: where they stand. An engine may share it with the topK of the same x. */
+  topKIndices: TopKAttrs;
   cumsum: { readonly axis: number };
 
   // Normalization
@@ -117,6 +141,29 @@ export interface OpAttrs {
 export interface ReduceAttrs {
   readonly axes: readonly number[];
   readonly keepDims: boolean;
+}
+
+export interface TopKAttrs {
+  readonly k: number;
+  readonly axis: number;
+  readonly largest: boolean;
+}
+
+export interface ConvAttrs {
+  readonly strides: readonly number[];
+  /** Padding at the start and at the end. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly dilations: readonly number[];
+  readonly groups: number;
+}
+
+export interface PoolAttrs {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly dilations: readonly number[];
 }
 
 export type OpName = keyof OpAttrs;

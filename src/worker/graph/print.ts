@@ -1,6 +1,6 @@
 import type { TensorData } from "../formats/tensor";
 import type { Graph } from "./graph";
-import { is, type Node } from "./node";
+import { is, lineText, type Node } from "./node";
 import { shapeText } from "./shapes";
 
 export interface PrintOptions {
@@ -31,7 +31,7 @@ export function printGraph(graph: Graph, options: PrintOptions = {}): string {
     names.set(node, name);
     const operands = [...node.inputs.map((n) => names.get(n)!), ...attrTexts(node)];
     const call = `  ${name} = ${node.op}(${operands.join(", ")})`;
-    const place = options.places && node.place ? `  line ${node.place.line}` : "";
+    const place = options.places && node.place ? `  ${lineText(node.place)}` : "";
     lines.push(`${call.padEnd(58)}  ${typeText(node)}${place}`);
   }
   const inputs = graph.inputs.map((n) => `${n.attrs.name}: ${typeText(n)}`).join(", ");

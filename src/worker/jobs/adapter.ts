@@ -4,6 +4,7 @@ import type { Tensor } from "../formats/tensor";
 import { checkAdapter, loadAdapter } from "../lora/adapterFiles";
 import type { LoraConfig } from "../lora/config";
 import { configFor, injectionSummary } from "../lora/injection";
+import { weightOf } from "../lora/names";
 import { matchTargets, type TargetableLayer } from "../lora/targets";
 import type { Model } from "../readers/model";
 
@@ -29,6 +30,10 @@ export async function openAdapter(model: Model, folder: string): Promise<Require
   return { ...planned, tensors: adapter.tensors };
 }
 
+/** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */
 function plan(model: Model, config: LoraConfig): PlannedAdapter {
-  return { config, targets: matchTargets(model, config), injection: injectionSummary(model, config) };
+  const targets = matchTargets(model, config);
+  const fanInFanOut = targets.every((target) => weightOf(target).fanInFanOut);
+  const corrected = { ...config, fan_in_fan_out: fanInFanOut };
+  return { config: corrected, targets, injection: injectionSummary(model, config) };
 }

@@ -5,6 +5,7 @@ import { UserError } from "../formats/errors";
 import { readHeader } from "../formats/safetensors";
 import { sizeOf, type Tensor, type TensorRef } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
+import { lineText } from "../graph/node";
 import { sameShape, shapeText } from "../graph/shapes";
 import { Random } from "../lora/random";
 import type { InputSpec, Model, ParameterInfo } from "../readers/model";
@@ -27,9 +28,11 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   const model = chooseModel(await openModelFile(choice.file, choice.text), choice.class);
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
+  const own = choice.weights?.endsWith(".safetensors") ? undefined : await model.readWeights?.(choice.weights);
+  if (own) return { model, values: own.values, weightsFrom: own.from, seed };
   if (choice.weights === undefined) {
     const values = await initialValues(model, seed, model.stateDict);
-    return { model, values, weightsFrom: `PyTorch's default initialization, seed ${seed}`, seed };
+    return { model, values, weightsFrom: `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`, seed };
   }
   const file = await readHeader(choice.weights);
   const values = new Map<string, ParameterValue>(matchWeights(model, file.tensors, choice.weights));
@@ -42,7 +45,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
 function requireKnownSizes(model: Model): void {
   const open = model.stateDict.find((entry) => entry.shape.some((dim) => dim === undefined));
   if (!open) return;
-  const reason = model.problems[0] && `; line ${model.problems[0].place.line}: ${model.problems[0].message}`;
+  const reason = model.problems[0] && `; ${lineText(model.problems[0].place)}: ${model.problems[0].message}`;
   throw new UserError(`the shape of ${open.path} is unknown, so the model cannot run${reason ?? ""}`, {
     file: model.file,
     line: model.place.line,

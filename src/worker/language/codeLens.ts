@@ -15,30 +15,51 @@ import {
   unknownSizes,
 } from "./layers";
 import { count, fewer, parameters, percent, scale } from "./numbers";
-import { rangeOf } from "./ranges";
+import { isIn, rangeOf } from "./ranges";
 
 export interface LoraSettings {
   readonly rank: number;
   readonly alpha: number;
 }
 
-/** Lenses above each model class and each layer. Pure: the same reading and settings give the same lenses. */
-export function codeLenses(uri: string, reading: Reading, settings: LoraSettings): CodeLens[] {
+/**
+ * Lenses above each model class and each layer, of a file or of one cell of a notebook. `uri` is the file's or the
+ * notebook's. Pure: the same reading and settings give the same lenses.
+ */
+export function codeLenses(uri: string, reading: Reading, settings: LoraSettings, cell?: number): CodeLens[] {
   return [
-    ...reading.summary.models.flatMap((model) => classLenses(uri, model, reading, settings)),
-    ...layersByPlace(reading.summary).flatMap((at) => layerLens(uri, at, settings)),
+    ...reading.summary.models
+      .filter(({ place }) => isIn(place, cell))
+      .flatMap((model) => classLenses(uri, model, reading, settings)),
+    ...byLine(layersByPlace(reading.summary).filter(({ place }) => isIn(place, cell))).flatMap((line) =>
+      lineLenses(uri, line, settings),
+    ),
   ];
 }
 
-function layerLens(uri: string, at: LayersAtPlace, settings: LoraSettings): CodeLens[] {
-  const first = at.layers[0]!;
-  if (isLinear(first)) {
-    const known = at.layers.some(isKnownLinear);
-    const target = { uri, class: at.model.class, layer: (at.layers.find(isKnownLinear) ?? first).path };
-    return [lens(at.place, linearTitle(at.layers, settings), known ? COMMANDS.analyze : undefined, target)];
+function byLine(places: readonly LayersAtPlace[]): LayersAtPlace[][] {
+  const lines = new Map<string, LayersAtPlace[]>();
+  for (const at of places) {
+    const key = `${at.place.cell}:${at.place.line}`;
+    const line = lines.get(key);
+    if (line) line.push(at);
+    else lines.set(key, [at]);
   }
-  if (first.kind === "Embedding" && first.parameters !== null) return [lens(at.place, embeddingTitle(at.layers))];
-  return [];
+  return [...lines.values()];
+}
+
+/** A lens for each call on the line that makes Linear layers; where there is none, one for all others together. */
+function lineLenses(uri: string, line: readonly LayersAtPlace[], settings: LoraSettings): CodeLens[] {
+  const linear = line.filter(({ layers }) => isLinear(layers[0]!));
+  if (linear.length > 0) return linear.map((at) => linearLens(uri, at, settings));
+  const title = otherTitle(line.flatMap(({ layers }) => layers));
+  return title === undefined ? [] : [lens(line[0]!.place, title)];
+}
+
+function linearLens(uri: string, at: LayersAtPlace, settings: LoraSettings): CodeLens {
+  const known = at.layers.some(isKnownLinear);
+  const target = { uri, class: at.model.class, layer: (at.layers.find(isKnownLinear) ?? at.layers[0]!).path };
+  return lens(at.place, linearTitle(at.layers, settings), known ? COMMANDS.analyze : undefined, target);
 }
 
 /** The title above a constructor call that makes Linear layers. */
@@ -66,20 +87,36 @@ export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: Lo
   ].join(" · ");
 }
 
-function embeddingTitle(layers: readonly LayerSummary[]): string {
-  const first = layers[0]!;
+/** Of layers that LoRA does not target, how many there are and what they hold; nothing when they hold nothing. */
+function otherTitle(all: readonly LayerSummary[]): string | undefined {
+  // A layer's own layers, as those of MultiheadAttention, are counted with it.
+  const layers = all
+    .filter(({ path }) => !all.some((other) => path.startsWith(`${other.path}.`)))
+    .filter(({ parameters: n }) => n !== 0);
+  const known = layers.flatMap(({ parameters: n }) => (n === null ? [] : [n]));
+  if (known.length === 0) return undefined;
+  const [first] = layers;
+  const alike = layers.every((l) => l.inFeatures === first!.inFeatures && l.outFeatures === first!.outFeatures);
   const sizes =
-    first.inFeatures !== null && first.outFeatures !== null
-      ? [`${count(first.inFeatures)} × ${count(first.outFeatures)}`]
+    alike && first!.inFeatures !== null && first!.outFeatures !== null
+      ? [`${count(first!.inFeatures)} × ${count(first!.outFeatures)}`]
       : [];
-  const total = layers.reduce((sum, layer) => sum + (layer.parameters ?? 0), 0);
-  const many = layers.length > 1 ? [`${count(layers.length)} layers`] : [];
-  return ["Embedding", ...many, ...sizes, `${parameters(total)} parameters, frozen`].join(" · ");
+  const unknown = layers.length - known.length;
+  return [
+    [...new Set(layers.map((l) => l.kind))].join(" and "),
+    ...(layers.length > 1 ? [`${count(layers.length)} layers`] : []),
+    ...sizes,
+    `${parameters(known.reduce((sum, n) => sum + n, 0))} parameters, frozen`,
+    ...(unknown > 0 ? [`${count(unknown)} of unknown size`] : []),
+  ].join(" · ");
 }
 
-/** A class without a Linear layer has nothing for LoRA and gets no lens. */
+/** A class without a Linear layer has nothing for LoRA: its lens says what it holds. */
 function classLenses(uri: string, model: ModelSummary, reading: Reading, settings: LoraSettings): CodeLens[] {
-  if (!model.layers.some(isLinear)) return [];
+  if (!model.layers.some(isLinear)) {
+    if (model.parameters === null || model.parameters === 0) return [];
+    return [lens(model.place, `${parameters(model.parameters)} parameters · no Linear layer`)];
+  }
   const target = { uri, class: model.class };
   const summary = classTitle(model, reading, settings);
   if (!model.layers.some(isKnownLinear)) return [lens(model.place, summary)];

@@ -1,6 +1,6 @@
-import { type Diagnostic, DiagnosticSeverity } from "vscode-languageserver";
+import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from "vscode-languageserver";
 import type { FileSummary, ProblemSummary } from "../../protocol/model";
-import { rangeOf } from "./ranges";
+import { isIn, rangeOf } from "./ranges";
 
 const SEVERITIES: Readonly<Record<ProblemSummary["severity"], DiagnosticSeverity>> = {
   error: DiagnosticSeverity.Error,
@@ -8,11 +8,28 @@ const SEVERITIES: Readonly<Record<ProblemSummary["severity"], DiagnosticSeverity
   information: DiagnosticSeverity.Information,
 };
 
-export function diagnostics(summary: FileSummary): Diagnostic[] {
-  return summary.problems.map((problem) => ({
-    range: rangeOf(problem.place),
-    severity: SEVERITIES[problem.severity],
-    source: "LoRA Lens",
-    message: problem.message,
-  }));
+/**
+ * The problems of a file, or of one cell of a notebook. `uri` is the document's, in which related places lie.
+ */
+export function diagnostics({ problems }: FileSummary, cell?: number, uri?: string): Diagnostic[] {
+  return problems
+    .filter(({ place }) => isIn(place, cell))
+    .map((problem) => ({
+      range: rangeOf(problem.place),
+      severity: SEVERITIES[problem.severity],
+      source: "LoRA Lens",
+      message: problem.message,
+      ...(problem.code !== undefined && { code: problem.code }),
+      ...(uri !== undefined && problem.related && { relatedInformation: relatedTo(problem.related, uri, cell) }),
+    }));
+}
+
+function relatedTo(
+  related: NonNullable<ProblemSummary["related"]>,
+  uri: string,
+  cell: number | undefined,
+): DiagnosticRelatedInformation[] {
+  return related
+    .filter(({ place }) => isIn(place, cell))
+    .map(({ place, message }) => ({ location: { uri, range: rangeOf(place) }, message }));
 }

@@ -15,20 +15,23 @@ import {
   totalCost,
 } from "./layers";
 import { bytes, count, fewer, percent } from "./numbers";
-import { contains, rangeOf } from "./ranges";
+import { contains, isIn, rangeOf } from "./ranges";
 
 const RANKS = [4, 8, 16, 32, 64];
 /** Layers made in a loop can be hundreds; a hover names this many. */
 const NAMED_LAYERS = 8;
 
-/** LoRA's numbers over ranks for the layer constructed at the position, or for the model class named there. */
-export function hover(reading: Reading, position: Position, settings: LoraSettings): Hover | null {
+/**
+ * LoRA's numbers over ranks for the layer constructed at the position, or for the model class named there. In a
+ * notebook the position is one in the cell.
+ */
+export function hover(reading: Reading, position: Position, settings: LoraSettings, cell?: number): Hover | null {
   const at = layersByPlace(reading.summary)
-    .filter(({ place, layers }) => contains(place, position) && layers.some(isKnownLinear))
+    .filter(({ place, layers }) => isIn(place, cell) && contains(place, position) && layers.some(isKnownLinear))
     // A Sequential's constructor call contains its layers': the innermost is meant.
     .sort((a, b) => span(a) - span(b))[0];
   if (at) return markdown(layerText(at, settings), rangeOf(at.place));
-  const model = reading.summary.models.find(({ place }) => place.line === position.line + 1);
+  const model = reading.summary.models.find(({ place }) => isIn(place, cell) && place.line === position.line + 1);
   const targets = model ? defaultTargets(model, reading) : [];
   if (!model || targets.length === 0) return null;
   return markdown(classText(model, targets, settings));

@@ -14,7 +14,7 @@ export const EMPTY_READING: Reading = { summary: { models: [], problems: [] }, d
 export type KnownLinear = LayerSummary & LinearShape;
 
 export function isLinear(layer: LayerSummary): boolean {
-  return layer.kind === "Linear";
+  return layer.kind === "Linear" || layer.linear === true;
 }
 
 export function isKnownLinear(layer: LayerSummary): layer is KnownLinear {
@@ -64,13 +64,15 @@ export function layersByPlace(summary: FileSummary): LayersAtPlace[] {
       if (!known || layers.length > known.layers.length) places.set(key, { place: layers[0]!.place, model, layers });
     }
   }
-  return [...places.values()].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+  return [...places.values()].sort(
+    ({ place: a }, { place: b }) => (a.cell ?? 0) - (b.cell ?? 0) || a.line - b.line || a.column - b.column,
+  );
 }
 
 function groupByPlace(layers: readonly LayerSummary[]): Map<string, LayerSummary[]> {
   const groups = new Map<string, LayerSummary[]>();
   for (const layer of layers) {
-    const key = `${layer.place.line}:${layer.place.column}:${layer.kind}`;
+    const key = `${layer.place.cell}:${layer.place.line}:${layer.place.column}:${layer.kind}`;
     const group = groups.get(key);
     if (group) group.push(layer);
     else groups.set(key, [layer]);

@@ -1,6 +1,11 @@
 import type { Position, Range } from "vscode-languageserver";
 import type { Place } from "../../protocol/model";
 
+/** Whether a place is in the document: a cell is one, and so is a whole file, which has no number. */
+export function isIn(place: Place, cell: number | undefined): boolean {
+  return place.cell === cell;
+}
+
 /** Our places count from 1, LSP's from 0; both have exclusive ends and UTF-16 columns. */
 export function rangeOf(place: Place): Range {
   return {

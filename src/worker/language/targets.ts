@@ -15,6 +15,7 @@ export function targetChoices(reading: Reading, className: string, rank: number)
   const layers = model.layers.filter(isKnownLinear).map((layer) => ({
     path: layer.path,
     line: layer.line,
+    ...(layer.place.cell !== undefined && { cell: layer.place.cell }),
     inFeatures: layer.inFeatures,
     outFeatures: layer.outFeatures,
     bias: layer.bias,

@@ -1,6 +1,7 @@
 import type { AdapterChoice } from "../../protocol/jobs";
 import type { InjectionSummary, TargetSummary } from "../../protocol/reports";
 import { UserError } from "../formats/errors";
+import { lineText } from "../graph/node";
 import type { Model } from "../readers/model";
 import { type LoraConfig, loraConfig, scalingOf } from "./config";
 import { layerCost } from "./costs";
@@ -34,7 +35,8 @@ export function configFor(choice: AdapterChoice): LoraConfig {
 /** What one layer's adapter costs. `line` is where the layer is constructed. */
 export function targetSummary(layer: TargetableLayer, rank: number): TargetSummary {
   const { path, inFeatures, outFeatures, bias } = layer;
-  return { path, line: layer.place.line, inFeatures, outFeatures, bias, ...layerCost(layer, rank) };
+  const { cell, line } = layer.place;
+  return { path, ...(cell !== undefined && { cell }), line, inFeatures, outFeatures, bias, ...layerCost(layer, rank) };
 }
 
 /**
@@ -45,7 +47,7 @@ export function injectionSummary(model: Model, config: LoraConfig): InjectionSum
   const targets = matchTargets(model, config).map((layer) => targetSummary(layer, config.r));
   const baseParameters = model.root.parameters;
   if (baseParameters === undefined) {
-    const reasons = model.problems.map((problem) => `line ${problem.place.line}: ${problem.message}`);
+    const reasons = model.problems.map((problem) => `${lineText(problem.place)}: ${problem.message}`);
     throw new UserError(
       `the size of ${model.className} is unknown because a dimension could not be evaluated${reasons.length > 0 ? ` (${reasons[0]})` : ""}`,
       { file: model.file, line: model.place.line },

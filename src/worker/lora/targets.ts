@@ -2,21 +2,21 @@ import { UserError } from "../formats/errors";
 import { type Model, type ModuleInfo, walkModules } from "../readers/model";
 import type { LoraConfig } from "./config";
 
-/** A Linear with known features: what an adapter can be put on. */
+/** A linear layer with known features: what an adapter can be put on. */
 export type TargetableLayer = ModuleInfo & {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly bias: boolean;
 };
 
-/** The model's Linear layers whose features are known, in registration order. */
+/** The model's linear layers whose features are known, in registration order. */
 export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] {
   return [...walkModules(model.root)].filter(isTargetable);
 }
 
 function isTargetable(module: ModuleInfo): module is TargetableLayer {
   return (
-    module.kind === "Linear" &&
+    (module.kind === "Linear" || module.weight !== undefined) &&
     module.inFeatures !== undefined &&
     module.outFeatures !== undefined &&
     module.bias !== undefined

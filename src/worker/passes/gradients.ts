@@ -22,25 +22,22 @@ import {
   reshape,
   scalar,
   scatterAdd,
+  scatterElements,
   scatterElementsAdd,
   slice,
   sub,
   sumTo,
+  topKIndices,
   transpose,
   unary,
   where,
 } from "../graph/build";
 import type { Node, Shape } from "../graph/node";
 import type { OpName, ReduceAttrs } from "../graph/ops";
+import type { Rule, Thunk } from "./rule";
+import { convRule, convTransposeRule, maxPoolRule } from "./windowGradients";
 
-/**
- * The vector-Jacobian product of each op: given dy, the gradient of the loss by the node's output, the gradient by each
- * of its inputs. A thunk an input, so that only the needed ones are built; `undefined` where the derivative is zero
- * almost everywhere or the input is not differentiable (indices, conditions).
- */
-type Thunk = (() => Node) | undefined;
-type Rule<O extends OpName> = (node: Node<O>, dy: Node, inputs: readonly Node[]) => readonly Thunk[];
-
+/** The vector-Jacobian product of each op. */
 export function gradientThunks(node: Node, dy: Node): readonly Thunk[] {
   const rule = RULES[node.op] as Rule<OpName>;
   return rule(node, dy, node.inputs);
@@ -83,6 +80,9 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
   tanh: elementwise((_, y) => oneMinus(square(y))),
   sigmoid: elementwise((_, y) => mul(y, oneMinus(y))),
   erf: elementwise((x) => mul(unary("exp", unary("neg", square(x))), like(2 / Math.sqrt(Math.PI), x))),
+  atan: elementwise((x) => unary("reciprocal", add(like(1, x), square(x)))),
+  log1p: elementwise((x) => unary("reciprocal", add(like(1, x), x))),
+  expm1: elementwise((_, y) => add(y, like(1, y))),
   // PyTorch takes the subgradient 0 at 0. A product: engines' select kernels take twice as long.
   relu: elementwise((_, y) => cast(binary("less", like(0, y), y), y.dtype)),
   gelu: (node, dy, [x]) => [() => mul(dy, node.attrs.approximate === "tanh" ? geluTanhSlope(x!) : geluSlope(x!))],
@@ -126,6 +126,10 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
     () => reduce("sum", rows(dy), [0], false),
   ],
   matmul: matmulRule,
+  conv: convRule,
+  convTranspose: convTransposeRule,
+  maxPool: maxPoolRule,
+  maxPoolIndices: none,
 
   reshape: (_, dy, [x]) => [() => reshape(dy, x!.shape)],
   transpose: (node, dy) => [() => transpose(dy, inverse(node.attrs.perm))],
@@ -155,6 +159,11 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
   gather: (node, dy, [data, indices]) => [() => scatterAdd(indices!, dy, node.attrs.axis, data!.shape)],
   scatterAdd: (node, dy, [indices]) => [undefined, () => gather(dy, indices!, node.attrs.axis)],
   gatherElements: (node, dy, [data, indices]) => [() => scatterElementsAdd(indices!, dy, node.attrs.axis, data!.shape)],
+  scatterElements: ({ attrs: { axis } }, dy, [, indices, updates]) => [
+    () => scatterElements(dy, indices!, full(0, updates!.shape, dy.dtype), axis),
+    undefined,
+    () => gatherElements(dy, indices!, axis),
+  ],
   scatterElementsAdd: (node, dy, [indices]) => [undefined, () => gatherElements(dy, indices!, node.attrs.axis)],
 
   sum: (node, dy, [x]) => [() => unreduce(node, dy, x!.shape)],
@@ -163,6 +172,11 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
   min: extremeReduction,
   prod: unsupported("prod"),
   argmax: none,
+  argmin: none,
+  topK: ({ attrs: { k, axis, largest } }, dy, [x]) => [
+    () => scatterElementsAdd(topKIndices(x!, k, axis, largest), dy, axis, x!.shape),
+  ],
+  topKIndices: none,
   cumsum: (node, dy, [x]) => [
     () => {
       const { axis } = node.attrs;

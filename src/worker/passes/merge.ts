@@ -1,8 +1,8 @@
-import { cast, matmul, parameter } from "../graph/build";
+import { cast, matmul, parameter, reshape } from "../graph/build";
 import { type Graph, rewrite } from "../graph/graph";
 import { is, type Node } from "../graph/node";
 import { type LoraConfig, scalingOf } from "../lora/config";
-import { loraA, loraB } from "../lora/names";
+import { loraA, loraB, weightOf } from "../lora/names";
 import type { LoraTarget } from "./lora";
 
 /** delta W = scaling * B A, [out, in], float32: what the adapter adds to the layer's weight. */
@@ -12,11 +12,17 @@ export function deltaWeight(target: LoraTarget, config: LoraConfig): Node {
   return matmul(b, a, { alpha: scalingOf(config) });
 }
 
-/** W + delta W, in the weight's own dtype; half-precision weights are merged in float32 and rounded once. */
+/** W + delta W, transposed where W is stored [in, out], in the weight's own dtype; half-precision weights are merged in float32 and rounded once. */
 export function mergedWeight(weight: Node, target: LoraTarget, config: LoraConfig): Node {
   const a = parameter(loraA(target.path), [config.r, target.inFeatures], "float32");
   const b = parameter(loraB(target.path), [target.outFeatures, config.r], "float32");
-  return cast(matmul(b, a, { alpha: scalingOf(config), c: cast(weight, "float32") }), weight.dtype);
+  const { inFeatures, outFeatures } = target;
+  const matrix = weightOf(target).fanInFanOut ? [inFeatures, outFeatures] : [outFeatures, inFeatures];
+  const options = { alpha: scalingOf(config), c: reshape(cast(weight, "float32"), matrix) };
+  const sum = weightOf(target).fanInFanOut
+    ? matmul(a, b, { ...options, transposeA: true, transposeB: true })
+    : matmul(b, a, options);
+  return cast(reshape(sum, weight.shape), weight.dtype);
 }
 
 /**
@@ -24,7 +30,7 @@ export function mergedWeight(weight: Node, target: LoraTarget, config: LoraConfi
  * parameter sees it, as every use sees a weight that was merged in place.
  */
 export function mergeLora(base: Graph, targets: readonly LoraTarget[], config: LoraConfig): Graph {
-  const byWeight = new Map(targets.map((target) => [`${target.path}.weight`, target]));
+  const byWeight = new Map(targets.map((target) => [weightOf(target).path, target]));
   return rewrite(base, (node, keep) => {
     const target = is(node, "parameter") ? byWeight.get(node.attrs.path) : undefined;
     return target ? mergedWeight(node, target, config) : keep();

@@ -8,6 +8,10 @@ export interface Problem {
   readonly place: SourcePlace;
   readonly message: string;
   readonly severity: "error" | "warning" | "information";
+  /** Names the kind of problem, for those that people look up: `lora-missing-scale`. */
+  readonly code?: string;
+  /** Other places that explain it. */
+  readonly related?: readonly { readonly place: SourcePlace; readonly message: string }[];
 }
 
 /** A dimension that could not be evaluated is `undefined`: unknown, never a guess. */
@@ -29,9 +33,16 @@ export interface ParameterInfo {
   readonly dtype: DType;
   /** A buffer is stored but never trained. */
   readonly buffer: boolean;
+  /** A parameter whose `requires_grad` is off. */
+  readonly frozen?: boolean;
   readonly initializer: Initializer;
   /** The path whose tensor this one shares, when the model ties two. */
   readonly tiedTo?: string;
+}
+
+export interface LayerWeight {
+  readonly path: string;
+  readonly fanInFanOut: boolean;
 }
 
 /** A module of the tree, in registration order, with its path as PyTorch names it ("" for the root). */
@@ -47,6 +58,11 @@ export interface ModuleInfo {
   readonly inFeatures?: number;
   readonly outFeatures?: number;
   readonly bias?: boolean;
+  /**
+   * The matrix that an adapter goes on, for layers that are linear and not torch's own Linear: its state-dict path, and
+   * whether it is stored [in, out] (`fan_in_fan_out` in PEFT) rather than [out, in].
+   */
+  readonly weight?: LayerWeight;
   /** Own and descendants' parameters, tied ones counted once; undefined when a dimension is unknown. */
   readonly parameters: number | undefined;
   readonly children: readonly ModuleInfo[];
@@ -79,6 +95,42 @@ export interface TraceOptions {
   readonly training?: boolean;
 }
 
+/** The shape of what a name is assigned in code that `forward` runs. */
+export interface ShapeHint {
+  /** The name on the left of the assignment. */
+  readonly place: SourcePlace;
+  readonly name: string;
+  /** "B", "2·T", "512"; "…" where the line's runs differ. */
+  readonly dims: readonly string[];
+  readonly dtype: DType;
+  /** For the example inputs: the different shapes of the line's runs, the first first. */
+  readonly shapes: readonly (readonly number[])[];
+  readonly runs: number;
+}
+
+/** What a dimension's name stands for: `B` is dimension 0 of `x`, 2 in the example. */
+export interface DimensionName {
+  readonly name: string;
+  readonly input: string;
+  readonly axis: number;
+  readonly size: number;
+}
+
+/** What tracing one model with example inputs shows of the code. */
+export interface ObservedShapes {
+  readonly className: string;
+  readonly hints: readonly ShapeHint[];
+  readonly names: readonly DimensionName[];
+  readonly inputs: readonly InputSpec[];
+  readonly inputsFrom: string;
+  /** Functions that ran, by qualified name. */
+  readonly functions: readonly string[];
+  /** Why the trace ended early. */
+  readonly problem?: Problem;
+  /** The graph, when the trace came to its end. */
+  readonly graph?: Graph;
+}
+
 /** One model class of a file, read without running it. */
 export interface Model {
   readonly className: string;
@@ -91,8 +143,25 @@ export interface Model {
   readonly problems: readonly Problem[];
   /** Evaluates `forward`. Throws a UserError that names the line and the reason when it cannot. */
   trace(options?: TraceOptions): Traced;
+  /**
+   * Evaluates `forward` on example inputs and says what shape each assignment gives, and where shapes do not fit.
+   * Formats whose files hold no code have none.
+   */
+  shapes?(): ObservedShapes;
   /** PyTorch's initial values for the seed, by state-dict path, drawn in the order PyTorch draws them. */
   initialize(seed: number): Map<string, Tensor>;
+  /**
+   * Weights in the format's own files: those of `file`, else those that belong to the model; undefined when it names
+   * none. Formats whose models keep weights elsewhere have none.
+   */
+  readWeights?(file?: string): Promise<StoredWeights | undefined>;
+}
+
+export interface StoredWeights {
+  /** By state-dict path, one for each entry. */
+  readonly values: ReadonlyMap<string, Tensor>;
+  /** The file they are from. */
+  readonly from: string;
 }
 
 /** Everything found in one file. */
@@ -118,6 +187,8 @@ export interface Reader {
   match(file: string): boolean;
   /** Reads `text` as the content of `file`. Never throws for what the file says: problems are data. */
   open(file: string, text: string, limits?: Partial<ReadLimits>): Promise<ModelFile>;
+  /** The reader reads the file itself; `text` is empty. */
+  readonly binary?: boolean;
 }
 
 /** The modules of the tree, parents before children, in registration order. */

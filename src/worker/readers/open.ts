@@ -1,10 +1,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { UserError } from "../formats/errors";
+import { lineText } from "../graph/node";
+import { javascriptReader } from "./javascript/reader";
+import { kerasFileReader, kerasReader } from "./keras/reader";
 import type { Model, ModelFile, Reader, ReadLimits } from "./model";
+import { notebookReader } from "./notebook/reader";
 import { pythonReader } from "./python/reader";
 
-const READERS: readonly Reader[] = [pythonReader];
+const READERS: readonly Reader[] = [pythonReader, notebookReader, javascriptReader, kerasReader, kerasFileReader];
 /** No reader takes a text longer than this, so a larger file is not even loaded. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
@@ -21,11 +25,14 @@ export async function openModelFile(file: string, text?: string, limits?: Partia
   const reader = READERS.find((r) => r.match(file));
   if (!reader) {
     const kind = extname(file) || "files without an extension";
-    throw new UserError(`${file} is not a model file LoRA Lens can read: it reads PyTorch source (.py), not ${kind}`, {
-      file,
-    });
+    throw new UserError(
+      `${file} is not a model file LoRA Lens can read: it reads PyTorch source (.py), Jupyter notebooks (.ipynb), TensorFlow.js source (.js, .ts) and Keras models (model.json, .keras, .h5), not ${kind}`,
+      {
+        file,
+      },
+    );
   }
-  return reader.open(file, text ?? (await contentOf(file)), limits);
+  return reader.open(file, reader.binary ? "" : (text ?? (await contentOf(file))), limits);
 }
 
 async function contentOf(file: string): Promise<string> {
@@ -65,7 +72,9 @@ export function chooseModel(opened: ModelFile, className?: string): Model {
   }
   if (models.length === 0) {
     const error = problems.find((p) => p.severity === "error");
-    const why = error ? ` (line ${error.place.line}: ${error.message})` : "";
+    const why = error ? ` (${lineText(error.place)}: ${error.message})` : "";
+    // A file that holds one model or none says itself what is wrong with it.
+    if (error && !/\.(py|ipynb)$/i.test(file)) throw new UserError(error.message, { file, line: error.place.line });
     throw new UserError(`${file} has no class that derives from torch.nn.Module${why}`, { file });
   }
   const used = new Set(models.flatMap((m) => [...kindsWithin(m)]));

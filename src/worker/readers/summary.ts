@@ -1,6 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place, ProblemSummary } from "../../protocol/model";
 import type { SourcePlace } from "../graph/node";
-import { type Model, type ModelFile, type ModuleInfo, type Problem, walkModules } from "./model";
+import type { Model, ModelFile, ModuleInfo, Problem } from "./model";
 
 /** Kinds of torch.nn that hold other modules and compute nothing of their own. */
 const CONTAINERS = new Set(["Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"]);
@@ -16,33 +16,54 @@ function modelSummary(model: Model): ModelSummary {
     line: model.place.line,
     place: placeOf(model.place),
     parameters: model.root.parameters ?? null,
-    layers: [...walkModules(model.root)].filter(isLayer).map(layerSummary),
+    layers: layersWithin(model.root, model.root.place, model.file),
   };
 }
 
-/** What people think of as a layer: a module of torch.nn that is no container. */
-function isLayer(module: ModuleInfo): boolean {
-  return module.path !== "" && module.builtin && !CONTAINERS.has(module.kind);
+/**
+ * Layers with their place in this file: one that is constructed in an imported file is put where this file constructs
+ * the module it is part of.
+ */
+function layersWithin(module: ModuleInfo, above: SourcePlace, file: string): LayerSummary[] {
+  const place = module.place.file === file ? module.place : above;
+  return [
+    ...(isLayer(module) ? [layerSummary(module, place)] : []),
+    ...module.children.flatMap((child) => layersWithin(child, place, file)),
+  ];
 }
 
-function layerSummary(module: ModuleInfo): LayerSummary {
+/** What people think of as a layer: a module of torch.nn that is no container, or a linear layer of another library. */
+function isLayer(module: ModuleInfo): boolean {
+  const layer = module.builtin || module.weight !== undefined;
+  return module.path !== "" && layer && !CONTAINERS.has(module.kind);
+}
+
+function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
   return {
     path: module.path,
     kind: module.kind,
     inFeatures: module.inFeatures ?? null,
     outFeatures: module.outFeatures ?? null,
     bias: module.bias ?? null,
+    ...(module.weight !== undefined && { linear: true as const }),
     parameters: module.parameters ?? null,
-    line: module.place.line,
-    place: placeOf(module.place),
+    line: place.line,
+    place: placeOf(place),
   };
 }
 
-function problemSummary(problem: Problem): ProblemSummary {
-  const { place, message, severity } = problem;
-  return { line: place.line, message, severity, place: placeOf(place) };
+export function problemSummary(problem: Problem): ProblemSummary {
+  const { place, message, severity, code, related } = problem;
+  return {
+    line: place.line,
+    message,
+    severity,
+    place: placeOf(place),
+    ...(code !== undefined && { code }),
+    ...(related && { related: related.map((r) => ({ place: placeOf(r.place), message: r.message })) }),
+  };
 }
 
-function placeOf({ line, column, endLine, endColumn }: SourcePlace): Place {
-  return { line, column, endLine, endColumn };
+export function placeOf({ cell, line, column, endLine, endColumn }: SourcePlace): Place {
+  return { ...(cell !== undefined && { cell }), line, column, endLine, endColumn };
 }

@@ -37,7 +37,7 @@ export class ReadingThread {
   }
 
   private post(command: ReadingCommand): Promise<ReadingResults[ReadingCommand["type"]]> {
-    if (this.disposed || (command.type === "read" && isSet(command.cancel))) return Promise.reject(new Cancelled());
+    if (this.disposed || ("cancel" in command && isSet(command.cancel))) return Promise.reject(new Cancelled());
     const worker = this.worker ?? this.start();
     return new Promise((resolve, reject) => {
       const limit = this.options.timeLimitMs ?? READING_TIME_LIMIT_MS;

@@ -2,6 +2,7 @@ import type { JobError } from "../../protocol/jobs";
 import type { InjectParams } from "../../protocol/messages";
 import type { InjectionSummary } from "../../protocol/reports";
 import type { Reading } from "../language/layers";
+import type { FileShapes } from "../language/shapes";
 
 /** Server to reading thread. One command is under way at a time. */
 export type ReadingCommand =
@@ -13,6 +14,13 @@ export type ReadingCommand =
       readonly cancel: SharedArrayBuffer;
     }
   | {
+      /** Shapes in the file's code, wanted after its lenses. */
+      readonly type: "shapes";
+      readonly file: string;
+      readonly text: string;
+      readonly cancel: SharedArrayBuffer;
+    }
+  | {
       readonly type: "inject";
       readonly params: InjectParams;
     };
@@ -20,6 +28,7 @@ export type ReadingCommand =
 /** What each command's reply carries. */
 export interface ReadingResults {
   readonly read: Reading;
+  readonly shapes: FileShapes;
   readonly inject: InjectionSummary;
 }
 

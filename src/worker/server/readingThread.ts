@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import type { Reading } from "../language/layers";
+import { type FileShapes, shapesOf } from "../language/shapes";
 import { outputHead, targetableLayers } from "../lora/targets";
 import type { Model, ModelFile } from "../readers/model";
 import { openModelFile } from "../readers/open";
@@ -12,7 +13,16 @@ import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 
 async function read({ file, text, cancel }: ReadingCommand & { type: "read" }): Promise<Reading> {
   const opened = await openModelFile(file, text, { cancel: new Int32Array(cancel) });
+  last = { file, text, opened };
   return { summary: summarize(opened), defaultTargets: defaultTargets(opened) };
+}
+
+/** The reading that shapes are wanted of is nearly always the last. */
+let last: { readonly file: string; readonly text: string; readonly opened: ModelFile } | undefined;
+
+async function shapes({ file, text, cancel }: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
+  const same = last?.file === file && last.text === text ? last.opened : undefined;
+  return shapesOf(same ?? (await openModelFile(file, text, { cancel: new Int32Array(cancel) })), text);
 }
 
 function defaultTargets(file: ModelFile): Map<string, readonly string[]> {
@@ -33,7 +43,14 @@ port.on("message", (command: ReadingCommand) => {
 
 async function answer(command: ReadingCommand): Promise<ReadingReply> {
   try {
-    return { ok: true, value: command.type === "read" ? await read(command) : await inject(command.params) };
+    switch (command.type) {
+      case "read":
+        return { ok: true, value: await read(command) };
+      case "shapes":
+        return { ok: true, value: await shapes(command) };
+      case "inject":
+        return { ok: true, value: await inject(command.params) };
+    }
   } catch (error) {
     return { ok: false, error: toJobError(error) };
   }

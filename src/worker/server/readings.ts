@@ -1,7 +1,8 @@
 import type { CancellationToken } from "vscode-languageserver";
-import { MODEL_TEXT } from "../../protocol/commands";
+import { KERAS_TEXT, MODEL_TEXT, TFJS_TEXT } from "../../protocol/commands";
 import type { ReadingState } from "../../protocol/messages";
 import { EMPTY_READING, type Reading } from "../language/layers";
+import type { FileShapes } from "../language/shapes";
 import { Cancelled, toJobError } from "./failure";
 import type { ReadingThread } from "./reading";
 
@@ -33,6 +34,10 @@ export interface ReadingsOptions {
   /** Called with each document's newest reading. */
   readonly onRead: (document: OpenText, reading: Reading) => void;
   readonly onState: (state: ReadingState) => void;
+  /** Called with the shapes in the newest text, some time after its reading. */
+  readonly onShapes: (document: OpenText, reading: Reading) => void;
+  /** Shapes are wanted: asked before each trace. */
+  readonly wantsShapes: () => boolean;
 }
 
 interface Entry {
@@ -44,6 +49,12 @@ interface Entry {
   newest: Promise<Reading>;
   settle: (reading: Reading) => void;
   settled: boolean;
+  /** Of the newest text, once they are there. */
+  shapes: FileShapes | undefined;
+  /** Shapes may still come. */
+  tracing: boolean;
+  /** Requests that wait for them. */
+  waiting: (() => void)[];
 }
 
 /** The newest reading of each open document. An edit abandons the reading under way and starts another. */
@@ -63,6 +74,8 @@ export class Readings {
     entry.document = document;
     entry.generation++;
     abandon(entry);
+    entry.shapes = undefined;
+    entry.tracing = true;
     if (entry.settled) renew(entry);
     entry.timer = setTimeout(() => void this.read(entry), delayMs);
   }
@@ -74,6 +87,7 @@ export class Readings {
     entry.generation++;
     abandon(entry);
     entry.settle(EMPTY_READING);
+    endTracing(entry);
   }
 
   dispose(): void {
@@ -106,6 +120,9 @@ export class Readings {
       newest: Promise.resolve(EMPTY_READING),
       settle: () => undefined,
       settled: true,
+      shapes: undefined,
+      tracing: false,
+      waiting: [],
     };
     this.entries.set(document.uri, entry);
     return entry;
@@ -114,8 +131,9 @@ export class Readings {
   private async read(entry: Entry): Promise<void> {
     const { document, generation } = entry;
     const text = document.getText();
-    if (text.length > MAX_TEXT) return this.finish(entry, document, failedReading(tooLong(text.length)));
-    if (!MODEL_TEXT.test(text)) return this.finish(entry, document, EMPTY_READING);
+    if (text.length > MAX_TEXT) return this.finishWithout(entry, document, failedReading(tooLong(text.length)));
+    if (![MODEL_TEXT, KERAS_TEXT, TFJS_TEXT].some((pattern) => pattern.test(text)))
+      return this.finishWithout(entry, document, EMPTY_READING);
     const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     entry.cancel = cancel;
     this.began();
@@ -125,16 +143,63 @@ export class Readings {
       if (entry.generation === generation) {
         this.failure = undefined;
         this.finish(entry, document, reading);
+        void this.trace(entry, reading, { file, text, cancel });
       }
     } catch (error) {
       if (entry.generation === generation) {
         const { message } = toJobError(error);
         this.failure = message;
-        this.finish(entry, document, failedReading(message));
+        this.finishWithout(entry, document, failedReading(message));
       }
     } finally {
       this.ended();
     }
+  }
+
+  /**
+   * The newest text's shapes, once they are there; an editor keeps showing the old ones until then. `undefined` when
+   * there are none to come.
+   */
+  async newestShapes(uri: string): Promise<FileShapes | undefined> {
+    const entry = this.entries.get(uri);
+    if (entry?.tracing) await new Promise<void>((resolve) => entry.waiting.push(resolve));
+    return entry?.shapes;
+  }
+
+  /** The newest text's shapes, if they are there already. */
+  shapes(uri: string): FileShapes | undefined {
+    return this.entries.get(uri)?.shapes;
+  }
+
+  /** Shapes come second, so that lenses never wait for them; the next keystroke ends their trace. */
+  private async trace(
+    entry: Entry,
+    reading: Reading,
+    { file, text, cancel }: { file: string; text: string; cancel: Int32Array<SharedArrayBuffer> },
+  ): Promise<void> {
+    if (!this.options.wantsShapes() || reading.summary.models.length === 0) return endTracing(entry);
+    const { document, generation } = entry;
+    entry.cancel = cancel;
+    this.began();
+    try {
+      const shapes = await this.options.thread.run({ type: "shapes", file, text, cancel: cancel.buffer });
+      if (entry.generation !== generation) return;
+      entry.shapes = shapes;
+      endTracing(entry);
+      this.options.onShapes(document, reading);
+    } catch (error) {
+      if (entry.generation !== generation) return;
+      this.failure = `no shapes: ${toJobError(error).message}`;
+      endTracing(entry);
+    } finally {
+      this.ended();
+    }
+  }
+
+  /** Ends a reading that no shapes follow. */
+  private finishWithout(entry: Entry, document: OpenText, reading: Reading): void {
+    this.finish(entry, document, reading);
+    endTracing(entry);
   }
 
   private finish(entry: Entry, document: OpenText, reading: Reading): void {
@@ -163,6 +228,11 @@ export class Readings {
     this.told = state.state;
     this.options.onState(state);
   }
+}
+
+function endTracing(entry: Entry): void {
+  entry.tracing = false;
+  for (const resolve of entry.waiting.splice(0)) resolve();
 }
 
 function renew(entry: Entry): void {

@@ -33,11 +33,13 @@ import { standaloneHtml } from "../jobs/html";
 import { codeLenses } from "../language/codeLens";
 import { diagnostics } from "../language/diagnostics";
 import { hover } from "../language/hover";
+import { inlayHints } from "../language/inlayHints";
 import type { Reading } from "../language/layers";
 import { targetChoices } from "../language/targets";
 import { DEFAULT_ALPHA, DEFAULT_RANK } from "../lora/config";
 import { Compute } from "./compute";
 import { toResponseError } from "./failure";
+import { NOTEBOOK_SYNC, OpenNotebooks } from "./notebooks";
 import { bundledProcesses, type Processes } from "./processes";
 import { ReadingThread } from "./reading";
 import { Readings } from "./readings";
@@ -48,6 +50,7 @@ const DEFAULT_SETTINGS: WorkerSettings = {
   alpha: DEFAULT_ALPHA,
   codeLens: true,
   diagnostics: true,
+  inlayHints: true,
 };
 
 /**
@@ -61,6 +64,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
   const compute = new Compute({ fork: () => processes.forkCompute(), log });
   let settings = DEFAULT_SETTINGS;
   let refreshesLenses = false;
+  let refreshesHints = false;
 
   const notify = <P>(name: NotificationName<P>, params: P) => void connection.sendNotification(name.method, params);
 
@@ -69,14 +73,34 @@ export function startServer(connection: Connection, processes: Processes = bundl
     fileOf,
     onState: (state) => notify(ReadingStateNotification, state),
     onRead: publish,
+    wantsShapes: () => settings.inlayHints || settings.diagnostics,
+    onShapes: (document, reading) => {
+      publish(document, reading);
+      refreshHints();
+    },
   });
 
-  function publish(document: { uri: string; version: number }, reading: Reading): void {
-    void connection.sendDiagnostics({
-      uri: document.uri,
-      version: document.version,
-      diagnostics: settings.diagnostics ? diagnostics(reading.summary) : [],
-    });
+  const notebooks = new OpenNotebooks({
+    onChange: (notebook) => readings.changed(notebook),
+    onClose: (uri) => readings.closed(uri),
+    onCellGone: (uri) => void connection.sendDiagnostics({ uri, diagnostics: [] }),
+  });
+
+  function publish({ uri, version }: { uri: string; version: number }, reading: Reading): void {
+    const problems = [...reading.summary.problems, ...(readings.shapes(uri)?.problems ?? [])];
+    const summary = { ...reading.summary, problems };
+    const found = (cell?: number, of = uri) => (settings.diagnostics ? diagnostics(summary, cell, of) : []);
+    const cells = notebooks.cells(uri);
+    if (!cells) return void connection.sendDiagnostics({ uri, version, diagnostics: found() });
+    for (const [index, cell] of cells.entries()) {
+      // What is wrong with the notebook as a whole is shown at its top.
+      const whole = index === 0 ? found() : [];
+      void connection.sendDiagnostics({ uri: cell, diagnostics: [...whole, ...found(index + 1, cell)] });
+    }
+  }
+
+  function refreshHints(): void {
+    if (refreshesHints) void connection.languages.inlayHint.refresh();
   }
 
   /** Answers a request of ours; whatever is thrown becomes a ResponseError with words for people. */
@@ -98,11 +122,14 @@ export function startServer(connection: Connection, processes: Processes = bundl
   connection.onInitialize((params: InitializeParams): InitializeResult => {
     settings = { ...DEFAULT_SETTINGS, ...validSettings(params.initializationOptions) };
     refreshesLenses = params.capabilities.workspace?.codeLens?.refreshSupport === true;
+    refreshesHints = params.capabilities.workspace?.inlayHint?.refreshSupport === true;
     return {
       capabilities: {
         textDocumentSync: TextDocumentSyncKind.Incremental,
+        notebookDocumentSync: NOTEBOOK_SYNC,
         codeLensProvider: { resolveProvider: false },
         hoverProvider: true,
+        inlayHintProvider: true,
       },
       serverInfo: { name: "lora-lens" },
     };
@@ -111,7 +138,8 @@ export function startServer(connection: Connection, processes: Processes = bundl
   connection.onNotification(SettingsNotification.method, async (changed: unknown) => {
     settings = { ...settings, ...validSettings(changed) };
     if (refreshesLenses) void connection.sendRequest(CodeLensRefreshRequest.type);
-    for (const document of documents.all()) {
+    refreshHints();
+    for (const document of [...documents.all(), ...notebooks.all()]) {
       const reading = await readings.newest(document.uri);
       if (reading) publish(document, reading);
     }
@@ -126,13 +154,22 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   connection.onCodeLens(async ({ textDocument }, token) => {
     if (!settings.codeLens) return [];
-    const reading = await newest(textDocument.uri, token);
-    return reading ? codeLenses(textDocument.uri, reading, settings) : [];
+    const { uri, cell } = notebooks.locate(textDocument.uri);
+    const reading = await newest(uri, token);
+    return reading ? codeLenses(uri, reading, settings, cell) : [];
   });
 
   connection.onHover(async ({ textDocument, position }, token) => {
-    const reading = await newest(textDocument.uri, token);
-    return reading ? hover(reading, position, settings) : null;
+    const { uri, cell } = notebooks.locate(textDocument.uri);
+    const reading = await newest(uri, token);
+    return reading ? hover(reading, position, settings, cell) : null;
+  });
+
+  // An editor keeps the old hints until the answer: an early, empty one would make the text jump with each keystroke.
+  connection.languages.inlayHint.on(async ({ textDocument, range }) => {
+    const { uri, cell } = notebooks.locate(textDocument.uri);
+    const shapes = settings.inlayHints ? await readings.newestShapes(uri) : undefined;
+    return shapes ? inlayHints(shapes, range, cell) : [];
   });
 
   async function newest(uri: string, token: CancellationToken): Promise<Reading | undefined> {
@@ -159,7 +196,8 @@ export function startServer(connection: Connection, processes: Processes = bundl
   answer(EnginesRequest, async (_, token) => ({ engines: await compute.engines(token) }));
 
   /** A document that no editor has open is read from disk. */
-  async function readingOf(uri: string, token: CancellationToken): Promise<Reading> {
+  async function readingOf(document: string, token: CancellationToken): Promise<Reading> {
+    const { uri } = notebooks.locate(document);
     const open = await readings.newest(uri, token);
     if (open) return open;
     const file = fileOf(uri);
@@ -172,7 +210,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
   /** What the person sees counts: an unsaved text goes before the file's. */
   function withOpenText(model: ModelChoice): ModelChoice {
     if (model.text !== undefined) return model;
-    const open = documents.all().find((document) => fileOf(document.uri) === model.file);
+    const open = [...documents.all(), ...notebooks.all()].find((document) => fileOf(document.uri) === model.file);
     return open ? { ...model, text: open.getText() } : model;
   }
 
@@ -187,12 +225,13 @@ export function startServer(connection: Connection, processes: Processes = bundl
   });
 
   documents.listen(connection);
+  notebooks.listen(connection);
   connection.listen();
 }
 
 /** The path of a file document; an untitled one goes by its name. */
 function fileOf(uri: string): string {
-  return uri.startsWith("file:") ? fileURLToPath(uri) : basename(decodeURIComponent(uri));
+  return uri.startsWith("file:") ? fileURLToPath(uri) : basename(decodeURIComponent(uri.split(/[?#]/, 1)[0]!));
 }
 
 /** The settings that are of their type; the others keep their value. */

@@ -5,6 +5,7 @@ import * as b from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
 import type { OpName } from "../../../src/worker/graph/ops";
+import { conv, convTranspose, maxPool, maxPoolIndices } from "../../../src/worker/graph/windows";
 
 /** One op on small operands. `values` feeds inputs by name and parameters by path. */
 export interface Case {
@@ -67,8 +68,8 @@ function expandCases(list: readonly (readonly [string, DType, Make])[]): Case[] 
   });
 }
 
-const plain = ["neg", "abs", "sign", "exp", "sin", "cos", "tanh", "sigmoid", "erf", "relu"] as const;
-const positive = ["log", "sqrt", "reciprocal"] as const;
+const plain = ["neg", "abs", "sign", "exp", "sin", "cos", "tanh", "sigmoid", "erf", "atan", "expm1", "relu"] as const;
+const positive = ["log", "log1p", "sqrt", "reciprocal"] as const;
 const arithmetic = ["add", "sub", "mul", "div", "maximum", "minimum"] as const;
 const comparisons = ["equal", "less", "lessEqual"] as const;
 const reductions = ["sum", "mean", "max", "min", "prod"] as const;
@@ -153,6 +154,72 @@ const listed = (f: Floating): readonly (readonly [string, DType, Make])[] => [
     }),
   ),
 
+  ["log1p near zero", f, (o) => b.unary("log1p", o.of([6], [0, 1e-4, -1e-4, -0.5, 0.5, 100]))],
+  ["expm1 near zero", f, (o) => b.unary("expm1", o.of([6], [0, 1e-4, -1e-4, -0.5, 0.5, -10]))],
+
+  ["conv", f, (o) => conv(o.x([2, 3, 5, 6]), o.x([4, 3, 3, 2]), { bias: o.x([4]) })],
+  ["conv of one dimension", f, (o) => conv(o.x([2, 3, 7]), o.x([4, 3, 3]), { bias: o.x([4]), padding: 1, strides: 2 })],
+  ["conv of three dimensions", f, (o) => conv(o.x([1, 2, 3, 4, 3]), o.x([2, 2, 2, 2, 2]), { strides: [1, 2, 1] })],
+  ["conv, uneven padding", f, (o) => conv(o.x([1, 2, 4, 4]), o.x([3, 2, 2, 2]), { before: [0, 1], after: [1, 0] })],
+  ["conv, strides", f, (o) => conv(o.x([2, 2, 7, 6]), o.x([3, 2, 3, 3]), { strides: [2, 3], padding: 1 })],
+  ["conv, dilations", f, (o) => conv(o.x([1, 2, 7, 6]), o.x([3, 2, 3, 3]), { dilations: [2, 1], padding: [2, 0] })],
+  ["conv, both", f, (o) => conv(o.x([1, 2, 7, 8]), o.x([3, 2, 2, 3]), { strides: 2, dilations: 2, padding: 1 })],
+  ["conv in groups", f, (o) => conv(o.x([2, 4, 5, 4]), o.x([6, 2, 3, 2]), { groups: 2, bias: o.x([6]), padding: 1 })],
+  ["conv, depthwise", f, (o) => conv(o.x([2, 3, 5, 5]), o.x([6, 1, 3, 3]), { groups: 3, strides: 2, padding: 1 })],
+  ["conv of patches", f, (o) => conv(o.x([2, 3, 4, 4]), o.x([5, 3, 2, 2]), { strides: 2, bias: o.x([5]) })],
+  ["convTranspose", f, (o) => convTranspose(o.x([2, 3, 4, 3]), o.x([3, 4, 2, 3]), { bias: o.x([4]) })],
+  [
+    "convTranspose of one dimension",
+    f,
+    (o) => convTranspose(o.x([1, 3, 5]), o.x([3, 2, 4]), { strides: 2, padding: 1 }),
+  ],
+  [
+    "convTranspose of three dimensions",
+    f,
+    (o) => convTranspose(o.x([1, 2, 2, 2, 3]), o.x([2, 2, 2, 2, 2]), { strides: [1, 2, 1] }),
+  ],
+  [
+    "convTranspose with output padding",
+    f,
+    (o) => convTranspose(o.x([2, 2, 3, 3]), o.x([2, 3, 3, 3]), { strides: 2, padding: 1, extra: 1, bias: o.x([3]) }),
+  ],
+  [
+    "convTranspose in groups",
+    f,
+    (o) => convTranspose(o.x([1, 4, 3, 3]), o.x([4, 2, 2, 3]), { groups: 2, strides: [2, 1], dilations: [1, 2] }),
+  ],
+  [
+    "convTranspose, padding beyond the kernel",
+    f,
+    (o) => convTranspose(o.x([1, 2, 5, 5]), o.x([2, 1, 2, 2]), { padding: 2, strides: 2 }),
+  ],
+  ["maxPool", f, (o) => maxPool(o.x([2, 3, 6, 4]), 2)],
+  ["maxPool, overlapping", f, (o) => maxPool(o.x([2, 2, 7, 7]), 3, { strides: 2, padding: 1 })],
+  ["maxPool of one dimension", f, (o) => maxPool(o.x([2, 2, 9]), 3, { strides: 2, dilations: 2 })],
+  ["maxPool of three dimensions", f, (o) => maxPool(o.x([1, 2, 4, 3, 4]), [2, 3, 2])],
+  ["maxPool, ceil mode", f, (o) => maxPool(o.x([1, 2, 6, 5]), 3, { strides: 2, ceilMode: true })],
+  [
+    "maxPool, ceil mode, dilated",
+    f,
+    (o) => maxPool(o.x([1, 1, 8, 9]), 2, { strides: 5, dilations: 3, ceilMode: true }),
+  ],
+  ["maxPoolIndices", f, (o) => maxPoolIndices(o.x([2, 3, 6, 4]), 2)],
+  ["maxPoolIndices, overlapping", f, (o) => maxPoolIndices(o.x([2, 2, 7, 7]), 3, { strides: 2, padding: 1 })],
+  ["maxPoolIndices of equals", f, (o) => maxPoolIndices(o.of([1, 1, 2, 4], [1, 1, 0, 2, 1, 1, 2, 2]), 2)],
+  [
+    "maxPoolIndices, ceil mode, dilated",
+    f,
+    (o) => maxPoolIndices(o.x([2, 2, 8, 9]), 2, { strides: 5, dilations: 3, ceilMode: true }),
+  ],
+  [
+    "maxPool with its indices",
+    f,
+    (o) => {
+      const x = o.x([2, 2, 4, 4]);
+      return b.add(maxPool(x, 2), b.cast(maxPoolIndices(x, 2), f));
+    },
+  ],
+
   ["reshape", f, (o) => b.reshape(o.x([2, 6]), [3, -1])],
   ["reshape of nothing", f, (o) => b.reshape(o.x([0, 4]), [2, 0])],
   ["transpose", f, (o) => b.transpose(o.x([2, 3, 4]), [2, 0, 1])],
@@ -177,6 +244,18 @@ const listed = (f: Floating): readonly (readonly [string, DType, Make])[] => [
   ["gatherElements", f, (o) => b.gatherElements(o.x([4, 5]), o.indices([4, 2], 5), 1)],
   ["gatherElements of rows", f, (o) => b.gatherElements(o.x([4, 5]), o.indices([3, 5], 4), 0)],
   ["gatherElements, fewer rows", f, (o) => b.gatherElements(o.x([4, 5]), o.indices([2, 3], 5), 1)],
+  [
+    "scatterElements",
+    f,
+    (o) => b.scatterElements(o.x([4, 5]), o.of([4, 2], [0, 4, 1, 2, 3, 0, 4, 1], "int64"), o.x([4, 2]), 1),
+  ],
+  [
+    "scatterElements, fewer",
+    f,
+    (o) => b.scatterElements(o.x([4, 5]), o.of([1, 3], [3, 0, 2], "int64"), o.x([1, 3]), 0),
+  ],
+  ["scatterElements", "int64", (o) => b.scatterElements(o.x([5]), o.of([2], [4, 0]), o.x([2]), 0)],
+  ["scatterElements", "bool", (o) => b.scatterElements(o.bools([5]), o.of([3], [4, 0, 2], "int64"), o.bools([3]), 0)],
   ["scatterElementsAdd", f, (o) => b.scatterElementsAdd(o.indices([4, 6], 5), o.x([4, 6]), 1, [4, 5])],
   ["scatterElementsAdd of rows", f, (o) => b.scatterElementsAdd(o.indices([6, 5], 4), o.x([6, 5]), 0, [4, 5])],
 
@@ -204,6 +283,22 @@ const listed = (f: Floating): readonly (readonly [string, DType, Make])[] => [
   ["argmax", f, (o) => b.argmax(o.x([3, 4]), 1, false)],
   ["argmax kept", f, (o) => b.argmax(o.x([3, 4]), 0, true)],
   ["argmax of equals", f, (o) => b.argmax(o.of([1, 3], [2, 2, 2]), 1, false)],
+  ["argmin", f, (o) => b.argmin(o.x([3, 4]), 1, false)],
+  ["argmin kept", f, (o) => b.argmin(o.x([3, 4]), 0, true)],
+  ["topK", f, (o) => b.topK(o.x([3, 6]), 2, 1, true)],
+  ["topK of rows, smallest", f, (o) => b.topK(o.x([5, 2, 3]), 3, 0, false)],
+  ["topK of all", "int64", (o) => b.topK(o.x([7], -9, 9), 7, 0, true)],
+  ["topKIndices", f, (o) => b.topKIndices(o.x([3, 6]), 2, 1, true)],
+  ["topKIndices of equals", f, (o) => b.topKIndices(o.of([2, 4], [1, 2, 2, 1, 0, 0, 0, 0]), 4, 1, true)],
+  ["topKIndices of equals, smallest", f, (o) => b.topKIndices(o.of([2, 4], [1, 2, 2, 1, 0, 0, 0, 0]), 4, 1, false)],
+  [
+    "topK with its indices",
+    f,
+    (o) => {
+      const x = o.x([4, 5]);
+      return b.add(b.topK(x, 2, 1, false), b.cast(b.topKIndices(x, 2, 1, false), f));
+    },
+  ],
   ["cumsum", f, (o) => b.cumsum(o.x([3, 4]), 1)],
   ["cumsum of rows", f, (o) => b.cumsum(o.x([3, 4]), 0)],
   ["cumsum", "int64", (o) => b.cumsum(o.x([6], 0, 5), 0)],

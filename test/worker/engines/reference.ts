@@ -58,6 +58,9 @@ const OPS: { readonly [O in OpName]: Op<O> } = {
   tanh: map(Math.tanh),
   sigmoid: map((v) => 1 / (1 + Math.exp(-v))),
   erf: map(erf),
+  atan: map(Math.atan),
+  log1p: map(Math.log1p),
+  expm1: map(Math.expm1),
   relu: map((v) => Math.max(v, 0)),
   gelu: (x, node) =>
     x[0]!.data.map((v) =>
@@ -100,6 +103,34 @@ const OPS: { readonly [O in OpName]: Op<O> } = {
       return alpha * sum(inner, (k) => left(k) * right(k)) + (c ? read(c, at) : 0);
     });
   },
+  conv: ([x, w, b], { shape, attrs }) =>
+    build(shape, ([n, o, ...at]) => {
+      const [out, inner] = w!.shape as [number, number];
+      const first = Math.floor(o! / (out / attrs.groups)) * inner;
+      let total = b ? b.data[o!]! : 0;
+      for (const [c, ...k] of positions(w!.shape.slice(1))) {
+        const from = at.map((v, i) => v * attrs.strides[i]! + k[i]! * attrs.dilations[i]! - attrs.before[i]!);
+        if (from.some((v, i) => v < 0 || v >= x!.shape[i + 2]!)) continue;
+        total += read(x!, [n!, first + c!, ...from]) * read(w!, [o!, c!, ...k]);
+      }
+      return total;
+    }),
+  convTranspose: ([x, w, b], { shape, attrs }) => {
+    const [channels, outPerGroup] = w!.shape as [number, number];
+    const data = Float64Array.from(build(shape, ([, o]) => (b ? b.data[o!]! : 0)));
+    for (const [n, c, ...at] of positions(x!.shape)) {
+      const group = Math.floor(c! / (channels / attrs.groups));
+      for (const [o, ...k] of positions(w!.shape.slice(1))) {
+        const to = at.map((v, i) => v * attrs.strides[i]! + k[i]! * attrs.dilations[i]! - attrs.before[i]!);
+        if (to.some((v, i) => v < 0 || v >= shape[i + 2]!)) continue;
+        const place = offset(shape, [n!, group * outPerGroup + o!, ...to]);
+        data[place]! += read(x!, [n!, c!, ...at]) * read(w!, [c!, o!, ...k]);
+      }
+    }
+    return data;
+  },
+  maxPool: ([x], node) => largestInWindows(x!, node).map(({ value }) => value),
+  maxPoolIndices: ([x], node) => largestInWindows(x!, node).map(({ place }) => place),
   reshape: map((v) => v),
   transpose: ([x], { shape, attrs }) =>
     build(shape, (at) =>
@@ -144,6 +175,13 @@ const OPS: { readonly [O in OpName]: Op<O> } = {
     }),
   gatherElements: ([x, index], { shape, attrs }) =>
     build(shape, (at) => read(x!, at.with(attrs.axis, read(index!, at)))),
+  scatterElements: ([x, index, updates], { shape, attrs }) => {
+    const data = Float64Array.from(x!.data);
+    for (const at of positions(updates!.shape)) {
+      data[offset(shape, at.with(attrs.axis, read(index!, at)))] = read(updates!, at);
+    }
+    return data;
+  },
   scatterElementsAdd: ([index, updates], { shape, attrs }) =>
     scatter(shape, updates!, (at) => at.with(attrs.axis, read(index!, at))),
   sum: reduceWith((v) => v.reduce((a, b) => a + b, 0)),
@@ -153,6 +191,10 @@ const OPS: { readonly [O in OpName]: Op<O> } = {
   prod: reduceWith((v) => v.reduce((a, b) => a * b, 1)),
   argmax: ([x], node) =>
     reduceAxes(x!, [node.attrs.axis], node.shape, node.attrs.keepDims, (v) => v.indexOf(Math.max(...v))),
+  argmin: ([x], node) =>
+    reduceAxes(x!, [node.attrs.axis], node.shape, node.attrs.keepDims, (v) => v.indexOf(Math.min(...v))),
+  topK: ([x], node) => sortedAlong(x!, node).map(({ value }) => value),
+  topKIndices: ([x], node) => sortedAlong(x!, node).map(({ place }) => place),
   cumsum: ([x], { shape, attrs }) =>
     build(shape, (at) => sum(at[attrs.axis]! + 1, (k) => read(x!, at.with(attrs.axis, k)))),
   softmax: ([x], { shape, attrs }) =>
@@ -211,6 +253,33 @@ function reduceAxes(
       );
     });
     return f(values);
+  });
+}
+
+interface Placed {
+  readonly value: number;
+  readonly place: number;
+}
+
+function largestInWindows(x: Values, { shape, attrs }: Node<"maxPool"> | Node<"maxPoolIndices">): Placed[] {
+  return positions(shape).map(([n, c, ...at]) => {
+    let best: Placed = { value: Number.NEGATIVE_INFINITY, place: -1 };
+    for (const k of positions(attrs.kernel)) {
+      const from = at.map((v, i) => v * attrs.strides[i]! + k[i]! * attrs.dilations[i]! - attrs.before[i]!);
+      if (from.some((v, i) => v < 0 || v >= x.shape[i + 2]!)) continue;
+      const value = read(x, [n!, c!, ...from]);
+      if (value > best.value) best = { value, place: offset(x.shape.slice(2), from) };
+    }
+    return best;
+  });
+}
+
+function sortedAlong(x: Values, { shape, attrs }: Node<"topK"> | Node<"topKIndices">): Placed[] {
+  const { axis, largest } = attrs;
+  return positions(shape).map((at) => {
+    const row = Array.from({ length: x.shape[axis]! }, (_, place) => ({ value: read(x, at.with(axis, place)), place }));
+    row.sort((p, q) => (largest ? q.value - p.value : p.value - q.value) || p.place - q.place);
+    return row[at[axis]!]!;
   });
 }
 

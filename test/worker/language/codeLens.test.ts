@@ -106,9 +106,30 @@ describe("code lenses", () => {
     assert.equal(titles(net)[0], "LoRA r=8 targets 1 of 2 Linear layers · 12,288 trainable · 1 of unknown size");
   });
 
-  it("show an embedding's size, and nothing above a class without a Linear", () => {
+  it("show an embedding's size, and the total above a class without a Linear", () => {
     assert.deepEqual(titles(model("Table", [embedding("tokens", 50_257, 768, 4, 38_597_376)])), [
+      "38.6 M parameters · no Linear layer",
       "Embedding · 50,257 × 768 · 38.6 M parameters, frozen",
+    ]);
+  });
+
+  it("put all layers of a line that are no Linear into one, and none where nothing is held", () => {
+    const layer = (path: string, kind: string, parameters: number, line: number) => ({
+      ...embedding(path, null, null, line, parameters),
+      kind,
+    });
+    const net = model("Net", [
+      layer("0", "Conv2d", 448, 4),
+      layer("1", "BatchNorm2d", 32, 4),
+      layer("2", "ReLU", 0, 4),
+      layer("pool", "MaxPool2d", 0, 5),
+      layer("attention", "MultiheadAttention", 1_000, 6),
+      layer("attention.out_proj", "NonDynamicallyQuantizableLinear", 250, 6),
+    ]);
+    assert.deepEqual(titles(net), [
+      "1,730 parameters · no Linear layer",
+      "Conv2d and BatchNorm2d · 2 layers · 480 parameters, frozen",
+      "MultiheadAttention · 1,000 parameters, frozen",
     ]);
   });
 

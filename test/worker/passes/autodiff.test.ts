@@ -5,7 +5,7 @@ import { float32, int64, sizeOf, type Tensor } from "../../../src/worker/formats
 import * as g from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
-import { runOnce } from "../../../src/worker/jobs/opened";
+import { conv, convTranspose, maxPool } from "../../../src/worker/graph/windows";
 import { Random } from "../../../src/worker/lora/random";
 import { differentiate } from "../../../src/worker/passes/autodiff";
 
@@ -33,6 +33,81 @@ const mm =
   (options: g.MatmulOptions): Make =>
   (a, b, c) =>
     g.matmul(a!, b!, c ? { ...options, c } : options);
+
+/** conv and convTranspose by input, weight and bias; `more` are the options. */
+const windowCase = (
+  name: string,
+  op: typeof conv | typeof convTranspose,
+  shapes: readonly (readonly number[])[],
+  more: Parameters<typeof convTranspose>[2] = {},
+): Case => ({ name, shapes, make: (x, w, bias) => op(x!, w!, { ...more, ...(bias && { bias }) }) });
+
+const WINDOWS: readonly Case[] = [
+  windowCase("conv", conv, [[2, 2, 4, 3], [3, 2, 2, 2], [3]]),
+  windowCase("conv of one dimension", conv, [[2, 2, 8], [3, 2, 3], [3]], { strides: 2, padding: 1 }),
+  windowCase(
+    "conv of three dimensions",
+    conv,
+    [
+      [1, 2, 3, 3, 2],
+      [2, 2, 2, 2, 2],
+    ],
+    { padding: [1, 0, 0] },
+  ),
+  windowCase(
+    "conv, strides that leave elements over",
+    conv,
+    [
+      [1, 2, 6, 7],
+      [2, 2, 3, 2],
+    ],
+    { strides: [2, 3] },
+  ),
+  windowCase(
+    "conv, strides, dilations, uneven padding",
+    conv,
+    [
+      [1, 2, 7, 6],
+      [2, 2, 2, 2],
+    ],
+    {
+      strides: 2,
+      dilations: [1, 2],
+      before: [1, 0],
+      after: [0, 2],
+    },
+  ),
+  windowCase("conv in groups", conv, [[2, 4, 4, 3], [6, 2, 3, 2], [6]], { groups: 2, padding: 1, strides: [1, 2] }),
+  windowCase(
+    "conv, depthwise",
+    conv,
+    [
+      [1, 3, 5, 4],
+      [3, 1, 3, 3],
+    ],
+    { groups: 3, padding: 1, strides: 2 },
+  ),
+  windowCase("convTranspose", convTranspose, [[2, 2, 3, 3], [2, 3, 2, 2], [3]]),
+  windowCase("convTranspose, strides", convTranspose, [[1, 4, 3, 3], [4, 2, 3, 3], [4]], {
+    strides: 2,
+    padding: 1,
+    extra: 1,
+    groups: 2,
+  }),
+  {
+    name: "maxPool",
+    shapes: [[1, 2, 6, 6]],
+    make: (x) => maxPool(g.add(x!, spread([1, 2, 6, 6])), 3, { strides: 2, padding: 1 }),
+    low: -0.1,
+    high: 0.1,
+  },
+];
+
+/** Values a quarter apart, in no order: no small step changes which one is the largest. */
+function spread(shape: readonly number[]): Node {
+  const data = Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((i * 29) % 73) / 4);
+  return g.constant(data, shape, "float32");
+}
 
 const CASES: readonly Case[] = [
   ...(["neg", "exp", "sin", "cos", "tanh", "sigmoid", "erf"] as const).map((op) => ({
@@ -129,6 +204,18 @@ const CASES: readonly Case[] = [
     ],
     make: mm({ transposeB: true }),
   },
+  ...(["atan", "expm1"] as const).map((op) => ({ name: op, shapes: [[2, 3]], make: u(op) })),
+  { name: "log1p", shapes: [[2, 3]], make: u("log1p"), low: -0.5, high: 2 },
+  ...WINDOWS,
+  { name: "topK", shapes: [[2, 5]], make: (x) => g.topK(g.add(x!, spread([2, 5])), 3, 1, true), low: -0.1, high: 0.1 },
+  {
+    name: "scatterElements",
+    shapes: [
+      [3, 2],
+      [2, 2],
+    ],
+    make: (x, y) => g.scatterElements(x!, grid(), y!, 0),
+  },
   { name: "reshape", shapes: [[2, 3]], make: (x) => g.reshape(x!, [3, 2]) },
   { name: "transpose", shapes: [[2, 3, 4]], make: (x) => g.transpose(x!, [2, 0, 1]) },
   { name: "expand", shapes: [[1, 3]], make: (x) => g.expand(x!, [2, 2, 3]) },
@@ -212,12 +299,11 @@ async function largestError({ shapes, make, low = -1, high = 1 }: Case): Promise
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const feeds = (replaced = -1, tensor?: Tensor) =>
     new Map(operands.map((node, i) => [node.attrs.name, i === replaced ? tensor! : values[i]!]));
-  const analytic = await runOnce(
-    engine,
+  const backward = await engine.compile(
     graph.withOutputs(operands.map((node) => [node.attrs.name, gradients.get(node)!] as const)),
-    new Map(),
-    feeds(),
+    { parameters: new Map() },
   );
+  const analytic = await backward.run(feeds());
   const executable = await engine.compile(graph, { parameters: new Map() });
   const at = async (i: number, k: number, h: number): Promise<number> => {
     const moved = Float32Array.from(values[i]!.data as Float32Array);
@@ -228,13 +314,14 @@ async function largestError({ shapes, make, low = -1, high = 1 }: Case): Promise
   const h = 2 ** -7;
   let worst = 0;
   for (const [i, node] of operands.entries()) {
-    const gradient = toFloat32(analytic.get(node.attrs.name)!);
+    const gradient = toFloat32(await analytic.get(node.attrs.name)!.read());
     const largest = gradient.reduce((m, v) => Math.max(m, Math.abs(v)), 0.1);
     for (let k = 0; k < gradient.length; k++) {
       const slope = ((await at(i, k, h)) - (await at(i, k, -h))) / (2 * h);
       worst = Math.max(worst, Math.abs(slope - gradient[k]!) / largest);
     }
   }
+  await backward.dispose();
   await executable.dispose();
   return worst;
 }

@@ -1,14 +1,17 @@
 import { strict as assert } from "node:assert";
+import { float32, sizeOf, type Tensor } from "../../../src/worker/formats/tensor";
 import * as g from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
 import { printGraph } from "../../../src/worker/graph/print";
 import { loraConfig } from "../../../src/worker/lora/config";
+import { Random } from "../../../src/worker/lora/random";
 import { maskDropout, removeDropout } from "../../../src/worker/passes/dropout";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { mergeLora } from "../../../src/worker/passes/merge";
 import { PARAMETERS, PackedLayout, trainingStep, unpackParameters } from "../../../src/worker/passes/optimizer";
 import { simplify } from "../../../src/worker/passes/simplify";
+import { evaluate } from "../engines/reference";
 
 const target = { path: "fc", inFeatures: 4, outFeatures: 3 };
 
@@ -60,6 +63,37 @@ describe("injectLora", () => {
     assert.match(printed, /to=float16/);
   });
 
+  it("adapts a weight stored [in, out] wherever a product takes it that way", () => {
+    const turned = { ...target, weight: { path: "fc.kernel", fanInFanOut: true } };
+    const x = g.input("x", [2, 4], "float32") as Node<"input">;
+    const w = g.parameter("fc.kernel", [4, 3], "float32");
+    const bias = g.parameter("fc.bias", [3], "float32");
+    const adapted = (y: Node) =>
+      body(
+        injectLora(new Graph("layer", [x], new Map([["output", y]])), [turned], loraConfig({ r: 2, lora_alpha: 8 })),
+      );
+    assert.deepEqual(adapted(g.matmul(x, w, { c: bias, alpha: 0.5 })), [
+      "%0 = linear(x, fc.lora_A.weight) float32[2, 2]",
+      "%1 = matmul(x, fc.kernel, fc.bias, alpha=0.5) float32[2, 3]",
+      "%2 = matmul(%0, fc.lora_B.weight, %1, transposeB=true, alpha=2) float32[2, 3]",
+      "return output = %2",
+    ]);
+    assert.match(adapted(g.linear(x, g.transpose(w, [1, 0]), bias)).join(), /fc\.lora_B\.weight, %2, transposeB=true/);
+    // The other way round it is another layer's product: an autoencoder that uses its weight twice.
+    const y = g.input("y", [2, 3], "float32") as Node<"input">;
+    assert.doesNotMatch(adapted(g.matmul(y, w, { transposeB: true })).join(), /lora/);
+  });
+
+  it("adapts a product with a transposed operand", () => {
+    const x = g.input("x", [4, 2], "float32") as Node<"input">;
+    const y = g.matmul(x, g.parameter("fc.weight", [3, 4], "float32"), { transposeA: true, transposeB: true });
+    const graph = injectLora(new Graph("layer", [x], new Map([["output", y]])), [target], loraConfig({ r: 2 }));
+    assert.deepEqual(body(graph).slice(0, 2), [
+      "%0 = transpose(x, perm=[1, 0]) float32[2, 4]",
+      "%1 = linear(%0, fc.lora_A.weight) float32[2, 2]",
+    ]);
+  });
+
   it("shares one adapter between two uses of a layer", () => {
     const x = g.input("x", [4, 4], "float32") as Node<"input">;
     const w = g.parameter("fc.weight", [4, 4], "float32");
@@ -80,6 +114,30 @@ describe("mergeLora", () => {
       "%1 = linear(x, %0, fc.bias) float32[2, 3]",
       "return output = %1",
     ]);
+  });
+
+  it("gives the adapted output for a weight stored [in, out]", async () => {
+    const turned = { ...target, weight: { path: "fc.kernel", fanInFanOut: true } };
+    const x = g.input("x", [2, 4], "float32") as Node<"input">;
+    const base = new Graph(
+      "layer",
+      [x],
+      new Map([["output", g.matmul(x, g.parameter("fc.kernel", [4, 3], "float32"))]]),
+    );
+    const config = loraConfig({ r: 2, lora_alpha: 8 });
+    const values = new Map<string, Tensor>();
+    const random = new Random(3);
+    const draw = (shape: readonly number[]) =>
+      float32(
+        shape,
+        Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+      );
+    for (const node of injectLora(base, [turned], config).parameters) values.set(node.attrs.path, draw(node.shape));
+    values.set("x", draw([2, 4]));
+    const output = (graph: Graph) => evaluate(graph, values).get("output")!.data;
+    const [adapted, merged] = [output(injectLora(base, [turned], config)), output(mergeLora(base, [turned], config))];
+    for (const [i, value] of adapted.entries()) assert.ok(Math.abs(value - merged[i]!) < 1e-12);
+    assert.ok(adapted.some((value, i) => Math.abs(value - output(base)[i]!) > 0.1));
   });
 });
 

@@ -23,8 +23,8 @@ describe("opening a model file", () => {
     assert.equal(isModelFile("a/b.py"), true);
     assert.equal(isModelFile("a/b.txt"), false);
     await assert.rejects(
-      openModelFile("weights.h5"),
-      (e) => e instanceof UserError && /PyTorch source \(\.py\), not \.h5/.test(e.message),
+      openModelFile("weights.onnx"),
+      (e) => e instanceof UserError && /PyTorch source \(\.py\).*not \.onnx/.test(e.message),
     );
     await assert.rejects(
       openModelFile("/does/not/exist.py"),

@@ -9,6 +9,7 @@ import {
   createConnection,
   createProtocolConnection,
   type Hover,
+  type InlayHint,
   LSPErrorCodes,
   type ProtocolConnection,
   type PublishDiagnosticsParams,
@@ -175,8 +176,9 @@ describe("language server", () => {
     );
     session.diagnostics.length = 0;
     await session.client.sendNotification("textDocument/didClose", { textDocument: { uri: A } });
-    const cleared = await session.diagnosed(({ uri }) => uri === A);
-    assert.deepEqual(cleared.diagnostics, []);
+    // The shapes of the text may still have been on their way.
+    await session.diagnosed(({ uri, diagnostics }) => uri === A && diagnostics.length === 0);
+    assert.deepEqual(session.diagnostics.at(-1)!.diagnostics, []);
   });
 
   it("shows a crash of the reader as a problem, and reads the next text", async () => {
@@ -214,6 +216,23 @@ describe("language server", () => {
     assert.ok((await session.titles(A)).includes("LoRA r=4 · 6,144 trainable · 96.1× fewer · scale 1"));
     await session.client.sendNotification(SettingsNotification.method, { codeLens: false });
     assert.deepEqual(await session.titles(A), []);
+  });
+
+  it("sends shapes after the lenses: hints, and problems beside those of the reading", async () => {
+    await session.open(A, NET);
+    const shown = await session.diagnosed(({ diagnostics }) => diagnostics.length > 1);
+    assert.deepEqual(
+      shown.diagnostics.map(({ message, code }) => [message, code]),
+      [
+        ["reading 1 of /a.py", undefined],
+        ["shapes of /a.py", "shape-mismatch"],
+      ],
+    );
+    const range = { start: { line: 0, character: 0 }, end: { line: 9, character: 0 } };
+    const hints = () => session.client.sendRequest("textDocument/inlayHint", { textDocument: { uri: A }, range });
+    assert.equal(((await hints()) as InlayHint[])[0]!.label, ": [B, 512]");
+    await session.client.sendNotification(SettingsNotification.method, { inlayHints: false });
+    assert.deepEqual(await hints(), []);
   });
 
   it("settles a cancelled request", async () => {

@@ -13,10 +13,10 @@ export class Lowering {
   readonly emit = new Emitter();
   /** ONNX value names of the nodes lowered so far. */
   readonly values = new Map<Node, string>();
-  /** For each normalized tensor and number of dims, what a layerNorm computed on its way: see lowerings.ts. */
-  readonly statistics = new Map<Node, Map<string, string>>();
-  /** Tensors whose layer statistics the graph asks for, by `statistics`' keys. */
-  readonly wantedStatistics = new Map<Node, Set<string>>();
+  /** For each tensor, what a kernel with several outputs computed of it on its way, by `siblingKey`. */
+  readonly siblings = new Map<Node, Map<string, string>>();
+  /** What the graph asks for of it, of which a kernel makes only some if asked. */
+  readonly wantedSiblings = new Map<Node, Set<string>>();
 
   constructor(
     graph: Graph,
@@ -24,11 +24,18 @@ export class Lowering {
     private readonly lowerOp: (node: Node, lowering: Lowering) => string,
   ) {
     for (const node of graph.nodes) {
-      if (!is(node, "layerNormMean") && !is(node, "layerNormInvStd")) continue;
+      const key = siblingKey(node);
+      if (key === undefined) continue;
       const x = node.inputs[0]!;
-      const keys = this.wantedStatistics.get(x) ?? new Set();
-      this.wantedStatistics.set(x, keys.add(statisticKey(node)));
+      const keys = this.wantedSiblings.get(x) ?? new Set();
+      this.wantedSiblings.set(x, keys.add(key));
     }
+  }
+
+  /** Keeps a kernel's further output for the node that asks for it. */
+  share(x: Node, key: string, value: string): void {
+    const known = this.siblings.get(x) ?? new Map<string, string>();
+    this.siblings.set(x, known.set(key, value));
   }
 
   lowerNode(node: Node): string {
@@ -58,6 +65,12 @@ export class Lowering {
 /** The type at the session's border: bfloat16 crosses it as float32, since the Node.js binding has no such tensor. */
 export const borderType = (dtype: DType): DType => (dtype === "bfloat16" ? "float32" : dtype);
 
-export function statisticKey(node: Node<"layerNormMean"> | Node<"layerNormInvStd">): string {
-  return is(node, "layerNormInvStd") ? `invStd ${node.attrs.dims} ${node.attrs.eps}` : `mean ${node.attrs.dims}`;
+/** A name for what a kernel can give besides its first output; undefined for every other op. */
+export function siblingKey(node: Node): string | undefined {
+  if (is(node, "layerNormMean")) return `mean ${node.attrs.dims}`;
+  if (is(node, "layerNormInvStd")) return `invStd ${node.attrs.dims} ${node.attrs.eps}`;
+  if (is(node, "maxPool") || is(node, "maxPoolIndices") || is(node, "topK") || is(node, "topKIndices")) {
+    return `${node.op} ${JSON.stringify(node.attrs)}`;
+  }
+  return undefined;
 }

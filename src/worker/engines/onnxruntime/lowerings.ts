@@ -7,8 +7,9 @@ import { broadcast, sameShape } from "../../graph/shapes";
 import { arangeValues, isSplat, literal } from "../literals";
 import type { Attribute } from "./emitter";
 import { computeType } from "./kernels";
-import { borderType, inputName, type Lowering, parameterName, statisticKey } from "./lowering";
+import { borderType, inputName, type Lowering, parameterName, siblingKey } from "./lowering";
 import { lowerLinear, lowerMatmul } from "./products";
+import { lowerConv, lowerConvTranspose, lowerMaxPool } from "./windows";
 
 type Lower<O extends OpName> = (node: Node<O>, lowering: Lowering) => string;
 
@@ -37,6 +38,9 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   tanh: elementwise("Tanh"),
   sigmoid: elementwise("Sigmoid"),
   erf: elementwise("Erf"),
+  atan: elementwise("Atan"),
+  log1p,
+  expm1,
   relu: (node, l) =>
     node.dtype === "int64"
       ? l.emit.op("Max", [l.value(node.inputs[0]!), l.emit.tensor(allocate("int64", []))])
@@ -70,6 +74,10 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
 
   linear: lowerLinear,
   matmul: lowerMatmul,
+  conv: lowerConv,
+  convTranspose: lowerConvTranspose,
+  maxPool: lowerMaxPool,
+  maxPoolIndices: lowerMaxPool,
 
   reshape: (node, l) => l.emit.reshape(l.value(node.inputs[0]!), node.shape),
   transpose: (node, l) => moved("Transpose", node, l, [], { perm: node.attrs.perm }),
@@ -116,6 +124,12 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
     const sums = l.emit.op("ScatterElements", [zeros(dtype, shape, l), everywhere, values], { axis, reduction: "add" });
     return l.emit.cast(sums, dtype, node.dtype);
   },
+  scatterElements: (node, l) => {
+    const [data, indices, updates] = node.inputs as [Node, Node, Node];
+    const dtype = computeType("ScatterElements", node.dtype);
+    const operands = [l.as(data, dtype), l.value(indices), l.as(updates, dtype)];
+    return l.emit.cast(l.emit.op("ScatterElements", operands, { axis: node.attrs.axis }), dtype, node.dtype);
+  },
   scatterElementsAdd: (node, l) => {
     const [indices, updates] = node.inputs as [Node, Node];
     const { axis, shape } = node.attrs;
@@ -129,11 +143,10 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   max: reduction("ReduceMax"),
   min: reduction("ReduceMin"),
   prod: reduction("ReduceProd"),
-  argmax: (node, l) => {
-    const x = node.inputs[0]!;
-    const { axis, keepDims } = node.attrs;
-    return l.emit.op("ArgMax", [l.as(x, computeType("ArgMax", x.dtype))], { axis, keepdims: keepDims ? 1 : 0 });
-  },
+  argmax: extremeIndex("ArgMax"),
+  argmin: extremeIndex("ArgMin"),
+  topK,
+  topKIndices: topK,
   cumsum: (node, l) => {
     const axis = l.emit.tensor({ dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(node.attrs.axis)) });
     return moved("CumSum", node, l, [axis]);
@@ -143,12 +156,12 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   logSoftmax: (node, l) => moved("LogSoftmax", node, l, [], { axis: node.attrs.axis }),
   layerNorm: (node, l) => (node.dtype === "float64" ? layerNormByHand(node, l) : layerNorm(node, l)),
   layerNormMean: (node, l) => {
-    const known = l.statistics.get(node.inputs[0]!)?.get(statisticKey(node));
+    const known = l.siblings.get(node.inputs[0]!)?.get(siblingKey(node)!);
     if (known !== undefined) return known;
     return l.emit.cast(mean(node.inputs[0]!, node.attrs.dims, l), statisticType(node.dtype), node.dtype);
   },
   layerNormInvStd: (node, l) => {
-    const known = l.statistics.get(node.inputs[0]!)?.get(statisticKey(node));
+    const known = l.siblings.get(node.inputs[0]!)?.get(siblingKey(node)!);
     if (known !== undefined) return known;
     const x = node.inputs[0]!;
     const value = invStd(x, mean(x, node.attrs.dims, l), node.attrs.dims, node.attrs.eps, l);
@@ -192,6 +205,60 @@ function rounding(opType: string): Lower<OpName> {
     node.dtype.startsWith("float") || node.dtype === "bfloat16" ? round(node, l) : l.value(node.inputs[0]!);
 }
 
+/** Computes in `dtype` what has no operator, and casts back. */
+function composed(node: Node, l: Lowering, body: (x: string, number: (value: number) => string) => string): string {
+  const dtype = node.dtype === "float64" ? "float64" : "float32";
+  return l.emit.cast(
+    body(l.as(node.inputs[0]!, dtype), (value) => l.emit.tensor(filled(dtype, [], value))),
+    dtype,
+    node.dtype,
+  );
+}
+
+/** log(u) x / (u - 1) with u = 1 + x as rounded makes up for the rounding (Kahan); large x have no need of it. */
+function log1p(node: Node<"log1p">, l: Lowering): string {
+  const { emit } = l;
+  return composed(node, l, (x, number) => {
+    const u = emit.op("Add", [x, number(1)]);
+    const log = emit.op("Log", [u]);
+    const corrected = emit.op("Div", [emit.op("Mul", [log, x]), emit.op("Sub", [u, number(1)])]);
+    const small = emit.op("Where", [emit.op("Equal", [u, number(1)]), x, corrected]);
+    return emit.op("Where", [emit.op("Less", [x, number(0.5)]), small, log]);
+  });
+}
+
+/** tanh(x / 2) (exp(x) + 1), in which nothing cancels. */
+function expm1(node: Node<"expm1">, l: Lowering): string {
+  const { emit } = l;
+  return composed(node, l, (x, number) => {
+    const half = emit.op("Tanh", [emit.op("Mul", [x, number(0.5)])]);
+    return emit.op("Mul", [half, emit.op("Add", [emit.op("Exp", [x]), number(1)])]);
+  });
+}
+
+/** One TopK node gives the values and where they stand. */
+function topK(node: Node<"topK"> | Node<"topKIndices">, l: Lowering): string {
+  const x = node.inputs[0]!;
+  const known = l.siblings.get(x)?.get(siblingKey(node)!);
+  if (known !== undefined) return known;
+  const { k, axis, largest } = node.attrs;
+  const dtype = computeType("TopK", x.dtype);
+  const attributes = { axis, largest: largest ? 1 : 0, sorted: 1 };
+  const [values, indices] = l.emit.many("TopK", [l.as(x, dtype), l.emit.int64s([k])], attributes, 2);
+  const found = { topK: l.emit.cast(values!, dtype, x.dtype), topKIndices: indices! };
+  const other = node.op === "topK" ? "topKIndices" : "topK";
+  l.share(x, `${other} ${JSON.stringify(node.attrs)}`, found[other]);
+  return found[node.op];
+}
+
+function extremeIndex(opType: "ArgMax" | "ArgMin"): Lower<"argmax" | "argmin"> {
+  return (node, l) => {
+    const x = node.inputs[0]!;
+    const { axis, keepDims } = node.attrs;
+    return l.emit.op(opType, [l.as(x, computeType(opType, x.dtype))], { axis, keepdims: keepDims ? 1 : 0 });
+  };
+}
+
 /** An op of one tensor, with operands of its own types after it. */
 function moved(
   opType: string,
@@ -229,14 +296,12 @@ function layerNorm(node: Node<"layerNorm">, l: Lowering): string {
   const scale = weight ? l.as(weight, dtype) : l.emit.tensor(filled(dtype, normalized, 1));
   const operands = [l.as(x, dtype), scale, ...(bias ? [l.as(bias, dtype)] : [])];
   const keys = [`mean ${dims}`, `invStd ${dims} ${eps}`];
-  const wanted = l.wantedStatistics.get(x);
+  const wanted = l.wantedSiblings.get(x);
   const needed = keys.some((key) => wanted?.has(key));
   const attributes = { axis: -dims, epsilon: { float: eps } };
   const results = l.emit.many("LayerNormalization", operands, attributes, needed ? 3 : 1);
   if (needed && dtype === node.dtype) {
-    const known = l.statistics.get(x) ?? new Map<string, string>();
-    for (const [i, key] of keys.entries()) known.set(key, results[i + 1]!);
-    l.statistics.set(x, known);
+    for (const [i, key] of keys.entries()) l.share(x, key, results[i + 1]!);
   }
   return l.emit.cast(results[0]!, dtype, node.dtype);
 }

@@ -2,10 +2,11 @@ import type * as Tf from "@tensorflow/tfjs";
 import type { DType } from "../../formats/dtype";
 import { sizeOf } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
-import type { OpName } from "../../graph/ops";
+import type { OpName, TopKAttrs } from "../../graph/ops";
 import { stridesOf } from "../../graph/shapes";
 import { batchedProduct, linearProduct, type OpContext } from "./products";
 import { broadcastTo, tfType } from "./tensor";
+import { convolve, convolveTransposed, largestOfWindows, placesOfLargest } from "./windows";
 
 type Compute<O extends OpName> = (context: OpContext, operands: readonly Tf.Tensor[], node: Node<O>) => Tf.Tensor;
 type Leaf = "input" | "parameter" | "constant" | "arange";
@@ -27,6 +28,9 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
   tanh: unary((tf) => tf.tanh),
   sigmoid: unary((tf) => tf.sigmoid),
   erf: unary((tf) => tf.erf),
+  atan: unary((tf) => tf.atan),
+  log1p: unary((tf) => tf.log1p),
+  expm1: unary((tf) => tf.expm1),
   relu: unary((tf) => tf.relu),
   gelu: ({ tf }, [x], { attrs }) => gelu(tf, x!, attrs.approximate),
   floor: rounding((tf) => tf.floor),
@@ -64,6 +68,11 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
     const scaled = node.attrs.alpha === 1 ? product : context.tf.mul(product, node.attrs.alpha);
     return c ? context.tf.add(scaled, c) : scaled;
   },
+
+  conv: (context, [x, weight, bias], { attrs }) => convolve(context, x!, weight!, bias, attrs),
+  convTranspose: (context, [x, weight, bias], { attrs }) => convolveTransposed(context, x!, weight!, bias, attrs),
+  maxPool: (context, [x], { attrs }) => largestOfWindows(context, x!, attrs),
+  maxPoolIndices: (context, [x], { attrs }) => placesOfLargest(context, x!, attrs),
 
   reshape: ({ tf }, [x], { shape }) => tf.reshape(x!, [...shape]),
   transpose: ({ tf }, [x], { attrs }) => tf.transpose(x!, [...attrs.perm]),
@@ -105,6 +114,12 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
     const at = flatPositions(tf, indices!, node.inputs[0]!.shape, node.attrs.axis);
     return tf.gather(tf.reshape(data!, [-1]), at);
   },
+  scatterElements: ({ tf }, [data, indices, updates], node) => {
+    const at = flatPositions(tf, indices!, node.shape, node.attrs.axis);
+    const flat = tf.reshape(numeric(tf, data!), [-1]);
+    const values = tf.reshape(numeric(tf, updates!), [-1]);
+    return tf.reshape(tf.tensorScatterUpdate(flat, tf.reshape(at, [-1, 1]), values), [...node.shape]);
+  },
   scatterElementsAdd: ({ tf }, [indices, updates], { attrs }) => {
     const at = flatPositions(tf, indices!, attrs.shape, attrs.axis);
     const sums = tf.scatterND(tf.reshape(at, [-1, 1]), tf.reshape(updates!, [-1]), [sizeOf(attrs.shape)]);
@@ -117,6 +132,9 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
   min: ({ tf }, [x], { attrs }) => tf.min(numeric(tf, x!), [...attrs.axes], attrs.keepDims),
   prod: ({ tf }, [x], { attrs }) => tf.prod(numeric(tf, x!), [...attrs.axes], attrs.keepDims),
   argmax: ({ tf }, [x], { attrs, shape }) => tf.reshape(tf.argMax(numeric(tf, x!), attrs.axis), [...shape]),
+  argmin: ({ tf }, [x], { attrs, shape }) => tf.reshape(tf.argMin(numeric(tf, x!), attrs.axis), [...shape]),
+  topK: ({ tf }, [x], { attrs }) => topK(tf, x!, attrs).values,
+  topKIndices: ({ tf }, [x], { attrs }) => topK(tf, x!, attrs).indices,
   cumsum: ({ tf }, [x], { attrs }) => tf.cumsum(x!, attrs.axis),
 
   softmax: ({ tf }, [x], { attrs }) => {
@@ -155,6 +173,16 @@ function binary(pick: (tf: typeof Tf) => BinaryOp): Compute<OpName> {
     const logical = node.op === "and" || node.op === "or";
     return logical ? pick(tf)(a!, b!) : pick(tf)(numeric(tf, a!), numeric(tf, b!));
   };
+}
+
+/** TensorFlow.js takes the largest along the last axis. */
+function topK(tf: typeof Tf, x: Tf.Tensor, { k, axis, largest }: TopKAttrs): { values: Tf.Tensor; indices: Tf.Tensor } {
+  const order = x.shape.map((_, i) => i).with(axis, x.shape.length - 1);
+  order[x.shape.length - 1] = axis;
+  const toLast = (v: Tf.Tensor) => (axis === x.shape.length - 1 ? v : tf.transpose(v, order));
+  const turned = toLast(numeric(tf, x));
+  const { values, indices } = tf.topk(largest ? turned : tf.neg(turned), k, true);
+  return { values: toLast(largest ? values : tf.neg(values)), indices: toLast(indices) };
 }
 
 /** Few kernels take bool. */

@@ -13,11 +13,13 @@ import type { Tensor, TensorRef } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { WEIGHTS_FILE } from "../../lora/adapterFiles";
+import { weightOf } from "../../lora/names";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
 import { openModel, runOnce } from "../opened";
+import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
 /** Metadata key of a merged file: the adapters that are in its weights already. */
 const MERGED = "lora_lens.merged";
@@ -28,7 +30,7 @@ const MAX_ADAPTER_BYTES = 2 ** 31;
  * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
  * Half-precision weights are merged in float32 and rounded once. The base file is only read, so undoing a merge is
  * using the base again, bit for bit. Refused: a result that is not finite, a weight that two modules share, and an
- * adapter that is in the weights already.
+ * adapter that is in the weights already. An output named model.json is a TensorFlow.js layers model (export/tfjs.ts).
  */
 export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
   const progress = new Estimate(context.onProgress);
@@ -37,7 +39,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const adapter = await openAdapter(model, request.adapterFolder);
   refuseTied(
     model,
-    adapter.targets.map((target) => `${target.path}.weight`),
+    adapter.targets.map((target) => weightOf(target).path),
   );
   const id = createHash("sha256")
     .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
@@ -52,6 +54,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   }
 
   await refuseOverwrite(request);
+  const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
   const output = new Map<string, Tensor | TensorRef>(
@@ -60,7 +63,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   for (const [index, target] of adapter.targets.entries()) {
     context.signal.throwIfAborted();
     progress.at(index / adapter.targets.length, `Merging ${target.path}`);
-    const path = `${target.path}.weight`;
+    const { path } = weightOf(target);
     const value = values.get(path)!;
     const weight = parameter(path, value.shape, value.dtype);
     const graph = new Graph(
@@ -84,14 +87,16 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     });
   }
   progress.at(0.99, "Writing the merged weights");
-  await writeSafetensors(request.output, output, { format: "pt", [MERGED]: [...history, id].join(" ") });
+  const tensors = output.size;
+  if (toTfjs) await writeTfjsModel(toTfjs, request.output, output);
+  else await writeSafetensors(request.output, output, { format: "pt", [MERGED]: [...history, id].join(" ") });
   return {
     kind: "merge",
     model: model.className,
     adapter: request.adapterFolder,
     output: request.output,
     merged,
-    tensors: output.size,
+    tensors,
     bytes: (await stat(request.output)).size,
   };
 }
@@ -107,7 +112,7 @@ function frobenius(values: Float32Array): number {
 }
 
 async function mergedInto(weights: string | undefined): Promise<string[]> {
-  if (weights === undefined) return [];
+  if (!weights?.endsWith(".safetensors")) return [];
   const history = (await readHeader(weights)).metadata[MERGED];
   return history === undefined ? [] : history.split(" ");
 }

@@ -8,6 +8,7 @@ import type { Tensor, TensorRef } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import { saveAdapter } from "../../lora/adapterFiles";
 import { initializeAdapter } from "../../lora/initialize";
+import { weightOf } from "../../lora/names";
 import { Random } from "../../lora/random";
 import { outputHead, targetableLayers } from "../../lora/targets";
 import { injectLora } from "../../passes/lora";
@@ -164,7 +165,7 @@ async function whatToTrain(request: TrainRequest, { model, values, seed }: Opene
 function headPaths(model: OpenedModel["model"], paths: readonly string[]): string[] {
   const head = outputHead(targetableLayers(model)) ?? targetableLayers(model).at(-1);
   if (!head) throw new UserError(`${model.className} has no Linear layer to train as its head`, { file: model.file });
-  return paths.filter((path) => path === `${head.path}.weight` || path === `${head.path}.bias`);
+  return paths.filter((path) => path === weightOf(head).path || path === `${head.path}.bias`);
 }
 
 /** The model's graph with its loss, traced at each batch size that occurs. */

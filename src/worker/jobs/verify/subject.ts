@@ -50,12 +50,12 @@ export class VerifySubject {
 
   /** Longest sum in any product of the base graph. */
   get sumLength(): number {
-    return Math.max(1, ...this.base.nodes.map((n) => (is(n, "linear") || is(n, "matmul") ? innerLength(n) : 1)));
+    return Math.max(1, ...this.base.nodes.map(sumLengthOf));
   }
 
   /** How many products the base graph has: more than follow one another. */
   get depth(): number {
-    return Math.max(1, this.base.nodes.filter((n) => is(n, "linear") || is(n, "matmul")).length);
+    return Math.max(1, this.base.nodes.filter((n) => sumLengthOf(n) > 1).length);
   }
 
   /** The adapted graph for a configuration that targets the same layers, adapter values fed. */
@@ -74,8 +74,9 @@ export class VerifySubject {
     const feeds = new Map<string, Tensor>();
     const inputs: Node<"input">[] = [];
     const outputs: [string, Node][] = [];
-    this.adapter.targets.forEach((target, i) => {
-      const shape = [4, target.inFeatures];
+    this.adapter.targets.forEach(({ path, inFeatures, outFeatures }, i) => {
+      const target = { path, inFeatures, outFeatures };
+      const shape = [4, inFeatures];
       const x = input(`x.${i}`, shape, "float32") as Node<"input">;
       inputs.push(x);
       feeds.set(
@@ -86,7 +87,7 @@ export class VerifySubject {
         ),
       );
       // The layer as injection leaves it, less the base product: what it adds.
-      const base = linear(x, parameter(`${target.path}.weight`, [target.outFeatures, target.inFeatures], "float32"));
+      const base = linear(x, parameter(`${path}.weight`, [outFeatures, inFeatures], "float32"));
       const layer = injectLora(new Graph("layer", [x], new Map([["y", base]])), [target], config).output("y");
       const low = withoutAddend(layer);
       outputs.push([`low.${i}`, low], [`delta.${i}`, matmul(x, deltaWeight(target, config), { transposeB: true })]);
@@ -150,9 +151,14 @@ function withoutAddend(layer: Node): Node {
   return matmul(layer.inputs[0]!, layer.inputs[1]!, layer.attrs);
 }
 
-function innerLength(node: Node<"linear"> | Node<"matmul">): number {
-  const a = node.inputs[0]!.shape;
-  return is(node, "matmul") && node.attrs.transposeA ? a.at(-2)! : a.at(-1)!;
+/** How many products an element of the node is the sum of; 1 where it is no product. */
+function sumLengthOf(node: Node): number {
+  if (is(node, "linear")) return node.inputs[0]!.shape.at(-1)!;
+  if (is(node, "matmul")) return node.inputs[0]!.shape.at(node.attrs.transposeA ? -2 : -1)!;
+  const weight = node.inputs[1]?.shape;
+  if (is(node, "conv")) return sizeOf(weight!.slice(1));
+  if (is(node, "convTranspose")) return (weight![0]! / node.attrs.groups) * sizeOf(weight!.slice(2));
+  return 1;
 }
 
 /** Largest absolute difference over all outputs, and which output has it. NaN anywhere counts as infinite. */

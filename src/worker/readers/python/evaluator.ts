@@ -8,6 +8,7 @@ import { typeMethod, typeOf } from "./builtinTypes";
 import { construct } from "./classes";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
+import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
 import { executeBody } from "./statements";
@@ -46,6 +47,8 @@ const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
  */
 export class Evaluator implements Runtime {
   tracing = false;
+  /** Set while a trace is watched for shapes. */
+  recorder: Recorder | undefined;
   readonly globals: Scope;
   /** The expression being evaluated. */
   span: Span | undefined;
@@ -161,14 +164,19 @@ export class Evaluator implements Runtime {
   /** Any thrown value as one of the evaluator's two errors, with a place. */
   understood(error: unknown): PyError | EvaluationError {
     if (error instanceof PyError || error instanceof EvaluationError) {
-      return error.place ? error : placed(error, this.place);
+      return error.place ? error : this.standIn(error, placed(error, this.place));
     }
-    if (error instanceof ShapeError) return new PyError("RuntimeError", error.message, this.place);
+    if (error instanceof ShapeError) return this.standIn(error, new PyError("RuntimeError", error.message, this.place));
     if (error instanceof RangeError && /call stack/i.test(error.message)) {
       return new LimitError("calls and expressions are nested too deeply here", this.place);
     }
     const message = error instanceof Error ? error.message : String(error);
     return new EvaluationError(`the reader failed here (a defect of LoRA Lens): ${message}`, this.place);
+  }
+
+  private standIn<E extends PyError | EvaluationError>(error: Error, by: E): E {
+    this.recorder?.replaced(error, by);
+    return by;
   }
 
   // Runtime
@@ -224,6 +232,7 @@ export class Evaluator implements Runtime {
     const bound = params.map((p): BoundParam => ({ name: p.name, kind: p.kind, default: fn.defaults.get(p.name) }));
     bind(qualifiedName || fn.name, bound, args, kwargs, (name, value) => scope.names.set(name, value));
     let result: Value;
+    this.recorder?.enter(scope, this.place);
     if (node.kind === "Lambda") result = evaluate(this, scope, node.body);
     else {
       if (node.generator) scope.yields = [];
@@ -231,6 +240,7 @@ export class Evaluator implements Runtime {
       result = scope.uncertain ?? scope.returned;
       if (scope.yields) result = new PyGenerator(scope.yields[Symbol.iterator]());
     }
+    this.recorder?.leave();
     this.depth--;
     return result;
   }
@@ -246,6 +256,8 @@ export class Evaluator implements Runtime {
     bind(name ?? native.name, paramsOf(native), args, kwargs, (key, value) => {
       bound[key] = value;
     });
+    const { recorder } = this;
+    if (recorder) return recorder.native(this.source, native, bound, this.span, () => native.body(bound, this));
     return native.body(bound, this);
   }
 
@@ -318,7 +330,9 @@ export class Evaluator implements Runtime {
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
     const [depth, nesting, span, constructing] = [this.depth, this.nesting, this.span, this.constructing];
+    const frames = this.recorder?.frames.length ?? 0;
     return () => {
+      this.recorder?.frames.splice(frames);
       [this.depth, this.nesting, this.span, this.constructing] = [depth, nesting, span, constructing];
     };
   }

@@ -109,6 +109,8 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
     case "Walrus": {
       const value = evaluate(ev, scope, expr.value);
       scope.enclosing.assign(expr.name, value);
+      const named = { start: expr.start, end: expr.start + expr.name.length };
+      ev.recorder?.assigned(ev.source, scope.enclosing, named, expr.name, value);
       return value;
     }
     case "Yield": {
@@ -418,6 +420,7 @@ export function assignTarget(ev: Evaluator, scope: Scope, target: Expr, value: V
   switch (target.kind) {
     case "Name":
       scope.assign(target.id, value);
+      ev.recorder?.assigned(ev.source, scope, target, target.id, value);
       return;
     case "Attribute": {
       const object = evaluate(ev, scope, target.object);

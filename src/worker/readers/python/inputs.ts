@@ -1,3 +1,4 @@
+import { lineText, type SourcePlace } from "../../graph/node";
 import type { InputSpec } from "../model";
 import { findMember } from "./attributes";
 import { type BoundParam, paramsOf } from "./binding";
@@ -45,7 +46,7 @@ export function specOf(name: string, tensor: PyTensor): InputSpec | undefined {
 export function exampleFromCall(
   call: EvaluatedCall,
   params: readonly ForwardParam[],
-  line: number,
+  place: SourcePlace,
 ): Example | undefined {
   const args = new Map<string, InputSpec | { constant: Value }>();
   const put = (name: string, value: Value): boolean => {
@@ -65,7 +66,7 @@ export function exampleFromCall(
     if (!params.some((p) => p.name === name) || !put(name, value)) return undefined;
   }
   if (params.some((p) => p.required && !args.has(p.name))) return undefined;
-  return { arguments: args, from: `the call at line ${line}` };
+  return { arguments: args, from: `the call at ${lineText(place)}` };
 }
 
 function holdsTensor(value: Value): boolean {
@@ -119,6 +120,15 @@ function exampleOf(required: readonly ForwardParam[], choice: readonly (Candidat
   return { arguments: args, from: sources.length > 0 ? `inferred from ${sources.join(" and ")}` : "inferred" };
 }
 
+/** Sides of images and lengths of signals that models are usually made for. */
+const SIDES = [32, 28, 64, 224];
+
+function spatialSizes(convolution: PyObject): number[][] {
+  const rank = (convolution.module?.parameters.get("weight")?.shape.length ?? 4) - 2;
+  if (rank === 1) return [[SEQUENCE], [64]];
+  return rank === 3 ? [[SEQUENCE, SEQUENCE, SEQUENCE]] : SIDES.map((side) => [side, side]);
+}
+
 function* combinations<T>(options: readonly (readonly T[])[], chosen: readonly T[]): Generator<readonly T[]> {
   if (chosen.length === options.length) {
     yield chosen;
@@ -138,9 +148,12 @@ function candidatesOf(root: PyObject): Candidate[] {
     const options = module.module?.options ?? {};
     const name = path || module.type.name;
     const { num_embeddings: vocabulary, in_features: features, normalized_shape: normalized } = options;
+    const { in_channels: channels } = options;
     if (typeof vocabulary === "number") {
       for (const length of lengths) add(name, { shape: [BATCH, length], dtype: "int64", below: vocabulary });
       add(name, { shape: [BATCH], dtype: "int64", below: vocabulary });
+    } else if (typeof channels === "number") {
+      for (const spatial of spatialSizes(module)) add(name, { shape: [BATCH, channels, ...spatial], dtype: "float32" });
     } else if (typeof features === "number") {
       add(name, { shape: [BATCH, features], dtype: "float32" });
       for (const length of lengths) add(name, { shape: [BATCH, length, features], dtype: "float32" });

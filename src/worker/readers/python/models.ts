@@ -1,12 +1,14 @@
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
-import type { Model, ModuleInfo, ParameterInfo, Problem, Traced, TraceOptions } from "../model";
-import type { Module } from "./ast";
+import { lineText } from "../../graph/node";
+import type { Model, ModuleInfo, ObservedShapes, ParameterInfo, Problem, Traced, TraceOptions } from "../model";
+import type { Module, Stmt } from "./ast";
 import { findMember } from "./attributes";
 import { CallSites } from "./callSites";
 import { initializeInstance } from "./classes";
 import type { Evaluator } from "./evaluator";
 import type { DefinedClass, Definition } from "./scope";
+import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { trace } from "./trace";
@@ -32,7 +34,7 @@ interface Built {
 export function buildModels(ev: Evaluator, module: Module, steps: number): Model[] {
   const sites = new CallSites(ev, module.body);
   const calledAtTop = new Map(ev.constructed);
-  const pending = new Set(modelClasses(ev));
+  const pending = new Set(modelClasses(ev, module));
   const built = new Map<DefinedClass, Built>();
   const attempt = (defined: DefinedClass, candidates: readonly Arguments[]): void => {
     let first: Built | undefined;
@@ -68,9 +70,22 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
     .map(([defined, result]) => new PythonModel(ev, defined, result, sites));
 }
 
-function modelClasses(ev: Evaluator): DefinedClass[] {
+/** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
+function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
   const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
-  return [...byNode.values()];
+  const top = new Set<Stmt>(body);
+  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [c.type.name, c]));
+  return [...byNode.values()].filter((c) => {
+    const winner = last.get(c.type.name);
+    if (!top.has(c.node) || winner === undefined || winner === c) return true;
+    const where = lineText(winner.type.place ?? ev.source.place(winner.node));
+    ev.problem(
+      `${c.type.name} is defined again at ${where}, and that definition is the one shown`,
+      "information",
+      c.type.place,
+    );
+    return false;
+  });
 }
 
 /** Parameters of the constructor that a call has to give. */
@@ -156,6 +171,10 @@ class PythonModel implements Model {
 
   trace(options: TraceOptions = {}): Traced {
     return trace(this.ev, this.built.object, this.sites, options);
+  }
+
+  shapes(): ObservedShapes {
+    return observe(this.ev, this.built.object, this.sites);
   }
 
   initialize(seed: number): Map<string, Tensor> {

@@ -29,7 +29,7 @@ export function binaryOperation(ev: Evaluator, op: BinaryOp, left: Value, right:
   if (left instanceof Unknown) return left;
   if (right instanceof Unknown) return right;
   if (isNumeric(left) && isNumeric(right)) return arithmetic(op, left, right);
-  if (left instanceof PyTensor || right instanceof PyTensor) return tensorOperator(op, [left, right], ev);
+  if (left instanceof PyTensor || right instanceof PyTensor) return onTensors(ev, op, [left, right]);
   const result = onContainers(ev, op, left, right);
   if (result !== undefined) return result;
   const method = ev.special(left, `__${METHODS[op]}__`);
@@ -39,6 +39,13 @@ export function binaryOperation(ev: Evaluator, op: BinaryOp, left: Value, right:
   // `int | None` in an annotation-like position.
   if (op === "|" && (left instanceof PyClass || right instanceof PyClass)) return left;
   throw new PyError("TypeError", `unsupported operand type(s) for ${op}: '${typeName(left)}' and '${typeName(right)}'`);
+}
+
+/** An operator of which at least one operand is a tensor. */
+function onTensors(ev: Evaluator, op: string, operands: readonly Value[]): Value {
+  const { recorder, source, span } = ev;
+  const body = (): Value => tensorOperator(op, operands, ev);
+  return recorder ? recorder.operator(source, op, operands, span, body) : body();
 }
 
 function onContainers(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value | undefined {
@@ -113,7 +120,7 @@ export function onSets(op: string, left: PySet, right: PySet): PySet | undefined
 /** `left op= right`: lists, dicts, sets and tensors change in place. */
 export function augmented(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
   if (left instanceof Unknown) return left;
-  if (left instanceof PyTensor && !(right instanceof Unknown)) return tensorOperator(`${op}=`, [left, right], ev);
+  if (left instanceof PyTensor && !(right instanceof Unknown)) return onTensors(ev, `${op}=`, [left, right]);
   if (left instanceof PyList && op === "+") {
     if (right instanceof Unknown) return right;
     for (const item of [...ev.iterate(right)]) left.items.push(item);

@@ -9,7 +9,7 @@ import { execute } from "./statements";
 import { STANDARD_LIBRARY } from "./stdlib";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
 import { torchModules } from "./torch";
-import { Unknown } from "./values";
+import { Unknown, type Value } from "./values";
 
 /** Steps that one statement at the top level, or one model's construction, may take of the whole. */
 const SHARE = 0.2;
@@ -20,11 +20,16 @@ const resolveKnown: ImportResolver = (name) => torchModules().get(name) ?? STAND
 /** Reads models from PyTorch source by evaluating it symbolically. Nothing is run. */
 export const pythonReader: Reader = {
   match: (file) => /\.pyi?$/i.test(file),
-  open: (file, text, limits) => read(file, text, { ...DEFAULT_LIMITS, ...limits }),
+  open: (file, text, limits) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...limits }),
 };
 
-async function read(file: string, text: string, limits: ReadLimits): Promise<ModelFile> {
-  const source = new Source(file, text);
+/** Reads one module, which may be the cells of a notebook. `given` are further names that it finds defined. */
+export async function readPython(
+  source: Source,
+  limits: ReadLimits,
+  given: ReadonlyMap<string, Value> = new Map(),
+): Promise<ModelFile> {
+  const { file, text } = source;
   if (text.length > MAX_SOURCE_LENGTH) {
     const size = (text.length / 1024 / 1024).toFixed(1);
     const most = MAX_SOURCE_LENGTH / 1024 / 1024;
@@ -32,11 +37,13 @@ async function read(file: string, text: string, limits: ReadLimits): Promise<Mod
     return { file, models: [], problems: [{ place: source.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
-  const module = await parse(text, cancel && (() => Atomics.load(cancel, 0) !== 0));
+  const segments = source.segments.length > 0 ? source.segments : undefined;
+  const module = await parse(text, cancel && (() => Atomics.load(cancel, 0) !== 0), segments);
   const ev = new Evaluator(source, limits, builtinScope(), resolveKnown);
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
+  for (const [name, value] of given) ev.globals.names.set(name, value);
   evaluateTop(ev, module, limits);
   let models: Model[] = [];
   const own = ev.collect(() => {
@@ -78,6 +85,8 @@ function forget(ev: Evaluator, statement: Stmt, reason: string): void {
 
 /** One problem a place and message, in the order of lines. */
 function distinct(problems: readonly Problem[]): Problem[] {
-  const byKey = new Map(problems.map((p) => [`${p.place.line}:${p.place.column}:${p.message}`, p]));
-  return [...byKey.values()].sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column);
+  const byKey = new Map(problems.map((p) => [`${p.place.cell}:${p.place.line}:${p.place.column}:${p.message}`, p]));
+  return [...byKey.values()].sort(
+    ({ place: a }, { place: b }) => (a.cell ?? 0) - (b.cell ?? 0) || a.line - b.line || a.column - b.column,
+  );
 }

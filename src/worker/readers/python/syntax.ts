@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
-import type { Expr, Module, Stmt, SyntaxProblem } from "./ast";
+import type { Expr, Module, Span, Stmt, SyntaxProblem } from "./ast";
 import { blankComments } from "./comments";
 import { Lowering } from "./lower";
 import type { Raw } from "./raw";
@@ -29,16 +29,50 @@ async function loadGrammar(): Promise<Grammar> {
   return { parser, types: language.types, fields: language.fields, tokens: sharedTokens(language.types) };
 }
 
-/** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
-export async function parse(text: string, cancelled?: () => boolean): Promise<Module> {
+/**
+ * Parses Python. A syntax error is data: everything outside the statement it stands in is still there. `segments` are
+ * parsed each by itself, so that what is open at the end of a notebook's cell does not reach into the next.
+ */
+export async function parse(
+  text: string,
+  cancelled?: () => boolean,
+  segments: readonly Span[] = [{ start: 0, end: text.length }],
+): Promise<Module> {
   if (text.includes("\0"))
     return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
-  const { parser, ...tables } = await grammar;
-  const tree = parser.parse(blankComments(text), null, cancelled && { progressCallback: cancelled });
+  const loaded = await grammar;
+  const body: Stmt[] = [];
+  const errors: SyntaxProblem[] = [];
+  for (const { start, end } of segments) {
+    const whole = start === 0 && end === text.length;
+    const parsed = parseSegment(loaded, text, blankComments(whole ? text : text.slice(start, end)), start, cancelled);
+    for (const statement of parsed.body) body.push(statement);
+    for (const error of parsed.errors) errors.push(error);
+  }
+  return { body, errors };
+}
+
+/** `segment` is what is parsed of `text`, without its comments; it begins at `start`. */
+function parseSegment(
+  { parser, ...tables }: Grammar,
+  text: string,
+  segment: string,
+  start: number,
+  cancelled?: () => boolean,
+): Module {
+  const end = start + segment.length;
+  // Rows and columns of the range are never looked at: places are worked out from offsets.
+  const origin = { row: 0, column: 0 };
+  const range = { startIndex: start, endIndex: end, startPosition: origin, endPosition: { row: end, column: 0 } };
+  const input = start === 0 ? segment : (index: number) => segment.slice(index - start);
+  const tree = parser.parse(input, null, {
+    ...(cancelled && { progressCallback: cancelled }),
+    ...(start > 0 && { includedRanges: [range] }),
+  });
   if (!tree) {
     parser.reset();
-    return { body: [], errors: [{ start: 0, end: 0, message: "reading was cancelled" }] };
+    return { body: [], errors: [{ start, end: start, message: "reading was cancelled" }] };
   }
   try {
     const cursor = tree.walk();
@@ -55,7 +89,7 @@ export async function parse(text: string, cancelled?: () => boolean): Promise<Mo
         if (raw) body.push(...lowering.statement(raw));
       } while (cursor.gotoNextSibling());
     } else if (tree.rootNode.type === "ERROR") {
-      errors.push({ start: 0, end: text.length, message: "Python syntax error" });
+      errors.push({ start, end, message: "Python syntax error" });
     }
     cursor.delete();
     errors.push(...lowering.errors);

@@ -1,23 +1,39 @@
 import { UserError } from "../../formats/errors";
 import * as build from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { is, type Node } from "../../graph/node";
+import { is, lineText, type Node, type SourcePlace } from "../../graph/node";
 import type { InputSpec, Problem, Traced, TraceOptions } from "../model";
 import type { CallSites } from "./callSites";
 import { type Evaluator, pythonMessage } from "./evaluator";
 import { type Example, exampleFromCall, type ForwardParam, forwardParams, inferredExamples } from "./inputs";
+import type { Recorder } from "./recorder";
+import { selectedRows } from "./torch/selectedRows";
 import { nodeOf } from "./torch/tensor";
 import { assignPaths, modulesOf } from "./tree";
 import { typeName } from "./types";
-import { type ModuleState, PyDict, PyError, PyList, PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import {
+  type EvaluationError,
+  type ModuleState,
+  PyDict,
+  PyError,
+  PyList,
+  PyObject,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** Evaluates `forward` on symbolic tensors: what it computes is the graph. */
 
-interface Attempt {
+export interface Attempt {
   readonly traced?: Traced;
   readonly failure?: Failure;
 }
-interface Failure {
+export interface Failure {
+  readonly error: PyError | EvaluationError;
+  /** What could not be followed on the way: the error may come of it. */
+  readonly problems: readonly Problem[];
   readonly message: string;
   readonly line: number | undefined;
   /** How far it came, in steps: the attempt that came farthest is the one worth reporting. */
@@ -29,7 +45,9 @@ export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: 
   const params = forwardParams(root);
   let best: Failure | undefined;
   for (const example of examples(ev, root, sites, params, options)) {
-    const { traced, failure } = attempt(ev, root, withBatch(example, options.batch), options.training ?? false);
+    const { traced, failure } = attempt(ev, root, withBatch(example, options.batch), {
+      training: options.training ?? false,
+    });
     if (traced) return traced;
     if (failure && (!best || failure.steps > best.steps)) best = failure;
   }
@@ -42,7 +60,11 @@ export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: 
     );
   }
   const fed = describeInputs(best.example);
-  throw new UserError(`${name}.forward cannot be traced${fed}: ${best.message}`, { file, line: best.line });
+  throw new UserError(`${name}.forward cannot be traced${fed}: ${best.message}`, {
+    file,
+    line: best.line,
+    cell: best.error.place?.cell,
+  });
 }
 
 function describeInputs(example: Example): string {
@@ -52,7 +74,7 @@ function describeInputs(example: Example): string {
   return ` with ${shapes} (${example.from})`;
 }
 
-function* examples(
+export function* examples(
   ev: Evaluator,
   root: PyObject,
   sites: CallSites,
@@ -64,14 +86,14 @@ function* examples(
     return;
   }
   for (const call of sites.invocations(root.type)) {
-    const example = exampleFromCall(call, params, ev.source.place(call.call).line);
+    const example = exampleFromCall(call, params, ev.source.place(call.call));
     if (example) yield example;
   }
   yield* inferredExamples(root, params);
 }
 
 function given(ev: Evaluator, root: PyObject, params: readonly ForwardParam[], inputs: readonly InputSpec[]): Example {
-  const place = { file: ev.source.file, line: root.place?.line };
+  const place = { file: ev.source.file, line: root.place?.line, cell: root.place?.cell };
   const names = params.map((p) => p.name).join(", ");
   const wrong = inputs.find((input) => !params.some((p) => p.name === input.name));
   if (wrong) {
@@ -97,7 +119,15 @@ function withBatch(example: Example, batch: number | undefined): Example {
   return { arguments: new Map(changed), from: example.from };
 }
 
-function attempt(ev: Evaluator, root: PyObject, example: Example, training: boolean): Attempt {
+/** How an attempt is made: `recorder` watches it; `steps` bounds it further than the reading's own limit. */
+export interface AttemptOptions {
+  readonly training?: boolean;
+  readonly recorder?: Recorder;
+  readonly steps?: number;
+}
+
+export function attempt(ev: Evaluator, root: PyObject, example: Example, options: AttemptOptions): Attempt {
+  const { training = false, recorder, steps = ev.limits.steps } = options;
   const inputs = new Map<string, Node<"input">>();
   const kwargs = new Map<string, Value>();
   for (const [name, argument] of example.arguments) {
@@ -115,10 +145,11 @@ function attempt(ev: Evaluator, root: PyObject, example: Example, training: bool
   let failure: Failure | undefined;
   const problems = ev.collect(() => {
     ev.tracing = true;
+    ev.recorder = recorder;
     try {
       assignPaths(root);
       for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
-      graph = ev.within(ev.limits.steps, () => {
+      graph = ev.within(steps, () => {
         const result = ev.call(root, ...positional(root, kwargs));
         return new Graph(root.type.name, [...inputs.values()], outputsOf(result));
       });
@@ -126,30 +157,33 @@ function attempt(ev: Evaluator, root: PyObject, example: Example, training: bool
       const known = ev.understood(error);
       const message = known instanceof PyError ? pythonMessage(known) : known.message;
       failure = {
-        message: atLine(message, known.place?.line),
+        error: known,
+        problems: [],
+        message: atLine(message, known.place),
         line: known.place?.line,
         steps: ev.stepsTaken - before,
         example,
       };
     } finally {
       ev.tracing = false;
+      ev.recorder = undefined;
       for (const undo of restore.reverse()) undo();
     }
   });
-  if (!graph) return { failure: failure && { ...failure, message: withProblem(failure.message, problems) } };
+  if (!graph) return { failure: failure && { ...failure, problems, message: withProblem(failure.message, problems) } };
   const specs = [...inputs].map(([name, node]) => specFor(name, node, example, graph!));
   return { traced: { graph, inputs: specs, inputsFrom: example.from, problems } };
 }
 
-function atLine(message: string, line: number | undefined): string {
-  return line === undefined ? message : `line ${line}: ${message}`;
+function atLine(message: string, place: SourcePlace | undefined): string {
+  return place === undefined ? message : `${lineText(place)}: ${message}`;
 }
 
 /** An unknown result is explained by the first problem on the way to it. */
 function withProblem(message: string, problems: readonly Problem[]): string {
   const first = problems.find((p) => p.severity === "error");
   return first && !message.includes(first.message)
-    ? `${message} (line ${first.place.line}: ${first.message})`
+    ? `${message} (${lineText(first.place)}: ${first.message})`
     : message;
 }
 
@@ -188,12 +222,14 @@ function outputsOf(result: Value): Map<string, Node> {
   if (outputs.size === 0) throw new PyError("TypeError", `forward returns ${typeName(result)}, not a tensor`);
   for (const [name, node] of outputs) {
     if (!node) throw new PyError("RuntimeError", `${name} has an unknown shape`);
+    if (selectedRows(node))
+      throw new PyError("RuntimeError", `${name} is a selection by a mask: its length depends on data`);
   }
   return outputs;
 }
 
 function unknownResult(name: string, value: Unknown): PyError {
-  const where = value.place ? ` (line ${value.place.line})` : "";
+  const where = value.place ? ` (${lineText(value.place)})` : "";
   return new PyError("RuntimeError", `${name} is unknown: ${value.reason}${where}`, value.place);
 }
 

@@ -53,6 +53,7 @@ export function stateDictOf(root: PyObject): ParameterInfo[] {
       dtype: tensor.dtype,
       buffer: tensor.stored.buffer,
       initializer: tensor.stored.initializer,
+      ...(!tensor.stored.buffer && !tensor.requiresGrad && { frozen: true }),
       ...(tiedTo !== undefined && { tiedTo }),
     });
   }
@@ -85,6 +86,8 @@ function describe(object: PyObject, path: string, root: SourcePlace, seen: Set<P
     place: path === "" ? root : (object.place ?? root),
     builtin: object.type.builtin !== undefined,
     ...featuresOf(object),
+    ...conv1dOf(object, path),
+    ...linearSubclass(object, path),
     parameters: countOf(parameters),
     children,
   };
@@ -118,6 +121,31 @@ function featuresOf(object: PyObject): Pick<ModuleInfo, "inFeatures" | "outFeatu
     ...(outFeatures !== undefined && { outFeatures }),
     ...hasBias,
   };
+}
+
+/**
+ * Hugging Face's Conv1D, which GPT-2's layers are: a linear layer with weight [in, out]. It is known by its name and by
+ * holding what that class holds: nf, a weight [nx, nf] and a bias [nf].
+ */
+function conv1dOf(object: PyObject, path: string): Partial<ModuleInfo> {
+  if (object.type.name !== "Conv1D" || object.type.builtin !== undefined) return {};
+  const [weight, bias] = ["weight", "bias"].map((name) => object.module?.parameters.get(name));
+  const nf = object.attributes.get("nf");
+  if (weight?.shape.length !== 2 || bias?.shape.length !== 1 || nf !== weight.shape[1]) return {};
+  const [inFeatures, outFeatures] = weight.shape;
+  return {
+    ...(inFeatures !== undefined && { inFeatures }),
+    ...(outFeatures !== undefined && { outFeatures }),
+    bias: true,
+    weight: { path: join(path, "weight"), fanInFanOut: true },
+  };
+}
+
+/** A class of the file that derives from nn.Linear is a linear layer under its own name. */
+function linearSubclass(object: PyObject, path: string): Partial<ModuleInfo> {
+  if (object.type.builtin !== undefined || !object.module?.parameters.has("weight")) return {};
+  const derived = object.type.mro.some((type) => type.name === "Linear" && type.builtin !== undefined);
+  return derived ? { weight: { path: join(path, "weight"), fanInFanOut: false } } : {};
 }
 
 function known(module: ModuleState, option: string): number | undefined {

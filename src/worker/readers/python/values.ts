@@ -177,7 +177,7 @@ export class PyTensor {
     public shape: readonly (number | undefined)[],
     public dtype: DType,
     /** Set for a tensor without a node: why. */
-    public readonly unknown?: Unknown,
+    public unknown?: Unknown,
   ) {}
   /** Set on nn.Parameter and registered buffers: identity decides tying; the path is assigned when the tree is walked. */
   stored?: StoredTensor;

@@ -3,6 +3,16 @@ const { parentPort } = require("node:worker_threads");
 
 let count = 0;
 parentPort.on("message", (command) => {
+  if (command.type === "shapes") {
+    const place = { line: 2, column: 1, endLine: 2, endColumn: 3 };
+    const hint = { place, dims: ["B", "512"], dtype: "float32", shapes: [[2, 512]], runs: 1, trace: 0 };
+    const input = { name: "x", shape: [2, 512], dtype: "float32" };
+    const names = [{ name: "B", input: "x", axis: 0, size: 2 }];
+    const traces = [{ class: "Net", inputs: [input], inputsFrom: "the call at line 9", names }];
+    const problem = { line: 3, message: `shapes of ${command.file}`, severity: "error", place, code: "shape-mismatch" };
+    parentPort.postMessage({ ok: true, value: { traces, hints: [hint], problems: [problem] } });
+    return;
+  }
   count++;
   if (command.type === "inject") {
     parentPort.postMessage({ ok: true, value: { model: command.params.model.class, text: command.params.model.text } });

@@ -17,7 +17,8 @@ import { isNumber, numberOf, sequenceOf } from "./arguments";
 import { constant } from "./functions/creation";
 import { unbind } from "./functions/joining";
 import { firstUnknown, guarded } from "./native";
-import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+import { selectedRows, selectRows, withoutOthers } from "./selectedRows";
+import { makeView, nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
 
 /** x[...]: ints, slices with positive steps, None, Ellipsis, and whole-number tensors. */
 
@@ -179,8 +180,52 @@ export function tensorIndex(tensor: PyTensor, key: Value, runtime: Runtime): Val
   if (unknown) return unknown;
   return guarded(runtime, () => {
     const x = nodeOf(tensor, runtime);
-    return wrap(index(x, select(x, key, runtime)));
+    const mask = booleanMask(key, runtime);
+    if (mask) return wrap(selectRows(build.reshape(x, [-1, ...maskedRest(x, mask)]), mask));
+    const selection = select(x, key, runtime);
+    const part = wrap(index(x, selection));
+    // While a model is constructed, a weight's initial value is not taken apart: it would not be PyTorch's draw any more.
+    const copies = selection.indices.length > 0 || (tensor.stored !== undefined && !runtime.tracing);
+    return copies ? part : makeView(part, () => tensorSetIndex(tensor, key, part, runtime));
   });
+}
+
+/** The key where it is one boolean tensor alone. */
+function booleanMask(key: Value, runtime: Runtime): Node | undefined {
+  const items = key instanceof PyTuple ? key.items : [key];
+  const mask = items.length === 1 && items[0] instanceof PyTensor ? nodeOf(items[0], runtime) : undefined;
+  return mask?.dtype === "bool" ? mask : undefined;
+}
+
+/** The dimensions of x behind those the mask covers. */
+function maskedRest(x: Node, mask: Node): number[] {
+  const odd = mask.shape.findIndex((d, i) => d !== x.shape[i]);
+  if (odd >= 0) {
+    throw new PyError(
+      "IndexError",
+      `The shape of the mask ${shapeText(mask.shape)} at index ${odd} does not match the shape of the indexed tensor ${shapeText(x.shape)} at index ${odd}`,
+    );
+  }
+  return x.shape.slice(mask.shape.length);
+}
+
+/** What x[mask] = update writes, in x's shape: a value for every row, or the rows selected by the same mask. */
+function maskedUpdate(x: Node, mask: Node, update: Node, runtime: Runtime): Node {
+  const rest = maskedRest(x, mask);
+  const selection = selectedRows(update);
+  if (selection) {
+    if (selection.mask !== mask || selection.axis !== 0) {
+      throw new EvaluationError("what is assigned through a mask was selected by another mask", runtime.place);
+    }
+    return build.reshape(withoutOthers(update, selection), x.shape);
+  }
+  if (update.shape.length > rest.length) {
+    throw new EvaluationError(
+      "assigning a tensor through a boolean mask is supported where its shape does not depend on the mask: a number, one row, or what the same mask selected",
+      runtime.place,
+    );
+  }
+  return update;
 }
 
 /** x[key] = value, as a new value of the same tensor. */
@@ -197,15 +242,9 @@ export function tensorSetIndex(tensor: PyTensor, key: Value, value: Value, runti
     if (value instanceof PyTensor) update = build.cast(nodeOf(value, runtime), x.dtype);
     else if (isNumber(value)) update = build.scalar(numberOf(value), x.dtype);
     else throw new PyError("TypeError", "can't assign this value to a tensor's elements", runtime.place);
-    const items = key instanceof PyTuple ? key.items : [key];
-    const mask = items.length === 1 && items[0] instanceof PyTensor ? nodeOf(items[0], runtime) : undefined;
-    if (mask?.dtype === "bool") {
-      if (update.shape.length > 0) {
-        throw new EvaluationError(
-          "assigning a tensor through a boolean mask is not supported; a number is",
-          runtime.place,
-        );
-      }
+    const mask = booleanMask(key, runtime);
+    if (mask) {
+      update = maskedUpdate(x, mask, update, runtime);
       const lanes = build.reshape(mask, [...mask.shape, ...x.shape.slice(mask.shape.length).map(() => 1)]);
       replaceValue(tensor, build.where(lanes, update, x), runtime);
       return null;

@@ -132,6 +132,7 @@ export function addModule(self: PyObject, name: string, module: Value, runtime: 
   const state = stateOf(self, runtime);
   if (module instanceof Unknown) {
     runtime.problem(`submodule ${name} is unknown: ${module.reason}`, "warning");
+    self.attributes.set(name, module);
     return;
   }
   if (module !== null && !isModule(module)) {

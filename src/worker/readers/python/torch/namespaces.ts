@@ -1,16 +1,5 @@
 import { builtinClass } from "../types";
-import {
-  EvaluationError,
-  PyDType,
-  PyError,
-  PyFloat,
-  PyNamespace,
-  PyNative,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../values";
+import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import "./functions";
 import { LARGEST } from "./functions/elementwise";
@@ -24,7 +13,7 @@ import "./moduleMethods";
 import { axesArg, boolArg, isNumber, numberOf } from "./arguments";
 import { native } from "./native";
 import { bufferClass } from "./parameter";
-import { define, functionalFunctions, nodeArg, torchFunctions } from "./table";
+import { functionalFunctions, nodeArg, torchFunctions } from "./table";
 import { wrap } from "./tensor";
 import { cpuDevice, parameterClass, tensorClass } from "./tensorClass";
 
@@ -89,10 +78,6 @@ function iinfo(dtype: Value | undefined): Value {
     ]),
   );
 }
-
-define(["F"], "multi_head_attention_forward", "*args, **kwargs", () => {
-  throw new EvaluationError("multi_head_attention_forward is not supported yet");
-});
 
 function namespace(name: string, members: Iterable<readonly [string, Value]>): PyNamespace {
   return new PyNamespace(name, new Map(members));

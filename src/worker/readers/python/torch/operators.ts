@@ -6,7 +6,7 @@ import { affine } from "./functions/elementwise";
 import { matmul } from "./functions/products";
 import { guarded } from "./native";
 import { replaceChecked, tensorMethods } from "./table";
-import { nodeOf, wrap } from "./tensor";
+import { forgetValue, nodeOf, wrap } from "./tensor";
 
 const OPERATORS: Readonly<Record<string, BinaryOp>> = {
   "+": "add",
@@ -32,7 +32,11 @@ const UNARY: Readonly<Record<string, string>> = { "-": "neg", "~": "bitwise_not"
 /** `op` as Python writes it, on one or two operands of which at least one is a tensor. */
 export function tensorOperator(op: string, operands: readonly Value[], runtime: Runtime): Value {
   const unknown = operands.find((o) => o instanceof Unknown);
-  if (unknown) return unknown;
+  if (unknown) {
+    const target = operands[0];
+    if (AUGMENTED.has(op) && target instanceof PyTensor) forgetValue(target, unknown);
+    return unknown;
+  }
   const [left, right] = operands as [Value, Value | undefined];
   if (right === undefined && operands.length === 1) {
     const name = UNARY[op];

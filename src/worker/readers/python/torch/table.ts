@@ -4,8 +4,8 @@ import { Node } from "../../../graph/node";
 import { shapeText } from "../../../graph/shapes";
 import { type BoundArgs, PyError, type PyNative, type PyTensor, type Runtime, type Value } from "../values";
 import { tensorArg } from "./arguments";
-import { type NativeOptions, native } from "./native";
-import { nodeOf, replaceValue, scalarTypeName, wrap } from "./tensor";
+import { firstUnknown, type NativeOptions, native } from "./native";
+import { forgetValue, nodeOf, replaceValue, scalarTypeName, wrap } from "./tensor";
 
 /**
  * The table of torch's functions: one entry serves torch.f, torch.nn.functional.f and Tensor.f where PyTorch has the same
@@ -45,8 +45,20 @@ export function defineWithInPlace(
 
 export function inPlace(name: string, signature: string, body: (args: BoundArgs, runtime: Runtime) => Node): void {
   const first = signature.split(",")[0]!.trim();
-  define(["tensor"], `${name}_`, signature, (args, runtime) =>
-    replaceChecked(tensorArg(args, first), body(args, runtime), runtime),
+  define(
+    ["tensor"],
+    `${name}_`,
+    signature,
+    (args, runtime) => {
+      const tensor = tensorArg(args, first);
+      const unknown = firstUnknown(Object.values(args));
+      if (unknown) {
+        forgetValue(tensor, unknown);
+        return unknown;
+      }
+      return replaceChecked(tensor, body(args, runtime), runtime);
+    },
+    { takesUnknown: true },
   );
 }
 

@@ -6,6 +6,7 @@ import { is, type Node } from "../../../graph/node";
 import type { Dim } from "../../model";
 import { EvaluationError, PyTensor, type Runtime, type StoredTensor, Unknown } from "../values";
 import { creationOrder, draw, type RandomValue } from "./draws";
+import { selectedRows } from "./selectedRows";
 
 /** Placeholders of random numbers, each with its distribution. */
 const randomNodes = new WeakMap<Node, RandomValue>();
@@ -21,6 +22,7 @@ export class UnknownResult extends Error {
 }
 
 export function wrap(node: Node): PyTensor {
+  selectedRows(node);
   return new PyTensor(node, node.shape, node.dtype);
 }
 
@@ -111,6 +113,21 @@ function initializerOf(node: Node | undefined): StoredTensor["initializer"] {
   return { kind: "graph", graph: new Graph("initial value", [], new Map([["value", node]])) };
 }
 
+/** Of a tensor that is a part of another, x[...]: writing to it in place writes to that other one too. */
+const writers = new WeakMap<PyTensor, () => void>();
+
+export function makeView(tensor: PyTensor, write: () => void): PyTensor {
+  writers.set(tensor, write);
+  return tensor;
+}
+
+/** An in-place operation whose result is unknown: so is the tensor from here on, under every name it has. */
+export function forgetValue(tensor: PyTensor, unknown: Unknown): void {
+  if (tensor.stored) return;
+  tensor.node = undefined;
+  tensor.unknown = unknown;
+}
+
 /** Gives `tensor` another value in place, as PyTorch's methods with a trailing underscore do. */
 export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): PyTensor {
   const { stored } = tensor;
@@ -123,6 +140,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   tensor.node = node;
   tensor.shape = node.shape;
   tensor.dtype = node.dtype;
+  writers.get(tensor)?.();
   if (stored) store(tensor, stored.buffer, runtime);
   return tensor;
 }

@@ -26,6 +26,7 @@ import "./functions";
 import { swapAxes } from "./functions/shape";
 import { guarded } from "./native";
 import { parameterBase } from "./parameter";
+import { selectedRows } from "./selectedRows";
 import { define, nodeArg, tensorMethods } from "./table";
 import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
 
@@ -58,8 +59,11 @@ export const cpuDevice = new PyNamespace(
   ]),
 );
 
+const SELECTED_LENGTH = new Unknown("how many rows a mask selects depends on the data");
+
 function shapeTuple(tensor: PyTensor): PyTuple {
-  return new PyTuple(tensor.shape.map((d) => d ?? reasonOf(tensor)));
+  const selected = tensor.node && selectedRows(tensor.node)?.axis;
+  return new PyTuple(tensor.shape.map((d, i) => (i === selected ? SELECTED_LENGTH : (d ?? reasonOf(tensor)))));
 }
 
 /** Attributes that are values; methods come from the table. */
@@ -81,6 +85,10 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
     case "grad_fn":
       return null;
     case "is_cuda":
+    case "is_xpu":
+    case "is_mps":
+    case "is_sparse":
+    case "is_quantized":
       return false;
     case "is_leaf":
       return true;
@@ -129,7 +137,7 @@ const method = (
 method("size", "input, dim=None", (args) => {
   const tensor = tensorArg(args, "input");
   if (!given(args, "dim")) return shapeTuple(tensor);
-  return tensor.shape[axisOf(intArg(args, "dim"), tensor.shape.length)] ?? reasonOf(tensor);
+  return shapeTuple(tensor).items[axisOf(intArg(args, "dim"), tensor.shape.length)] ?? reasonOf(tensor);
 });
 method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
 method(["numel", "nelement"], "input", (args, runtime) => sizeOf(nodeArg(args, "input", runtime).shape));

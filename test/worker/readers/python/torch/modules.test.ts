@@ -99,10 +99,28 @@ describe("torch.nn modules", () => {
     assert.deepEqual(model.stateDict[0]?.initializer, { kind: "normal", mean: 0, std: 0.02 });
   });
 
-  it("count layers that cannot run yet, and say so when they are called", async () => {
-    const model = await read(["self.conv = nn.Conv2d(3, 8, (3, 5), groups=1)"], ["return self.conv(x)"]);
-    assert.deepEqual(paths(model), ["conv.weight 8,3,3,5", "conv.bias 8"]);
-    assert.throws(() => model.trace(float(1, 3, 9, 9)), /Conv2d is not supported in forward yet/);
+  it("count layers that cannot run, and say so when they are called", async () => {
+    const model = await read(
+      ["self.norm = nn.InstanceNorm1d(3)", "self.up = nn.Upsample(size=4, mode='bicubic')"],
+      ["return self.up(x)"],
+    );
+    assert.throws(() => model.trace(float(1, 3, 9, 9)), /mode='bicubic' is not supported/);
+  });
+
+  it("show a class derived from Linear as a linear layer of that name", async () => {
+    const source = `${PROLOGUE}class Scaled(nn.Linear):
+    pass
+class M(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = Scaled(4, 5, bias=False)
+    def forward(self, x):
+        return self.fc(x)
+`;
+    const model = (await pythonReader.open("model.py", source)).models.find((m) => m.className === "M")!;
+    const { kind, inFeatures, outFeatures, bias, weight } = model.root.children[0]!;
+    assert.deepEqual([kind, inFeatures, outFeatures, bias], ["Scaled", 4, 5, false]);
+    assert.deepEqual(weight, { path: "fc.weight", fanInFanOut: false });
   });
 });
 
@@ -114,12 +132,17 @@ describe("errors are PyTorch's", () => {
     ["return x.long().mean()", /mean\(\): could not infer output dtype/],
     ["return torch.cat([x, x[:1].T])", /Sizes of tensors must match except in dimension 0/],
     ["return x.masked_fill(x.long(), 0)", /masked_fill_ only supports boolean masks/],
-    ["return x[x > 0]", /boolean mask/],
+    ["return x[x > 0]", /output is a selection by a mask: its length depends on data/],
+    ["return x[x.sum(1) > 0].mean(0)", /not through mean here/],
+    ["return x[x.sum(1) > 0] + x", /not through add here/],
+    ["return x[x.sum(1) > 0].softmax(0)", /not through softmax here/],
+    ["return x[x.sum(1) > 0] + x[x.sum(1) > 1]", /not through add here/],
+    ["return x[x.sum(1) > 0] / x[x.sum(1) > 0].shape[0]", /how many rows a mask selects depends on the data/],
     ["return x[5]", /index 5 is out of bounds for dimension 0 with size 2/],
     ["return x if x.sum() > 0 else -x", /the branch depends on the tensor's values/],
     ["return x + torch.randn(2, 3)", /random tensors inside forward are not supported/],
     ["return -(x > 0)", /Negation, the `-` operator, on a bool tensor/],
-    ["return x.topk(2)", /topk is not supported yet/],
+    ["return x.topk(4)", /selected index k out of range/],
     ["return x.long().add_(0.5)", /result type Float can't be cast to the desired output type Long/],
   ] as const) {
     it(line, async () => {

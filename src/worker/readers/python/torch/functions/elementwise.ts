@@ -1,7 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime } from "../../values";
+import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import {
   axisArg,
   axisOf,
@@ -16,9 +16,11 @@ import {
   stringArg,
   tensorArg,
   tensorOrNumber,
+  tuple,
 } from "../arguments";
+import { coordinates } from "../selectedRows";
 import { define, defineWithInPlace, type Home, inPlace, nodeArg } from "../table";
-import { randomNode, randomOf, replaceValue, scalarTypeName } from "../tensor";
+import { randomNode, randomOf, replaceValue, scalarTypeName, wrap } from "../tensor";
 import * as act from "./activations";
 import { arithmetic, type BinaryOp, floating, promoted, scale, shift, truncatedDivide } from "./arithmetic";
 
@@ -246,9 +248,10 @@ function condition(args: BoundArgs, name: string, runtime: Runtime): Node {
     `where expected condition to be a boolean tensor, but got a tensor with dtype ${scalarTypeName(node.dtype)}`,
   );
 }
-const NEEDS_VALUES = "has a result whose shape depends on the tensor's values, which a graph cannot hold";
-define(["torch"], "where", "condition, input=None, other=None", (args, runtime) => {
-  if (!given(args, "input")) throw new EvaluationError(`where with the condition alone ${NEEDS_VALUES}`);
+/** What counts as true: everything but zero. */
+const truth = (x: Node): Node => build.cast(x, "bool");
+define(["torch"], "where", "condition, input=None, other=None", (args, runtime): Value | Node => {
+  if (!given(args, "input")) return tuple(coordinates(truth(nodeArg(args, "condition", runtime))).map(wrap));
   const c = condition(args, "condition", runtime);
   const [a, b] = promoted([tensorOrNumber(args, "input"), tensorOrNumber(args, "other")], runtime) as [Node, Node];
   return build.where(c, a, b);

@@ -67,20 +67,6 @@ define(["F"], "rms_norm", "input, normalized_shape, weight=None, eps=None", (arg
   ),
 );
 
-/** (x - mean) / sqrt(var + eps) by channel (dimension 1), with stored statistics. */
-export function batchNorm(x: Node, mean: Node, variance: Node, eps: number, weight?: Node, bias?: Node): Node {
-  requireFloating(x, "batch_norm");
-  const channels = x.shape[1];
-  if (channels !== mean.shape[0]) {
-    throw new PyError("RuntimeError", `running_mean should contain ${channels} elements not ${mean.shape[0]}`);
-  }
-  const lane = (n: Node): Node => build.reshape(n, [1, n.shape[0]!, ...x.shape.slice(2).map(() => 1)]);
-  const deviation = build.unary("sqrt", build.add(variance, build.scalar(eps, variance.dtype)));
-  let y = build.div(build.sub(x, lane(mean)), lane(deviation));
-  if (weight) y = build.mul(y, lane(weight));
-  return bias ? build.add(y, lane(bias)) : y;
-}
-
 export function embedding(indices: Node, weight: Node): Node {
   if (indices.dtype !== "int64" && indices.dtype !== "int32") {
     throw new PyError(

@@ -3,6 +3,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axesArg, axisArg, boolArg, given, isNumber, numberArg, numberOf, optionalDType, tuple } from "../arguments";
+import { coordinates } from "../selectedRows";
 import { define, type Home, nodeArg } from "../table";
 import { scalarTypeName, wrap } from "../tensor";
 import { arithmetic, requireFloating, scale, shift } from "./arithmetic";
@@ -170,12 +171,15 @@ define(["torch", "F"], "cosine_similarity", "x1, x2, dim=1, eps=1e-8", (args, ru
   const unit = (x: Node): Node => build.div(x, build.binary("maximum", norm(x, 2, axes, true), eps));
   return build.reduce("sum", build.mul(unit(a), unit(b)), axes, false);
 });
-for (const name of ["topk", "sort", "argsort", "kthvalue", "median"]) {
-  define(BOTH, name, "input, *args, **kwargs", () => {
-    throw new EvaluationError(`${name} is not supported yet: the graph has no sorting op`);
-  });
-}
-for (const name of ["nonzero", "masked_select", "unique", "bincount"]) {
+define(BOTH, "nonzero", "input, *, out=None, as_tuple=False", (args, runtime) => {
+  const parts = coordinates(build.cast(nodeArg(args, "input", runtime), "bool"));
+  if (args.as_tuple === true) return tuple(parts.map(wrap));
+  return build.concat(
+    parts.map((n) => build.reshape(n, [n.shape[0]!, 1])),
+    1,
+  );
+});
+for (const name of ["masked_select", "unique", "bincount"]) {
   define(BOTH, name, "input, *args, **kwargs", () => {
     throw new EvaluationError(
       `${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,

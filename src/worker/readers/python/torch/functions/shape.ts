@@ -2,18 +2,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
-import {
-  axisArg,
-  axisOf,
-  given,
-  intArg,
-  intsOf,
-  numberArg,
-  stringArg,
-  tensorArg,
-  varInts,
-  varValues,
-} from "../arguments";
+import { axisArg, axisOf, given, intArg, intsOf, tensorArg, varInts, varValues } from "../arguments";
 import { dtypeFrom } from "../dtypes";
 import { define, type Home, inPlace, nodeArg } from "../table";
 import { randomNode, randomOf } from "../tensor";
@@ -336,29 +325,3 @@ for (const [name, upper] of [
   define(BOTH, name, "input, diagonal=0, *, out=None", body);
   inPlace(name, "input, diagonal=0", body);
 }
-
-define(["F"], "pad", "input, pad, mode='constant', value=None", (args, runtime) => {
-  const x = nodeArg(args, "input", runtime);
-  const mode = stringArg(args, "mode");
-  if (mode !== "constant") throw new EvaluationError(`pad with mode='${mode}' is not supported yet; 'constant' is`);
-  const sizes = intsOf(args.pad, "pad");
-  if (sizes.length % 2 !== 0) throw new PyError("RuntimeError", "Padding length must be divisible by 2");
-  if (sizes.length / 2 > x.shape.length) {
-    throw new PyError(
-      "RuntimeError",
-      `Padding length should be less than or equal to two times the input dimension but got padding length ${sizes.length} and input of dimension ${x.shape.length}`,
-    );
-  }
-  const rank = x.shape.length;
-  const at = (axis: number, side: number): number => sizes[2 * (rank - 1 - axis) + side] ?? 0;
-  const before = x.shape.map((_, i) => at(i, 0));
-  const after = x.shape.map((_, i) => at(i, 1));
-  // Negative padding cuts.
-  const cut = build.slice(
-    x,
-    before.map((p) => Math.max(0, -p)),
-    x.shape.map((d, i) => d - Math.max(0, -after[i]!)),
-  );
-  const positive = (p: number): number => Math.max(0, p);
-  return build.pad(cut, before.map(positive), after.map(positive), given(args, "value") ? numberArg(args, "value") : 0);
-});

@@ -1,17 +1,29 @@
-import { Unknown } from "../../values";
+import * as build from "../../../../graph/build";
+import { EvaluationError, Unknown, type Value } from "../../values";
+import { intOf, intsOf, isNumber, numberOf, sequenceOf } from "../arguments";
+import { interpolate, pixelShuffle, pixelUnshuffle } from "../functions/images";
+import { padMode, padSizes } from "../functions/padding";
 import {
+  adaptivePool,
+  averagePool,
+  convolution,
+  maximumPool,
+  refuseAdaptiveIndices,
+  transposedConvolution,
+} from "../functions/windows";
+import {
+  type Application,
   type Construction,
   divided,
   inverseRoot,
   kaimingUniform,
   layer,
-  notYet,
   product,
   type Size,
   symmetricUniform,
 } from "./layer";
 
-/** Convolutions and pooling: counted and shown; not executable yet. */
+/** Convolutions, pooling, padding and resizing. */
 
 function weights(c: Construction, rank: number, transposed: boolean): void {
   const [inChannels, outChannels, groups] = [c.size("in_channels"), c.size("out_channels"), c.size("groups")];
@@ -33,33 +45,130 @@ function weights(c: Construction, rank: number, transposed: boolean): void {
   else c.noParameter("bias");
 }
 
+const convolutionOptions = (a: Application) => ({
+  stride: a.option("stride"),
+  padding: a.option("padding"),
+  dilation: a.option("dilation"),
+  groups: a.number("groups"),
+  paddingMode: String(a.option("padding_mode")),
+});
+
+function poolOptions(a: Application) {
+  return {
+    kernel: a.option("kernel_size"),
+    stride: a.option("stride"),
+    padding: a.option("padding"),
+    ceilMode: a.option("ceil_mode") === true,
+  };
+}
+
 for (const rank of [1, 2, 3]) {
   layer(
     `Conv${rank}d`,
     "in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode='zeros', device=None, dtype=None",
-    { build: (c) => weights(c, rank, false), forward: notYet },
+    {
+      build: (c) => weights(c, rank, false),
+      forward: (a) => convolution(a.input, a.required("weight"), a.weight("bias"), rank, convolutionOptions(a)),
+    },
   );
   layer(
     `ConvTranspose${rank}d`,
     "in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1, padding_mode='zeros', device=None, dtype=None",
-    { build: (c) => weights(c, rank, true), inputs: "input, output_size=None", forward: notYet },
+    {
+      build: (c) => weights(c, rank, true),
+      inputs: "input, output_size=None",
+      forward: (a) =>
+        transposedConvolution(a.input, a.required("weight"), a.weight("bias"), rank, {
+          ...convolutionOptions(a),
+          outputPadding: a.option("output_padding"),
+          ...(a.args.output_size != null && { outputSize: intsOf(a.args.output_size, "output_size") }),
+        }),
+    },
   );
   layer(`MaxPool${rank}d`, "kernel_size, stride=None, padding=0, dilation=1, return_indices=False, ceil_mode=False", {
-    forward: notYet,
+    forward: (a) =>
+      maximumPool(
+        a.input,
+        rank,
+        { ...poolOptions(a), dilation: a.option("dilation") },
+        a.option("return_indices") === true,
+      ),
   });
   layer(
     `AvgPool${rank}d`,
     "kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None",
     {
-      forward: notYet,
+      forward(a) {
+        const divisor = rank === 1 ? null : a.option("divisor_override");
+        return averagePool(a.input, rank, {
+          ...poolOptions(a),
+          countPadding: a.option("count_include_pad") !== false,
+          ...(divisor !== null && { divisor: intOf(divisor, "divisor_override") }),
+        });
+      },
     },
   );
-  layer(`AdaptiveAvgPool${rank}d`, "output_size", { forward: notYet });
-  layer(`AdaptiveMaxPool${rank}d`, "output_size, return_indices=False", { forward: notYet });
+  layer(`AdaptiveAvgPool${rank}d`, "output_size", {
+    forward: (a) => adaptivePool(a.input, rank, a.option("output_size"), "mean"),
+  });
+  layer(`AdaptiveMaxPool${rank}d`, "output_size, return_indices=False", {
+    forward(a) {
+      refuseAdaptiveIndices(a.option("return_indices"), a.runtime);
+      return adaptivePool(a.input, rank, a.option("output_size"), "max");
+    },
+  });
+  for (const [name, mode] of [
+    ["ZeroPad", "constant"],
+    ["ConstantPad", "constant"],
+    ["ReflectionPad", "reflect"],
+    ["ReplicationPad", "replicate"],
+    ["CircularPad", "circular"],
+  ] as const) {
+    layer(`${name}${rank}d`, name === "ConstantPad" ? "padding, value" : "padding", {
+      forward(a) {
+        const listed = intsOf(a.option("padding"), "padding");
+        const sizes = listed.length === 1 ? new Array<number>(2 * rank).fill(listed[0]!) : listed;
+        const { before, after } = padSizes(a.input, sizes);
+        return padMode(a.input, before, after, mode, name === "ConstantPad" ? a.number("value") : 0);
+      },
+    });
+  }
+}
+
+function resized(a: Application, mode: string): ReturnType<typeof interpolate> {
+  const factor = a.option("scale_factor");
+  return interpolate(
+    a.input,
+    {
+      size: a.option("size"),
+      factors: factor === null ? undefined : (sequenceOf(factor) ?? [factor]).map(factorOf),
+      mode,
+      alignCorners: a.option("align_corners") === true,
+    },
+    a.runtime,
+  );
+}
+function factorOf(value: Value): number {
+  if (isNumber(value)) return numberOf(value);
+  throw new EvaluationError("scale_factor must be a number or a tuple of numbers");
 }
 layer("Upsample", "size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None", {
-  forward: notYet,
+  forward: (a) => resized(a, String(a.option("mode"))),
 });
-layer("PixelShuffle", "upscale_factor", { forward: notYet });
-layer("ZeroPad2d", "padding", { forward: notYet });
-layer("ReflectionPad2d", "padding", { forward: notYet });
+layer("UpsamplingNearest2d", "size=None, scale_factor=None, align_corners=None", {
+  forward: (a) => resized(a, "nearest"),
+});
+layer("UpsamplingBilinear2d", "size=None, scale_factor=None, align_corners=True", {
+  forward: (a) => resized(a, "bilinear"),
+});
+layer("PixelShuffle", "upscale_factor", { forward: (a) => pixelShuffle(a.input, a.number("upscale_factor")) });
+layer("PixelUnshuffle", "downscale_factor", { forward: (a) => pixelUnshuffle(a.input, a.number("downscale_factor")) });
+layer("ChannelShuffle", "groups", {
+  forward(a) {
+    const [n, channels, ...rest] = a.input.shape as [number, number, ...number[]];
+    const groups = a.number("groups");
+    const split = build.reshape(a.input, [n, groups, channels / groups, ...rest]);
+    const swapped = build.transpose(split, [0, 2, 1, ...rest.map((_, i) => i + 3)]);
+    return build.reshape(swapped, a.input.shape);
+  },
+});

@@ -1,7 +1,9 @@
+import * as build from "../../../../graph/build";
 import { Unknown } from "../../values";
 import { intsOf, isNumber, numberOf } from "../arguments";
-import { batchNorm, layerNorm, rmsNorm } from "../functions/neural";
-import { type Construction, layer, notYet, ONE, ZERO } from "./layer";
+import { layerNorm, rmsNorm } from "../functions/neural";
+import { batchNorm, batchNormOfBatch, groupNorm, instanceNorm } from "../functions/normalization";
+import { type Construction, layer, ONE, ZERO } from "./layer";
 
 /** LayerNorm, RMSNorm and the normalizations over channels. */
 
@@ -61,8 +63,10 @@ for (const kind of ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]) {
     build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
     forward(a) {
       const [mean, variance] = [a.weight("running_mean"), a.weight("running_var")];
-      // In training mode the statistics are the batch's own and the running ones change.
-      if (a.training || !mean || !variance) return notYet(a);
+      // The running statistics change beside the graph: it holds the batch's own and leaves those as they are.
+      if (a.training || !mean || !variance) {
+        return batchNormOfBatch(a.input, a.number("eps"), a.weight("weight"), a.weight("bias"));
+      }
       return batchNorm(a.input, mean, variance, a.number("eps"), a.weight("weight"), a.weight("bias"));
     },
   });
@@ -73,7 +77,18 @@ for (const kind of ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]) {
     "num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None",
     {
       build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
-      forward: notYet,
+      forward(a) {
+        const [mean, variance] = [a.weight("running_mean"), a.weight("running_var")];
+        const [weight, bias] = [a.weight("weight"), a.weight("bias")];
+        // PyTorch takes [C, ...] too: a sample without a batch.
+        const unbatched = a.input.shape.length === Number(kind.at(-2)) + 1;
+        const x = unbatched ? build.reshape(a.input, [1, ...a.input.shape]) : a.input;
+        const y =
+          a.training || !mean || !variance
+            ? instanceNorm(x, a.number("eps"), weight, bias)
+            : batchNorm(x, mean, variance, a.number("eps"), weight, bias);
+        return unbatched ? build.reshape(y, a.input.shape) : y;
+      },
     },
   );
 }
@@ -85,5 +100,5 @@ layer("GroupNorm", "num_groups, num_channels, eps=1e-05, affine=True, device=Non
     }
     channels(c, "num_channels", c.flag("affine"), false);
   },
-  forward: notYet,
+  forward: (a) => groupNorm(a.input, a.number("num_groups"), a.number("eps"), a.weight("weight"), a.weight("bias")),
 });

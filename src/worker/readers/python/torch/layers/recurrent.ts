@@ -1,47 +1,216 @@
-import { Unknown } from "../../values";
-import { inverseRoot, layer, notYet, product, type Size, symmetricUniform } from "./layer";
+import * as build from "../../../../graph/build";
+import type { Node } from "../../../../graph/node";
+import { shapeText } from "../../../../graph/shapes";
+import { EvaluationError, PyError, PyTensor, Unknown, type Value } from "../../values";
+import { sequenceOf, tuple } from "../arguments";
+import { linear } from "../functions/products";
+import { nodeOf, wrap } from "../tensor";
+import { type Application, type Construction, inverseRoot, layer, product, type Size, symmetricUniform } from "./layer";
 
-/** LSTM, GRU and RNN: counted and shown; not executable yet. */
+/**
+ * LSTM, GRU and RNN, unrolled: one product projects the whole sequence into the gates, then each step adds the hidden
+ * state's product. Gates are stacked in PyTorch's order: input, forget, cell, output; reset, update, new.
+ */
 
+type Kind = "LSTM" | "GRU" | "RNN";
 const GATES = { LSTM: 4, GRU: 3, RNN: 1 } as const;
-for (const [kind, gates] of Object.entries(GATES)) {
+/** Steps of all layers and directions together: each is a dozen nodes of the graph. */
+const MAX_STEPS = 8192;
+
+/** The hidden state of a layer: h, and LSTM's cell. */
+interface State {
+  readonly h: Node;
+  readonly c?: Node;
+}
+interface CellWeights {
+  readonly hidden: Node;
+  readonly bias: Node | undefined;
+  readonly projection: Node | undefined;
+}
+
+/** One step: `x` is the input's share of the gates, [N, gates * H]. */
+function step(kind: Kind, activation: "tanh" | "relu", x: Node, state: State, weights: CellWeights): State {
+  const axis = x.shape.length - 1;
+  const width = x.shape[axis]! / GATES[kind];
+  const gate = (n: Node, i: number): Node => build.narrow(n, axis, i * width, (i + 1) * width);
+  const recurrent = linear(state.h, weights.hidden, weights.bias);
+  if (kind === "RNN") return { h: build.unary(activation, build.add(x, recurrent)) };
+  if (kind === "GRU") {
+    const sum = build.unary(
+      "sigmoid",
+      build.add(build.narrow(x, axis, 0, 2 * width), build.narrow(recurrent, axis, 0, 2 * width)),
+    );
+    const [reset, update] = [gate(sum, 0), gate(sum, 1)];
+    const fresh = build.unary("tanh", build.add(gate(x, 2), build.mul(reset, gate(recurrent, 2))));
+    return { h: build.add(fresh, build.mul(update, build.sub(state.h, fresh))) };
+  }
+  const gates = build.add(x, recurrent);
+  const opened = build.mul(build.unary("sigmoid", gate(gates, 0)), build.unary("tanh", gate(gates, 2)));
+  const c = build.add(build.mul(build.unary("sigmoid", gate(gates, 1)), state.c!), opened);
+  const h = build.mul(build.unary("sigmoid", gate(gates, 3)), build.unary("tanh", c));
+  return { h: weights.projection ? linear(h, weights.projection) : h, c };
+}
+
+function activationOf(a: Application, kind: Kind): "tanh" | "relu" {
+  if (kind !== "RNN") return "tanh";
+  const name = String(a.option("nonlinearity"));
+  if (name === "tanh" || name === "relu") return name;
+  throw new PyError("ValueError", `Unknown nonlinearity '${name}'. Select from 'tanh' or 'relu'.`);
+}
+
+/** The given tensors of hx: one, or LSTM's pair. */
+function initialState(a: Application, kind: Kind): Node[] | undefined {
+  const hx = a.args.hx ?? null;
+  if (hx === null) return undefined;
+  const items = kind === "LSTM" ? sequenceOf(hx) : [hx];
+  const tensors = items?.filter((t) => t instanceof PyTensor) ?? [];
+  if (tensors.length !== (kind === "LSTM" ? 2 : 1)) {
+    throw new PyError("TypeError", `${kind} expects hx as ${kind === "LSTM" ? "a tuple (h_0, c_0)" : "a tensor"}`);
+  }
+  return tensors.map((t) => nodeOf(t, a.runtime));
+}
+
+function runSequence(a: Application, kind: Kind): Value {
+  if (!(a.args.input instanceof PyTensor)) {
+    throw new EvaluationError(`packed sequences are not supported: give ${kind} a padded tensor`, a.runtime.place);
+  }
+  const [layers, directions] = [a.number("num_layers"), a.option("bidirectional") ? 2 : 1];
+  const hidden = a.number("hidden_size");
+  const projected = kind === "LSTM" ? a.number("proj_size") : 0;
+  const out = projected === 0 ? hidden : projected;
+  const unbatched = a.input.shape.length === 2;
+  if (!unbatched && a.input.shape.length !== 3) {
+    throw new PyError("ValueError", `${kind}: Expected input to be 2D or 3D, got ${a.input.shape.length}D instead`);
+  }
+  const batchFirst = a.option("batch_first") === true && !unbatched;
+  let x = unbatched ? build.reshape(a.input, [a.input.shape[0]!, 1, a.input.shape[1]!]) : a.input;
+  if (batchFirst) x = build.transpose(x, [1, 0, 2]);
+  const [length, batch, features] = x.shape as [number, number, number];
+  if (features !== a.number("input_size")) {
+    throw new PyError(
+      "RuntimeError",
+      `input.size(-1) must be equal to input_size. Expected ${a.number("input_size")}, got ${features}`,
+    );
+  }
+  if (length * layers * directions > MAX_STEPS) {
+    throw new EvaluationError(
+      `${kind} over ${length} steps in ${layers} layers would be unrolled into more than ${MAX_STEPS} steps; use shorter example inputs`,
+      a.runtime.place,
+    );
+  }
+  const starts = initialStates(a, kind, layers * directions, batch, [out, hidden], unbatched);
+  const activation = activationOf(a, kind);
+  const finals: State[] = [];
+  const dropout = a.number("dropout");
+  for (let i = 0; i < layers; i++) {
+    const outputs = Array.from({ length: directions }, (_, d) => {
+      const suffix = `l${i}${d === 1 ? "_reverse" : ""}`;
+      const gates = linear(x, a.required(`weight_ih_${suffix}`), a.weight(`bias_ih_${suffix}`));
+      const weights = {
+        hidden: a.required(`weight_hh_${suffix}`),
+        bias: a.weight(`bias_hh_${suffix}`),
+        projection: a.weight(`weight_hr_${suffix}`),
+      };
+      let state = starts[i * directions + d]!;
+      const hs = new Array<Node>(length);
+      for (let k = 0; k < length; k++) {
+        const t = d === 1 ? length - 1 - k : k;
+        const now = build.reshape(build.narrow(gates, 0, t, t + 1), [batch, gates.shape[2]!]);
+        state = step(kind, activation, now, state, weights);
+        hs[t] = build.reshape(state.h, [1, batch, out]);
+      }
+      finals.push(state);
+      return build.concat(hs, 0);
+    });
+    x = build.concat(outputs, 2);
+    if (a.training && i < layers - 1) x = build.dropout(x, dropout);
+  }
+  const stacked = (part: (state: State) => Node): PyTensor => {
+    const all = build.concat(
+      finals.map((s) => build.reshape(part(s), [1, ...part(s).shape])),
+      0,
+    );
+    return wrap(unbatched ? build.reshape(all, [all.shape[0]!, all.shape[2]!]) : all);
+  };
+  let output = batchFirst ? build.transpose(x, [1, 0, 2]) : x;
+  if (unbatched) output = build.reshape(output, [length, output.shape[2]!]);
+  const h = stacked((s) => s.h);
+  return tuple([wrap(output), kind === "LSTM" ? tuple([h, stacked((s) => s.c!)]) : h]);
+}
+
+/** One state for each layer and direction: slices of hx, or zeros. */
+function initialStates(
+  a: Application,
+  kind: Kind,
+  count: number,
+  batch: number,
+  widths: readonly [number, number],
+  unbatched: boolean,
+): State[] {
+  const given = initialState(a, kind)?.map((n, i) => {
+    const shape = unbatched ? [count, widths[i]!] : [count, batch, widths[i]!];
+    if (n.shape.length !== shape.length || n.shape.some((d, k) => d !== shape[k])) {
+      throw new PyError("RuntimeError", `Expected hidden size ${shapeText(shape)}, got ${shapeText(n.shape)}`);
+    }
+    return n;
+  });
+  const part = (which: number, i: number): Node =>
+    given
+      ? build.reshape(build.narrow(given[which]!, 0, i, i + 1), [batch, widths[which]!])
+      : build.full(0, [batch, widths[which]!], a.input.dtype);
+  return Array.from({ length: count }, (_, i) => ({ h: part(0, i), ...(kind === "LSTM" && { c: part(1, i) }) }));
+}
+
+function runCell(a: Application, kind: Kind): Value {
+  const unbatched = a.input.shape.length === 1;
+  const x = unbatched ? build.reshape(a.input, [1, -1]) : a.input;
+  const width = a.number("hidden_size");
+  const given = initialState(a, kind)?.map((n) => (unbatched ? build.reshape(n, [1, -1]) : n));
+  const zeros = build.full(0, [x.shape[0]!, width], x.dtype);
+  const state = { h: given?.[0] ?? zeros, ...(kind === "LSTM" && { c: given?.[1] ?? zeros }) };
+  const gates = linear(x, a.required("weight_ih"), a.weight("bias_ih"));
+  const weights = { hidden: a.required("weight_hh"), bias: a.weight("bias_hh"), projection: undefined };
+  const next = step(kind, activationOf(a, kind), gates, state, weights);
+  const shown = (n: Node): PyTensor => wrap(unbatched ? build.reshape(n, [width]) : n);
+  return kind === "LSTM" ? tuple([shown(next.h), shown(next.c!)]) : shown(next.h);
+}
+
+function sequenceWeights(c: Construction, kind: Kind): void {
+  const [input, hidden] = [c.size("input_size"), c.size("hidden_size")];
+  const layers = c.size("num_layers");
+  if (layers instanceof Unknown) throw c.error("TypeError", `num_layers is unknown because ${layers.reason}`);
+  const directions = c.flag("bidirectional") ? 2 : 1;
+  const projected = kind === "LSTM" ? c.size("proj_size") : 0;
+  const output: Size = projected === 0 ? hidden : projected;
+  const bound = symmetricUniform(inverseRoot(hidden));
+  const rows = product([GATES[kind], hidden]);
+  for (let i = 0; i < layers; i++) {
+    for (let d = 0; d < directions; d++) {
+      const suffix = `l${i}${d === 1 ? "_reverse" : ""}`;
+      c.parameter(`weight_ih_${suffix}`, [rows, i === 0 ? input : product([output, directions])], bound);
+      c.parameter(`weight_hh_${suffix}`, [rows, output], bound);
+      if (c.flag("bias")) {
+        c.parameter(`bias_ih_${suffix}`, [rows], bound);
+        c.parameter(`bias_hh_${suffix}`, [rows], bound);
+      }
+      if (projected !== 0) c.parameter(`weight_hr_${suffix}`, [projected, hidden], bound);
+    }
+  }
+}
+
+for (const kind of ["LSTM", "GRU", "RNN"] as const) {
   const extra = kind === "RNN" ? "nonlinearity='tanh', " : "";
   const projection = kind === "LSTM" ? ", proj_size=0" : "";
   layer(
     kind,
     `input_size, hidden_size, num_layers=1, ${extra}bias=True, batch_first=False, dropout=0.0, bidirectional=False${projection}, device=None, dtype=None`,
-    {
-      build(c) {
-        const [input, hidden] = [c.size("input_size"), c.size("hidden_size")];
-        const layers = c.size("num_layers");
-        if (layers instanceof Unknown) throw c.error("TypeError", `num_layers is unknown because ${layers.reason}`);
-        const directions = c.flag("bidirectional") ? 2 : 1;
-        const projected = kind === "LSTM" ? c.size("proj_size") : 0;
-        const output: Size = projected === 0 ? hidden : projected;
-        const bound = symmetricUniform(inverseRoot(hidden));
-        const rows = product([gates, hidden]);
-        for (let i = 0; i < layers; i++) {
-          for (let d = 0; d < directions; d++) {
-            const suffix = `l${i}${d === 1 ? "_reverse" : ""}`;
-            c.parameter(`weight_ih_${suffix}`, [rows, i === 0 ? input : product([output, directions])], bound);
-            c.parameter(`weight_hh_${suffix}`, [rows, output], bound);
-            if (c.flag("bias")) {
-              c.parameter(`bias_ih_${suffix}`, [rows], bound);
-              c.parameter(`bias_hh_${suffix}`, [rows], bound);
-            }
-            if (projected !== 0) c.parameter(`weight_hr_${suffix}`, [projected, hidden], bound);
-          }
-        }
-      },
-      inputs: "input, hx=None",
-      forward: notYet,
-    },
+    { build: (c) => sequenceWeights(c, kind), inputs: "input, hx=None", forward: (a) => runSequence(a, kind) },
   );
   layer(`${kind}Cell`, `input_size, hidden_size, bias=True, ${extra}device=None, dtype=None`, {
     build(c) {
       const [input, hidden] = [c.size("input_size"), c.size("hidden_size")];
       const bound = symmetricUniform(inverseRoot(hidden));
-      const rows = product([gates, hidden]);
+      const rows = product([GATES[kind], hidden]);
       c.parameter("weight_ih", [rows, input], bound);
       c.parameter("weight_hh", [rows, hidden], bound);
       if (c.flag("bias")) {
@@ -50,6 +219,6 @@ for (const [kind, gates] of Object.entries(GATES)) {
       }
     },
     inputs: "input, hx=None",
-    forward: notYet,
+    forward: (a) => runCell(a, kind),
   });
 }

@@ -1,11 +1,81 @@
+import * as build from "../../../../graph/build";
+import type { Node } from "../../../../graph/node";
 import type { Initializer } from "../../../model";
-import { PyObject, Unknown, type Value } from "../../values";
+import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type Value } from "../../values";
+import { intArg, sequenceOf, tuple } from "../arguments";
+import { multiHeadAttention, shownWeights } from "../functions/attention";
 import { initFunctions } from "../init";
 import { stateOf } from "../module";
 import { copyTensor } from "../parameter";
-import { type Construction, layer, notYet, product, type Size, ZERO } from "./layer";
+import { functionalFunctions } from "../table";
+import { nodeOf, wrap } from "../tensor";
+import { type Application, type Construction, layer, product, type Size, ZERO } from "./layer";
 
-/** MultiheadAttention and the transformer layers: counted and shown; not executable yet. */
+/** MultiheadAttention and the transformer layers. */
+
+/** Key, value and query may leave the batch out: [L, E]; the result then does too. */
+function attend(a: Application): Value {
+  const optional = (name: string): Node | undefined => {
+    const value = a.args[name];
+    return value instanceof PyTensor ? nodeOf(value, a.runtime) : undefined;
+  };
+  const inner = stateOf(a.self, a.runtime).modules.get("out_proj");
+  if (!inner) throw new PyError("AttributeError", "MultiheadAttention has no out_proj", a.runtime.place);
+  const projection = stateOf(inner, a.runtime).parameters;
+  const outBias = projection.get("bias");
+  const mask = optional("attn_mask");
+  if (a.args.is_causal === true && !mask) {
+    throw new PyError("RuntimeError", "Need attn_mask if specifying the is_causal hint.", a.runtime.place);
+  }
+  const unbatched = a.tensor("query").shape.length === 2;
+  const batchFirst = a.option("batch_first") === true && !unbatched;
+  const laidOut = new Map<Node, Node>();
+  const arranged = (name: string): Node => {
+    const x = a.tensor(name);
+    if (x.shape.length !== (unbatched ? 2 : 3)) {
+      throw new PyError("AssertionError", `For MultiheadAttention, ${name} must have ${unbatched ? 2 : 3} dimensions`);
+    }
+    let y = laidOut.get(x);
+    if (!y) {
+      if (unbatched) y = build.reshape(x, [x.shape[0]!, 1, x.shape[1]!]);
+      else y = batchFirst ? build.transpose(x, [1, 0, 2]) : x;
+      laidOut.set(x, y);
+    }
+    return y;
+  };
+  const padding = optional("key_padding_mask");
+  const packed = a.weight("in_proj_weight");
+  const { output, attention } = multiHeadAttention(
+    arranged("query"),
+    arranged("key"),
+    arranged("value"),
+    {
+      packed,
+      separate: packed
+        ? undefined
+        : [a.required("q_proj_weight"), a.required("k_proj_weight"), a.required("v_proj_weight")],
+      inBias: a.weight("in_proj_bias"),
+      out: nodeOf(projection.get("weight")!, a.runtime),
+      outBias: outBias ? nodeOf(outBias, a.runtime) : undefined,
+      keyBias: a.weight("bias_k"),
+      valueBias: a.weight("bias_v"),
+    },
+    {
+      heads: a.number("num_heads"),
+      dropout: a.training ? a.number("dropout") : 0,
+      addZero: a.option("add_zero_attn") === true,
+      keyPadding: padding && unbatched ? build.reshape(padding, [1, padding.shape[0]!]) : padding,
+      mask,
+    },
+  );
+  const unbatch = (n: Node): Node => build.reshape(n, n.shape.slice(1));
+  let result = output;
+  if (unbatched) result = build.reshape(output, [output.shape[0]!, output.shape[2]!]);
+  else if (batchFirst) result = build.transpose(output, [1, 0, 2]);
+  if (a.args.need_weights === false) return tuple([wrap(result), null]);
+  const weights = shownWeights(attention, a.args.average_attn_weights !== false);
+  return tuple([wrap(result), wrap(unbatched ? unbatch(weights) : weights)]);
+}
 
 function xavier(fanIn: Size, fanOut: Size): Exclude<Initializer, { kind: "graph" }> {
   const known = !(fanIn instanceof Unknown) && !(fanOut instanceof Unknown) && fanIn + fanOut > 0;
@@ -55,7 +125,7 @@ layer(
     },
     inputs:
       "query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False",
-    forward: notYet,
+    forward: attend,
   },
 );
 
@@ -84,17 +154,80 @@ function transformerLayer(c: Construction, attentions: readonly string[]): void 
     c.child(`norm${i}`, c.make("LayerNorm", [width], { eps: a.layer_norm_eps ?? null, bias }));
   for (let i = 1; i <= norms; i++) c.child(`dropout${i}`, c.make("Dropout", [a.dropout ?? null]));
 }
+
+/** A child of a transformer layer, applied. */
+function sub(a: Application, name: string, args: readonly Value[], kwargs?: Readonly<Record<string, Value>>): Value {
+  const module = stateOf(a.self, a.runtime).modules.get(name);
+  if (!module) throw new PyError("AttributeError", `'${a.self.type.name}' object has no attribute '${name}'`);
+  return a.runtime.call(module, args, new Map(Object.entries(kwargs ?? {})));
+}
+
+function tensorOf(value: Value, a: Application): Node {
+  if (value instanceof PyTensor) return nodeOf(value, a.runtime);
+  if (value instanceof Unknown) throw new EvaluationError(`this layer's input is unknown because ${value.reason}`);
+  throw new PyError("TypeError", `${a.self.type.name} expects tensors`, a.runtime.place);
+}
+
+const addTensors = (x: Value, y: Value, a: Application): Value => wrap(build.add(tensorOf(x, a), tensorOf(y, a)));
+
+/** x + block(norm(x)), or norm(x + block(x)): the layer's `norm_first`. */
+function residual(a: Application, norm: string, x: Value, block: (x: Value) => Value): Value {
+  if (a.option("norm_first") === true) return addTensors(x, block(sub(a, norm, [x])), a);
+  return sub(a, norm, [addTensors(x, block(x), a)]);
+}
+
+interface Masks {
+  readonly mask: Value;
+  readonly padding: Value;
+  readonly causal: Value;
+}
+function attended(a: Application, attention: string, dropout: string, x: Value, memory: Value, masks: Masks): Value {
+  const result = sub(a, attention, [x, memory, memory], {
+    attn_mask: masks.mask,
+    key_padding_mask: masks.padding,
+    is_causal: masks.causal,
+    need_weights: false,
+  });
+  return sub(a, dropout, [sequenceOf(result)?.[0] ?? result]);
+}
+
+/** `activation` is a function's name or something to call. */
+function feedForward(a: Application, x: Value, dropout: string): Value {
+  const activation = a.option("activation");
+  const named = typeof activation === "string" ? functionalFunctions.get(activation) : activation;
+  if (typeof activation === "string" && activation !== "relu" && activation !== "gelu") {
+    throw new PyError("RuntimeError", `activation should be relu/gelu, not ${activation}`, a.runtime.place);
+  }
+  const hidden = a.runtime.call(named ?? null, [sub(a, "linear1", [x])]);
+  return sub(a, dropout, [sub(a, "linear2", [sub(a, "dropout", [hidden])])]);
+}
+
 layer("TransformerEncoderLayer", LAYER, {
   build: (c) => transformerLayer(c, ["self_attn"]),
   inputs: "src, src_mask=None, src_key_padding_mask=None, is_causal=False",
-  forward: notYet,
+  forward(a) {
+    const { src, src_mask: mask = null, src_key_padding_mask: padding = null, is_causal: causal = false } = a.args;
+    const attention = (x: Value): Value => attended(a, "self_attn", "dropout1", x, x, { mask, padding, causal });
+    const y = residual(a, "norm1", src ?? null, attention);
+    return residual(a, "norm2", y, (x) => feedForward(a, x, "dropout2"));
+  },
 });
 const DECODER_INPUTS =
   "tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False";
 layer("TransformerDecoderLayer", LAYER, {
   build: (c) => transformerLayer(c, ["self_attn", "multihead_attn"]),
   inputs: DECODER_INPUTS,
-  forward: notYet,
+  forward(a) {
+    const masks = (name: string): Masks => ({
+      mask: a.args[`${name}_mask`] ?? null,
+      padding: a.args[`${name}_key_padding_mask`] ?? null,
+      causal: a.args[`${name}_is_causal`] ?? false,
+    });
+    const memory = a.args.memory ?? null;
+    let x = residual(a, "norm1", a.args.tgt ?? null, (y) => attended(a, "self_attn", "dropout1", y, y, masks("tgt")));
+    x = residual(a, "norm2", x, (y) => attended(a, "multihead_attn", "dropout2", y, memory, masks("memory")));
+    return residual(a, "norm3", x, (y) => feedForward(a, y, "dropout3"));
+  },
 });
 
 /**
@@ -126,13 +259,100 @@ function copyModule(module: PyObject, c: Construction): PyObject {
   return copy;
 }
 
+/** One layer after the other, then the norm if there is one. Whether a mask is causal is only a hint: the mask says it. */
+function runStack(
+  a: Application,
+  first: Value,
+  rest: readonly Value[],
+  kwargs: Readonly<Record<string, Value>>,
+): Value {
+  const { modules } = stateOf(a.self, a.runtime);
+  const layers = modules.get("layers");
+  let x = first;
+  for (const module of layers ? stateOf(layers, a.runtime).modules.values() : []) {
+    if (module) x = a.runtime.call(module, [x, ...rest], new Map(Object.entries(kwargs)));
+  }
+  return modules.get("norm") ? sub(a, "norm", [x]) : x;
+}
+
 layer("TransformerEncoder", "encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True", {
   build: (c) => stack(c, c.args.encoder_layer ?? null, c.size("num_layers")),
   inputs: "src, mask=None, src_key_padding_mask=None, is_causal=None",
-  forward: notYet,
+  forward: (a) =>
+    runStack(a, a.args.src ?? null, [], {
+      src_mask: a.args.mask ?? null,
+      src_key_padding_mask: a.args.src_key_padding_mask ?? null,
+    }),
 });
 layer("TransformerDecoder", "decoder_layer, num_layers, norm=None", {
   build: (c) => stack(c, c.args.decoder_layer ?? null, c.size("num_layers")),
-  inputs: DECODER_INPUTS,
-  forward: notYet,
+  inputs:
+    "tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None, tgt_is_causal=None, memory_is_causal=False",
+  forward(a) {
+    const names = ["tgt_mask", "memory_mask", "tgt_key_padding_mask", "memory_key_padding_mask"];
+    const masks = Object.fromEntries(names.map((name) => [name, a.args[name] ?? null]));
+    return runStack(a, a.args.tgt ?? null, [a.args.memory ?? null], masks);
+  },
 });
+
+const transformer = layer(
+  "Transformer",
+  "d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6, dim_feedforward=2048, dropout=0.1, activation='relu', custom_encoder=None, custom_decoder=None, layer_norm_eps=1e-05, batch_first=False, norm_first=False, bias=True, device=None, dtype=None",
+  {
+    build(c) {
+      const { args } = c;
+      const names = ["d_model", "nhead", "dim_feedforward", "dropout", "activation", "layer_norm_eps"];
+      const flags = ["batch_first", "norm_first", "bias"];
+      const shared = Object.fromEntries([...names, ...flags].map((name) => [name, args[name] ?? null]));
+      const norm = (): Value =>
+        c.make("LayerNorm", [args.d_model ?? null], { eps: args.layer_norm_eps ?? null, bias: args.bias ?? true });
+      for (const part of ["encoder", "decoder"] as const) {
+        const custom = args[`custom_${part}`];
+        if (custom instanceof PyObject) {
+          c.child(part, custom);
+          continue;
+        }
+        const kind = part === "encoder" ? "TransformerEncoder" : "TransformerDecoder";
+        const prototype = c.make(`${kind}Layer`, [], shared);
+        c.child(part, c.make(kind, [prototype, args[`num_${part}_layers`] ?? null, norm()]));
+      }
+      const xavierUniform = initFunctions.get("xavier_uniform_")!;
+      for (const tensor of allParameters(c.self, c)) {
+        if (tensor.shape.length > 1) c.runtime.call(xavierUniform, [tensor]);
+      }
+    },
+    inputs:
+      "src, tgt, src_mask=None, tgt_mask=None, memory_mask=None, src_key_padding_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None, src_is_causal=None, tgt_is_causal=None, memory_is_causal=False",
+    forward(a) {
+      const memory = sub(a, "encoder", [a.args.src ?? null], {
+        mask: a.args.src_mask ?? null,
+        src_key_padding_mask: a.args.src_key_padding_mask ?? null,
+      });
+      const names = ["tgt_mask", "memory_mask", "tgt_key_padding_mask", "memory_key_padding_mask"];
+      return sub(
+        a,
+        "decoder",
+        [a.args.tgt ?? null, memory],
+        Object.fromEntries(names.map((name) => [name, a.args[name] ?? null])),
+      );
+    },
+  },
+);
+
+function* allParameters(module: PyObject, c: Construction): Generator<PyTensor> {
+  const state = stateOf(module, c.runtime);
+  for (const tensor of state.parameters.values()) if (tensor) yield tensor;
+  for (const child of state.modules.values()) if (child) yield* allParameters(child, c);
+}
+
+/** Minus infinity above the diagonal; called on an instance or on the class. */
+transformer.members.set(
+  "generate_square_subsequent_mask",
+  new PyNative("generate_square_subsequent_mask", "*args, sz=None, device=None, dtype=None", (args) => {
+    const sizes = [...(sequenceOf(args.args) ?? []), args.sz ?? null];
+    const size = intArg({ sz: sizes.find((s) => typeof s === "number") ?? null }, "sz");
+    const [row, column] = [build.arange(size, "int64"), build.arange(size, "int64")];
+    const visible = build.binary("lessEqual", build.reshape(column, [1, size]), build.reshape(row, [size, 1]));
+    return wrap(build.where(visible, build.scalar(0), build.scalar(Number.NEGATIVE_INFINITY)));
+  }),
+);

@@ -1,0 +1,118 @@
+import { UserError } from "./errors";
+import { float32, sizeOf, type Tensor } from "./tensor";
+
+/** HDF5 files through h5wasm, the reference library compiled to WebAssembly. A file is held in memory while it is read. */
+
+/** WebAssembly's memory ends at 4 GiB, and the file and a tensor of it must both fit. */
+export const MAX_HDF5_BYTES = 2 ** 31 - 1;
+const MAX_TENSOR_ELEMENTS = 2 ** 29;
+const MAX_NAMES = 200_000;
+
+type Library = typeof import("h5wasm/node");
+
+let opened = 0;
+
+export class Hdf5 {
+  private constructor(
+    private readonly library: Library,
+    private readonly file: string,
+    private readonly root: InstanceType<Library["File"]>,
+  ) {}
+
+  /** Reads the bytes as an HDF5 file, hands it to `body` and frees it. Errors name `file`. */
+  static async read<T>(file: string, bytes: Uint8Array, body: (hdf5: Hdf5) => T): Promise<T> {
+    if (bytes.length > MAX_HDF5_BYTES) {
+      throw new UserError(`${file} has ${bytes.length} bytes, more than the ${MAX_HDF5_BYTES} of HDF5 that are read`, {
+        file,
+      });
+    }
+    if (!hasSignature(bytes))
+      throw new UserError(`${file} is not a readable HDF5 file: it lacks HDF5's signature`, { file });
+    const library = await import("h5wasm/node");
+    const { FS } = await library.ready;
+    const name = `/lora-lens-${opened++}.h5`;
+    try {
+      FS.writeFile(name, bytes);
+      const hdf5 = guarded(file, () => new Hdf5(library, file, new library.File(name, "r")));
+      try {
+        return body(hdf5);
+      } finally {
+        guarded(file, () => hdf5.root.close());
+      }
+    } finally {
+      if (FS.analyzePath(name, false).exists) FS.unlink(name);
+    }
+  }
+
+  /** Names of what a group holds, in the file's order; none when there is no such group. */
+  children(path: string): string[] {
+    return this.guarded(() => {
+      const entity = this.entity(path);
+      const names = entity instanceof this.library.Group ? entity.keys() : [];
+      if (names.length > MAX_NAMES) throw new UserError(`${this.file}: ${path} has ${names.length} members`);
+      return names;
+    });
+  }
+
+  /** An attribute's text, or list of texts; undefined when there is none. Keras splits long lists: `name0`, `name1`. */
+  texts(path: string, name: string): string[] | undefined {
+    return this.guarded(() => {
+      const entity = this.entity(path);
+      if (!(entity instanceof this.library.Group || entity instanceof this.library.Dataset)) return undefined;
+      const whole = entity.attrs[name];
+      if (whole) return textsOf(whole.value);
+      const parts: string[] = [];
+      for (let i = 0; entity.attrs[`${name}${i}`]; i++) parts.push(...textsOf(entity.attrs[`${name}${i}`]!.value));
+      return parts.length > 0 ? parts : undefined;
+    });
+  }
+
+  /** A dataset of numbers as float32; undefined when there is none. */
+  tensor(path: string): Tensor | undefined {
+    return this.guarded(() => {
+      const entity = this.entity(path);
+      if (!(entity instanceof this.library.Dataset)) return undefined;
+      const shape = entity.shape ?? [];
+      if (sizeOf(shape) > MAX_TENSOR_ELEMENTS) {
+        throw new UserError(`${this.file}: "${path}" of shape [${shape.join(", ")}] is too large to be read`);
+      }
+      const { value } = entity;
+      if (typeof value === "number" || typeof value === "bigint") return float32(shape, [Number(value)]);
+      if (!ArrayBuffer.isView(value)) throw new UserError(`${this.file}: "${path}" holds no numbers`);
+      return float32(shape, Float32Array.from(value as Float32Array, Number));
+    });
+  }
+
+  private entity(path: string) {
+    return path === "/" ? this.root : this.root.get(path);
+  }
+
+  private guarded<T>(body: () => T): T {
+    return guarded(this.file, body);
+  }
+}
+
+/** Eight bytes at the start, or at 512, 1024, 2048, ... where a user block precedes them. */
+function hasSignature(bytes: Uint8Array): boolean {
+  const signature = Buffer.from("\x89HDF\r\n\x1a\n", "latin1");
+  for (let at = 0; at + 8 <= bytes.length; at = at === 0 ? 512 : 2 * at) {
+    if (signature.equals(bytes.subarray(at, at + 8))) return true;
+  }
+  return false;
+}
+
+/** The library throws plain errors for what is wrong with a file. */
+function guarded<T>(file: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${file} is not a readable HDF5 file: ${(error as Error).message ?? String(error)}`, { file });
+  }
+}
+
+function textsOf(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (value instanceof Uint8Array) return [new TextDecoder().decode(value)];
+  return Array.isArray(value) ? value.flatMap(textsOf) : [];
+}

@@ -1,0 +1,112 @@
+import { basename, dirname, join } from "node:path";
+import type { ParameterValue } from "../../engines/engine";
+import { toFloat32 } from "../../formats/convert";
+import { UserError } from "../../formats/errors";
+import { makeFolder, replaceFile } from "../../formats/files";
+import { readTensors } from "../../formats/safetensors";
+import { bytesOf, float32, type Tensor } from "../../formats/tensor";
+import type { Layer } from "../../readers/keras/layer";
+import { KerasModel } from "../../readers/keras/model";
+import { tfjsTopology } from "../../readers/keras/topology";
+import type { Model } from "../../readers/model";
+
+/** TensorFlow.js layers models: `model.json` and its weights, as `tf.loadLayersModel` takes them. */
+
+/** The size of shard that browsers cache, which TensorFlow.js's converter uses too. */
+const SHARD_BYTES = 4 * 1024 * 1024;
+
+export interface TfjsExport {
+  readonly topology: object;
+  /** TensorFlow.js's name of each weight, with its state-dict path. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+export function isTfjsOutput(output: string): boolean {
+  return basename(output).toLowerCase().endsWith(".json");
+}
+
+/** The model in TensorFlow.js's form. Throws a UserError that names what it does not have. */
+export function exportable(model: Model, output: string): TfjsExport {
+  if (!(model instanceof KerasModel)) {
+    throw new UserError(
+      `${output}: only Keras and TensorFlow.js models become a TensorFlow.js model; merge ${model.className} into a .safetensors file`,
+    );
+  }
+  if (dirname(model.file) === dirname(output)) {
+    throw new UserError(`${output}: write to another folder than the model's own, whose files stay as they are`);
+  }
+  const names = new Map<string, string>();
+  for (const [name, path] of namesOf(model.layers, [])) {
+    if (names.has(name)) {
+      throw new UserError(
+        `two layers of ${model.className} have a weight "${name}"; TensorFlow.js needs different names`,
+      );
+    }
+    names.set(name, path);
+  }
+  return { topology: tfjsTopology(model.file, model.spec, model.generation), names };
+}
+
+/**
+ * TensorFlow.js finds weights by the name scopes in which layers are built: models add none, a recurrent layer's cell and
+ * what a TimeDistributed wraps are built in the layer's own.
+ */
+function* namesOf(layer: Layer, scope: readonly string[]): Generator<[string, string]> {
+  const { className, name, path } = layer.identity;
+  const transparent = ["Sequential", "Functional", "Model"].includes(className) || path === "";
+  const own = transparent ? [] : [...scope, name];
+  for (const weight of layer.weights.values())
+    yield [[...own, tfjsName(className, weight.name)].join("/"), weight.path];
+  for (const child of layer.children) {
+    const shares = child.identity.name === "cell" || className === "TimeDistributed";
+    for (const [inner, innerPath] of namesOf(child, own)) {
+      const rest = inner.split("/").slice(own.length + 1);
+      yield [shares ? [...own, ...rest].join("/") : inner, innerPath];
+    }
+  }
+}
+
+function tfjsName(className: string, name: string): string {
+  return className.startsWith("DepthwiseConv") && name === "kernel" ? "depthwise_kernel" : name;
+}
+
+/** Writes `output` and its shards beside it. The shards come first: a reader never sees a model without its weights. */
+export async function writeTfjsModel(
+  { topology, names }: TfjsExport,
+  output: string,
+  values: ReadonlyMap<string, ParameterValue>,
+): Promise<void> {
+  const folder = await makeFolder(dirname(output));
+  const tensors = await loaded(values);
+  const weights: object[] = [];
+  const parts: Uint8Array[] = [];
+  for (const [name, path] of names) {
+    const tensor = tensors.get(path)!;
+    weights.push({ name, shape: tensor.shape, dtype: "float32" });
+    parts.push(bytesOf(float32(tensor.shape, toFloat32(tensor))));
+  }
+  const bytes = Buffer.concat(parts);
+  const count = Math.max(1, Math.ceil(bytes.length / SHARD_BYTES));
+  const stem = basename(output).replace(/\.json$/i, "");
+  const paths = Array.from({ length: count }, (_, i) => `${stem}-shard${i + 1}of${count}.bin`);
+  for (const [i, path] of paths.entries()) {
+    await replaceFile(join(folder, path), bytes.subarray(i * SHARD_BYTES, (i + 1) * SHARD_BYTES));
+  }
+  const json = {
+    format: "layers-model",
+    generatedBy: "LoRA Lens",
+    convertedBy: null,
+    modelTopology: topology,
+    weightsManifest: [{ paths, weights }],
+  };
+  await replaceFile(output, `${JSON.stringify(json)}\n`);
+}
+
+async function loaded(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  for (const [path, value] of values) {
+    if ("data" in value) tensors.set(path, value);
+    else for (const [key, tensor] of await readTensors(new Map([[path, value]]))) tensors.set(key, tensor);
+  }
+  return tensors;
+}

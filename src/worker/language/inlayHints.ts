@@ -1,0 +1,46 @@
+import { type InlayHint, InlayHintKind, type Position, type Range } from "vscode-languageserver";
+import { rangeOf } from "./ranges";
+import type { FileShapes, PlacedShape } from "./shapes";
+
+/** Shapes named in a tooltip when a line's runs differ. */
+const NAMED_SHAPES = 6;
+
+/** `x: [B, T, 512]` after each assignment's target in the range. */
+export function inlayHints(shapes: FileShapes, range: Range, cell?: number): InlayHint[] {
+  return shapes.hints
+    .filter((hint) => hint.place.cell === cell)
+    .map((hint) => ({ hint, position: rangeOf(hint.place).end }))
+    .filter(({ position }) => !before(position, range.start) && !before(range.end, position))
+    .map(({ hint, position }) => ({
+      position,
+      label: `: ${hint.dims.length === 0 ? "scalar" : `[${hint.dims.join(", ")}]`}`,
+      kind: InlayHintKind.Type,
+      tooltip: { kind: "markdown", value: tooltip(shapes, hint) },
+    }));
+}
+
+function before(a: Position, b: Position): boolean {
+  return a.line < b.line || (a.line === b.line && a.character < b.character);
+}
+
+function tooltip({ traces }: FileShapes, { dims, dtype, shapes, runs, trace }: PlacedShape): string {
+  const { class: model, inputs, inputsFrom, names } = traces[trace]!;
+  const listed = shapes.slice(0, NAMED_SHAPES).map(times).join(", ");
+  const more = shapes.length > NAMED_SHAPES ? ", …" : "";
+  const fed = inputs.map(({ name, shape, dtype: of }) => `\`${name}\` ${of} ${times(shape)}`).join(", ");
+  const used = names.filter(({ name }) => dims.some((dim) => words(dim).includes(name)));
+  const lines = [
+    `**${listed}${more}** · ${dtype}${runs > 1 ? ` · this line runs ${runs} times` : ""}`,
+    `for the example ${inputs.length === 1 ? "input" : "inputs"} ${fed} of ${model}, ${inputsFrom}`,
+    ...used.map(
+      ({ name, input, axis, size }) => `\`${name}\` is dimension ${axis} of \`${input}\`, ${size} in the example`,
+    ),
+  ];
+  return lines.join("  \n");
+}
+
+const words = (dim: string): string[] => dim.split(/[·+−/]/);
+
+function times(shape: readonly number[]): string {
+  return shape.length === 0 ? "a scalar" : shape.length === 1 ? `[${shape[0]}]` : shape.join(" × ");
+}

@@ -1,0 +1,112 @@
+import type { ModelSummary, ProblemSummary } from "../../protocol/model";
+import type { DType } from "../formats/dtype";
+import { handwrittenLora } from "../lora/handwritten";
+import type { DimensionName, InputSpec, Model, ModelFile, ObservedShapes, Problem, ShapeHint } from "../readers/model";
+import { placeOf, problemSummary } from "../readers/summary";
+
+/** One inlay hint's content: plain data, so that it crosses threads. */
+export interface PlacedShape {
+  readonly place: ModelSummary["place"];
+  readonly dims: readonly string[];
+  readonly dtype: DType;
+  readonly shapes: readonly (readonly number[])[];
+  readonly runs: number;
+  /** Which of `FileShapes.traces` it comes from. */
+  readonly trace: number;
+}
+
+export interface TraceSummary {
+  readonly class: string;
+  readonly inputs: readonly InputSpec[];
+  readonly inputsFrom: string;
+  readonly names: readonly DimensionName[];
+}
+
+/** What tracing the models of a file shows of its code. */
+export interface FileShapes {
+  readonly traces: readonly TraceSummary[];
+  readonly hints: readonly PlacedShape[];
+  readonly problems: readonly ProblemSummary[];
+}
+
+/**
+ * Traces the models of a file: whole models before their parts, the larger first. A part's hints are those of the
+ * largest model it is used in, with the sizes it really has there; only parts used nowhere are traced by themselves.
+ */
+export function shapesOf({ file, models }: ModelFile, text: string): FileShapes {
+  const traces: TraceSummary[] = [];
+  const hints = new Map<string, PlacedShape>();
+  const problems: Problem[] = [];
+  const shown = new Set<string>();
+  const partOf = partsOf(models);
+  for (const model of [...models].sort((a, b) => sizeOf(b) - sizeOf(a))) {
+    if (shown.has(model.className)) continue;
+    const observed = model.shapes?.();
+    if (!observed) continue;
+    if (observed.graph) for (const name of ranThrough(observed, models)) shown.add(name);
+    traces.push({
+      class: observed.className,
+      inputs: observed.inputs,
+      inputsFrom: observed.inputsFrom,
+      names: observed.names,
+    });
+    for (const hint of observed.hints) {
+      const key = keyOf(hint);
+      if (hint.place.file === file && !hints.has(key)) hints.set(key, placed(hint, traces.length - 1));
+    }
+    const { problem } = observed;
+    // That a part alone could not be followed matters to nobody who sees the whole.
+    // A layer that could not be made is missing from its Sequential: what does not fit then is our doing.
+    const complete = model.problems.length === 0;
+    if (problem && complete && (problem.severity === "error" || !partOf.has(model.className))) problems.push(problem);
+    problems.push(...handwrittenLora(model, observed.graph, text));
+  }
+  return { traces, hints: [...hints.values()], problems: distinct(problems, file).map(problemSummary) };
+}
+
+function placed({ place, dims, dtype, shapes, runs }: ShapeHint, trace: number): PlacedShape {
+  return { place: placeOf(place), dims, dtype, shapes, runs, trace };
+}
+
+const keyOf = ({ place }: { place: Problem["place"] }): string => `${place.cell}:${place.line}:${place.column}`;
+
+/** The classes whose forward ran. */
+function ranThrough(observed: ObservedShapes, models: readonly Model[]): string[] {
+  const ran = new Set(observed.functions);
+  return models.map((m) => m.className).filter((name) => ran.has(`${name}.forward`));
+}
+
+function sizeOf({ root }: Model): number {
+  let modules = 0;
+  const visit = (children: Model["root"]["children"]): void => {
+    for (const child of children) {
+      modules++;
+      visit(child.children);
+    }
+  };
+  visit(root.children);
+  return modules;
+}
+
+/** Classes that other models of the file are made of. */
+function partsOf(models: readonly Model[]): Set<string> {
+  const parts = new Set<string>();
+  const visit = (children: Model["root"]["children"]): void => {
+    for (const child of children) {
+      parts.add(child.kind);
+      visit(child.children);
+    }
+  };
+  for (const { root } of models) visit(root.children);
+  return parts;
+}
+
+/** The same mistake seen from several models is one. */
+function distinct(problems: readonly Problem[], file: string): Problem[] {
+  const byKey = new Map<string, Problem>();
+  for (const problem of problems) {
+    const key = `${keyOf(problem)}:${problem.code}`;
+    if (problem.place.file === file && !byKey.has(key)) byKey.set(key, problem);
+  }
+  return [...byKey.values()];
+}

@@ -1,0 +1,86 @@
+import type { Node as SyntaxNode } from "web-tree-sitter";
+import type { Scope } from "./scope";
+
+/** Values of the JavaScript evaluator: what a layer's arguments can be made of, and TensorFlow.js's own objects. */
+
+/** What could not be evaluated, and why. */
+export class Unknown {
+  constructor(readonly reason: string) {}
+}
+
+export class JsObject {
+  constructor(readonly fields: Map<string, JsValue> = new Map()) {}
+}
+
+export class JsFunction {
+  constructor(
+    readonly node: SyntaxNode,
+    readonly scope: Scope,
+  ) {}
+}
+
+/** `tf`, `tf.layers`, `tf.layers.dense`: a name of the library, with its path under the namespace. */
+export class LibraryName {
+  constructor(readonly path: string) {}
+}
+
+/** A layer, with the configuration that its toJSON would give but for its calls. */
+export class LayerValue {
+  /** Each call's inputs, by `apply`. */
+  readonly calls: SymbolicTensor[][] = [];
+  /** The condition it was made under, when that is not known. */
+  madeWhen: string | undefined;
+
+  constructor(
+    readonly className: string,
+    readonly name: string,
+    readonly config: ReadonlyMap<string, JsValue>,
+    readonly node: SyntaxNode,
+    /** Where the layers were counted when it was made: earlier ones come first in a model. */
+    readonly order: number,
+  ) {}
+}
+
+/** The output of a layer's call. */
+export class SymbolicTensor {
+  constructor(
+    readonly layer: LayerValue | ModelValue,
+    readonly call: number,
+    readonly output = 0,
+  ) {}
+}
+
+/** `tf.sequential()` or `tf.model()`. */
+export class ModelValue {
+  readonly calls: SymbolicTensor[][] = [];
+  /** Of a sequential model: its layers; a reason where one is not known. */
+  readonly layers: (LayerValue | ModelValue | Unknown)[] = [];
+  /** Name of the variable it was first assigned to, or of the function that gives it. */
+  variable: string | undefined;
+  /** The condition it was made under, when that is not known. */
+  madeWhen: string | undefined;
+
+  constructor(
+    readonly kind: "Sequential" | "Model",
+    readonly name: string,
+    readonly node: SyntaxNode,
+    readonly order: number,
+    readonly inputs: readonly SymbolicTensor[] = [],
+    readonly outputs: readonly SymbolicTensor[] = [],
+  ) {}
+}
+
+export type JsValue =
+  | undefined
+  | null
+  | boolean
+  | number
+  | string
+  | JsValue[]
+  | JsObject
+  | JsFunction
+  | LibraryName
+  | LayerValue
+  | ModelValue
+  | SymbolicTensor
+  | Unknown;

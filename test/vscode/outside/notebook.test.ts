@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { TestWindow } from "../harness";
+
+describe("a notebook in a window", function () {
+  this.timeout(180_000);
+  let window: TestWindow;
+
+  before(async () => {
+    // Until extensions are there, among them VS Code's own for notebooks, an .ipynb file opens as text.
+    window = await TestWindow.open({ file: "digits/model.py" });
+    await window.lenses("LoRA r=8").first().waitFor();
+    await window.page.keyboard.press("Control+P");
+    const input = window.page.locator(".quick-input-widget input[type=text]").first();
+    await input.fill(join(window.folder, "notebook", "lora.ipynb"));
+    await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "lora.ipynb" }).first().click();
+    await window.page.locator(".notebookOverlay").first().waitFor();
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
+  });
+  after(() => window.close());
+
+  it("shows lenses in its cells, each in its own", async () => {
+    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" });
+    const lenses = cell.locator(".codelens-decoration a, .codelens-decoration span");
+    await lenses.filter({ hasText: /^LoRA r=8 targets 2 of 3 Linear layers/ }).waitFor();
+    // 8 * (64 + 256) and 8 * (256 + 256).
+    await lenses.filter({ hasText: /^LoRA r=8 · 2,560 trainable/ }).waitFor();
+    await lenses.filter({ hasText: /^LoRA r=8 · 4,096 trainable/ }).waitFor();
+    await window.screenshot("notebook");
+  });
+
+  it("a lens opens the analysis of the notebook's class", async () => {
+    await window
+      .lenses(/^LoRA r=8 · 4,096 trainable/)
+      .first()
+      .click();
+    const panel = window.panel();
+    await panel.locator("tr[aria-current=true]").filter({ hasText: "fc2" }).waitFor();
+    await window.screenshot("notebook-analyze");
+  });
+
+  it("commands from the palette are about the active notebook, whose open text counts", async () => {
+    await window.tidy();
+    await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
+    await window.command("LoRA Lens: Verify");
+    const row = window.page.locator(".quick-input-list .monaco-list-row");
+    await row.filter({ hasText: "cell 4, line 1" }).first().click();
+    await window
+      .panel()
+      .locator(".verdict", { hasText: /All \d+ checks passed/ })
+      .waitFor();
+    await window.screenshot("notebook-verify");
+  });
+});

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import * as tf from "@tensorflow/tfjs";
+import { chooseEngine } from "../../../../src/worker/engines/choose";
+import { toFloat32 } from "../../../../src/worker/formats/convert";
+import { planAdapter } from "../../../../src/worker/jobs/adapter";
+import { merge } from "../../../../src/worker/jobs/export/merge";
+import { openModel, randomInputs, runOnce, valuesFor } from "../../../../src/worker/jobs/opened";
+import { saveAdapter } from "../../../../src/worker/lora/adapterFiles";
+import { initializeAdapter } from "../../../../src/worker/lora/initialize";
+import { removeDropout } from "../../../../src/worker/passes/dropout";
+import { injectLora } from "../../../../src/worker/passes/lora";
+
+const FIXTURES = join(__dirname, "../../../fixtures/keras");
+const context = {
+  onProgress: () => undefined,
+  signal: new AbortController().signal,
+  stop: new AbortController().signal,
+};
+
+/** What plain TensorFlow.js is given: the files as they lie in the folder. */
+async function handlerFor(file: string): Promise<tf.io.IOHandler> {
+  const json = JSON.parse(await readFile(file, "utf8")) as tf.io.ModelJSON;
+  return tf.io.fromMemory(
+    await tf.io.getModelArtifactsForJSON(json, async (manifest) => {
+      const shards = await Promise.all(
+        manifest.flatMap(({ paths }) => paths.map((p) => readFile(join(dirname(file), p)))),
+      );
+      const bytes = Buffer.concat(shards);
+      return [
+        manifest.flatMap(({ weights }) => weights),
+        bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length),
+      ];
+    }),
+  );
+}
+
+/** The largest difference between the adapted graph on ONNX Runtime and the exported model on TensorFlow.js. */
+async function exportedDifference(file: string, folder: string): Promise<{ exported: number; base: number }> {
+  const choice = { file };
+  const opened = await openModel(choice);
+  const { config, targets } = planAdapter(opened.model, { rank: 2, alpha: 4, targetModules: ".*" });
+  const adapter = initializeAdapter(targets, { ...config, init_lora_weights: false }, 3);
+  await saveAdapter(join(folder, "adapter"), config, adapter);
+  const output = join(folder, "out", "model.json");
+  await merge({ kind: "merge", model: choice, adapterFolder: join(folder, "adapter"), output }, context);
+
+  const { graph, inputs } = opened.model.trace();
+  const feeds = randomInputs(inputs, 5);
+  const { engine } = await chooseEngine("onnxruntime-cpu");
+  const adapted = removeDropout(injectLora(graph, targets, config));
+  const ours = await runOnce(engine, adapted, valuesFor(adapted, opened.values, adapter), feeds);
+  const base = await runOnce(engine, graph, valuesFor(graph, opened.values), feeds);
+
+  const model = await tf.loadLayersModel(await handlerFor(output));
+  const tensors = inputs.map(({ name, shape }) => tf.tensor(toFloat32(feeds.get(name)!), [...shape]));
+  const predicted = [model.predict(tensors.length === 1 ? tensors[0]! : tensors)].flat() as tf.Tensor[];
+  const theirs = await Promise.all(predicted.map((tensor) => tensor.data()));
+  const difference = (outputs: typeof ours) =>
+    Math.max(
+      ...[...outputs.values()].flatMap((o, i) => [...toFloat32(o)].map((v, j) => Math.abs(v - Number(theirs[i]![j])))),
+    );
+  return { exported: difference(ours), base: difference(base) };
+}
+
+describe("export to TensorFlow.js", function () {
+  this.timeout(60_000);
+  let folder: string;
+  before(() => tf.setBackend("cpu"));
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "lora-lens-tfjs-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  for (const file of ["tfjs/model.json", "branches.keras"]) {
+    it(`${file}: plain tfjs loads the merged model and computes what the adapted graph computes`, async () => {
+      const { exported, base } = await exportedDifference(join(FIXTURES, file), folder);
+      assert.ok(exported < 1e-5, `differs by ${exported}`);
+      assert.ok(base > 1e-3, "the adapter must make a difference");
+    });
+  }
+
+  it("refuses, by name, what TensorFlow.js cannot restore, and writes nothing", async () => {
+    await assert.rejects(exportedDifference(join(FIXTURES, "transformer.keras"), folder), /no TensorFlow\.js form/);
+    assert.equal(existsSync(join(folder, "out")), false);
+  });
+});
+
+describe("models that TensorFlow.js saves", () => {
+  it("are read, and give what TensorFlow.js itself predicts", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "lora-lens-tfjs-"));
+    try {
+      await tf.setBackend("cpu");
+      const model = tf.sequential({
+        layers: [
+          tf.layers.conv2d({
+            inputShape: [9, 8, 2],
+            filters: 4,
+            kernelSize: 3,
+            padding: "same",
+            strides: 2,
+            activation: "relu",
+          }),
+          tf.layers.batchNormalization(),
+          tf.layers.maxPooling2d({ poolSize: 2, padding: "same" }),
+          tf.layers.flatten(),
+          tf.layers.dense({ units: 6, activation: "hardSigmoid" }),
+          tf.layers.reshape({ targetShape: [3, 2] }),
+          tf.layers.lstm({ units: 4, returnSequences: true }),
+          tf.layers.bidirectional({ layer: tf.layers.gru({ units: 3 }) as tf.RNN, mergeMode: "sum" }),
+          tf.layers.dense({ units: 2, activation: "softmax" }),
+        ],
+      });
+      const file = join(folder, "model.json");
+      const { writeFile } = await import("node:fs/promises");
+      await model.save(
+        tf.io.withSaveHandler(async (artifacts) => {
+          const manifest = [{ paths: ["weights.bin"], weights: artifacts.weightSpecs }];
+          await writeFile(
+            file,
+            JSON.stringify({
+              format: "layers-model",
+              modelTopology: artifacts.modelTopology,
+              weightsManifest: manifest,
+            }),
+          );
+          await writeFile(join(folder, "weights.bin"), Buffer.from(artifacts.weightData as ArrayBuffer));
+          return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
+        }),
+      );
+      const opened = await openModel({ file });
+      assert.equal(opened.model.root.parameters, model.countParams());
+      const { graph, inputs } = opened.model.trace();
+      const feeds = randomInputs(inputs, 1);
+      const { engine } = await chooseEngine("onnxruntime-cpu");
+      const ours = toFloat32((await runOnce(engine, graph, valuesFor(graph, opened.values), feeds)).get("output")!);
+      const [spec] = inputs;
+      const theirs = await (
+        model.predict(tf.tensor(toFloat32(feeds.get(spec!.name)!), [...spec!.shape])) as tf.Tensor
+      ).data();
+      const largest = Math.max(...ours.map((v, i) => Math.abs(v - Number(theirs[i]))));
+      assert.ok(largest < 1e-5, `differs by ${largest}`);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
