@@ -4,7 +4,7 @@ import { commands, Uri, window } from "vscode";
 import type { MergeRequest } from "../protocol/jobs";
 import { type CommandContext, requireTrust } from "./context";
 import { Notice } from "./errors";
-import { findFiles, pickFile } from "./files";
+import { findFiles, findWeights, pickFile, WEIGHTS_FILTER } from "./files";
 import { jobId } from "./jobs";
 import { chooseModel } from "./modelFile";
 import { modelChoice } from "./report";
@@ -17,7 +17,7 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   if (!model) return;
   const { memory, jobs } = context;
   const adapterFiles = await findFiles("adapter_model.safetensors", model.file);
-  const weightFiles = (await findFiles(".safetensors", model.file)).filter((file) => !adapterFiles.includes(file));
+  const weightFiles = await findWeights(model.file);
   let adapterFolder: string | undefined = memory.adapterFolder(model);
   let { weights } = memory.of(model);
 
@@ -38,7 +38,7 @@ export async function merge(context: CommandContext, argument: unknown): Promise
         files: weightFiles,
         current: weights,
         none: "None: PyTorch's default initialization",
-        browse: { title: "Base weights", filters: { Safetensors: ["safetensors"] } },
+        browse: { title: "Base weights", filters: WEIGHTS_FILTER },
         accept: (file) => {
           weights = file;
         },

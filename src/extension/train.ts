@@ -4,7 +4,7 @@ import type { TrainRequest } from "../protocol/jobs";
 import type { TrainMethod } from "../protocol/reports";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
 import { Notice } from "./errors";
-import { csvColumns, findFiles, pickFile } from "./files";
+import { csvColumns, findFiles, findWeights, pickFile, WEIGHTS_FILTER } from "./files";
 import { chooseModel } from "./modelFile";
 import { defaultAdapter, modelChoice, runInPanel } from "./report";
 import { readSettings } from "./settings";
@@ -37,9 +37,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
   const before = memory.of(model);
   const { training, engine } = readSettings();
   const csvFiles = await findFiles(".csv", model.file);
-  const weightFiles = (await findFiles(".safetensors", model.file)).filter(
-    (file) => !file.endsWith("adapter_model.safetensors"),
-  );
+  const weightFiles = await findWeights(model.file);
 
   let data = before.data;
   let columns: string[] = [];
@@ -88,7 +86,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
         files: weightFiles,
         current: weights,
         none: "None: PyTorch's default initialization",
-        browse: { title: "Base weights", filters: { Safetensors: ["safetensors"] } },
+        browse: { title: "Base weights", filters: WEIGHTS_FILTER },
         accept: (file) => {
           weights = file;
         },

@@ -34,7 +34,10 @@ export const whole = (text: string): number => {
 export function withModel(command: Command): Command {
   return command
     .option("--class <name>", "model class, when the file has several")
-    .option("--weights <file>", "a .safetensors file whose keys are the module paths")
+    .option(
+      "--weights <file>",
+      "weights: a .safetensors, .pt, .pth or .bin file, an index of shards, or a folder with one",
+    )
     .option("--seed <n>", "seed of everything random; weights without a file start as PyTorch's would", whole, 0);
 }
 

@@ -46,7 +46,16 @@ export function averagePool(x: Node, kernel: PerAxis, options: AveragePoolOption
  * an axis as it is.
  */
 export function adaptivePool(op: "mean" | "max", x: Node, sizes: readonly (number | undefined)[]): Node {
-  return sizes.reduce<Node>((node, size, i) => alongAxis(op, node, i + x.shape.length - sizes.length, size), x);
+  const first = x.shape.length - sizes.length;
+  if (sizes.every((size) => size === 1)) {
+    return reduce(
+      op,
+      x,
+      sizes.map((_, i) => i + first),
+      true,
+    );
+  }
+  return sizes.reduce<Node>((node, size, i) => alongAxis(op, node, i + first, size), x);
 }
 
 function alongAxis(op: "mean" | "max", x: Node, axis: number, size: number | undefined): Node {

@@ -1,6 +1,7 @@
 import type { TensorData } from "../formats/tensor";
 import type { Graph } from "./graph";
 import { is, lineText, type Node } from "./node";
+import type { OpName } from "./ops";
 import { shapeText } from "./shapes";
 
 export interface PrintOptions {
@@ -63,8 +64,17 @@ function leafText(node: Node): string | undefined {
 function attrTexts(node: Node): string[] {
   return Object.entries(node.attrs).flatMap(([name, value]) => {
     if (value === undefined || value === false || (name === "alpha" && value === 1)) return [];
+    if (WINDOW_OPS.has(node.op) && isUsual(name, value)) return [];
     return [`${name}=${attrText(value)}`];
   });
+}
+
+const WINDOW_OPS: ReadonlySet<OpName> = new Set(["conv", "convTranspose", "maxPool", "maxPoolIndices"]);
+
+/** Strides, dilations and groups of 1 and no padding go without saying. */
+function isUsual(name: string, value: unknown): boolean {
+  const usual = name === "before" || name === "after" || name === "extra" ? 0 : 1;
+  return name !== "kernel" && [value].flat().every((v) => v === usual);
 }
 
 function attrText(value: unknown): string {

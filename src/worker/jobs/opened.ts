@@ -2,14 +2,15 @@ import type { ModelChoice } from "../../protocol/jobs";
 import { chooseEngine } from "../engines/choose";
 import type { Engine, ParameterValue } from "../engines/engine";
 import { UserError } from "../formats/errors";
-import { readHeader } from "../formats/safetensors";
-import { sizeOf, type Tensor, type TensorRef } from "../formats/tensor";
+import { sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
 import { sameShape, shapeText } from "../graph/shapes";
 import { Random } from "../lora/random";
 import type { InputSpec, Model, ParameterInfo } from "../readers/model";
 import { chooseModel, openModelFile } from "../readers/open";
+import { alignNames } from "./weightNames";
+import { isTorchWeights, openWeights } from "./weights";
 
 /** A model with a value for each entry of its state dict. */
 export interface OpenedModel {
@@ -28,18 +29,27 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   const model = chooseModel(await openModelFile(choice.file, choice.text), choice.class);
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
-  const own = choice.weights?.endsWith(".safetensors") ? undefined : await model.readWeights?.(choice.weights);
+  const own =
+    choice.weights !== undefined && isTorchWeights(choice.weights)
+      ? undefined
+      : await model.readWeights?.(choice.weights);
   if (own) return { model, values: own.values, weightsFrom: own.from, seed };
   if (choice.weights === undefined) {
     const values = await initialValues(model, seed, model.stateDict);
-    return { model, values, weightsFrom: `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`, seed };
+    return {
+      model,
+      values,
+      weightsFrom: `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`,
+      seed,
+    };
   }
-  const file = await readHeader(choice.weights);
-  const values = new Map<string, ParameterValue>(matchWeights(model, file.tensors, choice.weights));
+  const file = await openWeights(choice.weights);
+  const { pairs, said } = matchWeights(model, file.tensors, file.file);
+  const values = new Map<string, ParameterValue>(pairs);
   // What a model computes for itself need not be in the file: a causal mask, position numbers.
   const missing = model.stateDict.filter((entry) => !values.has(entry.path));
   for (const [path, value] of await initialValues(model, seed, missing)) values.set(path, value);
-  return { model, values, weightsFrom: choice.weights, seed };
+  return { model, values, weightsFrom: said === undefined ? file.from : `${file.from}, ${said}`, seed };
 }
 
 function requireKnownSizes(model: Model): void {
@@ -53,35 +63,44 @@ function requireKnownSizes(model: Model): void {
 }
 
 /** Pairs the file's tensors with the state dict. Throws a UserError that lists what is missing or has another shape. */
-function matchWeights(model: Model, tensors: ReadonlyMap<string, TensorRef>, file: string): [string, TensorRef][] {
-  const known = new Map(model.stateDict.map((entry) => [entry.path, entry]));
-  const pairs: [string, TensorRef][] = [];
+function matchWeights(
+  model: Model,
+  tensors: ReadonlyMap<string, ParameterValue>,
+  file: string,
+): { pairs: [string, ParameterValue][]; said?: string } {
+  const paths = model.stateDict.map((entry) => entry.path);
+  const { keys, said } = alignNames(paths, [...tensors.keys()], file);
+  // safetensors keeps one of two tied tensors, whichever name came first.
+  const stored = new Map<string, string>();
+  for (const { path, tiedTo = path } of model.stateDict) {
+    const key = keys.get(path);
+    if (key !== undefined && (tiedTo === path || !stored.has(tiedTo))) stored.set(tiedTo, key);
+  }
+  const pairs: [string, ParameterValue][] = [];
   const missing: string[] = [];
-  for (const entry of model.stateDict) {
-    // safetensors keeps one of two tied tensors, whichever name came first.
-    const twins = model.stateDict.filter((other) => other.tiedTo === (entry.tiedTo ?? entry.path));
-    const ref = [entry.path, entry.tiedTo, ...twins.map((twin) => twin.path)].flatMap((p) =>
-      p !== undefined && tensors.has(p) ? [tensors.get(p)!] : [],
-    )[0];
-    if (!ref) {
-      if (!entry.buffer) missing.push(entry.path);
-    } else if (!sameShape(ref.shape, entry.shape as number[])) {
+  for (const { path, tiedTo = path, shape, buffer } of model.stateDict) {
+    const key = keys.get(path) ?? stored.get(tiedTo);
+    const value = key === undefined ? undefined : tensors.get(key);
+    if (!value) {
+      if (!buffer) missing.push(path);
+    } else if (!sameShape(value.shape, shape as number[])) {
       throw new UserError(
-        `${file}: "${entry.path}" has shape ${shapeText(ref.shape)}, but ${model.className} has ${shapeText(entry.shape as number[])} there; these weights belong to a model of another size`,
+        `${file}: "${path}" has shape ${shapeText(value.shape)}, but ${model.className} has ${shapeText(shape as number[])} there; these weights belong to a model of another size`,
         { file },
       );
     } else {
-      pairs.push([entry.path, ref]);
+      pairs.push([path, value]);
     }
   }
   if (missing.length > 0) {
-    const extra = [...tensors.keys()].filter((key) => !known.has(key));
+    const used = new Set(keys.values());
+    const extra = [...tensors.keys()].filter((key) => !used.has(key));
     throw new UserError(
       `${file} lacks ${list(missing)} of ${model.className}${extra.length > 0 ? ` and holds ${list(extra)} that the model does not have` : ""}; the keys must be the model's own module paths`,
       { file },
     );
   }
-  return pairs;
+  return { pairs, ...(said === undefined ? {} : { said }) };
 }
 
 function list(names: readonly string[]): string {

@@ -4,6 +4,7 @@ import { input, parameter } from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
 import { adaptivePool, averagePool } from "../../../src/worker/graph/pooling";
+import { printGraph } from "../../../src/worker/graph/print";
 import { ShapeError } from "../../../src/worker/graph/shapes";
 import { conv, convTranspose, maxPool } from "../../../src/worker/graph/windows";
 import { evaluate } from "../engines/reference";
@@ -46,6 +47,16 @@ describe("convolution's shape rule", () => {
       () => convTranspose(image(1, 3, 8), weight(3, 3, 3), { strides: 2, extra: 2 }),
       /output padding must be smaller than the stride or the dilation/,
     );
+  });
+});
+
+describe("the printer", () => {
+  it("leaves out strides, padding, dilations and groups that are as usual", () => {
+    const x = image(1, 2, 8, 8) as Node<"input">;
+    const y = maxPool(conv(x, weight(4, 1, 3, 3), { strides: [2, 1], before: [1, 0], after: [0, 0], groups: 2 }), 1);
+    const printed = printGraph(new Graph("g", [x], new Map([["y", y]])));
+    assert.match(printed, /%0 = conv\(x, w, strides=\[2, 1\], before=\[1, 0\], groups=2\) +float32/);
+    assert.match(printed, /%1 = maxPool\(%0, kernel=\[1, 1\]\)/);
   });
 });
 

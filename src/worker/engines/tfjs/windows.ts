@@ -1,8 +1,8 @@
 import type * as Tf from "@tensorflow/tfjs";
 import { sizeOf } from "../../formats/tensor";
 import type { ConvAttrs, PoolAttrs } from "../../graph/ops";
+import { stridesOf } from "../../graph/shapes";
 import type { OpContext } from "./products";
-import { broadcastTo } from "./tensor";
 
 /**
  * Convolution and pooling. TensorFlow.js has kernels for images with the channels last, one group, and either strides or
@@ -176,37 +176,44 @@ export function largestOfWindows({ tf }: OpContext, x: Tf.Tensor, attrs: PoolAtt
     const [kernel, strides] = [attrs.kernel, attrs.strides].map((v): [number, number] => [v[0]!, v[1]!]);
     return tf.transpose(tf.maxPool(image, kernel!, strides!, "valid"), [0, 3, 1, 2]);
   }
-  const { whole, counts, offsets } = pooled(tf, x, attrs);
-  return offsets
+  const whole = padded(tf, x, attrs, Number.NEGATIVE_INFINITY);
+  const counts = windowCounts(whole.shape, attrs.kernel, attrs);
+  return positions(attrs.kernel)
     .map((at) => cut(tf, whole, at, counts, attrs))
     .reduce((best, candidate) => tf.maximum(best, candidate));
 }
 
-/** Where the windows' largest elements stand in their channel; the first of equals. */
+/**
+ * Where the windows' largest elements stand in their channel; the first of equals. TensorFlow.js has no such kernel but
+ * for images on some devices, and cutting out and comparing an offset at a time takes its WebAssembly kernels twenty
+ * times as long as this loop over the values on the host.
+ */
 export function placesOfLargest({ tf }: OpContext, x: Tf.Tensor, attrs: PoolAttrs): Tf.Tensor {
-  const { whole, counts, offsets } = pooled(tf, x, attrs);
-  const spatial = x.shape.slice(2);
-  let best: Tf.Tensor | undefined;
-  let places: Tf.Tensor | undefined;
-  for (const at of offsets) {
-    const candidate = cut(tf, whole, at, counts, attrs);
-    const flat = positions(counts).map((window) =>
-      window.reduce(
-        (sum, w, i) => sum * spatial[i]! + w * attrs.strides[i]! + at[i]! * attrs.dilations[i]! - attrs.before[i]!,
-        0,
-      ),
-    );
-    const here = broadcastTo(tf, tf.tensor(Int32Array.from(flat), [...counts], "int32"), candidate.shape);
-    const wins: Tf.Tensor | undefined = best && tf.greater(candidate, best);
-    places = wins ? tf.where(wins, here, places!) : here;
-    best = best ? tf.maximum(best, candidate) : candidate;
+  const [batch, channels, ...spatial] = x.shape as [number, number, ...number[]];
+  const margins = spatial.map((d, i) => d + attrs.before[i]! + attrs.after[i]!);
+  const counts = windowCounts([batch, channels, ...margins], attrs.kernel, attrs);
+  const steps = stridesOf(spatial);
+  const offsets = positions(attrs.kernel).map((at) => at.map((k, i) => k * attrs.dilations[i]!));
+  // For each window, its elements that are no padding: the same for every channel.
+  const seen = positions(counts).map((window) =>
+    offsets.flatMap((offset) => {
+      const at = window.map((w, i) => w * attrs.strides[i]! + offset[i]! - attrs.before[i]!);
+      const inside = at.every((v, i) => v >= 0 && v < spatial[i]!);
+      return inside ? [at.reduce((sum, v, i) => sum + v * steps[i]!, 0)] : [];
+    }),
+  );
+  const values = x.dataSync();
+  const size = sizeOf(spatial);
+  const places = new Int32Array(batch * channels * seen.length);
+  for (let channel = 0, next = 0; channel < batch * channels; channel++) {
+    const start = channel * size;
+    for (const elements of seen) {
+      let best = elements[0]!;
+      for (const element of elements) if (values[start + element]! > values[start + best]!) best = element;
+      places[next++] = best;
+    }
   }
-  return places!;
-}
-
-function pooled(tf: typeof Tf, x: Tf.Tensor, attrs: PoolAttrs) {
-  const whole = padded(tf, x, attrs, Number.NEGATIVE_INFINITY);
-  return { whole, counts: windowCounts(whole.shape, attrs.kernel, attrs), offsets: positions(attrs.kernel) };
+  return tf.tensor(places, [batch, channels, ...counts], "int32");
 }
 
 function padded(
@@ -234,14 +241,10 @@ function cut(
   { strides, dilations }: Windows,
 ): Tf.Tensor {
   const starts = at.map((k, i) => k * dilations[i]!);
-  const lengths = counts.map((count, i) => (count - 1) * strides[i]! + 1);
   const [batch, channels] = x.shape as [number, number];
-  const range = tf.slice(x, [0, 0, ...starts], [batch, channels, ...lengths]);
-  // A gather: the WebAssembly kernel for strided slices takes several times as long.
-  return strides.reduce<Tf.Tensor>((v, stride, i) => {
-    if (stride === 1 || counts[i] === 1) return v;
-    return tf.gather(v, tf.range(0, lengths[i]!, stride, "int32"), i + 2);
-  }, range);
+  if (strides.every((s) => s === 1)) return tf.slice(x, [0, 0, ...starts], [batch, channels, ...counts]);
+  const ends = starts.map((s, i) => s + (counts[i]! - 1) * strides[i]! + 1);
+  return tf.stridedSlice(x, [0, 0, ...starts], [batch, channels, ...ends], [1, 1, ...strides]);
 }
 
 /** Every index tuple of a shape, in row-major order. */

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
+import type { ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
-import { readHeader, writeSafetensors } from "../../formats/safetensors";
+import { writeSafetensors } from "../../formats/safetensors";
 import type { Tensor, TensorRef } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
@@ -19,6 +20,7 @@ import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
 import { openModel, runOnce } from "../opened";
+import { isTorchWeights, openWeights } from "../weights";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
 /** Metadata key of a merged file: the adapters that are in its weights already. */
@@ -53,7 +55,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     );
   }
 
-  await refuseOverwrite(request);
+  await refuseOverwrite(request, values);
   const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
@@ -112,18 +114,25 @@ function frobenius(values: Float32Array): number {
 }
 
 async function mergedInto(weights: string | undefined): Promise<string[]> {
-  if (!weights?.endsWith(".safetensors")) return [];
-  const history = (await readHeader(weights)).metadata[MERGED];
+  if (weights === undefined || !isTorchWeights(weights)) return [];
+  const history = (await openWeights(weights)).metadata[MERGED];
   return history === undefined ? [] : history.split(" ");
 }
 
-/** The base must stay as it is: it is what undoes the merge. A link to it is the same file. */
-async function refuseOverwrite({ model: { weights }, output }: MergeRequest): Promise<void> {
+/** The base must stay as it is: it is what undoes the merge. Its shards are part of it; a link to one is the same file. */
+async function refuseOverwrite(
+  { model: { weights }, output }: MergeRequest,
+  values: ReadonlyMap<string, ParameterValue>,
+): Promise<void> {
   if (weights === undefined || !existsSync(output)) return;
-  if ((await realpath(weights)) !== (await realpath(output))) return;
-  throw new UserError(`${output} is the base weights file, which a merge must not replace; write to another file`, {
-    file: output,
-  });
+  const files = new Set([weights, ...[...values.values()].flatMap((value) => ("file" in value ? [value.file] : []))]);
+  const target = await realpath(output);
+  for (const file of files) {
+    if ((await realpath(file)) !== target) continue;
+    throw new UserError(`${output} is the base weights file, which a merge must not replace; write to another file`, {
+      file: output,
+    });
+  }
 }
 
 function refuseTied(model: Model, weights: readonly string[]): void {

@@ -1,7 +1,7 @@
 import type { Node as SyntaxNode } from "web-tree-sitter";
 import { evaluate } from "./expressions";
 import { Scope } from "./scope";
-import { JsFunction, JsObject, type JsValue, LibraryName, ModelValue, Unknown } from "./values";
+import { JsFunction, JsObject, type JsValue, joined, LibraryName, ModelValue, Unknown } from "./values";
 
 /** Evaluates as much of a program as its layers' arguments need. Nothing is run: there is no I/O and no library. */
 
@@ -121,9 +121,8 @@ export class Evaluator {
         for (const part of pattern.namedChildren) this.bindField(part, value, scope);
         return;
       case "array_pattern":
-        pattern.namedChildren.forEach((part, i) =>
-          this.bind(part, Array.isArray(value) ? value[i] : unknownPart(value, part), scope),
-        );
+        for (const [i, part] of pattern.namedChildren.entries())
+          this.bind(part, Array.isArray(value) ? value[i] : unknownPart(value, part), scope);
         return;
       case "rest_pattern":
         this.bind(pattern.namedChildren[0]!, new Unknown("rest parameters are not followed"), scope);
@@ -318,10 +317,6 @@ export class Evaluator {
 
 function unknownPart(value: JsValue, part: SyntaxNode): JsValue {
   return value instanceof Unknown ? value : new Unknown(`${part.text.slice(0, 40)} is not known`);
-}
-
-export function joined(path: string, name: string): string {
-  return path === "" ? name : `${path}.${name}`;
 }
 
 /** The function's own name, or that of the variable or field it is written to. */

@@ -1,11 +1,12 @@
 import type { Node as SyntaxNode } from "web-tree-sitter";
 import { callLibrary, callMethod } from "./calls";
-import { type Evaluator, joined } from "./evaluator";
+import type { Evaluator } from "./evaluator";
 import type { Scope } from "./scope";
 import {
   JsFunction,
   JsObject,
   type JsValue,
+  joined,
   LayerValue,
   LibraryName,
   ModelValue,
@@ -294,16 +295,14 @@ function call(ev: Evaluator, node: SyntaxNode, scope: Scope): JsValue {
       Array.isArray(owner)
     )
       return callMethod(ev, owner, name, args);
-    const method = field(owner, name);
-    return method instanceof JsFunction ? ev.call(method, args) : unknownCall(method, name);
+    return callValue(ev, field(owner, name), name, args, node);
   }
-  const fn = evaluate(ev, callee, scope);
-  if (fn instanceof JsFunction) return ev.call(fn, args);
-  if (fn instanceof LibraryName) return callLibrary(ev, fn.path, args, node);
-  return unknownCall(fn, callee.text.slice(0, 40));
+  return callValue(ev, evaluate(ev, callee, scope), callee.text.slice(0, 40), args, node);
 }
 
-function unknownCall(fn: JsValue, name: string): Unknown {
+function callValue(ev: Evaluator, fn: JsValue, name: string, args: readonly JsValue[], node: SyntaxNode): JsValue {
+  if (fn instanceof JsFunction) return ev.call(fn, args);
+  if (fn instanceof LibraryName) return callLibrary(ev, fn.path, args, node);
   return fn instanceof Unknown ? fn : new Unknown(`what ${name} gives is not known`);
 }
 

@@ -23,20 +23,25 @@ const DEFAULTS: Readonly<Record<string, JsonObject>> = {
   GRU: { kernel_initializer: "glorot_normal", recurrent_activation: "hard_sigmoid", reset_after: false },
 };
 
+/** Wrapped layers and nested lists are a few levels deep. */
+const MAX_NESTING = 60;
+
 /** A class name that no reader knows: what follows it in the model is not traced. */
 const GAP = "unknown";
 
 export function topologyOf(model: ModelValue): Topology {
   const writer = new Writer();
-  return { json: writer.model(model), origins: writer.origins, gaps: writer.gaps };
+  return { json: writer.layer(model), origins: writer.origins, gaps: writer.gaps };
 }
 
 class Writer {
   readonly origins = new Map<object, LayerValue | ModelValue>();
   readonly gaps: { at: LayerValue | ModelValue; reason: string }[] = [];
   private gapCount = 0;
+  /** The models and values being written: code can put one into itself, which no JSON states. */
+  private readonly open: object[] = [];
 
-  model(model: ModelValue): JsonObject {
+  private model(model: ModelValue): JsonObject {
     const config = model.kind === "Sequential" ? this.sequential(model) : this.functional(model);
     const json: JsonObject = { class_name: model.kind, name: model.name, config };
     this.origins.set(json, model);
@@ -86,8 +91,17 @@ class Writer {
     };
   }
 
-  private layer(layer: LayerValue | ModelValue): JsonObject {
-    if (layer instanceof ModelValue) return this.model(layer);
+  layer(layer: LayerValue | ModelValue): JsonObject {
+    if (this.open.includes(layer) || this.open.length > MAX_NESTING) return this.gap(layer, "it contains itself");
+    this.open.push(layer);
+    try {
+      return layer instanceof ModelValue ? this.model(layer) : this.ownLayer(layer);
+    } finally {
+      this.open.pop();
+    }
+  }
+
+  private ownLayer(layer: LayerValue): JsonObject {
     const config: Record<string, Json> = { ...DEFAULTS[layer.className], name: layer.name };
     for (const [key, value] of layer.config) {
       if (value === undefined || key === "name") continue;
@@ -105,8 +119,18 @@ class Writer {
   private json(value: JsValue): Json {
     if (value === null || typeof value === "boolean" || typeof value === "number" || typeof value === "string")
       return value;
-    if (Array.isArray(value)) return value.map((item) => this.json(item));
     if (value instanceof LayerValue) return this.layer(value);
+    if (typeof value !== "object" || this.open.includes(value) || this.open.length > MAX_NESTING) return null;
+    this.open.push(value);
+    try {
+      return this.nested(value);
+    } finally {
+      this.open.pop();
+    }
+  }
+
+  private nested(value: object): Json {
+    if (Array.isArray(value)) return value.map((item: JsValue) => this.json(item));
     if (value instanceof JsObject) {
       return Object.fromEntries([...value.fields].map(([key, field]) => [configKey(key), this.json(field)]));
     }

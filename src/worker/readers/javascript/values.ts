@@ -24,6 +24,11 @@ export class LibraryName {
   constructor(readonly path: string) {}
 }
 
+/** A name under a path of the library; the namespace's own path is empty. */
+export function joined(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
+}
+
 /** A layer, with the configuration that its toJSON would give but for its calls. */
 export class LayerValue {
   /** Each call's inputs, by `apply`. */

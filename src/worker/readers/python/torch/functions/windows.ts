@@ -1,6 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
+import * as pooling from "../../../../graph/pooling";
 import { shapeText } from "../../../../graph/shapes";
 import { conv, convTranspose, maxPool, maxPoolIndices } from "../../../../graph/windows";
 import { type BoundArgs, EvaluationError, PyError, type Runtime, type Value } from "../../values";
@@ -142,76 +143,19 @@ export function maximumPool(x: Node, rank: number, options: PoolArgs, withIndice
   return tuple([wrap(values), wrap(batched(x, rank, name, (input) => maxPoolIndices(input, kernel, rest)))]);
 }
 
-/** How many windows PyTorch makes along a dimension of `length` padded by `padding` at both ends. */
-function windowCount(length: number, kernel: number, stride: number, padding: number, ceilMode: boolean): number {
-  const room = length + 2 * padding - kernel;
-  if (!ceilMode) return Math.floor(room / stride) + 1;
-  const count = Math.ceil(room / stride) + 1;
-  return (count - 1) * stride >= length + padding ? count - 1 : count;
-}
-
-/**
- * Average pooling as a convolution with a window of ones over each channel alone, divided by how many elements the window
- * covers: its padding counts with `countPadding`, what hangs over the end in ceil mode never does.
- */
+/** Average pooling; padding counts as elements with `countPadding`, what hangs over the end in ceil mode never does. */
 export function averagePool(
   x: Node,
   rank: number,
   options: PoolArgs & { readonly countPadding: boolean; readonly divisor?: number },
 ): Node {
-  const { kernel, strides, padding, ceilMode } = windowOptions(options, rank);
+  const { kernel, ...rest } = windowOptions(options, rank);
   const name = `avg_pool${rank}d`;
   if (!isFloating(x.dtype)) throw new PyError("RuntimeError", `"${name}" not implemented for '${x.dtype}'`);
-  const odd = padding.findIndex((p, i) => p > kernel[i]! / 2);
-  if (odd >= 0) {
-    throw new PyError(
-      "RuntimeError",
-      `pad should be at most half of effective kernel size, but got pad=${padding[odd]}, kernel_size=${kernel[odd]}`,
-    );
-  }
-  return batched(x, rank, name, (input) => {
-    const [batch, channels, ...sizes] = input.shape as [number, number, ...number[]];
-    const counts = sizes.map((d, i) => windowCount(d, kernel[i]!, strides[i]!, padding[i]!, ceilMode));
-    if (counts.some((c) => c < 1)) {
-      throw new PyError(
-        "RuntimeError",
-        `${name}: the kernel ${shapeText(kernel)} is larger than the padded input ${shapeText(input.shape)}`,
-      );
-    }
-    const after = counts.map((c, i) => Math.max(0, (c - 1) * strides[i]! + kernel[i]! - sizes[i]! - padding[i]!));
-    const ones = build.full(1, [1, 1, ...kernel], input.dtype);
-    const lanes = build.reshape(input, [batch * channels, 1, ...sizes]);
-    const summed = conv(lanes, ones, { strides, before: padding, after });
-    const sums = build.reshape(
-      build.slice(
-        summed,
-        summed.shape.map(() => 0),
-        [batch * channels, 1, ...counts],
-      ),
-      [batch, channels, ...counts],
-    );
-    // Along each dimension, the elements of each window that count; the divisor is their product.
-    const covered = counts.map((c, axis) =>
-      Array.from({ length: c }, (_, k) => {
-        const start = k * strides[axis]! - padding[axis]!;
-        const [low, high] = options.countPadding ? [start, sizes[axis]! + padding[axis]!] : [0, sizes[axis]!];
-        return Math.max(1, Math.min(start + kernel[axis]!, high) - Math.max(start, low));
-      }),
-    );
-    if (options.divisor !== undefined) return build.mul(sums, build.scalar(1 / options.divisor, sums.dtype));
-    if (covered.every((c) => c.every((n) => n === c[0]))) {
-      return build.mul(sums, build.scalar(1 / covered.reduce((n, c) => n * c[0]!, 1), sums.dtype));
-    }
-    return covered.reduce((y, c, axis) => {
-      const shape = counts.map((n, i) => (i === axis ? n : 1));
-      const inverse = build.constant(
-        Float32Array.from(c, (n) => 1 / n),
-        shape,
-        "float32",
-      );
-      return build.mul(y, build.cast(inverse, y.dtype));
-    }, sums);
-  });
+  const { countPadding: countIncludePad, divisor } = options;
+  return batched(x, rank, name, (input) =>
+    pooling.averagePool(input, kernel, { ...rest, countIncludePad, ...(divisor !== undefined && { divisor }) }),
+  );
 }
 
 /** Of an adaptive pool: None keeps the input's size. */
@@ -223,40 +167,11 @@ function adaptiveSizes(value: Value | undefined, sizes: readonly number[]): numb
   });
 }
 
-/** Adaptive pooling one axis at a time: window i of n over length d is [floor(i d / n), ceil((i + 1) d / n)). */
 export function adaptivePool(x: Node, rank: number, outputSize: Value | undefined, op: "mean" | "max"): Node {
   const name = `adaptive_${op === "max" ? "max" : "avg"}_pool${rank}d`;
-  return batched(x, rank, name, (input) => {
-    const sizes = input.shape.slice(2);
-    const targets = adaptiveSizes(outputSize, sizes);
-    if (targets.every((t) => t === 1)) {
-      return build.reduce(
-        op,
-        input,
-        targets.map((_, i) => i + 2),
-        true,
-      );
-    }
-    return targets.reduce((y, target, i) => adaptAxis(y, i + 2, target, op), input);
-  });
-}
-
-function adaptAxis(x: Node, axis: number, target: number, op: "mean" | "max"): Node {
-  const size = x.shape[axis]!;
-  if (size === target) return x;
-  if (target > 0 && size % target === 0) {
-    const split = build.reshape(x, [...x.shape.slice(0, axis), target, size / target, ...x.shape.slice(axis + 1)]);
-    return build.reduce(op, split, [axis + 1], false);
-  }
-  const windows = Array.from({ length: target }, (_, i) =>
-    build.reduce(
-      op,
-      build.narrow(x, axis, Math.floor((i * size) / target), Math.ceil(((i + 1) * size) / target)),
-      [axis],
-      true,
-    ),
+  return batched(x, rank, name, (input) =>
+    pooling.adaptivePool(op, input, adaptiveSizes(outputSize, input.shape.slice(2))),
   );
-  return build.concat(windows, axis);
 }
 
 const optional = (args: BoundArgs, name: string, runtime: Runtime): Node | undefined => {
