@@ -106,6 +106,9 @@ class Writer {
     for (const [key, value] of layer.config) {
       if (value === undefined || key === "name") continue;
       if (value instanceof Unknown) this.gaps.push({ at: layer, reason: `${key} is unknown: ${value.reason}` });
+      // Open dimensions are the code's own null; one that is not known must not be taken for one.
+      if (/^(?:batchI|i)nputShape$/.test(key) && Array.isArray(value) && value.some((dim) => dim instanceof Unknown))
+        continue;
       if (key === "inputShape") config.batch_input_shape = [null, ...list(this.json(value))];
       else
         config[configKey(key)] =
