@@ -21,7 +21,7 @@ describe("reading thread", () => {
         starts++;
         return new Worker(ENTRY);
       },
-      timeLimitMs: 2000,
+      timeLimitMs: 20_000,
       log: () => undefined,
     });
   });
