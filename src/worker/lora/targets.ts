@@ -28,10 +28,10 @@ function isTargetable(module: ModuleInfo): module is TargetableLayer {
  * at a dot; a string is a regular expression for the whole path; "all-linear" is every Linear but the output head.
  * Throws a UserError when nothing matches, naming what could be.
  */
-export function matchTargets(model: Pick<Model, "root" | "className">, config: LoraConfig): TargetableLayer[] {
+export function matchTargets(model: Pick<Model, "root" | "className" | "part">, config: LoraConfig): TargetableLayer[] {
   const layers = targetableLayers(model);
-  const wanted = selector(config.target_modules, layers);
-  const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, layers);
+  const wanted = selector(config.target_modules, model);
+  const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, model);
   const matched = layers.filter((layer) => wanted(layer.path) && !excluded(layer.path));
   if (matched.length === 0) throw new UserError(nothingMatched(model, config, layers));
   const tooSmall = matched.find((layer) => config.r > Math.min(layer.inFeatures, layer.outFeatures));
@@ -49,10 +49,10 @@ export function matchesSuffix(path: string, names: readonly string[]): boolean {
   return names.some((name) => path === name || path.endsWith(`.${name}`));
 }
 
-function selector(spec: readonly string[] | string, layers: readonly TargetableLayer[]): (path: string) => boolean {
+function selector(spec: readonly string[] | string, model: Pick<Model, "root" | "part">): (path: string) => boolean {
   if (typeof spec !== "string") return (path) => matchesSuffix(path, spec);
   if (spec === "all-linear") {
-    const head = outputHead(layers);
+    const head = outputHead(model);
     return (path) => path !== head?.path;
   }
   let pattern: RegExp;
@@ -64,9 +64,13 @@ function selector(spec: readonly string[] | string, layers: readonly TargetableL
   return (path) => pattern.test(path);
 }
 
-/** The last Linear by registration: what maps to classes or the vocabulary. A model of one Linear has no head apart. */
-export function outputHead(layers: readonly TargetableLayer[]): TargetableLayer | undefined {
-  return layers.length > 1 ? layers.at(-1) : undefined;
+/**
+ * The last Linear by registration: what maps to classes or the vocabulary. A model of one Linear has no head apart, and
+ * neither has a class that is only a part of another, such as an attention block.
+ */
+export function outputHead(model: Pick<Model, "root" | "part">): TargetableLayer | undefined {
+  const layers = targetableLayers(model);
+  return layers.length > 1 && !model.part ? layers.at(-1) : undefined;
 }
 
 function nothingMatched(

@@ -137,6 +137,8 @@ export interface Model {
   readonly file: string;
   /** The class statement. */
   readonly place: SourcePlace;
+  /** Another model of the file is made of it: none of its layers is an output head. */
+  readonly part?: boolean;
   readonly root: ModuleInfo;
   /** The state dict, in PyTorch's order. */
   readonly stateDict: readonly ParameterInfo[];

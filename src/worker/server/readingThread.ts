@@ -31,7 +31,7 @@ function defaultTargets(file: ModelFile): Map<string, readonly string[]> {
 
 function targetPaths(model: Model): string[] {
   const layers = targetableLayers(model);
-  const head = outputHead(layers);
+  const head = outputHead(model);
   return layers.filter((layer) => layer !== head).map((layer) => layer.path);
 }
 

@@ -163,7 +163,7 @@ async function whatToTrain(request: TrainRequest, { model, values, seed }: Opene
 }
 
 function headPaths(model: OpenedModel["model"], paths: readonly string[]): string[] {
-  const head = outputHead(targetableLayers(model)) ?? targetableLayers(model).at(-1);
+  const head = outputHead(model) ?? targetableLayers(model).at(-1);
   if (!head) throw new UserError(`${model.className} has no Linear layer to train as its head`, { file: model.file });
   return paths.filter((path) => path === weightOf(head).path || path === `${head.path}.bias`);
 }

@@ -12,8 +12,8 @@ import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { trace } from "./trace";
-import { moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
-import { PyFunction, PyObject, type PyTensor, Unknown, type Value } from "./values";
+import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
+import { type PyClass, PyFunction, PyObject, type PyTensor, Unknown, type Value } from "./values";
 
 /** Finds the model classes of a file and builds one instance of each. */
 
@@ -65,9 +65,14 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
   for (const defined of [...pending]) {
     built.set(defined, buildWithUnknowns(ev, defined, steps));
   }
+  const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));
   return [...built]
     .sort(([a], [b]) => a.node.start - b.node.start)
-    .map(([defined, result]) => new PythonModel(ev, defined, result, sites));
+    .map(([defined, result]) => new PythonModel(ev, defined, result, sites, inside.has(defined.type)));
+}
+
+function* typesWithin(root: PyObject): Generator<PyClass> {
+  for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
 }
 
 /** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
@@ -160,6 +165,7 @@ class PythonModel implements Model {
     { type, node }: DefinedClass,
     private readonly built: Built,
     private readonly sites: CallSites,
+    readonly part: boolean,
   ) {
     this.className = type.name;
     this.file = ev.source.file;
