@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
@@ -90,8 +90,12 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   }
   progress.at(0.99, "Writing the merged weights");
   const tensors = output.size;
-  if (toTfjs) await writeTfjsModel(toTfjs, request.output, output);
-  else await writeSafetensors(request.output, output, { format: "pt", [MERGED]: [...history, id].join(" ") });
+  let bytes: number;
+  if (toTfjs) bytes = await writeTfjsModel(toTfjs, request.output, output);
+  else {
+    await writeSafetensors(request.output, output, { format: "pt", [MERGED]: [...history, id].join(" ") });
+    bytes = (await stat(request.output)).size;
+  }
   return {
     kind: "merge",
     model: model.className,
@@ -99,7 +103,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     output: request.output,
     merged,
     tensors,
-    bytes: (await stat(request.output)).size,
+    bytes,
   };
 }
 
@@ -121,9 +125,20 @@ async function mergedInto(weights: string | undefined): Promise<string[]> {
 
 /** The base must stay as it is: it is what undoes the merge. Its shards are part of it; a link to one is the same file. */
 async function refuseOverwrite(
-  { model: { weights }, output }: MergeRequest,
+  { model: { file: source, weights }, output }: MergeRequest,
   values: ReadonlyMap<string, ParameterValue>,
 ): Promise<void> {
+  // A layers model is several files, whose names could be those of the base beside it.
+  if (isTfjsOutput(output) && existsSync(dirname(output))) {
+    if ((await realpath(dirname(output))) === (await realpath(dirname(source)))) {
+      throw new UserError(
+        `${dirname(output)} holds the base model, whose files an export must not replace; choose another folder`,
+        {
+          file: output,
+        },
+      );
+    }
+  }
   if (weights === undefined || !existsSync(output)) return;
   const files = new Set([weights, ...[...values.values()].flatMap((value) => ("file" in value ? [value.file] : []))]);
   const target = await realpath(output);

@@ -70,12 +70,15 @@ function tfjsName(className: string, name: string): string {
   return className.startsWith("DepthwiseConv") && name === "kernel" ? "depthwise_kernel" : name;
 }
 
-/** Writes `output` and its shards beside it. The shards come first: a reader never sees a model without its weights. */
+/**
+ * Writes `output` and its shards beside it, and gives their size in bytes. The shards come first: a reader never sees a
+ * model without its weights.
+ */
 export async function writeTfjsModel(
   { topology, names }: TfjsExport,
   output: string,
   values: ReadonlyMap<string, ParameterValue>,
-): Promise<void> {
+): Promise<number> {
   const folder = await makeFolder(dirname(output));
   const tensors = await loaded(values);
   const weights: object[] = [];
@@ -99,7 +102,9 @@ export async function writeTfjsModel(
     modelTopology: topology,
     weightsManifest: [{ paths, weights }],
   };
-  await replaceFile(output, `${JSON.stringify(json)}\n`);
+  const text = Buffer.from(`${JSON.stringify(json)}\n`);
+  await replaceFile(output, text);
+  return bytes.length + text.length;
 }
 
 async function loaded(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, Tensor>> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
@@ -82,6 +82,20 @@ describe("export to TensorFlow.js", function () {
       assert.ok(base > 1e-3, "the adapter must make a difference");
     });
   }
+
+  it("refuses the base model's own folder, whose files it could replace", async () => {
+    const file = join(folder, "model.json");
+    await cp(join(FIXTURES, "tfjs"), folder, { recursive: true });
+    const opened = await openModel({ file });
+    const { config, targets } = planAdapter(opened.model, { rank: 2, alpha: 4, targetModules: ".*" });
+    await saveAdapter(join(folder, "adapter"), config, initializeAdapter(targets, config, 3));
+    const before = await readFile(file);
+    for (const name of ["model.json", "other.json"]) {
+      const request = { kind: "merge", model: { file }, adapterFolder: join(folder, "adapter") } as const;
+      await assert.rejects(merge({ ...request, output: join(folder, name) }, context), /holds the base model/);
+    }
+    assert.deepEqual(await readFile(file), before);
+  });
 
   it("refuses, by name, what TensorFlow.js cannot restore, and writes nothing", async () => {
     await assert.rejects(exportedDifference(join(FIXTURES, "transformer.keras"), folder), /no TensorFlow\.js form/);
