@@ -2,7 +2,7 @@
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, FrameLocator, Page } from "playwright-core";
+import { type Browser, errors, type FrameLocator, type Page } from "playwright-core";
 import { root } from "../../scripts/build.mjs";
 import { startServer, type VscodeServer, workbenchUrl } from "../../scripts/vscodeServer";
 import { launchBrowser } from "./browser";
@@ -11,6 +11,8 @@ export { root };
 
 /** How long a window may take to do one thing on a slow machine. */
 export const PATIENCE = 60_000;
+const PALETTE_PATIENCE = 10_000;
+const PALETTE_ATTEMPTS = 6;
 
 /** A page of ours: notebooks show their Markdown in a webview of their own. */
 const OWN_PAGE = 'iframe.webview[src*="extensionId=lora-lens.lora-lens"]';
@@ -92,13 +94,23 @@ export class TestWindow {
     return this.page.locator(".codelens-decoration a, .codelens-decoration span").filter({ hasText: text });
   }
 
-  /** Runs a command by its title in the command palette. */
+  /**
+   * Runs a command by its title in the command palette. The palette closes when something else takes the focus, such as
+   * a panel that opens at that moment: then it is opened again.
+   */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget input");
-    await input.waitFor();
-    await input.fill(`>${title}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().click();
+    const palette = this.page.locator(".quick-input-widget");
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press("F1");
+      try {
+        await palette.locator("input[type=text]").first().fill(`>${title}`, { timeout: PALETTE_PATIENCE });
+        const row = palette.locator(".quick-input-list .monaco-list-row", { hasText: title }).first();
+        await row.click({ timeout: PALETTE_PATIENCE });
+        return;
+      } catch (error) {
+        if (attempt === PALETTE_ATTEMPTS || !(error instanceof errors.TimeoutError)) throw error;
+      }
+    }
   }
 
   /** Waits for a notification whose text matches. */
