@@ -140,6 +140,20 @@ export class TestWindow {
     }
   }
 
+  /** Accepts the file dialog, which ignores Enter while it still looks at the folder that was typed. */
+  async acceptFile(): Promise<void> {
+    const dialog = this.page.locator(".quick-input-widget");
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press("Enter");
+      try {
+        await dialog.waitFor({ state: "hidden", timeout: PALETTE_PATIENCE });
+        return;
+      } catch (error) {
+        if (attempt === PALETTE_ATTEMPTS || !(error instanceof errors.TimeoutError)) throw error;
+      }
+    }
+  }
+
   /** Goes through the steps of Train… with what each offers, but for the number of epochs and the files. */
   async startTraining(epochs: number, data = "digits.csv", weights = "None"): Promise<void> {
     await (await this.step(1, 6)).locator(".monaco-list-row", { hasText: data }).click();

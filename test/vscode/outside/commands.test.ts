@@ -141,7 +141,7 @@ describe("commands in a window, on the digits example", function () {
     const name = window.page.locator(".quick-input-widget input[type=text]").first();
     await window.page.locator(".quick-input-title", { hasText: "Merged weights" }).waitFor();
     await name.fill(output);
-    await window.page.keyboard.press("Enter");
+    await window.acceptFile();
     await window.notification(/merged the adapter into 2 layers of DigitClassifier/);
     await window.screenshot("merged");
     assert.ok((await readFile(output)).length > 4 * 26_122);
