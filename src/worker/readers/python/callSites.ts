@@ -1,18 +1,23 @@
+import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
-import { evaluateArguments, evaluateSafely } from "./expressions";
+import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { Scope } from "./scope";
+import { type Slice, type Step, sliceFor } from "./slices";
+import { execute } from "./statements";
 import { type PyClass, PyObject, Unknown, type Value } from "./values";
+import { blocksOf, expressionsOf, namesIn, namesMentioned, walkExpr, walkStatements } from "./walk";
 
 /**
  * Calls in code that is not executed, `if __name__ == "__main__":` and the bodies of functions: how the file's author
- * makes a model and what is fed to it. Arguments are evaluated on demand, each from the assignment it depends on.
+ * makes a model and what is fed to it. Arguments are evaluated on demand, from the statements that they depend on.
  */
 
 /** Statements that run together: the file's top level, a main guard, or one function's body. */
 interface Region {
   readonly fn: FunctionStmt | undefined;
   readonly outer: Region | undefined;
+  readonly body: readonly Stmt[];
   /** In source order, blocks flattened. */
   readonly assignments: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>[];
   readonly calls: CallExpr[];
@@ -30,16 +35,22 @@ export interface EvaluatedCall {
 }
 
 const MAX_CHAIN = 40;
+/** Slices evaluated for one call, and the steps they may take together: a script's preparations are short. */
+const MAX_SLICES = 100;
+const SLICE_STEPS = 200_000;
+/** Calls of a function that are tried for the values of its parameters. */
+const MAX_CALLERS = 4;
 
 export class CallSites {
   private readonly regions: Region[] = [];
   private readonly byName = new Map<string, CallSite[]>();
+  private slicesLeft = 0;
 
   constructor(
     private readonly ev: Evaluator,
-    body: readonly Stmt[],
+    private readonly body: readonly Stmt[],
   ) {
-    const top = this.region(undefined, undefined);
+    const top = this.region(undefined, undefined, body);
     this.visit(body, top);
     for (const region of this.regions) {
       for (const call of region.calls) {
@@ -48,6 +59,30 @@ export class CallSites {
         const sites = this.byName.get(callee.id) ?? [];
         sites.push({ call, region });
         this.byName.set(callee.id, sites);
+      }
+    }
+  }
+
+  /**
+   * Gives the module the names that its main guard assigns and its functions and classes use: `args`, most often. They
+   * are global when the file is run as the program it is.
+   */
+  defineGuardNames(): void {
+    const guards = this.regions.filter((r) => r.fn === undefined && r.outer !== undefined);
+    if (guards.length === 0) return;
+    const used = new Set<string>();
+    walkStatements(this.body, (s) => {
+      if (s.kind === "Function" || s.kind === "Class") namesMentioned(s, used);
+    });
+    for (const guard of guards) {
+      const assigned = assignedTargets(guard.body).flatMap((t) => (t.kind === "Name" ? [t.id] : []));
+      for (const name of new Set(assigned)) {
+        if (!used.has(name) || this.ev.globals.lookup(name) !== undefined) continue;
+        let value: Value = new Unknown(`${name} is known only when the program runs`);
+        this.quietly(() => {
+          value = this.scopeFor(new Set([name]), guard, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? value;
+        });
+        this.ev.globals.names.set(name, value);
       }
     }
   }
@@ -66,93 +101,180 @@ export class CallSites {
     );
   }
 
+  /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
   private evaluated({ call, region }: CallSite): EvaluatedCall[] {
     let found: EvaluatedCall | undefined;
-    // What cannot be evaluated here is no problem of the file: another way is tried.
-    this.ev.collect(() => {
-      const restore = this.ev.mark();
-      try {
-        const scope = this.scopeFor(
-          call.args.map((a) => a.value),
-          region,
-          call.start,
-          0,
-        );
+    const names = new Set<string>();
+    for (const { value } of call.args) namesIn(value, names);
+    for (const flattened of [false, true]) {
+      this.quietly(() => {
+        const scope = this.scopeFor(names, region, call.start, 0, flattened);
         const { args, kwargs } = evaluateArguments(this.ev, scope, call);
         if (args instanceof Unknown) return;
         if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown)) found = { call, args, kwargs };
+      });
+      if (found) return [found];
+    }
+    return [];
+  }
+
+  /** What cannot be evaluated here is no problem of the file: another way is tried. */
+  private quietly(body: () => void): void {
+    this.slicesLeft = MAX_SLICES;
+    this.ev.collect(() => {
+      const restore = this.ev.mark();
+      try {
+        this.ev.within(SLICE_STEPS, body);
       } catch (error) {
         this.ev.reportError(error);
         restore();
       }
     });
-    return found ? [found] : [];
   }
 
-  private scopeFor(exprs: readonly Expr[], region: Region, position: number, depth: number): Scope {
+  /** A scope in which the names have the values they have at the position. */
+  private scopeFor(
+    names: ReadonlySet<string>,
+    region: Region,
+    position: number,
+    depth: number,
+    flattened: boolean,
+  ): Scope {
     const scope = new Scope("function", this.ev.globals, region.fn?.name ?? "");
-    const names = new Set<string>();
-    for (const expr of exprs) walkExpr(expr, (e) => e.kind === "Name" && names.add(e.id));
-    for (const name of names) {
-      const value = this.resolve(name, region, position, depth);
-      if (value !== undefined) scope.names.set(name, value);
+    const isTop = region.fn === undefined && region.outer === undefined;
+    // The top level has been evaluated; only what it assigns more than once may differ from what it ends with.
+    const wanted = isTop ? new Set([...names].filter((name) => assignmentsOf(region, name).length > 1)) : names;
+    if (isTop && wanted.size === 0) return scope;
+    if (depth > MAX_CHAIN || this.slicesLeft-- <= 0) {
+      for (const name of wanted) {
+        if (this.ev.globals.lookup(name) === undefined)
+          scope.names.set(name, new Unknown("its value depends on too many others"));
+      }
+      return scope;
     }
+    const slice = sliceFor(region.body, position, wanted, flattened);
+    if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
+    for (const step of slice.steps) this.take(step, scope);
     return scope;
   }
 
-  /** The value a name has at a position; undefined leaves it to the file's own names. */
-  private resolve(name: string, region: Region, position: number, depth: number): Value | undefined {
-    if (depth > MAX_CHAIN) return new Unknown("its value depends on too many others");
-    const all = region.assignments.filter((a) => targetsOf(a).some((t) => binds(t, name)));
-    const isTop = region.fn === undefined && region.outer === undefined;
-    if (isTop && all.length < 2) return undefined;
-    const assignment = all.filter((a) => a.start < position).at(-1);
-    if (assignment?.value) {
-      const scope = this.scopeFor([assignment.value], region, assignment.start, depth + 1);
-      const value = evaluateSafely(this.ev, scope, assignment.value);
-      const target = targetsOf(assignment).find((t) => binds(t, name))!;
-      return target.kind === "Name" ? value : this.element(target, name, value);
+  /** What the slice reads from around the region: its function's parameters and the names of functions around it. */
+  private enclosing(scope: Scope, slice: Slice, region: Region, depth: number, flattened: boolean): void {
+    const params = (region.fn?.params ?? []).filter((p) => slice.names.has(p.name)).map((p) => p.name);
+    const around = region.outer;
+    const isTop = around === undefined || (around.fn === undefined && around.outer === undefined);
+    if (!isTop) {
+      const rest = new Set([...slice.names].filter((name) => !params.includes(name)));
+      const values = this.scopeFor(rest, around, Number.POSITIVE_INFINITY, depth + 1, flattened).names;
+      for (const [name, value] of values) scope.names.set(name, value);
     }
-    const param = region.fn?.params.find((p) => p.name === name);
-    if (param) {
-      return param.default
-        ? evaluateSafely(this.ev, this.ev.globals, param.default)
-        : new Unknown(`${name} is an argument of ${region.fn?.name}`);
-    }
-    return region.outer ? this.resolve(name, region.outer, Number.POSITIVE_INFINITY, depth + 1) : undefined;
+    for (const [name, value] of this.parameters(region, params, depth, flattened)) scope.names.set(name, value);
   }
 
-  private element(target: Expr, name: string, value: Value): Value {
-    if (target.kind !== "Tuple" && target.kind !== "List") return value;
-    if (value instanceof Unknown) return value;
-    const at = target.items.findIndex((item) => item.kind === "Name" && item.id === name);
-    return [...this.ev.iterate(value)][at] ?? new Unknown(`${name} is not assigned a known value`);
+  /** Parameters of the region's function, as the file calls it: the first call that gives them all, else defaults. */
+  private parameters(
+    region: Region,
+    names: readonly string[],
+    depth: number,
+    flattened: boolean,
+  ): ReadonlyMap<string, Value> {
+    const { fn } = region;
+    let best = new Map<string, Value>();
+    if (!fn || names.length === 0) return best;
+    for (const param of fn.params) {
+      if (!names.includes(param.name)) continue;
+      const value = param.default
+        ? evaluateSafely(this.ev, this.ev.globals, param.default)
+        : new Unknown(`${param.name} is an argument of ${fn.name}`);
+      best.set(param.name, value);
+    }
+    const unknowns = (values: ReadonlyMap<string, Value>) =>
+      [...values.values()].filter((v) => v instanceof Unknown).length;
+    const callers = (this.byName.get(fn.name) ?? []).filter((site) => !within(site.region, region));
+    for (const { call, region: from } of callers.slice(0, MAX_CALLERS)) {
+      const values = new Map(best);
+      for (const [name, expr] of argumentsByParameter(fn, call)) {
+        if (!values.has(name)) continue;
+        const scope = this.scopeFor(namesIn(expr), from, call.start, depth + 1, flattened);
+        values.set(name, evaluateSafely(this.ev, scope, expr));
+      }
+      if (unknowns(values) < unknowns(best)) best = values;
+      if (unknowns(best) === 0) break;
+    }
+    return best;
+  }
+
+  private take(step: Step, scope: Scope): void {
+    const restore = this.ev.mark();
+    try {
+      if (step.kind === "run") execute(this.ev, scope, step.statement);
+      else if (step.kind === "bind") {
+        const value = evaluateSafely(this.ev, scope, step.value);
+        const entered = value instanceof PyObject && this.ev.special(value, "__enter__");
+        assignTarget(this.ev, scope, step.target, entered ? this.ev.call(entered, []) : value);
+      } else {
+        const iterable = evaluateSafely(this.ev, scope, step.iterable);
+        const [first] = iterable instanceof Unknown ? [iterable] : this.ev.iterate(iterable);
+        assignTarget(this.ev, scope, step.target, first ?? new Unknown("this loop does not run"));
+      }
+    } catch (error) {
+      const unknown = new Unknown(this.ev.reportError(error));
+      restore();
+      const targets = step.kind === "run" ? assignedTargets([step.statement]) : [step.target];
+      for (const target of targets)
+        if (target.kind === "Name" && !scope.names.has(target.id)) scope.names.set(target.id, unknown);
+    }
   }
 
   private isInstance(expr: Expr, region: Region, position: number, type: PyClass, depth: number): boolean {
     if (depth > MAX_CHAIN) return false;
     if (expr.kind === "Call") {
       const { callee } = expr;
-      if (callee.kind === "Name") return callee.id === type.name;
+      if (callee.kind === "Name") return callee.id === type.name || this.returnsInstance(callee.id, type, depth);
       // model.to(device), Net().eval(), torch.compile(model)
       if (callee.kind !== "Attribute") return false;
-      if (callee.name === "compile" && expr.args[0])
+      if (WRAPPERS.has(callee.name) && expr.args[0])
         return this.isInstance(expr.args[0].value, region, position, type, depth + 1);
       return CHAINED.has(callee.name) && this.isInstance(callee.object, region, position, type, depth + 1);
     }
     if (expr.kind !== "Name") return false;
-    const assignment = region.assignments
-      .filter((a) => a.start < position && targetsOf(a).some((t) => t.kind === "Name" && t.id === expr.id))
+    const assignment = assignmentsOf(region, expr.id)
+      .filter((a) => a.start < position && targetsOf(a).some((t) => t.kind === "Name"))
       .at(-1);
     if (assignment?.value) return this.isInstance(assignment.value, region, assignment.start, type, depth + 1);
-    if (region.fn?.params.some((p) => p.name === expr.id)) return false;
+    if (region.fn?.params.some((p) => p.name === expr.id)) return this.isGivenInstance(expr.id, region, type, depth);
     if (region.outer) return this.isInstance(expr, region.outer, Number.POSITIVE_INFINITY, type, depth + 1);
     const value = this.ev.globals.lookup(expr.id);
     return value instanceof PyObject && value.type === type;
   }
 
-  private region(fn: FunctionStmt | undefined, outer: Region | undefined): Region {
-    const region: Region = { fn, outer, assignments: [], calls: [] };
+  /** A function of the file that makes the model: `def build(args): ... return Net(...)`. */
+  private returnsInstance(name: string, type: PyClass, depth: number): boolean {
+    const region = this.regions.find((r) => r.fn?.name === name);
+    if (!region) return false;
+    let returns = false;
+    walkStatements(region.body, (s) => {
+      if (s.kind === "Return" && s.value)
+        returns ||= this.isInstance(s.value, region, s.start, type, depth + MAX_CHAIN / 8);
+    });
+    return returns;
+  }
+
+  /** A parameter that the file's calls of the function give an instance: `train(model, loader)`. */
+  private isGivenInstance(name: string, region: Region, type: PyClass, depth: number): boolean {
+    const { fn } = region;
+    if (!fn) return false;
+    return (this.byName.get(fn.name) ?? [])
+      .filter((site) => !within(site.region, region))
+      .slice(0, MAX_CALLERS)
+      .some(({ call, region: from }) => {
+        const given = argumentsByParameter(fn, call).find(([param]) => param === name)?.[1];
+        return given !== undefined && this.isInstance(given, from, call.start, type, depth + MAX_CHAIN / 8);
+      });
+  }
+
+  private region(fn: FunctionStmt | undefined, outer: Region | undefined, body: readonly Stmt[]): Region {
+    const region: Region = { fn, outer, body, assignments: [], calls: [] };
     this.regions.push(region);
     return region;
   }
@@ -161,13 +283,13 @@ export class CallSites {
     for (const statement of body) {
       switch (statement.kind) {
         case "Function":
-          this.visit(statement.body, this.region(statement, region));
+          this.visit(statement.body, this.region(statement, region, statement.body));
           continue;
         case "Class":
           continue;
         case "If":
           if (isMainGuard(statement.test)) {
-            this.visit(statement.body, this.region(undefined, region));
+            this.visit(statement.body, this.region(undefined, region, statement.body));
             continue;
           }
           break;
@@ -186,7 +308,20 @@ export class CallSites {
   }
 }
 
-const CHAINED = new Set(["to", "cuda", "cpu", "eval", "train", "half", "float", "double", "requires_grad_"]);
+const CHAINED = new Set([
+  "to",
+  "cuda",
+  "cpu",
+  "eval",
+  "train",
+  "half",
+  "float",
+  "double",
+  "bfloat16",
+  "requires_grad_",
+]);
+/** torch.compile(model), nn.DataParallel(model). */
+const WRAPPERS = new Set(["compile", "DataParallel", "DistributedDataParallel"]);
 
 /** What is called, without a trailing `.forward`. */
 function calleeOf(call: CallExpr): Expr {
@@ -198,6 +333,28 @@ export function isMainGuard(test: Expr): boolean {
   return test.kind === "Compare" && test.left.kind === "Name" && test.left.id === "__name__";
 }
 
+function within(region: Region, outer: Region): boolean {
+  for (let r: Region | undefined = region; r; r = r.outer) if (r === outer) return true;
+  return false;
+}
+
+/** Arguments by the parameter they are for; what stars give is left out. */
+function argumentsByParameter(fn: FunctionStmt, call: CallExpr): [string, Expr][] {
+  const positional = fn.params.filter((p) => p.kind === "normal" || p.kind === "positionalOnly");
+  const pairs: [string, Expr][] = [];
+  let counting = true;
+  call.args.forEach(({ type, name, value }, i) => {
+    if (type === "keyword" && name !== undefined) pairs.push([name, value]);
+    else if (type === "positional" && counting && positional[i]) pairs.push([positional[i].name, value]);
+    else if (type === "star") counting = false;
+  });
+  return pairs;
+}
+
+function assignmentsOf(region: Region, name: string): Region["assignments"] {
+  return region.assignments.filter((a) => targetsOf(a).some((t) => binds(t, name)));
+}
+
 function targetsOf(statement: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>): readonly Expr[] {
   return statement.kind === "Assign" ? statement.targets : [statement.target];
 }
@@ -205,93 +362,4 @@ function targetsOf(statement: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>): 
 function binds(target: Expr, name: string): boolean {
   if (target.kind === "Name") return target.id === name;
   return (target.kind === "Tuple" || target.kind === "List") && target.items.some((item) => binds(item, name));
-}
-
-function blocksOf(s: Stmt): (readonly Stmt[])[] {
-  switch (s.kind) {
-    case "If":
-    case "For":
-    case "While":
-      return [s.body, s.otherwise];
-    case "With":
-      return [s.body];
-    case "Try":
-      return [s.body, ...s.handlers.map((h) => h.body), s.otherwise, s.finalizer];
-    case "Match":
-      return s.cases.map((c) => c.body);
-    default:
-      return [];
-  }
-}
-
-function expressionsOf(s: Stmt): Expr[] {
-  switch (s.kind) {
-    case "Expr":
-    case "Assign":
-    case "AugAssign":
-      return [s.value];
-    case "AnnAssign":
-    case "Return":
-      return s.value ? [s.value] : [];
-    case "If":
-    case "While":
-      return [s.test];
-    case "For":
-      return [s.iterable];
-    case "With":
-      return s.items.map((item) => item.value);
-    case "Assert":
-      return [s.test];
-    default:
-      return [];
-  }
-}
-
-/** Calls `visit` for the expression and all those in it. */
-function walkExpr(expr: Expr, visit: (expr: Expr) => void): void {
-  visit(expr);
-  for (const child of childrenOf(expr)) walkExpr(child, visit);
-}
-
-function childrenOf(e: Expr): readonly Expr[] {
-  switch (e.kind) {
-    case "Attribute":
-      return [e.object];
-    case "Subscript":
-      return [e.object, e.index];
-    case "Slice":
-      return [e.lower, e.upper, e.step].filter((x) => x !== undefined);
-    case "Call":
-      return [e.callee, ...e.args.map((a) => a.value)];
-    case "Binary":
-    case "Bool":
-      return [e.left, e.right];
-    case "Unary":
-      return [e.operand];
-    case "Compare":
-      return [e.left, ...e.rights];
-    case "Conditional":
-      return [e.test, e.whenTrue, e.otherwise];
-    case "List":
-    case "Tuple":
-    case "Set":
-      return e.items;
-    case "Dict":
-      return e.entries.flatMap((entry) => (entry.key ? [entry.key, entry.value] : [entry.value]));
-    case "Starred":
-    case "Walrus":
-      return [e.value];
-    case "Lambda":
-      return [e.body];
-    case "Comprehension":
-      return [
-        ...(e.key ? [e.key] : []),
-        e.value,
-        ...e.clauses.flatMap((c) => (c.type === "for" ? [c.iterable] : [c.test])),
-      ];
-    case "FString":
-      return e.parts.flatMap((p) => (typeof p === "string" ? [] : [p.value]));
-    default:
-      return [];
-  }
 }

@@ -33,6 +33,7 @@ interface Built {
 
 export function buildModels(ev: Evaluator, module: Module, steps: number): Model[] {
   const sites = new CallSites(ev, module.body);
+  sites.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
   const pending = new Set(modelClasses(ev, module));
   const built = new Map<DefinedClass, Built>();

@@ -325,7 +325,9 @@ class Net(nn.Module):
     const opened = await readTorch(`
 from torch.utils.data import DataLoader
 import torchvision, argparse, os
-args = argparse.ArgumentParser().parse_args()
+parser = argparse.ArgumentParser()
+parser.add_argument("--batch", type=int, default=32)
+args = parser.parse_args()
 class Net(nn.Module):
     def __init__(self):
         super().__init__()

@@ -18,6 +18,7 @@ import {
   Unknown,
   type Value,
 } from "../values";
+import { ARGPARSE } from "./argparse";
 import { COPY } from "./copy";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
@@ -212,6 +213,7 @@ const NUMBERS = namespace(
 
 export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
   [
+    ARGPARSE,
     MATH,
     ABC,
     DATACLASSES,

@@ -141,6 +141,11 @@ function makeModules(): Map<string, PyNamespace> {
     ["manual_seed", new PyNative("manual_seed", "seed", () => null)],
     ["manual_seed_all", new PyNative("manual_seed_all", "seed", () => null)],
   ]);
+  const accelerator = namespace("torch.accelerator", [
+    ["is_available", new PyNative("is_available", "", () => false)],
+    ["device_count", new PyNative("device_count", "", () => 0)],
+    ["current_accelerator", new PyNative("current_accelerator", "check_available=False", () => null)],
+  ]);
   const checkpoint = namespace("torch.utils.checkpoint", [
     [
       "checkpoint",
@@ -167,6 +172,7 @@ function makeModules(): Map<string, PyNamespace> {
     ["linalg", linalg],
     ["jit", jit],
     ["cuda", cuda],
+    ["accelerator", accelerator],
     ["utils", torchUtils],
     ["backends", backends],
     ["special", special],

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import type { ModelFile } from "../../../../src/worker/readers/model";
+import { walkModules } from "../../../../src/worker/readers/model";
+import { messages, modelNamed, readTorch } from "./reading";
+
+/** `fc 8x4`, ... of a model's linear layers. */
+function linears(opened: ModelFile, name: string): string[] {
+  return [...walkModules(modelNamed(opened, name).root)]
+    .filter((m) => m.kind === "Linear")
+    .map((m) => `${m.path} ${m.inFeatures}x${m.outFeatures}`);
+}
+
+const NET = `
+class Net(nn.Module):
+    def __init__(self, width, classes, bias=True):
+        super().__init__()
+        self.fc = nn.Linear(width, classes, bias=bias)
+    def forward(self, x):
+        return self.fc(x)
+`;
+
+describe("models that a training script makes", () => {
+  it("takes argparse's defaults, as the script does when it is started without arguments", async () => {
+    const opened = await readTorch(`
+import argparse
+${NET}
+def main():
+    parser = argparse.ArgumentParser(description="trains")
+    parser.add_argument("--hidden-width", "-w", type=int, default="48", help="text default, read by type")
+    group = parser.add_argument_group("output")
+    group.add_argument("--classes", type=int, default=7)
+    parser.add_argument("--no-bias", dest="bias", action="store_false")
+    args = parser.parse_args()
+    model = Net(args.hidden_width, args.classes, bias=args.bias).to("cpu")
+    print(model(torch.zeros(3, args.hidden_width)))
+if __name__ == "__main__":
+    main()
+`);
+    assert.deepEqual(messages(opened), []);
+    assert.deepEqual(linears(opened, "Net"), ["fc 48x7"]);
+    const traced = modelNamed(opened, "Net").trace();
+    assert.equal(traced.inputsFrom, "the call at line 22");
+    assert.deepEqual(traced.inputs[0]?.shape, [3, 48]);
+  });
+
+  it("an argument that has to be given is unknown, and only what depends on it", async () => {
+    const opened = await readTorch(`
+import argparse
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first = nn.Linear(width, 4)
+        self.second = nn.Linear(4, 2)
+    def forward(self, x):
+        return self.second(self.first(x))
+parser = argparse.ArgumentParser()
+parser.add_argument("--width", type=int, required=True)
+parser.add_argument("data")
+args = parser.parse_args()
+net = Net(args.width)
+`);
+    assert.deepEqual(linears(opened, "Net"), ["first undefinedx4", "second 4x2"]);
+  });
+
+  it("gives functions and classes what the main guard assigns", async () => {
+    const opened = await readTorch(`
+import argparse
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(args.width, 2)
+    def forward(self, x):
+        return self.fc(x)
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--width", default=12)
+    args = parser.parse_args()
+    net = Net()
+`);
+    assert.deepEqual(messages(opened), []);
+    assert.deepEqual(linears(opened, "Net"), ["fc 12x2"]);
+  });
+
+  it("follows values into the functions that make the model", async () => {
+    const opened = await readTorch(`
+${NET}
+def add_classes(settings):
+    settings["classes"] = 5
+def build(settings, scale=2):
+    width = settings["width"] * scale
+    return Net(width, settings["classes"])
+def evaluate(model, batch):
+    return model(batch)
+def main():
+    settings = {"width": 8}
+    settings["width"] += 1
+    add_classes(settings)
+    network = build(settings)
+    evaluate(network, torch.rand(4, 18))
+`);
+    assert.deepEqual(messages(opened), []);
+    assert.deepEqual(linears(opened, "Net"), ["fc 18x5"]);
+    assert.deepEqual(modelNamed(opened, "Net").trace().inputs[0]?.shape, [4, 18]);
+  });
+
+  it("decides branches on the way, and does not run what the model does not depend on", async () => {
+    const opened = await readTorch(`
+${NET}
+def main(kind="large"):
+    if kind == "large":
+        width = 64
+    else:
+        width = 16
+    total = 0
+    while True:
+        total += 1
+    for width_of_it in [width, 32]:
+        net = Net(width_of_it, 3)
+`);
+    assert.deepEqual(messages(opened), []);
+    assert.deepEqual(linears(opened, "Net"), ["fc 64x3"]);
+  });
+});
