@@ -1,11 +1,12 @@
 import type { AdapterChoice } from "../../protocol/jobs";
 import type { InjectionSummary } from "../../protocol/reports";
+import { UserError } from "../formats/errors";
 import type { Tensor } from "../formats/tensor";
 import { checkAdapter, loadAdapter } from "../lora/adapterFiles";
 import type { LoraConfig } from "../lora/config";
 import { configFor, injectionSummary } from "../lora/injection";
 import { weightOf } from "../lora/names";
-import { matchTargets, type TargetableLayer } from "../lora/targets";
+import { matchTargets, type TargetableLayer, targetableLayers } from "../lora/targets";
 import type { Model } from "../readers/model";
 
 /** A configuration with the layers it targets in one model. */
@@ -32,8 +33,34 @@ export async function openAdapter(model: Model, folder: string): Promise<Require
 
 /** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */
 function plan(model: Model, config: LoraConfig): PlannedAdapter {
-  const targets = matchTargets(model, config);
+  const targets = throughTies(model, matchTargets(model, config));
   const fanInFanOut = targets.every((target) => weightOf(target).fanInFanOut);
   const corrected = { ...config, fan_in_fan_out: fanInFanOut };
   return { config: corrected, targets, injection: injectionSummary(model, config) };
+}
+
+/**
+ * A layer whose weight is tied to another module's is known in the graph by the path of the tensor they share: an output
+ * head by the embedding's.
+ * @throws UserError where two linear layers share one weight, whose uses cannot be told apart.
+ */
+function throughTies(model: Model, targets: readonly TargetableLayer[]): TargetableLayer[] {
+  const shared = new Map(model.stateDict.map(({ path, tiedTo }) => [path, tiedTo ?? path]));
+  const tensorOf = (layer: TargetableLayer): string => {
+    const { path } = weightOf(layer);
+    return shared.get(path) ?? path;
+  };
+  const layers = targetableLayers(model);
+  return targets.map((target) => {
+    const path = tensorOf(target);
+    const other = layers.find((layer) => layer.path !== target.path && tensorOf(layer) === path);
+    if (other) {
+      throw new UserError(
+        `${target.path} and ${other.path} share one weight, so an adapter on one alone cannot be computed; leave both out of the target modules`,
+        { file: model.file },
+      );
+    }
+    const own = weightOf(target);
+    return own.path === path ? target : { ...target, weight: { path, fanInFanOut: own.fanInFanOut } };
+  });
 }

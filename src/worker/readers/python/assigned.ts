@@ -83,11 +83,16 @@ export function assignedTargets(block: readonly Stmt[]): Expr[] {
 
 const MUTATORS = new Set(["append", "extend", "insert", "add", "update", "pop", "remove", "clear", "setdefault"]);
 
-/** `layers.append(...)` changes what `layers` is as much as an assignment does. */
+/**
+ * `layers.append(...)` changes what `layers` is as much as an assignment does, and so does `x.add_(...)`, whose name
+ * ends as those of torch's in-place methods do.
+ */
 function mutated(expr: Expr, target: (expr: Expr) => void): void {
-  if (expr.kind === "Call" && expr.callee.kind === "Attribute" && MUTATORS.has(expr.callee.name)) {
-    target(expr.callee.object);
-  }
+  if (expr.kind !== "Call") return;
+  for (const { name, value } of expr.args) if (name === "out") target(value);
+  if (expr.callee.kind !== "Attribute") return;
+  const { name, object } = expr.callee;
+  if (MUTATORS.has(name) || /[^_]_$/.test(name)) target(object);
 }
 
 /** Whether a block may leave the loop or the function around it. */

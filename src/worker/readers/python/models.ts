@@ -59,8 +59,12 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
       const called = calledAtTop.get(type);
       const written = sites.constructions(type);
       const inside = called ? undefined : ev.constructed.get(type);
-      const candidates = [called, ...written, inside].filter((c) => c !== undefined);
-      attempt(defined, requiredParameters(defined).length === 0 ? [NO_ARGUMENTS, ...candidates] : candidates);
+      // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
+      const defaults = requiredParameters(defined).length === 0 ? NO_ARGUMENTS : undefined;
+      attempt(
+        defined,
+        [called, ...written, defaults, inside].filter((c) => c !== undefined),
+      );
     }
   }
   for (const defined of [...pending]) {

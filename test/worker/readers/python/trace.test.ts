@@ -199,4 +199,26 @@ out = net(x, 0.5, flag=True)
     assert.deepEqual(traced.inputs, [{ name: "x", shape: [3, 2, 8], dtype: "float32" }]);
     assert.deepEqual([...traced.graph.outputs.keys()], ["output_0", "output_1"]);
   });
+
+  it("does not go on with a tensor that a skipped loop would have changed in place", async () => {
+    const opened = await readTorch(`
+class Sums(nn.Module):
+    def forward(self, x, index):
+        total = torch.zeros(3, 4)
+        for i in torch.unique(index):
+            total.add_(x * i)
+        return total
+Sums()(torch.randn(3, 4), torch.tensor([0, 2]))
+class Fills(nn.Module):
+    def forward(self, x, index):
+        total = torch.zeros(3, 4)
+        for i in torch.unique(index):
+            torch.mul(x, i, out=total)
+        return total
+Fills()(torch.randn(3, 4), torch.tensor([0, 2]))
+`);
+    for (const name of ["Sums", "Fills"]) {
+      assert.throws(() => modelNamed(opened, name).trace(), /output is unknown: .*unique is not supported/);
+    }
+  });
 });
