@@ -3,7 +3,7 @@ import { findMember } from "./attributes";
 import { dataclassFields } from "./dataclasses";
 import type { Evaluator } from "./evaluator";
 import { evaluateSafely } from "./expressions";
-import { Scope } from "./scope";
+import { type Definition, Scope } from "./scope";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, typeName } from "./types";
 import {
@@ -118,6 +118,24 @@ export function construct(
   return object;
 }
 
+const given = new WeakMap<PyObject, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
+
+/** The constructor's parameters of a module of the file's own classes, defaults included. */
+export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
+  const values = new Map<string, Value>();
+  const init = findMember(object.type, "__init__");
+  const call = given.get(object);
+  if (!call || !(init instanceof PyFunction)) return values;
+  const { params } = init.definition as Definition;
+  params.slice(1).forEach(({ name, kind }, i) => {
+    if (kind === "star" || kind === "doubleStar") return;
+    const value =
+      (kind === "keywordOnly" ? undefined : call.args[i]) ?? call.kwargs.get(name) ?? init.defaults.get(name);
+    if (value !== undefined) values.set(name, value);
+  });
+  return values;
+}
+
 /** Calls `__init__`. What it has registered before an error stays on the object. */
 export function initializeInstance(
   ev: Evaluator,
@@ -137,6 +155,7 @@ export function initializeInstance(
   }
   const init = findMember(type, "__init__");
   if (init instanceof PyFunction) {
+    if (module) given.set(object, { args, kwargs });
     if (module) ev.constructing++;
     const result = ev.callFunction(init, [object, ...args], kwargs);
     if (module) ev.constructing--;

@@ -3,6 +3,7 @@ import { is, type Node, type SourcePlace } from "../../graph/node";
 import type { Problem } from "../model";
 import type { Evaluator } from "./evaluator";
 import { pythonMessage } from "./evaluator";
+import { specsOf } from "./inputs";
 import type { FailedOperation, OperandSeen, Recorder } from "./recorder";
 import { LimitError } from "./scope";
 import type { Failure } from "./trace";
@@ -42,8 +43,9 @@ export function problemOf(
   // What is unknown was said where it became unknown; another exception may be a guess of ours gone wrong.
   if (!operation || !SHAPE_ERRORS.has(error.type)) return undefined;
   const sure = inputs || (isFixed(operation) && sameEverywhere(failed, best));
-  const fed = [...example.arguments]
-    .flatMap(([name, a]) => ("shape" in a ? [`${name} [${a.shape.join(", ")}]`] : []))
+  const fed = [...example.arguments.values()]
+    .flatMap(specsOf)
+    .map(({ name, shape }) => `${name} [${shape.join(", ")}]`)
     .join(", ");
   const explained = explain(operation);
   const pytorch = `PyTorch: ${pythonMessage(error)}`;

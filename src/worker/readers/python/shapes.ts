@@ -2,7 +2,7 @@ import type { DimensionName, InputSpec, ObservedShapes, ShapeHint } from "../mod
 import type { CallSites } from "./callSites";
 import type { Evaluator } from "./evaluator";
 import { type FailedAttempt, problemOf } from "./failedTrace";
-import { type Example, forwardParams } from "./inputs";
+import { type Example, forwardParams, mapSpecs, specsOf } from "./inputs";
 import { Recorder, type Sighting } from "./recorder";
 import { LimitError } from "./scope";
 import { type Attempt, attempt, examples } from "./trace";
@@ -77,7 +77,7 @@ function observed(ev: Evaluator, root: PyObject, example: Example, first: Attemp
 }
 
 function inputsOf(example: Example): InputSpec[] {
-  return [...example.arguments.values()].filter((a): a is InputSpec => "shape" in a);
+  return [...example.arguments.values()].flatMap(specsOf);
 }
 
 /** Dimensions of the inputs that change together: the batch, and those behind it that have one size. */
@@ -136,12 +136,14 @@ function otherSizes(size: number, axis: number): number[] {
 
 function resized(example: Example, group: { axis: number; size: number }, to: number, alone: boolean): Example {
   const args = [...example.arguments].map(([name, argument]): [string, typeof argument] => {
-    if (!("shape" in argument)) return [name, argument];
-    const shape = argument.shape.map((d, axis) => {
-      const meant = alone ? axis === group.axis : (axis === 0) === (group.axis === 0);
-      return meant && d === group.size ? to : d;
+    const changed = mapSpecs(argument, (spec) => {
+      const shape = spec.shape.map((d, axis) => {
+        const meant = alone ? axis === group.axis : (axis === 0) === (group.axis === 0);
+        return meant && d === group.size ? to : d;
+      });
+      return { ...spec, shape };
     });
-    return [name, { ...argument, shape }];
+    return [name, changed];
   });
   return { arguments: new Map(args), from: example.from };
 }

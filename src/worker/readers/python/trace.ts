@@ -5,7 +5,15 @@ import { is, lineText, type Node, type SourcePlace } from "../../graph/node";
 import type { InputSpec, Problem, Traced, TraceOptions } from "../model";
 import type { CallSites } from "./callSites";
 import { type Evaluator, pythonMessage } from "./evaluator";
-import { type Example, exampleFromCall, type ForwardParam, forwardParams, inferredExamples } from "./inputs";
+import {
+  type Argument,
+  type Example,
+  exampleFromCall,
+  type ForwardParam,
+  forwardParams,
+  inferredExamples,
+  specsOf,
+} from "./inputs";
 import type { Recorder } from "./recorder";
 import { selectedRows } from "./torch/selectedRows";
 import { nodeOf } from "./torch/tensor";
@@ -45,7 +53,7 @@ export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: 
   const params = forwardParams(root);
   let best: Failure | undefined;
   for (const example of examples(ev, root, sites, params, options)) {
-    const { traced, failure } = attempt(ev, root, withBatch(example, options.batch), {
+    const { traced, failure } = attempt(ev, root, example, {
       training: options.training ?? false,
     });
     if (traced) return traced;
@@ -68,7 +76,7 @@ export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: 
 }
 
 function describeInputs(example: Example): string {
-  const specs = [...example.arguments.values()].filter((a): a is InputSpec => "shape" in a);
+  const specs = [...example.arguments.values()].flatMap(specsOf);
   if (specs.length === 0) return "";
   const shapes = specs.map((s) => `${s.name} ${s.dtype} [${s.shape.join(", ")}]`).join(", ");
   return ` with ${shapes} (${example.from})`;
@@ -82,30 +90,35 @@ export function* examples(
   options: TraceOptions,
 ): Generator<Example> {
   if (options.inputs) {
-    yield given(ev, root, params, options.inputs);
+    yield withBatch(given(ev, root, params, options.inputs), options.batch);
     return;
   }
   for (const call of sites.invocations(root.type)) {
     const example = exampleFromCall(call, params, ev.source.place(call.call));
-    if (example) yield example;
+    if (example) yield withBatch(example, options.batch);
   }
-  yield* inferredExamples(root, params);
+  yield* inferredExamples(root, params, options.batch);
 }
 
 function given(ev: Evaluator, root: PyObject, params: readonly ForwardParam[], inputs: readonly InputSpec[]): Example {
   const place = { file: ev.source.file, line: root.place?.line, cell: root.place?.cell };
   const names = params.map((p) => p.name).join(", ");
-  const wrong = inputs.find((input) => !params.some((p) => p.name === input.name));
+  const inTuple = ({ name }: ForwardParam) =>
+    inputs.filter((input) => input.name.startsWith(`${name}_`) && /^\d+$/.test(input.name.slice(name.length + 1)));
+  const wrong = inputs.find((input) => !params.some((p) => p.name === input.name || inTuple(p).includes(input)));
   if (wrong) {
     throw new UserError(`${root.type.name}.forward has no input "${wrong.name}"; it takes ${names || "none"}`, place);
   }
-  const missing = params.find((p) => p.required && !inputs.some((input) => input.name === p.name));
+  const byName = new Map(inputs.map((input) => [input.name, input]));
+  const missing = params.find((p) => p.required && !byName.has(p.name) && inTuple(p).length === 0);
   if (missing)
     throw new UserError(`${root.type.name}.forward needs the input "${missing.name}", which was not given`, place);
-  const byName = new Map(inputs.map((input) => [input.name, input]));
-  const ordered = params.flatMap((p): [string, InputSpec][] => {
+  const ordered = params.flatMap((p): [string, Argument][] => {
     const spec = byName.get(p.name);
-    return spec ? [[p.name, spec]] : [];
+    if (spec) return [[p.name, spec]];
+    // What is named `hidden_0`, `hidden_1` is the tuple that `hidden` is.
+    const items = inTuple(p).filter((input) => !params.some((other) => other.name === input.name));
+    return items.length > 0 ? [[p.name, { items, type: "tuple" }]] : [];
   });
   return { arguments: new Map(ordered), from: "given" };
 }
@@ -113,8 +126,9 @@ function given(ev: Evaluator, root: PyObject, params: readonly ForwardParam[], i
 function withBatch(example: Example, batch: number | undefined): Example {
   if (batch === undefined) return example;
   const changed = [...example.arguments].map(([name, argument]) => {
-    const scalar = !("shape" in argument) || argument.shape.length === 0;
-    return [name, scalar ? argument : { ...argument, shape: [batch, ...argument.shape.slice(1)] }] as const;
+    const resized = (spec: InputSpec): InputSpec =>
+      spec.shape.length === 0 ? spec : { ...spec, shape: [batch, ...spec.shape.slice(1)] };
+    return [name, "shape" in argument ? resized(argument) : argument] as const;
   });
   return { arguments: new Map(changed), from: example.from };
 }
@@ -130,15 +144,18 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   const { training = false, recorder, steps = ev.limits.steps } = options;
   const inputs = new Map<string, Node<"input">>();
   const kwargs = new Map<string, Value>();
-  for (const [name, argument] of example.arguments) {
-    if (!("shape" in argument)) {
-      kwargs.set(name, argument.constant);
-      continue;
+  const valueFor = (argument: Argument): Value => {
+    if ("constant" in argument) return argument.constant;
+    if ("items" in argument) {
+      const items = argument.items.map(valueFor);
+      return argument.type === "tuple" ? new PyTuple(items) : new PyList(items);
     }
-    const node = build.input(name, argument.shape, argument.dtype);
+    const { name, shape, dtype } = argument;
+    const node = build.input(name, shape, dtype);
     inputs.set(name, node);
-    kwargs.set(name, new PyTensor(node, argument.shape, argument.dtype));
-  }
+    return new PyTensor(node, shape, dtype);
+  };
+  for (const [name, argument] of example.arguments) kwargs.set(name, valueFor(argument));
   const restore = [ev.mark(), snapshot(root)];
   const before = ev.stepsTaken;
   let graph: Graph | undefined;
@@ -235,8 +252,7 @@ function unknownResult(name: string, value: Unknown): PyError {
 
 /** What an integer input indexes bounds its values. */
 function specFor(name: string, node: Node<"input">, example: Example, graph: Graph): InputSpec {
-  const argument = example.arguments.get(name);
-  const stated = argument && "shape" in argument ? argument.below : undefined;
+  const stated = [...example.arguments.values()].flatMap(specsOf).find((spec) => spec.name === name)?.below;
   const below = isInteger(node)
     ? Math.min(tableSize(node, graph), stated ?? Number.POSITIVE_INFINITY)
     : Number.POSITIVE_INFINITY;

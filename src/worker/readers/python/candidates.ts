@@ -1,0 +1,226 @@
+import type { InputSpec } from "../model";
+import { findMember } from "./attributes";
+import { constructedWith } from "./classes";
+import type { Definition } from "./scope";
+import { modulesOf } from "./tree";
+import { PyDict, PyFunction, PyList, PyObject, type PyTensor, PyTuple, type Value } from "./values";
+import { expressionsOf, walkExpr, walkStatements } from "./walk";
+
+/** What a tensor given to `forward` could be: what the code says of it, and what its layers take. */
+
+/** Sizes tried where any would do: small, and different from each other so that a mix-up shows. */
+export const BATCH = 2;
+export const SEQUENCE = 16;
+export interface Candidate {
+  readonly spec: Omit<InputSpec, "name">;
+  readonly from: string;
+}
+
+/** Sides of images and lengths of signals that models are usually made for. */
+const SIDES = [32, 28, 64, 224, 256];
+
+function spatialSizes(convolution: PyObject): number[][] {
+  const rank = (convolution.module?.parameters.get("weight")?.shape.length ?? 4) - 2;
+  if (rank === 1) return [[SEQUENCE], [64]];
+  return rank === 3 ? [[SEQUENCE, SEQUENCE, SEQUENCE]] : SIDES.map((side) => [side, side]);
+}
+
+/**
+ * Candidates, likeliest first: what `forward` reshapes its input to, the sizes the constructor was given, then each
+ * layer in the order of definition.
+ * @param inputs names of the tensors that `forward` requires.
+ */
+export function candidatesOf(root: PyObject, inputs: readonly string[]): Candidate[] {
+  const lengths = sequenceLengths(root);
+  const found = new Map<string, Candidate>();
+  const add = (from: string, spec: Candidate["spec"]): void => {
+    const key = `${spec.dtype} ${spec.shape.join()}`;
+    if (!found.has(key)) found.set(key, { spec, from });
+  };
+  for (const shape of reshapedTo(root, inputs)) add("what forward reshapes it to", { shape, dtype: "float32" });
+  for (const shape of statedImages(root)) add("the image size given to the constructor", { shape, dtype: "float32" });
+  for (const [path, module] of modulesOf(root)) {
+    const options = module.module?.options ?? {};
+    const name = path || module.type.name;
+    const { num_embeddings: vocabulary, in_features: features, normalized_shape: normalized } = options;
+    const { in_channels: channels, input_size: steps } = options;
+    if (typeof vocabulary === "number") {
+      for (const length of lengths) add(name, { shape: [BATCH, length], dtype: "int64", below: vocabulary });
+      add(name, { shape: [BATCH], dtype: "int64", below: vocabulary });
+    } else if (typeof channels === "number") {
+      for (const spatial of spatialSizes(module)) add(name, { shape: [BATCH, channels, ...spatial], dtype: "float32" });
+    } else if (typeof steps === "number") {
+      // One step of a cell; a whole sequence of numbers is taken apart by the code around it.
+      if (/Cell$/.test(module.type.name))
+        add(name, { shape: [BATCH, steps === 1 ? SEQUENCE : steps], dtype: "float32" });
+      else for (const length of [...lengths, steps]) add(name, { shape: [BATCH, length, steps], dtype: "float32" });
+    } else if (typeof features === "number") {
+      add(name, { shape: [BATCH, features], dtype: "float32" });
+      for (const length of lengths) add(name, { shape: [BATCH, length, features], dtype: "float32" });
+    } else if (normalized !== undefined) {
+      const dims = normalized instanceof PyTuple || normalized instanceof PyList ? normalized.items : [normalized];
+      if (!dims.every((d) => typeof d === "number")) continue;
+      add(name, { shape: [BATCH, ...(dims as number[])], dtype: "float32" });
+      for (const length of lengths) add(name, { shape: [BATCH, length, ...(dims as number[])], dtype: "float32" });
+    }
+  }
+  for (const [path, module] of modulesOf(root)) {
+    if (module.type.builtin) continue;
+    const { parameters, buffers } = module.module ?? { parameters: new Map(), buffers: new Map() };
+    const own: [string, PyTensor | null][] = [
+      ...parameters,
+      ...[...buffers].map(([n, b]): [string, PyTensor | null] => [n, b.tensor]),
+    ];
+    for (const [name, tensor] of own) {
+      const [length, width] = tensor?.shape.slice(-2) ?? [];
+      if (tensor?.dtype !== "float32" || length === undefined) continue;
+      const from = path ? `${path}.${name}` : name;
+      // A scale or shift has the features alone; a table of positions has the positions before them.
+      if (width === undefined) add(from, { shape: [BATCH, length], dtype: "float32" });
+      else {
+        add(from, { shape: [BATCH, Math.min(SEQUENCE, length), width], dtype: "float32" });
+        // A matrix of its own is multiplied from the right, or as F.linear does.
+        for (const features of [length, width]) add(from, { shape: [BATCH, features], dtype: "float32" });
+      }
+    }
+  }
+  for (const shape of usualImages(root)) add("the usual images", { shape, dtype: "float32" });
+  // Nothing but activations and the like: any shape will do.
+  add("the layers, which take any shape", { shape: [BATCH, SEQUENCE], dtype: "float32" });
+  return [...found.values()];
+}
+
+const LENGTH_NAMES =
+  /^(block_size|context_length|max_len(gth)?|max_seq_len(gth)?|seq_len(gth)?|n_ctx|n_positions|context_size|window_size|num_patches|n_tokens)$/i;
+
+/** How many positions a sequence may have: not more than a positional table or a stated block size holds. */
+function sequenceLengths(root: PyObject): number[] {
+  const limits: number[] = [];
+  const tables: number[] = [];
+  for (const [, object] of modulesOf(root)) {
+    const table = object.module?.options.num_embeddings;
+    if (typeof table === "number") tables.push(table);
+    for (const [name, value] of object.attributes) {
+      if (typeof value === "number" && LENGTH_NAMES.test(name)) limits.push(value);
+    }
+  }
+  limits.push(...tables.slice(1), ...maskSizes(root));
+  const least = Math.min(...limits.filter((n) => n > 0));
+  const lengths = [Math.min(SEQUENCE, least)];
+  // Some models take sequences of exactly their block size.
+  if (Number.isFinite(least)) lengths.push(least);
+  lengths.push(...addedLengths(root));
+  return [...new Set(lengths)];
+}
+
+/** A square buffer, `[T, T]` or `[1, 1, T, T]`, is a causal mask over T positions. */
+function maskSizes(root: PyObject): number[] {
+  return [...modulesOf(root)].flatMap(([, object]) =>
+    [...(object.module?.buffers.values() ?? [])].flatMap(({ tensor }) => {
+      const [rows, columns] = tensor?.shape.slice(-2) ?? [];
+      return rows !== undefined && rows === columns && rows > 1 ? [rows] : [];
+    }),
+  );
+}
+
+/** A parameter `[1, T, width]` of the file's own classes is added to a sequence of T positions. */
+function addedLengths(root: PyObject): number[] {
+  return [...modulesOf(root)].flatMap(([, object]) =>
+    object.type.builtin
+      ? []
+      : [...(object.module?.parameters.values() ?? [])].flatMap((parameter) => {
+          const [batch, length] = parameter?.shape.length === 3 ? parameter.shape : [];
+          return batch === 1 && length !== undefined && length > 1 ? [length] : [];
+        }),
+  );
+}
+
+/** `x.view(-1, 28, 28)` on an input as it was given: the shape it has, or one of as many elements. */
+function reshapedTo(root: PyObject, inputs: readonly string[]): number[][] {
+  const forward = findMember(root.type, "forward");
+  if (!(forward instanceof PyFunction)) return [];
+  const { node } = forward.definition as Definition;
+  if (node.kind !== "Function") return [];
+  const shapes: number[][] = [];
+  const changed = new Set<string>();
+  walkStatements(node.body, (statement) => {
+    for (const expr of expressionsOf(statement)) {
+      walkExpr(expr, (e) => {
+        if (e.kind !== "Call" || e.callee.kind !== "Attribute" || !/^(view|reshape)$/.test(e.callee.name)) return;
+        const { object } = e.callee;
+        if (object.kind !== "Name" || !inputs.includes(object.id) || changed.has(object.id)) return;
+        const [first, ...rest] = e.args.map(({ value }) => value);
+        const sizes = rest.map((size) => (size.kind === "Constant" && typeof size.value === "number" ? size.value : 0));
+        const isBatch =
+          first?.kind === "Unary" || first?.kind === "Call" || first?.kind === "Subscript" || first?.kind === "Name";
+        if (isBatch && sizes.length > 0 && sizes.every((size) => size > 0)) shapes.push([BATCH, ...sizes]);
+      });
+    }
+    if (statement.kind === "Assign") {
+      for (const target of statement.targets) if (target.kind === "Name") changed.add(target.id);
+    }
+  });
+  return shapes;
+}
+
+const IMAGE_NAMES = /^(image|img|input)_?(size|resolution|res|shape)$|^resolution$/i;
+const CHANNEL_NAMES = /^(n_|num_|in_|img_|image_|input_)?(channels|chans|channel)$/i;
+const FRAME_NAMES = /^(n_|num_)?frames$/i;
+const SIGNAL_NAMES = /^(seq_len|seq_length|sequence_length|signal_length)$/i;
+
+/** Whole numbers and pairs that constructors were given, a configuration's fields among them. */
+function* statedSizes(root: PyObject): Generator<[string, number | readonly number[]]> {
+  for (const [, module] of modulesOf(root)) {
+    for (const [name, value] of constructedWith(module)) yield* sizesIn(name, value, 0);
+  }
+}
+
+function* sizesIn(name: string, value: Value, depth: number): Generator<[string, number | readonly number[]]> {
+  if (typeof value === "number") yield [name, value];
+  else if (value instanceof PyTuple || value instanceof PyList) {
+    const { items } = value;
+    if (items.length > 0 && items.length < 4 && items.every((v) => typeof v === "number"))
+      yield [name, items as number[]];
+  } else if (depth > 0) return;
+  else if (value instanceof PyDict) {
+    for (const { key, value: entry } of value.entries.values()) {
+      if (typeof key === "string") yield* sizesIn(key, entry, 1);
+    }
+  } else if (value instanceof PyObject && !value.module) {
+    for (const [key, entry] of value.attributes) yield* sizesIn(key, entry, 1);
+  }
+}
+
+/** Images, videos or signals of the size that a constructor was told. */
+function statedImages(root: PyObject): number[][] {
+  const stated = [...statedSizes(root)];
+  const first = (names: RegExp) => stated.find(([name]) => names.test(name))?.[1];
+  const image = first(IMAGE_NAMES);
+  const given = first(CHANNEL_NAMES);
+  const channels = typeof given === "number" ? given : 3;
+  if (image === undefined) {
+    const length = first(SIGNAL_NAMES);
+    return typeof length === "number" && given !== undefined ? [[BATCH, channels, length]] : [];
+  }
+  if (typeof image !== "number" && image.length === 3) return [[BATCH, ...image]];
+  const sides = typeof image === "number" ? [image, image] : image;
+  const frames = first(FRAME_NAMES);
+  const stills = [[BATCH, channels, ...sides]];
+  if (typeof frames !== "number") return stills;
+  return [[BATCH, channels, frames, ...sides], [BATCH, frames, channels, ...sides], ...stills];
+}
+
+/** Where a convolution is not the first to see the image: it is cut into patches or normalized before. */
+function usualImages(root: PyObject): number[][] {
+  const isImageModel = [...modulesOf(root)].some(([, { module }]) => {
+    const rank = typeof module?.options.in_channels === "number" && module.parameters.get("weight")?.shape.length;
+    return rank === 4;
+  });
+  return isImageModel
+    ? [
+        [BATCH, 3, 224, 224],
+        [BATCH, 3, 256, 256],
+        [BATCH, 1, 28, 28],
+      ]
+    : [];
+}

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { modelNamed, readTorch } from "./reading";
+
+/** `name dtype [shape]` of what the model is traced with. */
+async function inputsOf(source: string, name = "Net", options: { batch?: number } = {}): Promise<string[]> {
+  const opened = await readTorch(source);
+  const { inputs } = modelNamed(opened, name).trace(options);
+  return inputs.map((i) => `${i.name} ${i.dtype} [${i.shape.join(", ")}]`);
+}
+
+describe("example inputs inferred from the code", () => {
+  it("a recurrent network's, and its state as a tuple or a tensor", async () => {
+    const source = (kind: string, first: boolean) => `
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(20, 6)
+        self.rnn = nn.${kind}(6, 8, 2, batch_first=${first ? "True" : "False"})
+        self.head = nn.Linear(8, 20)
+    def forward(self, tokens, hidden):
+        out, hidden = self.rnn(self.embed(tokens), hidden)
+        return self.head(out), hidden
+`;
+    assert.deepEqual(await inputsOf(source("LSTM", true)), [
+      "tokens int64 [2, 16]",
+      "hidden_0 float32 [2, 2, 8]",
+      "hidden_1 float32 [2, 2, 8]",
+    ]);
+    assert.deepEqual(await inputsOf(source("GRU", false)), ["tokens int64 [2, 16]", "hidden float32 [2, 16, 8]"]);
+    assert.deepEqual(await inputsOf(source("GRU", true), "Net", { batch: 5 }), [
+      "tokens int64 [5, 16]",
+      "hidden float32 [2, 5, 8]",
+    ]);
+  });
+
+  it("takes a tuple that a call gives, and one that the user gives by its items", async () => {
+    const source = `
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+    def forward(self, pair, scale):
+        left, right = pair
+        return self.fc(left) * scale - self.fc(right)
+net = Net()
+net((torch.randn(5, 4), torch.randn(1, 4)), 2.0)
+`;
+    assert.deepEqual(await inputsOf(source), ["pair_0 float32 [5, 4]", "pair_1 float32 [1, 4]"]);
+    const model = modelNamed(await readTorch(source.replace("net((", "print((")), "Net");
+    const spec = (name: string, shape: readonly number[]) => ({ name, shape, dtype: "float32" as const });
+    const inputs = [spec("pair_0", [2, 4]), spec("pair_1", [2, 4]), spec("scale", [3])];
+    assert.deepEqual(model.trace({ inputs }).graph.output("output").shape, [2, 3]);
+    assert.throws(() => model.trace({ inputs: inputs.slice(2) }), /needs the input "pair"/);
+  });
+
+  it("an image of the size its constructor was given", async () => {
+    const source = `
+class Patches(nn.Module):
+    def __init__(self, image_size, patch, width, channels=1):
+        super().__init__()
+        self.patch = patch
+        self.project = nn.Linear(channels * patch * patch, width)
+        self.place = nn.Parameter(torch.zeros(1, (image_size // patch) ** 2, width))
+    def forward(self, img):
+        b, c, h, w = img.shape
+        p = self.patch
+        x = img.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c * p * p)
+        return self.project(x) + self.place
+class Net(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.patches = Patches(config["image_size"], patch=4, width=8)
+    def forward(self, img):
+        return self.patches(img).mean(1)
+net = Net({"image_size": 20})
+`;
+    assert.deepEqual(await inputsOf(source), ["img float32 [2, 1, 20, 20]"]);
+  });
+
+  it("what forward itself reshapes its input to", async () => {
+    const source = `
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(input_size=9, hidden_size=5, batch_first=True)
+        self.fc = nn.Linear(5, 2)
+    def forward(self, image):
+        image = image.reshape(-1, 7, 9)
+        return self.fc(self.rnn(image)[0][:, -1])
+`;
+    assert.deepEqual(await inputsOf(source), ["image float32 [2, 7, 9]"]);
+  });
+
+  it("a graph's adjacency matrix fits its nodes, and a mask that may be left out is", async () => {
+    const source = `
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(6, 3))
+    def forward(self, nodes, adj_mat, mask):
+        nodes = torch.mm(adj_mat, torch.mm(nodes, self.kernel))
+        return nodes if mask is None else nodes * mask
+`;
+    assert.deepEqual(await inputsOf(source), ["nodes float32 [2, 6]", "adj_mat float32 [2, 2]"]);
+  });
+});
