@@ -62,7 +62,7 @@ function extreme(name: "min" | "max"): NativeBody {
     let best: { value: Value; key: Value } | undefined;
     for (const value of values) {
       ev.step();
-      if (value instanceof Unknown) return value;
+      if (value instanceof Unknown) return value.derived();
       const key = args.key === null ? value : ev.call(args.key!, [value]);
       if (best) {
         const order = compare(name === "max" ? ">" : "<", key, best.key);
@@ -78,7 +78,7 @@ function extreme(name: "min" | "max"): NativeBody {
 }
 
 function isInstance(ev: Evaluator, value: Value, type: Value): boolean | Unknown {
-  if (value instanceof Unknown) return value;
+  if (value instanceof Unknown) return value.derived();
   if (type instanceof PyTuple) {
     let unknown: Unknown | undefined;
     for (const option of type.items) {

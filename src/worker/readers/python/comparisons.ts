@@ -18,8 +18,8 @@ export function compareValues(ev: Evaluator, op: string, left: Value, right: Val
   switch (op) {
     case "is":
     case "is not": {
-      if (left instanceof Unknown) return left;
-      if (right instanceof Unknown) return right;
+      if (left instanceof Unknown) return left.derived();
+      if (right instanceof Unknown) return right.derived();
       const same =
         left === right ||
         (isImmutable(left) && isImmutable(right) && keyOf(left) === keyOf(right) && typeof left === typeof right);
@@ -31,8 +31,8 @@ export function compareValues(ev: Evaluator, op: string, left: Value, right: Val
       return found instanceof Unknown ? found : found === (op === "in");
     }
   }
-  if (left instanceof Unknown) return left;
-  if (right instanceof Unknown) return right;
+  if (left instanceof Unknown) return left.derived();
+  if (right instanceof Unknown) return right.derived();
   if (left instanceof PyTensor || right instanceof PyTensor) {
     if ((left === null || right === null) && (op === "==" || op === "!=")) return op === "!=";
     return tensorOperator(op, [left, right], ev);

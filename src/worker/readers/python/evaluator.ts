@@ -8,6 +8,7 @@ import { typeMethod, typeOf } from "./builtinTypes";
 import { construct } from "./classes";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
+import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
@@ -24,6 +25,7 @@ import {
   type PyNamespace,
   PyNative,
   PyObject,
+  type PyTensor,
   type Runtime,
   Unknown,
   type Value,
@@ -49,6 +51,8 @@ export class Evaluator implements Runtime {
   tracing = false;
   /** Set while a trace is watched for shapes. */
   recorder: Recorder | undefined;
+  /** Set in code that runs only where a condition holds that depends on data. */
+  guard: Guard | undefined;
   readonly globals: Scope;
   /** The expression being evaluated. */
   span: Span | undefined;
@@ -286,6 +290,10 @@ export class Evaluator implements Runtime {
     const result = truthyOf(this, value);
     if (result instanceof Unknown) throw new EvaluationError(`a condition is unknown: ${result.reason}`, this.place);
     return result;
+  }
+
+  changing(tensor: PyTensor): void {
+    this.guard?.changing(tensor);
   }
 
   deleteAttribute(object: Value, name: string): void {

@@ -8,7 +8,7 @@ export function native(name: string, signature: string, body: NativeBody): PyNat
   return new PyNative(name, signature, (args, runtime) => {
     for (const key in args) {
       const value = args[key];
-      if (value instanceof Unknown) return value;
+      if (value instanceof Unknown) return value.derived();
     }
     // The evaluator is the only Runtime there is; natives of the language itself see all of it.
     return body(args, runtime as Evaluator);

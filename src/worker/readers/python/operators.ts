@@ -26,8 +26,8 @@ const METHODS: Record<BinaryOp, string> = {
 
 /** `left op right`. */
 export function binaryOperation(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
-  if (left instanceof Unknown) return left;
-  if (right instanceof Unknown) return right;
+  if (left instanceof Unknown) return left.derived();
+  if (right instanceof Unknown) return right.derived();
   if (isNumeric(left) && isNumeric(right)) return arithmetic(op, left, right);
   if (left instanceof PyTensor || right instanceof PyTensor) return onTensors(ev, op, [left, right]);
   const result = onContainers(ev, op, left, right);
@@ -119,10 +119,10 @@ export function onSets(op: string, left: PySet, right: PySet): PySet | undefined
 
 /** `left op= right`: lists, dicts, sets and tensors change in place. */
 export function augmented(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
-  if (left instanceof Unknown) return left;
+  if (left instanceof Unknown) return left.derived();
   if (left instanceof PyTensor && !(right instanceof Unknown)) return onTensors(ev, `${op}=`, [left, right]);
   if (left instanceof PyList && op === "+") {
-    if (right instanceof Unknown) return right;
+    if (right instanceof Unknown) return right.derived();
     for (const item of [...ev.iterate(right)]) left.items.push(item);
     ev.allot(left.items.length, "a list");
     return left;
@@ -131,13 +131,13 @@ export function augmented(ev: Evaluator, op: BinaryOp, left: Value, right: Value
     for (const { key, value } of right.entries.values()) dictSet(left, key, value);
     return left;
   }
-  if (right instanceof Unknown) return right;
+  if (right instanceof Unknown) return right.derived();
   const method = ev.special(left, `__i${METHODS[op]}__`);
   return method ? ev.call(method, [right]) : binaryOperation(ev, op, left, right);
 }
 
 export function unaryOperation(ev: Evaluator, op: UnaryOp, operand: Value): Value {
-  if (operand instanceof Unknown) return operand;
+  if (operand instanceof Unknown) return operand.derived();
   if (op === "not") {
     const truth = truthyOf(ev, operand);
     return truth instanceof Unknown ? truth : !truth;

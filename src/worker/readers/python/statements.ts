@@ -1,3 +1,4 @@
+import * as build from "../../graph/build";
 import { assignedTargets, leaves } from "./assigned";
 import type { Expr, FunctionStmt, MatchCase, Pattern, Stmt, TryStmt } from "./ast";
 import { makeClass } from "./classes";
@@ -8,10 +9,12 @@ import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
 import { augmented } from "./operators";
+import { dataCondition, predicated, skipsTurn } from "./predication";
 import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
-import { EvaluationError, PyDict, PyError, PyList, PyObject, PyTuple, Unknown, type Value } from "./values";
+import { rowsOneByOne, wrapNode } from "./torch";
+import { EvaluationError, PyDict, PyError, PyList, PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
 
 /** How a statement ends. */
 export type Completion = "normal" | "break" | "continue" | "return";
@@ -242,11 +245,42 @@ function executeIf(
   body: readonly Stmt[],
   otherwise: readonly Stmt[],
 ): Completion {
-  const value = evaluateSafely(ev, scope, test);
+  let value: Value = null;
+  const said = ev.collect(() => {
+    value = evaluateSafely(ev, scope, test);
+  });
+  const condition = ev.tracing ? dataCondition(ev, scope, test, value) : undefined;
+  const ends = condition ? leaves([...body, ...otherwise]) : undefined;
+  if (condition && !ends?.loop && !ends?.function) {
+    predicated(ev, scope, condition, () => executeBlock(ev, scope, body));
+    if (otherwise.length > 0)
+      predicated(ev, scope, build.unary("not", condition), () => executeBlock(ev, scope, otherwise));
+    return "normal";
+  }
+  for (const { message, severity, place } of said) ev.problem(message, severity, place);
   ev.span = test;
   const truth = truthyOf(ev, value);
   if (truth instanceof Unknown) return undecided(ev, scope, "if", truth, [body, otherwise], test);
   return executeBlock(ev, scope, truth ? body : otherwise);
+}
+
+/** One turn of a loop: after `if ...: continue` the rest depends on the condition. */
+function executeTurn(ev: Evaluator, scope: Scope, body: readonly Stmt[]): Completion {
+  for (const [i, statement] of body.entries()) {
+    if (ev.tracing && skipsTurn(statement)) {
+      let value: Value = null;
+      ev.collect(() => {
+        value = evaluateSafely(ev, scope, statement.test);
+      });
+      const skipped = dataCondition(ev, scope, statement.test, value);
+      if (skipped) {
+        return predicated(ev, scope, build.unary("not", skipped), () => executeTurn(ev, scope, body.slice(i + 1)));
+      }
+    }
+    const completion = execute(ev, scope, statement);
+    if (completion !== "normal") return completion;
+  }
+  return "normal";
 }
 
 function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "For" }>): Completion {
@@ -257,11 +291,21 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     undecided(ev, scope, "loop", iterable, [[assignment(target)], body, otherwise], source);
     return "normal";
   }
+  const rows = iterable instanceof PyTensor && iterable.node ? rowsOneByOne(iterable.node) : undefined;
+  if (rows) {
+    for (const { row, selected } of rows) {
+      predicated(ev, scope, selected, () => {
+        assignSafely(ev, scope, target, wrapNode(row));
+        return executeTurn(ev, scope, body);
+      });
+    }
+    return executeBlock(ev, scope, otherwise);
+  }
   for (const item of ev.iterate(iterable)) {
     ev.span = statement;
     ev.step();
     assignSafely(ev, scope, target, item);
-    const completion = executeBlock(ev, scope, body);
+    const completion = executeTurn(ev, scope, body);
     if (completion === "return") return completion;
     if (completion === "break") return "normal";
   }

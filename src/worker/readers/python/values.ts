@@ -39,6 +39,11 @@ export class Unknown {
     readonly reason: string,
     readonly place?: SourcePlace,
   ) {}
+
+  /** What an operation on it gives: unknown for the same reason. */
+  derived(): Unknown {
+    return this;
+  }
 }
 
 export class PyFloat {
@@ -98,6 +103,8 @@ export interface Runtime {
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
   readonly tracing: boolean;
+  /** Told of a tensor before it is changed in place. */
+  changing?(tensor: PyTensor): void;
 }
 
 /** A function of ours, callable from Python. */

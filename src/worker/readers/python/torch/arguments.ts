@@ -1,7 +1,18 @@
 import type { DType } from "../../../formats/dtype";
 import { normalizeAxis } from "../../../graph/shapes";
 import { typeName } from "../types";
-import { type BoundArgs, PyDType, PyError, PyFloat, PyList, PyTensor, PyTuple, type Value } from "../values";
+import {
+  type BoundArgs,
+  EvaluationError,
+  PyDType,
+  PyError,
+  PyFloat,
+  PyList,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
 
 /** Readers of bound arguments: each gives the value in TypeScript's terms or raises PyTorch's TypeError. */
 
@@ -146,6 +157,7 @@ export function optionalDType(args: BoundArgs, name = "dtype"): DType | undefine
   const value = args[name];
   if (value === undefined || value === null) return undefined;
   if (value instanceof PyDType) return value.dtype;
+  if (value instanceof Unknown) throw new EvaluationError(`the ${name} is unknown: ${value.reason}`);
   throw wrong(name, "torch.dtype", value);
 }
 

@@ -1,7 +1,10 @@
 import { isFloating } from "../../../formats/dtype";
+import { sizeOf } from "../../../formats/tensor";
+import * as build from "../../../graph/build";
 import { is, type Node } from "../../../graph/node";
 import { broadcast, stridesOf } from "../../../graph/shapes";
 import { EvaluationError, PyFloat, type PyTensor, type Runtime, type Value } from "../values";
+import { selectedRows } from "./selectedRows";
 import { nodeOf } from "./tensor";
 
 /** Values of small tensors that are computed from constants alone, for `item()`, `int(x)` and branches. */
@@ -171,4 +174,11 @@ export function tensorTruthy(tensor: PyTensor, runtime: Runtime): boolean {
       "the branch depends on the tensor's values, which are not known while the model is traced",
     ) !== 0
   );
+}
+
+/** A tensor of one element as a condition, where its value is not known before the graph runs. */
+export function conditionOf(tensor: PyTensor): Node | undefined {
+  const { node } = tensor;
+  if (!node || sizeOf(node.shape) !== 1 || fold(node) || selectedRows(node)) return undefined;
+  return build.reshape(build.cast(node, "bool"), []);
 }

@@ -10,7 +10,7 @@
  * - Operators are named by their Python tokens. One operand: "-", "+", "~". Augmented ones ("+=") work in place.
  */
 export { type Draw, recordDraws } from "./draws";
-export { tensorScalar, tensorTruthy } from "./fold";
+export { conditionOf, tensorScalar, tensorTruthy } from "./fold";
 export { tensorIndex, tensorIterate, tensorLength, tensorSetIndex } from "./indexing";
 export { type InitialTensor, initialize } from "./initialize";
 export {
@@ -24,4 +24,6 @@ export {
 } from "./module";
 export { torchModules } from "./namespaces";
 export { tensorOperator } from "./operators";
+export { rowsOneByOne, SelectedLength } from "./selectedRows";
+export { wrap as wrapNode } from "./tensor";
 export { parameterClass, tensorAttribute, tensorClass, tensorIsInstance, tensorSetAttribute } from "./tensorClass";

@@ -17,7 +17,7 @@ import { isNumber, numberOf, sequenceOf } from "./arguments";
 import { constant } from "./functions/creation";
 import { unbind } from "./functions/joining";
 import { firstUnknown, guarded } from "./native";
-import { selectedRows, selectRows, withoutOthers } from "./selectedRows";
+import { SelectedLength, selectedRows, selectRows, withoutOthers } from "./selectedRows";
 import { makeView, nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
 
 /** x[...]: ints, slices with positive steps, None, Ellipsis, and whole-number tensors. */
@@ -96,6 +96,9 @@ function range(part: Value, size: number, axis: number, runtime: Runtime): [numb
 
 function bound(value: Value, absent: number, runtime: Runtime): number {
   if (value === null) return absent;
+  if (value instanceof Unknown) {
+    throw new EvaluationError(`a bound of this slice is unknown: ${value.reason}`, runtime.place);
+  }
   if (typeof value === "number") return value;
   if (value instanceof PyTensor && value.shape.length === 0) {
     throw new EvaluationError(
@@ -316,8 +319,10 @@ export function tensorIterate(tensor: PyTensor, runtime: Runtime): Iterable<Valu
   return sequenceOf(pieces) ?? [];
 }
 
-export function tensorLength(tensor: PyTensor, runtime: Runtime): number {
+export function tensorLength(tensor: PyTensor, runtime: Runtime): number | Unknown {
   if (tensor.shape.length === 0) throw new PyError("TypeError", "len() of a 0-d tensor", runtime.place);
+  const selection = tensor.node && selectedRows(tensor.node);
+  if (selection?.axis === 0) return new SelectedLength(selection.mask);
   const length = tensor.shape[0];
   if (length !== undefined) return length;
   throw new EvaluationError(

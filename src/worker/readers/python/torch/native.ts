@@ -33,7 +33,7 @@ export function guarded<T extends Value>(runtime: Runtime, body: () => T): T | U
 /** The first Unknown among values and the lists and tuples in them. */
 export function firstUnknown(values: readonly Value[]): Unknown | undefined {
   for (const value of values) {
-    if (value instanceof Unknown) return value;
+    if (value instanceof Unknown) return value.derived();
     if (value instanceof PyList || value instanceof PyTuple) {
       const inner = firstUnknown(value.items);
       if (inner) return inner;

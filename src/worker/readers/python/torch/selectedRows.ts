@@ -1,6 +1,7 @@
 import * as build from "../../../graph/build";
+import { withInputs } from "../../../graph/graph";
 import { is, type Node } from "../../../graph/node";
-import { EvaluationError } from "../values";
+import { EvaluationError, Unknown } from "../values";
 
 /**
  * Selections whose length depends on data: `x[mask]`, `torch.where(mask)`. A graph's shapes are fixed, so such a tensor
@@ -14,6 +15,20 @@ export interface SelectedRows {
 }
 
 const known = new WeakMap<Node, SelectedRows | null>();
+/** What was selected from, by the selection. */
+const unselected = new WeakMap<Node, Node>();
+
+/** The length of a selection: how many elements of the mask are true. */
+export class SelectedLength extends Unknown {
+  constructor(readonly mask: Node) {
+    super("how many rows a mask selects depends on the data");
+  }
+
+  /** Twice a length is no longer that length. */
+  override derived(): Unknown {
+    return new Unknown(this.reason);
+  }
+}
 
 /** The node's selected axis, if it has one. Refuses a node that mixes rows. */
 export function selectedRows(node: Node): SelectedRows | undefined {
@@ -25,11 +40,43 @@ export function selectedRows(node: Node): SelectedRows | undefined {
   return rows ?? undefined;
 }
 
+/** numel(): unknown where rows were selected. */
+export function countOf(node: Node): number | SelectedLength {
+  const selection = selectedRows(node);
+  return selection ? new SelectedLength(selection.mask) : node.shape.reduce((n, d) => n * d, 1);
+}
+
 /** Every row of `rows` with the mask beside it; those not selected are 0. The mask's elements are dimension 0. */
 export function selectRows(rows: Node, mask: Node): Node {
   const chosen = build.where(lanes(mask, rows), rows, build.scalar(0, rows.dtype));
   known.set(chosen, { mask, axis: 0 });
+  unselected.set(chosen, rows);
   return chosen;
+}
+
+/**
+ * The rows of a selection along dimension 0 one by one, each with the condition under which it is selected. A row is
+ * what it is where that holds; elsewhere it means nothing.
+ */
+export function rowsOneByOne(selection: Node): { readonly row: Node; readonly selected: Node }[] | undefined {
+  const rows = selectedRows(selection);
+  if (rows?.axis !== 0) return undefined;
+  const all = withoutMask(selection, new Map());
+  const mask = build.reshape(rows.mask, [-1]);
+  const at = (node: Node, i: number): Node =>
+    build.reshape(build.narrow(node, 0, i, i + 1), node.shape.slice(1) as number[]);
+  return Array.from({ length: selection.shape[0]! }, (_, i) => ({ row: at(all, i), selected: at(mask, i) }));
+}
+
+function withoutMask(node: Node, done: Map<Node, Node>): Node {
+  const before = done.get(node) ?? unselected.get(node);
+  if (before || !selectedRows(node)) return before ?? node;
+  const bare = withInputs(
+    node,
+    node.inputs.map((input) => withoutMask(input, done)),
+  );
+  done.set(node, bare);
+  return bare;
 }
 
 /** The mask as a column beside the rows' other dimensions. */

@@ -137,6 +137,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
       runtime.place,
     );
   }
+  runtime.changing?.(tensor);
   tensor.node = node;
   tensor.shape = node.shape;
   tensor.dtype = node.dtype;

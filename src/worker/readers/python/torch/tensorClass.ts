@@ -1,6 +1,5 @@
 import type { DType } from "../../../formats/dtype";
 import { isFloating } from "../../../formats/dtype";
-import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import { builtinClass, typeName } from "../types";
 import {
@@ -26,7 +25,7 @@ import "./functions";
 import { swapAxes } from "./functions/shape";
 import { guarded } from "./native";
 import { parameterBase } from "./parameter";
-import { selectedRows } from "./selectedRows";
+import { countOf, SelectedLength, selectedRows } from "./selectedRows";
 import { define, nodeArg, tensorMethods } from "./table";
 import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
 
@@ -59,11 +58,10 @@ export const cpuDevice = new PyNamespace(
   ]),
 );
 
-const SELECTED_LENGTH = new Unknown("how many rows a mask selects depends on the data");
-
 function shapeTuple(tensor: PyTensor): PyTuple {
-  const selected = tensor.node && selectedRows(tensor.node)?.axis;
-  return new PyTuple(tensor.shape.map((d, i) => (i === selected ? SELECTED_LENGTH : (d ?? reasonOf(tensor)))));
+  const selection = tensor.node && selectedRows(tensor.node);
+  const length = (i: number) => (selection?.axis === i ? new SelectedLength(selection.mask) : undefined);
+  return new PyTuple(tensor.shape.map((d, i) => length(i) ?? d ?? reasonOf(tensor)));
 }
 
 /** Attributes that are values; methods come from the table. */
@@ -140,7 +138,7 @@ method("size", "input, dim=None", (args) => {
   return shapeTuple(tensor).items[axisOf(intArg(args, "dim"), tensor.shape.length)] ?? reasonOf(tensor);
 });
 method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
-method(["numel", "nelement"], "input", (args, runtime) => sizeOf(nodeArg(args, "input", runtime).shape));
+method(["numel", "nelement"], "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
 method("is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
 method("is_contiguous", "input, *args, **kwargs", () => true);
 method("get_device", "input", () => -1);

@@ -28,6 +28,7 @@ import {
   varValues,
 } from "../arguments";
 import type { RandomValue } from "../draws";
+import { countOf } from "../selectedRows";
 import { define, nodeArg } from "../table";
 import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
 import { stackNodes } from "./joining";
@@ -310,9 +311,7 @@ define(["torch"], ["randperm", "bernoulli", "multinomial"], "*args, **kwargs", (
 });
 define(["torch"], "is_tensor", "obj", (args) => args.obj instanceof PyTensor, { takesUnknown: true });
 define(["torch"], "is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
-define(["torch"], "numel", "input", (args, runtime) =>
-  nodeArg(args, "input", runtime).shape.reduce((n, d) => n * d, 1),
-);
+define(["torch"], "numel", "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
 define(["torch"], "meshgrid", "*tensors, indexing='ij'", (args, runtime) => {
   const nodes = varValues(args, "tensors").map((v) => nodeOf(v as PyTensor, runtime));
   const swapped = args.indexing === "xy" && nodes.length > 1;

@@ -1,9 +1,9 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
-import type { Node } from "../../../../graph/node";
+import { is, type Node } from "../../../../graph/node";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axesArg, axisArg, boolArg, given, isNumber, numberArg, numberOf, optionalDType, tuple } from "../arguments";
-import { coordinates } from "../selectedRows";
+import { coordinates, selectedRows, selectRows } from "../selectedRows";
 import { define, type Home, nodeArg } from "../table";
 import { scalarTypeName, wrap } from "../tensor";
 import { arithmetic, requireFloating, scale, shift } from "./arithmetic";
@@ -179,7 +179,33 @@ define(BOTH, "nonzero", "input, *, out=None, as_tuple=False", (args, runtime) =>
     1,
   );
 });
-for (const name of ["masked_select", "unique", "bincount"]) {
+/** A bound on whole numbers that count places: what topk and argmax give is below the size they look through. */
+function placesBelow(node: Node): number | undefined {
+  if (is(node, "topKIndices") || is(node, "argmax") || is(node, "argmin")) {
+    return node.inputs[0]!.shape[node.attrs.axis];
+  }
+  const moves = ["reshape", "slice", "transpose", "expand", "gather", "gatherElements", "cast"].includes(node.op);
+  return moves && node.inputs[0] ? placesBelow(node.inputs[0]) : undefined;
+}
+define(BOTH, "unique", "input, sorted=True, return_inverse=False, return_counts=False, dim=None", (args, runtime) => {
+  const x = nodeArg(args, "input", runtime);
+  const below = placesBelow(x);
+  const plain = args.return_inverse !== true && args.return_counts !== true && !given(args, "dim");
+  if (below === undefined || !plain || selectedRows(x)) {
+    throw new EvaluationError(
+      "unique is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold",
+    );
+  }
+  // Each number that there may be, in order, with the mask that says whether it is there.
+  const numbers = build.arange(below, "int64");
+  const found = build.binary(
+    "equal",
+    build.reshape(build.cast(x, "int64"), [-1, 1]),
+    build.reshape(numbers, [1, below]),
+  );
+  return selectRows(numbers, build.cast(build.reduce("max", build.cast(found, "int32"), [0], false), "bool"));
+});
+for (const name of ["masked_select", "bincount"]) {
   define(BOTH, name, "input, *args, **kwargs", () => {
     throw new EvaluationError(
       `${name} is not supported: the shape of its result depends on the tensor's values, which a graph cannot hold`,
