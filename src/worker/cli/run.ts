@@ -31,7 +31,8 @@ export interface RunResult {
 export async function runModel(request: RunRequest): Promise<RunResult> {
   const opened = await openModel(request.model);
   const given = await readNpz(request.inputs);
-  const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor)]));
+  const double = opened.model.stateDict.some((entry) => entry.dtype === "float64");
+  const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor, double)]));
   const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
   const { graph: traced } = opened.model.trace({ inputs });
   const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
@@ -62,7 +63,7 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
   };
 }
 
-/** NumPy's float64 default becomes PyTorch's float32. */
-function asTorch(tensor: Tensor): Tensor {
-  return tensor.dtype === "float64" ? convert(tensor, "float32") : tensor;
+/** NumPy's float64 default becomes PyTorch's float32, but for a model of float64. */
+function asTorch(tensor: Tensor, double: boolean): Tensor {
+  return tensor.dtype === "float64" && !double ? convert(tensor, "float32") : tensor;
 }

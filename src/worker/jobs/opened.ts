@@ -189,6 +189,8 @@ function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Rando
   switch (dtype) {
     case "float32":
       return { dtype, shape, data: Float32Array.from({ length }, () => random.normal()) };
+    case "float64":
+      return { dtype, shape, data: Float64Array.from({ length }, () => random.normal()) };
     case "int64":
       return { dtype, shape, data: BigInt64Array.from({ length }, () => BigInt(random.below(below))) };
     case "int32":
@@ -196,6 +198,8 @@ function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Rando
     case "bool":
       return { dtype, shape, data: new Uint8Array(length).fill(1) };
     default:
-      throw new UserError(`input ${name} is ${dtype}; only float32, int64, int32 and bool inputs can be made up`);
+      throw new UserError(
+        `input ${name} is ${dtype}; only float32, float64, int64, int32 and bool inputs can be made up`,
+      );
   }
 }

@@ -92,6 +92,18 @@ export class CallSites {
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
   }
 
+  /** Whether the file makes an instance float64: `model.double()`. */
+  isDoubled(type: PyClass): boolean {
+    return this.regions.some((region) =>
+      region.calls.some(
+        ({ callee, start }) =>
+          callee.kind === "Attribute" &&
+          callee.name === "double" &&
+          this.isInstance(callee.object, region, start, type, 0),
+      ),
+    );
+  }
+
   /** Calls of an instance of the class: `model(x)`, `Net()(x)`, `model.forward(x)`. */
   invocations(type: PyClass): EvaluatedCall[] {
     return this.regions.flatMap((region) =>

@@ -33,7 +33,11 @@ function spatialSizes(convolution: PyObject): number[][] {
 export function candidatesOf(root: PyObject, inputs: readonly string[]): Candidate[] {
   const lengths = sequenceLengths(root);
   const found = new Map<string, Candidate>();
-  const add = (from: string, spec: Candidate["spec"]): void => {
+  const isDouble = [...modulesOf(root)].some(([, { module }]) =>
+    [...(module?.parameters.values() ?? [])].some((parameter) => parameter?.dtype === "float64"),
+  );
+  const add = (from: string, given: Candidate["spec"]): void => {
+    const spec = isDouble && given.dtype === "float32" ? { ...given, dtype: "float64" as const } : given;
     const key = `${spec.dtype} ${spec.shape.join()}`;
     if (!found.has(key)) found.set(key, { spec, from });
   };

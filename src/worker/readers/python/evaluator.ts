@@ -257,7 +257,13 @@ export class Evaluator implements Runtime {
   ): Value {
     this.step();
     const bound: Record<string, Value> = {};
-    bind(name ?? native.name, paramsOf(native), args, kwargs, (key, value) => {
+    const params = paramsOf(native);
+    // torch.zeros(2, 3), torch.zeros((2, 3)) and torch.zeros(size=(2, 3)) are one.
+    const size = kwargs.get("size");
+    if (size !== undefined && args.length === 0 && params[0]?.kind === "star" && params[0].name === "size") {
+      return this.callNative(native, [size], new Map([...kwargs].filter(([key]) => key !== "size")), name);
+    }
+    bind(name ?? native.name, params, args, kwargs, (key, value) => {
       bound[key] = value;
     });
     const { recorder } = this;

@@ -70,6 +70,12 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
   for (const defined of [...pending]) {
     built.set(defined, buildWithUnknowns(ev, defined, steps));
   }
+  for (const [{ type }, { object }] of built) {
+    if (!sites.isDoubled(type)) continue;
+    ev.collect(() => {
+      ev.call(ev.getAttribute(object, "double"), []);
+    });
+  }
   const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));
   return [...built]
     .sort(([a], [b]) => a.node.start - b.node.start)

@@ -121,3 +121,30 @@ def main(kind="large"):
     assert.deepEqual(linears(opened, "Net"), ["fc 64x3"]);
   });
 });
+
+describe("a model that the script makes float64", () => {
+  it("has float64 weights and inputs, which its forward counts on", async () => {
+    const opened = await readTorch(`
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(1, 3)
+        self.register_buffer("scale", torch.arange(3).float())
+    def forward(self, input):
+        h = torch.zeros(input.size(0), 3, dtype=torch.double)
+        c = torch.zeros(size=(input.size(0), 3), dtype=torch.double)
+        for x in input.split(1, dim=1):
+            h, c = self.cell(x, (h, c))
+        return h * self.scale
+if __name__ == "__main__":
+    net = Net()
+    net.double()
+`);
+    const model = modelNamed(opened, "Net");
+    assert.deepEqual([...new Set(model.stateDict.map((entry) => entry.dtype))], ["float64"]);
+    const { graph, inputs } = model.trace();
+    assert.deepEqual(inputs, [{ name: "input", shape: [2, 16], dtype: "float64" }]);
+    assert.equal(graph.output("output").dtype, "float64");
+    assert.equal(model.initialize(0).get("cell.weight_ih")?.dtype, "float64");
+  });
+});

@@ -1,3 +1,5 @@
+import { isFloating } from "../../../formats/dtype";
+import * as build from "../../../graph/build";
 import { typeName } from "../types";
 import {
   type BoundArgs,
@@ -213,20 +215,26 @@ method("requires_grad_", "requires_grad=True", (self, args, runtime) => {
   for (const [, tensor] of namedTensors(self, "parameters", true, runtime)) tensor.requiresGrad = requiresGrad;
   return self;
 });
-// The device and the working precision are the engine's choice here, not the source's.
-for (const name of [
-  "to",
-  "cuda",
-  "cpu",
-  "xpu",
-  "half",
-  "float",
-  "double",
-  "bfloat16",
-  "type",
-  "share_memory",
-  "compile",
-]) {
+/** float64 is a model's own choice: its forward makes tensors of that dtype to go with it. */
+method("double", "", (self, _args, runtime) => {
+  for (const kind of ["parameters", "buffers"] as const) {
+    for (const [, tensor] of namedTensors(self, kind, true, runtime)) if (isFloating(tensor.dtype)) toDouble(tensor);
+  }
+  return self;
+});
+
+function toDouble(tensor: PyTensor): void {
+  const { stored, node } = tensor;
+  tensor.dtype = "float64";
+  if (!stored && node) tensor.node = build.cast(node, "float64");
+  if (stored?.initializer.kind !== "graph") return;
+  const { graph } = stored.initializer;
+  const value = build.cast(graph.output("value"), "float64");
+  stored.initializer = { kind: "graph", graph: graph.withOutputs([["value", value]]) };
+}
+
+// The device and half precision are the engine's choice here, not the source's.
+for (const name of ["to", "cuda", "cpu", "xpu", "half", "float", "bfloat16", "type", "share_memory", "compile"]) {
   method(name, "*args, **kwargs", (self) => self);
 }
 method("zero_grad", "set_to_none=True", () => null);

@@ -58,6 +58,7 @@ define(BOTH, "matmul", "input, other, *, out=None", (args, runtime) =>
 );
 for (const [name, rank] of [
   ["mm", 2],
+  ["spmm", 2],
   ["bmm", 3],
 ] as const) {
   define(BOTH, name, "input, mat2", (args, runtime) => {
