@@ -314,26 +314,16 @@ define(["torch"], "is_floating_point", "input", (args) => isFloating(tensorArg(a
 define(["torch"], "numel", "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
 define(["torch"], "meshgrid", "*tensors, indexing='ij'", (args, runtime) => {
   const nodes = varValues(args, "tensors").map((v) => nodeOf(v as PyTensor, runtime));
-  const swapped = args.indexing === "xy" && nodes.length > 1;
-  const order = swapped ? [nodes[1]!, nodes[0]!, ...nodes.slice(2)] : nodes;
-  const shape = order.map((n) => n.shape[0]!);
-  return meshTuple(nodes, order, shape);
-});
-function meshTuple(nodes: readonly Node[], order: readonly Node[], shape: readonly number[]): Value {
+  // By position, not by node: a tensor may be given twice.
+  const axes = nodes.map((_, i) => (args.indexing === "xy" && nodes.length > 1 && i < 2 ? 1 - i : i));
+  const shape = nodes.map((_, axis) => nodes[axes.indexOf(axis)]!.shape[0]!);
   return tuple(
-    nodes.map((n) =>
-      wrap(
-        build.expand(
-          build.reshape(
-            n,
-            order.map((o) => (o === n ? n.shape[0]! : 1)),
-          ),
-          shape,
-        ),
-      ),
-    ),
+    nodes.map((n, i) => {
+      const along = nodes.map((_, axis) => (axis === axes[i] ? n.shape[0]! : 1));
+      return wrap(build.expand(build.reshape(n, along), shape));
+    }),
   );
-}
+});
 define(
   ["torch"],
   ["manual_seed", "set_default_dtype", "set_printoptions", "set_num_threads"],
