@@ -15,7 +15,7 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.embed = nn.Embedding(20, 6)
-        self.rnn = nn.${kind}(6, 8, 2, batch_first=${first ? "True" : "False"})
+        self.rnn = nn.${kind}(6, 8, 3, batch_first=${first ? "True" : "False"})
         self.head = nn.Linear(8, 20)
     def forward(self, tokens, hidden):
         out, hidden = self.rnn(self.embed(tokens), hidden)
@@ -23,13 +23,13 @@ class Net(nn.Module):
 `;
     assert.deepEqual(await inputsOf(source("LSTM", true)), [
       "tokens int64 [2, 16]",
-      "hidden_0 float32 [2, 2, 8]",
-      "hidden_1 float32 [2, 2, 8]",
+      "hidden_0 float32 [3, 2, 8]",
+      "hidden_1 float32 [3, 2, 8]",
     ]);
-    assert.deepEqual(await inputsOf(source("GRU", false)), ["tokens int64 [2, 16]", "hidden float32 [2, 16, 8]"]);
+    assert.deepEqual(await inputsOf(source("GRU", false)), ["tokens int64 [2, 16]", "hidden float32 [3, 16, 8]"]);
     assert.deepEqual(await inputsOf(source("GRU", true), "Net", { batch: 5 }), [
       "tokens int64 [5, 16]",
-      "hidden float32 [2, 5, 8]",
+      "hidden float32 [3, 5, 8]",
     ]);
   });
 

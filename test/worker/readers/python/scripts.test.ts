@@ -38,6 +38,7 @@ if __name__ == "__main__":
 `);
     assert.deepEqual(messages(opened), []);
     assert.deepEqual(linears(opened, "Net"), ["fc 48x7"]);
+    assert.equal(modelNamed(opened, "Net").root.children[0]?.bias, true);
     const traced = modelNamed(opened, "Net").trace();
     assert.equal(traced.inputsFrom, "the call at line 22");
     assert.deepEqual(traced.inputs[0]?.shape, [3, 48]);
