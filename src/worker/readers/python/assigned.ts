@@ -14,7 +14,14 @@ export function assignedTargets(block: readonly Stmt[]): Expr[] {
   };
   const pattern = (p: Pattern, at: Stmt): void => {
     if (p.kind === "capture") name(p.name, at);
-    else if (p.kind === "as") {
+    else if (p.kind === "star") {
+      if (p.name) name(p.name, at);
+    } else if (p.kind === "mapping") {
+      for (const entry of p.entries) pattern(entry.pattern, at);
+      if (p.rest) name(p.rest, at);
+    } else if (p.kind === "class") {
+      for (const inner of [...p.positional, ...p.named.map((n) => n.pattern)]) pattern(inner, at);
+    } else if (p.kind === "as") {
       name(p.name, at);
       pattern(p.pattern, at);
     } else if (p.kind === "sequence") for (const item of p.items) pattern(item, at);

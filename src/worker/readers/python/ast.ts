@@ -183,6 +183,19 @@ export type Pattern =
   | { readonly kind: "value"; readonly value: Expr }
   | { readonly kind: "or"; readonly options: readonly Pattern[] }
   | { readonly kind: "sequence"; readonly items: readonly Pattern[] }
+  /** `*name` in a sequence; without a name, `*_`. */
+  | { readonly kind: "star"; readonly name?: string }
+  | {
+      readonly kind: "mapping";
+      readonly entries: readonly { readonly key: Expr; readonly pattern: Pattern }[];
+      readonly rest?: string;
+    }
+  | {
+      readonly kind: "class";
+      readonly type: Expr;
+      readonly positional: readonly Pattern[];
+      readonly named: readonly { readonly name: string; readonly pattern: Pattern }[];
+    }
   | { readonly kind: "as"; readonly pattern: Pattern; readonly name: string }
   | { readonly kind: "unsupported"; readonly what: string };
 

@@ -5,7 +5,7 @@ import { BUILTIN_METHODS, updateDict } from "./methods";
 import { int, isNumeric, numberOf } from "./numbers";
 import { repr, str } from "./text";
 import { tensorClass, tensorScalar } from "./torch";
-import { builtinClass, OBJECT, PyDefaultDict, typeName } from "./types";
+import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "./types";
 import {
   PyClass,
   PyDict,
@@ -43,7 +43,8 @@ function collected(ev: Evaluator, value: Value | undefined): Value[] {
   return items;
 }
 
-const INT = type("int", (ev, [value = 0, base]) => {
+export const INT = type("int", (ev, [given = 0, base]) => {
+  const value = plain(given);
   if (value instanceof PyTensor) return toInt(tensorScalar(value, ev));
   if (typeof value === "string") {
     const radix = typeof base === "number" ? base : 10;
@@ -73,7 +74,8 @@ function toInt(value: Value): Value {
   return int(Math.trunc(n));
 }
 
-const FLOAT = type("float", (ev, [value = 0]) => {
+const FLOAT = type("float", (ev, [whole = 0]) => {
+  const value = plain(whole);
   const given = value instanceof PyTensor ? tensorScalar(value, ev) : value;
   if (given instanceof Unknown) return given;
   if (typeof given === "string") {
@@ -92,9 +94,11 @@ const FLOAT = type("float", (ev, [value = 0]) => {
 });
 
 const BOOL = type("bool", (ev, [value = false]) => truthyOf(ev, value), [INT]);
-const STR = type("str", (ev, [value = ""]) => str(ev, value));
+export const STR = type("str", (ev, [value = ""]) => str(ev, value));
 const LIST = type("list", (ev, [value]) => new PyList(collected(ev, value)));
-const TUPLE = type("tuple", (ev, [value]) => (value instanceof PyTuple ? value : new PyTuple(collected(ev, value))));
+const TUPLE = type("tuple", (ev, [value]) =>
+  value instanceof PyTuple && !value.fields && !value.subclass ? value : new PyTuple(collected(ev, value)),
+);
 const SET = type("set", (ev, [value]) => setOf(collected(ev, value)));
 const FROZENSET = type("frozenset", (ev, [value]) => setOf(collected(ev, value)));
 const DICT = type("dict", (ev, [value], kwargs) => {
@@ -119,9 +123,8 @@ const NONE_TYPE = builtinClass("NoneType", [OBJECT]);
 const FUNCTION = builtinClass("function", [OBJECT]);
 const MODULE_TYPE = builtinClass("module", [OBJECT]);
 
-export const TYPE = type("type", (ev, args) => {
-  if (args.length !== 1) return new Unknown("classes made by calling type() are not supported", ev.place);
-  return typeOf(args[0]!);
+export const TYPE: PyClass = type("type", (ev, args, kwargs): Value => {
+  return args.length === 1 ? typeOf(args[0]!) : ev.allocate(TYPE, args, kwargs);
 });
 
 export const BUILTIN_TYPES: ReadonlyMap<string, PyClass> = new Map(
@@ -133,7 +136,9 @@ export function typeOf(value: Value): Value {
   if (value instanceof Unknown) return value;
   if (value instanceof PyObject) return value.type;
   if (value instanceof PyTensor) return tensorClass;
-  if (value instanceof PyClass) return TYPE;
+  if (value instanceof PyClass) return value.metaclass ?? TYPE;
+  const own = classOf(value);
+  if (own) return own;
   if (value === null) return NONE_TYPE;
   if (value instanceof PySet) return SET;
   const name = typeName(value);

@@ -1,9 +1,9 @@
-import { findMember } from "./attributes";
 import { BUILTIN_TYPES } from "./builtinTypes";
 import { compare, identityOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { EXCEPTIONS } from "./exceptions";
 import { truthyOf } from "./iteration";
+import { findMember } from "./members";
 import { sortValues } from "./methods";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { arithmetic, int, isNumeric, numberOf, roundHalfEven } from "./numbers";
@@ -11,11 +11,12 @@ import { binaryOperation } from "./operators";
 import { Scope } from "./scope";
 import { applyFormat, repr } from "./text";
 import { isModule, tensorAttribute, tensorIsInstance } from "./torch";
-import { PyPartial, PyProperty, PyRange, PyWrapped, typeName } from "./types";
+import { NOT_IMPLEMENTED, PyPartial, PyProperty, PyRange, PyWrapped, plain, typeName } from "./types";
 import {
   PyBound,
   PyClass,
   PyDict,
+  PyEllipsis,
   PyError,
   PyFloat,
   PyFunction,
@@ -128,7 +129,8 @@ function isCallable(value: Value): boolean {
 }
 
 function nameOf(value: Value | undefined): string {
-  if (typeof value === "string") return value;
+  const name = plain(value ?? null);
+  if (typeof name === "string") return name;
   throw new PyError("TypeError", `attribute name must be string, not '${typeName(value ?? null)}'`);
 }
 
@@ -309,7 +311,8 @@ export function builtinScope(): Scope {
   for (const fn of FUNCTIONS) scope.names.set(fn.name, fn);
   for (const [name, type] of BUILTIN_TYPES) scope.names.set(name, type);
   for (const [name, type] of EXCEPTIONS) scope.names.set(name, type);
-  scope.names.set("NotImplemented", new Unknown("NotImplemented"));
+  scope.names.set("NotImplemented", NOT_IMPLEMENTED);
+  scope.names.set("Ellipsis", new PyEllipsis());
   scope.names.set("__debug__", true);
   const special = (name: string): PyNative =>
     nativeOfUnknown(name, "", (_args, ev) => new Unknown(`${name}() is not evaluated here`, ev.place));

@@ -1,6 +1,6 @@
 import type { InputSpec } from "../model";
-import { findMember } from "./attributes";
 import { constructedWith } from "./classes";
+import { findMember } from "./members";
 import type { Definition } from "./scope";
 import { modulesOf } from "./tree";
 import { PyDict, PyFunction, PyList, PyObject, type PyTensor, PyTuple, type Value } from "./values";

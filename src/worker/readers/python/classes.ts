@@ -1,17 +1,21 @@
 import type { ClassStmt } from "./ast";
-import { findMember } from "./attributes";
-import { dataclassFields } from "./dataclasses";
+import { type BoundParam, bind } from "./binding";
+import { TYPE } from "./builtinTypes";
+import { ENUM, enumMember, makeEnum } from "./enums";
+import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { evaluateSafely } from "./expressions";
+import { fill, isInstanceOf, newInstance, takesNothing } from "./instances";
+import { findMember } from "./members";
 import { type Definition, Scope } from "./scope";
 import { isModule, moduleClass } from "./torch";
-import { builtinClass, OBJECT, typeName } from "./types";
+import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
   PyBound,
   PyClass,
+  PyDict,
   PyError,
   PyFunction,
-  PyList,
   PyNative,
   PyObject,
   PyTuple,
@@ -19,19 +23,25 @@ import {
   type Value,
 } from "./values";
 
-export const ENUM = builtinClass("Enum", [OBJECT]);
 export const NAMED_TUPLE = builtinClass("NamedTuple", [OBJECT]);
 
 /** The class statement: runs the body in a scope of its own and links the bases. */
 export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (body: Scope) => void): Value {
   const bases: PyClass[] = [];
+  const keywords = new Map<string, Value>();
   let unknownBase: Unknown | undefined;
   for (const base of node.bases) {
-    if (base.type === "keyword") continue;
     const value = evaluateSafely(ev, scope, base.value);
-    if (value instanceof PyClass) {
-      if (!bases.includes(value)) bases.push(value);
-    } else if (value instanceof Unknown) unknownBase ??= value;
+    if (base.type === "keyword") keywords.set(base.name!, value);
+    else if (base.type === "doubleStar") {
+      if (value instanceof PyDict) for (const e of value.entries.values()) keywords.set(String(e.key), e.value);
+    } else {
+      for (const one of base.type === "star" ? ev.iterate(value) : [value]) {
+        if (one instanceof PyClass) {
+          if (!bases.includes(one)) bases.push(one);
+        } else if (one instanceof Unknown) unknownBase ??= one;
+      }
+    }
   }
   const qualifiedName = scope.qualifiedName ? `${scope.qualifiedName}.${node.name}` : node.name;
   const body = new Scope("class", scope.kind === "class" ? scope.parent : scope, qualifiedName);
@@ -47,19 +57,46 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
       ev.source.place(node.nameSpan),
     );
   }
-  const type = new PyClass(
-    node.name,
-    bases.length > 0 ? bases : [OBJECT],
-    body.names,
-    ev.source.place({ start: node.start, end: node.nameSpan.end }),
-    undefined,
-  );
-  type.mro = linearize(type);
+  ev.span = { start: node.start, end: node.nameSpan.end };
+  const given = keywords.get("metaclass");
+  keywords.delete("metaclass");
+  const own = given instanceof PyClass && given !== TYPE && given.mro.includes(TYPE) ? given : undefined;
+  const metaclass = own ?? inheritedMetaclass(bases);
+  // A metaclass's __new__ is Python's own business unless the source wrote it.
+  const type = metaclass
+    ? ev.call(metaclass, [node.name, new PyTuple(bases), dictOf(body.names)], keywords)
+    : defineClass(ev, node.name, bases, body.names, keywords);
+  if (!(type instanceof PyClass)) return type;
   owner.type = type;
   ev.classes.push({ type, node });
+  return type;
+}
+
+function inheritedMetaclass(bases: readonly PyClass[]): PyClass | undefined {
+  return bases.map((b) => b.metaclass).find((m) => m !== undefined);
+}
+
+/** `type(name, bases, members)`: links the bases, names the descriptors and tells the bases of their subclass. */
+export function defineClass(
+  ev: Evaluator,
+  name: string,
+  bases: readonly PyClass[],
+  members: Map<string, Value>,
+  keywords: ReadonlyMap<string, Value>,
+  metaclass = inheritedMetaclass(bases),
+): PyClass {
+  const type = new PyClass(name, bases.length > 0 ? bases : [OBJECT], members, ev.place, undefined);
+  type.mro = linearize(type);
+  type.metaclass = metaclass;
   if (type.mro.includes(ENUM)) makeEnum(ev, type);
-  const hook = bases.map((b) => findMember(b, "__init_subclass__")).find((m) => m !== undefined);
-  if (hook instanceof PyFunction) ev.call(new PyBound(type, hook), []);
+  for (const [key, member] of [...members]) {
+    const hook = member instanceof PyObject ? ev.special(member, "__set_name__") : undefined;
+    if (hook) ev.call(hook, [type, key]);
+  }
+  const inherited = type.mro.slice(1).map((b) => b.members.get("__init_subclass__"));
+  const hook = inherited.find((m) => m !== undefined);
+  if (hook instanceof PyFunction) ev.call(new PyBound(type, hook), [], keywords);
+  else if (hook instanceof PyWrapped) ev.call(hook.callee, [type], keywords);
   return type;
 }
 
@@ -82,39 +119,43 @@ export function linearize(type: PyClass): readonly PyClass[] {
   }
 }
 
-function makeEnum(ev: Evaluator, type: PyClass): void {
-  const members = new PyList([]);
-  let last = 0;
-  for (const [name, value] of type.members) {
-    if (name.startsWith("_") || value instanceof PyFunction || value instanceof PyObject) continue;
-    const shown = value instanceof PyNative && value.name === "auto" ? last + 1 : value;
-    if (typeof shown === "number") last = shown;
-    const member = new PyObject(type, type.place);
-    member.attributes.set("name", name);
-    member.attributes.set("value", shown);
-    members.items.push(member);
-    type.members.set(name, member);
-  }
-  type.members.set("__members__", members);
-  ev.step(members.items.length);
-}
-
-/** `type(...)`: makes an instance. */
+/** `type(...)`: makes an instance, as the class's metaclass says. */
 export function construct(
   ev: Evaluator,
   type: PyClass,
   args: readonly Value[],
   kwargs: ReadonlyMap<string, Value>,
 ): Value {
-  const builtin = type.mro.find((c) => c.builtin?.construct);
-  if (builtin?.builtin?.construct) {
+  const call = type.metaclass && findMember(type.metaclass, "__call__");
+  return call instanceof PyFunction
+    ? ev.call(new PyBound(type, call), args, kwargs)
+    : instantiate(ev, type, args, kwargs);
+}
+
+/** `__new__`, then `__init__` when that gave an instance. */
+export function instantiate(
+  ev: Evaluator,
+  type: PyClass,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+): Value {
+  if (type.builtin?.construct) {
     ev.step();
-    return builtin.builtin.construct(args, kwargs, ev);
+    return type.builtin.construct(args, kwargs, ev);
   }
-  if (type.mro.includes(ENUM)) return enumMember(type, args[0] ?? null);
-  if (type.mro.includes(NAMED_TUPLE)) return namedTuple(ev, type, args, kwargs);
-  const object = new PyObject(type, ev.place);
-  initializeInstance(ev, object, args, kwargs);
+  if (type.enumMembers) return enumMember(ev, type, args[0] ?? null);
+  const make = findMember(type, "__new__");
+  const making = make instanceof PyWrapped ? make.callee : make;
+  const object =
+    making instanceof PyFunction ? ev.call(making, [type, ...args], kwargs) : allocate(ev, type, args, kwargs);
+  if (!isInstanceOf(object, type) && !(object instanceof PyClass)) return object;
+  if (object instanceof PyClass) {
+    const init = findMember(type, "__init__");
+    if (init instanceof PyFunction) ev.callFunction(init, [object, ...args], kwargs);
+    return object;
+  }
+  if (object instanceof PyObject) initializeInstance(ev, object, args, kwargs, making instanceof PyFunction);
+  else initializeContainer(ev, object, type, args, kwargs);
   return object;
 }
 
@@ -136,12 +177,46 @@ export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
   return values;
 }
 
+function initializeContainer(
+  ev: Evaluator,
+  object: Value,
+  type: PyClass,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+): void {
+  const init = findMember(type, "__init__");
+  if (init instanceof PyFunction) ev.callFunction(init, [object, ...args], kwargs);
+  else if (init instanceof PyNative) ev.callNative(init, [object, ...args], kwargs, `${type.name}.__init__`);
+  else fill(ev, object, args, kwargs);
+}
+
+/** What `__new__` gives when no class of the source writes it. */
+export function allocate(
+  ev: Evaluator,
+  type: PyClass,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+): Value {
+  if (type.mro.includes(TYPE)) {
+    const [name, bases, members] = args;
+    if (!(bases instanceof PyTuple) || !(members instanceof PyDict)) {
+      throw new PyError("TypeError", "type.__new__() takes exactly 3 arguments");
+    }
+    const entries = [...members.entries.values()].map((e): [string, Value] => [String(e.key), e.value]);
+    const parents = bases.items.filter((b) => b instanceof PyClass);
+    return defineClass(ev, String(name), parents, new Map(entries), kwargs, type === TYPE ? undefined : type);
+  }
+  if (type.mro.includes(NAMED_TUPLE)) return namedTuple(ev, type, args, kwargs);
+  return newInstance(ev, type, args, kwargs);
+}
+
 /** Calls `__init__`. What it has registered before an error stays on the object. */
 export function initializeInstance(
   ev: Evaluator,
   object: PyObject,
   args: readonly Value[],
   kwargs: ReadonlyMap<string, Value>,
+  hasNew = false,
 ): void {
   const { type } = object;
   const module = isModule(object);
@@ -165,34 +240,34 @@ export function initializeInstance(
   } else if (init instanceof PyNative) {
     const owner = type.mro.find((c) => c.members.get("__init__") === init) ?? type;
     ev.callNative(init, [object, ...args], kwargs, `${owner.name}.__init__`);
-  } else if (args.length > 0 || kwargs.size > 0) {
-    throw new PyError("TypeError", `${type.name}() takes no arguments`);
+  } else if ((args.length > 0 || kwargs.size > 0) && !hasNew && object.payload === undefined) {
+    throw takesNothing(type);
   }
-}
-
-function enumMember(type: PyClass, value: Value): Value {
-  const members = type.members.get("__members__");
-  if (value instanceof Unknown) return value;
-  if (members instanceof PyList) {
-    for (const member of members.items) {
-      if (member === value) return member;
-      if (member instanceof PyObject && member.attributes.get("value") === value) return member;
-    }
-  }
-  throw new PyError("ValueError", `${String(value)} is not a valid ${type.name}`);
 }
 
 function namedTuple(ev: Evaluator, type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): PyTuple {
-  const fields = dataclassFields(ev, type);
-  const items = fields.map((field, i) => {
-    const value = args[i] ?? kwargs.get(field.name) ?? field.default;
-    if (value === undefined) {
-      throw new PyError("TypeError", `${type.name}.__new__() missing 1 required positional argument: '${field.name}'`);
-    }
-    return value;
-  });
-  return new PyTuple(
-    items,
+  const fields = ownFields(type);
+  const params = fields.map((f): BoundParam => ({ name: f.name, kind: "normal", default: f.default }));
+  const values = new Map<string, Value>();
+  bind(`${type.name}.__new__`, [{ name: "cls", kind: "normal" }, ...params], [type, ...args], kwargs, (name, value) =>
+    values.set(name, value),
+  );
+  ev.step();
+  const tuple = new PyTuple(
+    fields.map((f) => values.get(f.name)!),
     fields.map((f) => f.name),
   );
+  tuple.subclass = { type, attributes: new Map() };
+  return tuple;
+}
+
+/** Fields of a namedtuple: the annotated names of the class that derives from NamedTuple itself. */
+function ownFields(type: PyClass): { name: string; default?: Value }[] {
+  const base = type.mro.find((t) => t.bases.includes(NAMED_TUPLE)) ?? type;
+  const annotations = base.members.get("__annotations__");
+  if (!(annotations instanceof PyDict)) return [];
+  return [...annotations.entries.values()].map((e) => ({
+    name: String(e.key),
+    default: base.members.get(String(e.key)),
+  }));
 }

@@ -1,8 +1,9 @@
 import { compare, equal, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { contains, truthyOf } from "./iteration";
+import { isNotImplemented } from "./operators";
 import { tensorOperator } from "./torch";
-import { PyTensor, Unknown, type Value } from "./values";
+import { PyList, PyTensor, PyTuple, Unknown, type Value } from "./values";
 
 const REFLECTED: Record<string, [own: string, other: string]> = {
   "==": ["__eq__", "__eq__"],
@@ -39,17 +40,41 @@ export function compareValues(ev: Evaluator, op: string, left: Value, right: Val
   }
   const [own, other] = REFLECTED[op]!;
   const method = ev.special(left, own);
-  if (method) return ev.call(method, [right]);
-  const reflected = ev.special(right, other);
-  if (reflected) return ev.call(reflected, [left]);
-  if (op === "==" || op === "!=") {
-    const eq = op === "!=" ? ev.special(left, "__eq__") : undefined;
-    const same = eq ? truthyOf(ev, ev.call(eq, [right])) : equal(left, right);
-    return same instanceof Unknown ? same : same === (op === "==");
+  if (method) {
+    const result = ev.call(method, [right]);
+    if (!isNotImplemented(result)) return result;
   }
+  if (op === "!=") {
+    const same = compareValues(ev, "==", left, right);
+    const truth = same instanceof Unknown ? same : truthyOf(ev, same);
+    return truth instanceof Unknown ? truth : !truth;
+  }
+  const reflected = ev.special(right, other);
+  if (reflected) {
+    const result = ev.call(reflected, [left]);
+    if (!isNotImplemented(result)) return result;
+  }
+  if (op === "==") return equalItems(ev, left, right);
   const order = compare(op, left, right);
   if (order instanceof Unknown) return order;
   return op === "<" ? order < 0 : op === "<=" ? order <= 0 : op === ">" ? order > 0 : order >= 0;
+}
+
+/** `==` of containers whose items may have an `__eq__` of their own. */
+function equalItems(ev: Evaluator, left: Value, right: Value): boolean | Unknown {
+  const bothLists = left instanceof PyList && right instanceof PyList;
+  const bothTuples = left instanceof PyTuple && right instanceof PyTuple;
+  if (!bothLists && !bothTuples) return equal(left, right);
+  if (left.items.length !== right.items.length) return false;
+  for (const [i, item] of left.items.entries()) {
+    ev.step();
+    const other = right.items[i]!;
+    if (item === other) continue;
+    const same = compareValues(ev, "==", item, other);
+    const truth = same instanceof Unknown ? same : truthyOf(ev, same);
+    if (truth !== true) return truth;
+  }
+  return true;
 }
 
 function isImmutable(value: Value): boolean {

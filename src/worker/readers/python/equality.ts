@@ -1,5 +1,5 @@
 import { isNumeric, numberOf } from "./numbers";
-import { typeName } from "./types";
+import { plain, typeName } from "./types";
 import { PyBound, PyDict, PyDType, PyError, PyList, PySet, PyTuple, Unknown, type Value } from "./values";
 
 const identities = new WeakMap<object, number>();
@@ -16,7 +16,8 @@ export function identityOf(value: object): number {
 }
 
 /** A string equal for values that are equal as dictionary keys: 1, 1.0 and True are one key. */
-export function keyOf(value: Value): string {
+export function keyOf(given: Value): string {
+  const value = plain(given);
   if (typeof value === "string") return `s${value}`;
   if (value === null) return "None";
   if (isNumeric(value)) return `n${numberOf(value) + 0}`;
@@ -30,7 +31,9 @@ export function keyOf(value: Value): string {
 }
 
 /** Python's `==` for values without methods of their own; undefined when something in them is unknown. */
-export function equal(a: Value, b: Value): boolean | Unknown {
+export function equal(left: Value, right: Value): boolean | Unknown {
+  if (left === right) return true;
+  const [a, b] = [plain(left), plain(right)];
   if (a === b) return true;
   if (a instanceof Unknown) return a;
   if (b instanceof Unknown) return b;
@@ -61,7 +64,8 @@ export function equal(a: Value, b: Value): boolean | Unknown {
 }
 
 /** -1, 0 or 1; throws Python's TypeError for values without an order. */
-export function compare(op: string, a: Value, b: Value): number | Unknown {
+export function compare(op: string, left: Value, right: Value): number | Unknown {
+  const [a, b] = [plain(left), plain(right)];
   if (a instanceof Unknown) return a;
   if (b instanceof Unknown) return b;
   if (isNumeric(a) && isNumeric(b)) {

@@ -5,7 +5,7 @@ import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { type BoundParam, bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
-import { construct } from "./classes";
+import { allocate, construct, instantiate } from "./classes";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import type { Guard } from "./predication";
@@ -14,7 +14,7 @@ import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
 import { executeBody } from "./statements";
 import { isModule, moduleCall, moduleClass } from "./torch";
-import { PyPartial, PyWrapped, typeName } from "./types";
+import { classOf, PyPartial, PyWrapped, typeName } from "./types";
 import {
   EvaluationError,
   PyBound,
@@ -210,8 +210,8 @@ export class Evaluator implements Runtime {
     }
     if (callee instanceof PyWrapped) return this.call(callee.callee, args, kwargs);
     if (callee instanceof PyObject) {
-      const method = callee.type.mro.map((c) => c.members.get("__call__")).find((m) => m !== undefined);
-      if (method !== undefined) return this.call(method, [callee, ...args], kwargs);
+      const method = this.special(callee, "__call__");
+      if (method !== undefined) return this.call(method, args, kwargs);
       if (isModule(callee)) return this.callModule(callee, args, kwargs);
     }
     throw new PyError("TypeError", `'${typeName(callee)}' object is not callable`);
@@ -281,7 +281,14 @@ export class Evaluator implements Runtime {
 
   /** The attribute, or undefined when there is none. */
   tryAttribute(object: Value, name: string): Value | undefined {
-    return attributeOf(this, object, name);
+    const restore = this.mark();
+    try {
+      return attributeOf(this, object, name);
+    } catch (error) {
+      if (!(error instanceof PyError) || error.type !== "AttributeError") throw error;
+      restore();
+      return undefined;
+    }
   }
 
   setAttribute(object: Value, name: string, value: Value): void {
@@ -303,7 +310,17 @@ export class Evaluator implements Runtime {
   }
 
   deleteAttribute(object: Value, name: string): void {
-    deleteAttributeOf(object, name);
+    deleteAttributeOf(this, object, name);
+  }
+
+  /** An instance without its `__init__`: what `object.__new__` gives; of a metaclass, a new class. */
+  allocate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    return allocate(this, type, args, kwargs);
+  }
+
+  /** `type(...)` as `type.__call__` does it, past a `__call__` of the metaclass. */
+  instantiate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    return instantiate(this, type, args, kwargs);
   }
 
   isModuleType(type: PyClass): boolean {
@@ -326,10 +343,12 @@ export class Evaluator implements Runtime {
 
   /** A method a class defines for an operator, `__len__`, `__add__`, ...; undefined when it has none. */
   special(value: Value, name: string): Value | undefined {
-    if (!(value instanceof PyObject)) return undefined;
-    for (const type of value.type.mro) {
+    const own = classOf(value);
+    if (!own) return undefined;
+    for (const type of own.mro) {
       const member = type.members.get(name);
       if (member instanceof PyFunction || member instanceof PyNative) return new PyBound(value, member);
+      if (member !== undefined && member !== null) return this.getAttribute(value, name);
     }
     return undefined;
   }

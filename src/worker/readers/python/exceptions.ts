@@ -14,30 +14,56 @@ const HIERARCHY: Record<string, string> = {
   OverflowError: "ArithmeticError",
   AssertionError: "Exception",
   AttributeError: "Exception",
+  FrozenInstanceError: "AttributeError",
+  BufferError: "Exception",
+  EOFError: "Exception",
+  FloatingPointError: "ArithmeticError",
+  MemoryError: "Exception",
+  ReferenceError: "Exception",
+  SystemError: "Exception",
+  StopAsyncIteration: "Exception",
+  GeneratorExit: "BaseException",
   ImportError: "Exception",
   ModuleNotFoundError: "ImportError",
   LookupError: "Exception",
   IndexError: "LookupError",
   KeyError: "LookupError",
   NameError: "Exception",
+  UnboundLocalError: "NameError",
   OSError: "Exception",
   FileNotFoundError: "OSError",
+  FileExistsError: "OSError",
+  PermissionError: "OSError",
+  TimeoutError: "OSError",
+  ConnectionError: "OSError",
   RuntimeError: "Exception",
   NotImplementedError: "RuntimeError",
   RecursionError: "RuntimeError",
   StopIteration: "Exception",
   TypeError: "Exception",
   ValueError: "Exception",
+  UnicodeError: "ValueError",
+  UnicodeDecodeError: "UnicodeError",
+  UnicodeEncodeError: "UnicodeError",
   Warning: "Exception",
   UserWarning: "Warning",
   DeprecationWarning: "Warning",
   FutureWarning: "Warning",
+  PendingDeprecationWarning: "DeprecationWarning",
+  RuntimeWarning: "Warning",
+  SyntaxWarning: "Warning",
+  ImportWarning: "Warning",
+  ResourceWarning: "Warning",
 };
+
+/** Names of Python's that stand for another class. */
+const ALIASES: Record<string, string> = { IOError: "OSError", EnvironmentError: "OSError" };
 
 export const EXCEPTIONS = new Map<string, PyClass>();
 for (const [name, base] of Object.entries(HIERARCHY)) {
   EXCEPTIONS.set(name, builtinClass(name, [base === "object" ? OBJECT : EXCEPTIONS.get(base)!]));
 }
+for (const [alias, name] of Object.entries(ALIASES)) EXCEPTIONS.set(alias, EXCEPTIONS.get(name)!);
 const BASE = EXCEPTIONS.get("BaseException")!;
 BASE.members.set(
   "__init__",

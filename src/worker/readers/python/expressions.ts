@@ -7,15 +7,15 @@ import { binaryOperation, unaryOperation } from "./operators";
 import { type Definition, LimitError, Scope } from "./scope";
 import { index as indexValue, setItem } from "./subscripts";
 import { applyFormat, repr, str } from "./text";
-import { PySuper } from "./types";
+import { classOf, PySuper } from "./types";
 import {
   EvaluationError,
+  PyClass,
   PyDict,
   PyError,
   PyFunction,
   PyGenerator,
   PyList,
-  PyObject,
   PySlice,
   PyTuple,
   Unknown,
@@ -242,7 +242,9 @@ function evaluateSuper(ev: Evaluator, scope: Scope, expr: CallExpr): Value | und
 
 function makeSuper(ev: Evaluator, expr: Expr, type: Value, self: Value): Value {
   ev.span = expr;
-  const selfType = self instanceof PyObject ? self.type : self;
+  // The receiver of a metaclass's method is a class, and an instance of the metaclass.
+  const isOfMeta = self instanceof PyClass && type instanceof PyClass && !self.mro.includes(type);
+  const selfType = self instanceof PyClass && !isOfMeta ? self : (classOf(self) ?? self);
   if (self instanceof Unknown) return self;
   if (!isClass(type) || !isClass(selfType)) {
     throw new PyError("TypeError", "super(type, obj): obj must be an instance or subtype of type");

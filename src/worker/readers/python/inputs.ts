@@ -1,10 +1,10 @@
 import { lineText, type SourcePlace } from "../../graph/node";
 import type { InputSpec } from "../model";
-import { findMember } from "./attributes";
 import { type BoundParam, paramsOf } from "./binding";
 import type { EvaluatedCall } from "./callSites";
 import { type Candidate, candidatesOf } from "./candidates";
 import { type Companion, companionOf } from "./companions";
+import { findMember } from "./members";
 import type { Definition } from "./scope";
 import { PyFunction, PyList, PyNative, type PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
 

@@ -2,7 +2,7 @@ import { equal, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { isNumeric, numberOf } from "./numbers";
 import { tensorIterate, tensorLength, tensorTruthy } from "./torch";
-import { PyRange, typeName } from "./types";
+import { classOf, PyRange, plain, typeName } from "./types";
 import {
   EvaluationError,
   PyClass,
@@ -18,7 +18,10 @@ import {
   type Value,
 } from "./values";
 
-export function iterate(ev: Evaluator, value: Value): Iterable<Value> {
+export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
+  const value = plain(given);
+  const own = isSubclassed(value) ? ev.special(value, "__iter__") : undefined;
+  if (own) return iterate(ev, ev.call(own, []));
   if (value instanceof PyList || value instanceof PyTuple) return value.items;
   if (value instanceof PyGenerator) return value.items;
   if (typeof value === "string") return value;
@@ -27,9 +30,7 @@ export function iterate(ev: Evaluator, value: Value): Iterable<Value> {
   if (value instanceof Unknown)
     throw new EvaluationError(`what is iterated over is unknown: ${value.reason}`, ev.place);
   if (value instanceof PyTensor) return tensorIterate(value, ev);
-  if (value instanceof PyClass && value.members.get("__members__") instanceof PyList) {
-    return (value.members.get("__members__") as PyList).items;
-  }
+  if (value instanceof PyClass && value.enumMembers) return new Set(value.enumMembers.values());
   const iter = ev.special(value, "__iter__");
   if (iter) {
     const iterator = ev.call(iter, []);
@@ -78,7 +79,16 @@ function* byIndex(ev: Evaluator, getItem: Value): Generator<Value> {
   }
 }
 
-export function truthyOf(ev: Evaluator, value: Value): boolean | Unknown {
+function isSubclassed(value: Value): boolean {
+  return !(value instanceof PyObject) && !(value instanceof PyClass) && classOf(value) !== undefined;
+}
+
+export function truthyOf(ev: Evaluator, given: Value): boolean | Unknown {
+  const value = plain(given);
+  if (isSubclassed(value)) {
+    const method = ev.special(value, "__bool__") ?? ev.special(value, "__len__");
+    if (method) return truthyOf(ev, ev.call(method, []));
+  }
   if (typeof value === "boolean") return value;
   if (value === null) return false;
   if (value instanceof Unknown) return value;
@@ -95,23 +105,30 @@ export function truthyOf(ev: Evaluator, value: Value): boolean | Unknown {
   return true;
 }
 
-export function lengthOf(ev: Evaluator, value: Value): Value {
+export function lengthOf(ev: Evaluator, given: Value): Value {
+  const value = plain(given);
   if (value instanceof Unknown) return value;
+  const own = isSubclassed(value) ? ev.special(value, "__len__") : undefined;
+  if (own) return ev.call(own, []);
   if (value instanceof PyList || value instanceof PyTuple) return value.items.length;
   if (value instanceof PyDict || value instanceof PySet) return value.entries.size;
   if (typeof value === "string") return [...value].length;
   if (value instanceof PyRange) return value.length;
   if (value instanceof PyTensor) return tensorLength(value, ev);
-  if (value instanceof PyClass && value.members.get("__members__") instanceof PyList) {
-    return (value.members.get("__members__") as PyList).items.length;
-  }
+  if (value instanceof PyClass && value.enumMembers) return new Set(value.enumMembers.values()).size;
   const method = ev.special(value, "__len__");
   if (method) return ev.call(method, []);
   throw new PyError("TypeError", `object of type '${typeName(value)}' has no len()`);
 }
 
-export function contains(ev: Evaluator, container: Value, item: Value): boolean | Unknown {
+export function contains(ev: Evaluator, whole: Value, part: Value): boolean | Unknown {
+  const [container, item] = [plain(whole), plain(part)];
   if (container instanceof Unknown) return container;
+  const own = isSubclassed(container) ? ev.special(container, "__contains__") : undefined;
+  if (own) return truthyOf(ev, ev.call(own, [item]));
+  if (container instanceof PyClass && container.enumMembers) {
+    return [...container.enumMembers.values()].some((m) => m === part || equal(m, part) === true);
+  }
   if (container instanceof PyDict || container instanceof PySet) {
     return item instanceof Unknown ? item : container.entries.has(keyOf(item));
   }

@@ -350,9 +350,51 @@ export class Lowering extends ExpressionLowering {
       case "false":
       case "none":
         return { kind: "value", value: this.expr(raw) };
+      case "splat_pattern": {
+        const name = meaningful(raw)[0];
+        const text = name && this.textOf(name);
+        return { kind: "star", name: text === "_" ? undefined : text };
+      }
+      case "dict_pattern":
+        return this.mappingPattern(raw);
+      case "class_pattern":
+        return this.classPattern(raw);
       default:
         return { kind: "unsupported", what: raw.type.replaceAll("_", " ") };
     }
+  }
+
+  private mappingPattern(raw: Raw): Pattern {
+    const entries: { key: Expr; pattern: Pattern }[] = [];
+    let rest: string | undefined;
+    let key: Expr | undefined;
+    for (const child of meaningful(raw)) {
+      if (child.field === "key") {
+        const lowered = this.pattern(child);
+        key = lowered.kind === "value" ? lowered.value : this.expr(child);
+      } else if (child.type === "splat_pattern") {
+        const name = meaningful(child)[0];
+        rest = name && this.textOf(name);
+      } else if (key) {
+        entries.push({ key, pattern: this.pattern(child) });
+        key = undefined;
+      }
+    }
+    return { kind: "mapping", entries, rest };
+  }
+
+  private classPattern(raw: Raw): Pattern {
+    const [type, ...args] = meaningful(raw);
+    const positional: Pattern[] = [];
+    const named: { name: string; pattern: Pattern }[] = [];
+    for (const arg of args) {
+      const inner = arg.type === "case_pattern" ? arg.children[0] : arg;
+      if (inner?.type === "keyword_pattern") {
+        const [name, value] = meaningful(inner);
+        named.push({ name: this.textOf(name!), pattern: this.pattern(value!) });
+      } else positional.push(this.pattern(arg));
+    }
+    return { kind: "class", type: this.expr(type!), positional, named };
   }
 }
 

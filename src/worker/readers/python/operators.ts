@@ -5,7 +5,7 @@ import { truthyOf } from "./iteration";
 import { arithmetic, int, isNumeric, numberOf } from "./numbers";
 import { percentFormat } from "./text";
 import { tensorOperator } from "./torch";
-import { typeName } from "./types";
+import { classOf, NOT_IMPLEMENTED, plain, typeName } from "./types";
 import { PyClass, PyDict, PyError, PyFloat, PyList, PySet, PyTensor, PyTuple, Unknown, type Value } from "./values";
 
 const METHODS: Record<BinaryOp, string> = {
@@ -24,21 +24,37 @@ const METHODS: Record<BinaryOp, string> = {
   ">>": "rshift",
 };
 
+const UNARY_METHODS = { "-": "__neg__", "+": "__pos__", "~": "__invert__" } as const;
+
 /** `left op right`. */
-export function binaryOperation(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
-  if (left instanceof Unknown) return left.derived();
-  if (right instanceof Unknown) return right.derived();
+export function binaryOperation(ev: Evaluator, op: BinaryOp, a: Value, b: Value): Value {
+  if (a instanceof Unknown) return a.derived();
+  if (b instanceof Unknown) return b.derived();
+  const own = ev.special(a, `__${METHODS[op]}__`);
+  if (own && classOf(a) !== undefined && !(a instanceof PyClass)) {
+    const result = ev.call(own, [b]);
+    if (!isNotImplemented(result)) return result;
+  }
+  const [left, right] = [plain(a), plain(b)];
   if (isNumeric(left) && isNumeric(right)) return arithmetic(op, left, right);
   if (left instanceof PyTensor || right instanceof PyTensor) return onTensors(ev, op, [left, right]);
   const result = onContainers(ev, op, left, right);
   if (result !== undefined) return result;
-  const method = ev.special(left, `__${METHODS[op]}__`);
-  if (method) return ev.call(method, [right]);
-  const reflected = ev.special(right, `__r${METHODS[op]}__`);
-  if (reflected) return ev.call(reflected, [left]);
-  // `int | None` in an annotation-like position.
-  if (op === "|" && (left instanceof PyClass || right instanceof PyClass)) return left;
+  const reflected = ev.special(b, `__r${METHODS[op]}__`);
+  if (reflected) {
+    const result = ev.call(reflected, [a]);
+    if (!isNotImplemented(result)) return result;
+  }
+  // `int | None`: a union is the tuple that isinstance() takes.
+  if (op === "|" && [left, right].every((v) => v === null || v instanceof PyClass || v instanceof PyTuple)) {
+    return new PyTuple([left, right].flatMap((v) => (v instanceof PyTuple ? v.items : [v])));
+  }
   throw new PyError("TypeError", `unsupported operand type(s) for ${op}: '${typeName(left)}' and '${typeName(right)}'`);
+}
+
+/** What an operator's method gives back when it does not know the other operand. */
+export function isNotImplemented(value: Value): boolean {
+  return value === NOT_IMPLEMENTED;
 }
 
 /** An operator of which at least one operand is a tensor. */
@@ -132,12 +148,22 @@ export function augmented(ev: Evaluator, op: BinaryOp, left: Value, right: Value
     return left;
   }
   if (right instanceof Unknown) return right.derived();
+  if (left instanceof PySet && right instanceof PySet && "|&-^".includes(op)) {
+    const result = onSets(op, left, right)!;
+    left.entries.clear();
+    for (const [key, value] of result.entries) left.entries.set(key, value);
+    return left;
+  }
   const method = ev.special(left, `__i${METHODS[op]}__`);
-  return method ? ev.call(method, [right]) : binaryOperation(ev, op, left, right);
+  const result = method ? ev.call(method, [right]) : NOT_IMPLEMENTED;
+  return isNotImplemented(result) ? binaryOperation(ev, op, left, right) : result;
 }
 
-export function unaryOperation(ev: Evaluator, op: UnaryOp, operand: Value): Value {
-  if (operand instanceof Unknown) return operand.derived();
+export function unaryOperation(ev: Evaluator, op: UnaryOp, given: Value): Value {
+  if (given instanceof Unknown) return given.derived();
+  const own = op === "not" ? undefined : ev.special(given, UNARY_METHODS[op]);
+  if (own) return ev.call(own, []);
+  const operand = plain(given);
   if (op === "not") {
     const truth = truthyOf(ev, operand);
     return truth instanceof Unknown ? truth : !truth;
@@ -148,7 +174,5 @@ export function unaryOperation(ev: Evaluator, op: UnaryOp, operand: Value): Valu
     const n = numberOf(operand);
     return int(op === "-" ? -n : op === "~" ? -n - 1 : n);
   }
-  const method = ev.special(operand, op === "-" ? "__neg__" : op === "+" ? "__pos__" : "__invert__");
-  if (method) return ev.call(method, []);
   throw new PyError("TypeError", `bad operand type for unary ${op}: '${typeName(operand)}'`);
 }

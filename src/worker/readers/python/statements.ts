@@ -1,20 +1,21 @@
 import * as build from "../../graph/build";
 import { assignedTargets, leaves } from "./assigned";
-import type { Expr, FunctionStmt, MatchCase, Pattern, Stmt, TryStmt } from "./ast";
+import type { Expr, FunctionStmt, MatchCase, Stmt, TryStmt } from "./ast";
 import { makeClass } from "./classes";
-import { dictOf, dictSet, equal } from "./equality";
+import { dictOf, dictSet } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { classOfError, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
 import { augmented } from "./operators";
+import { matches } from "./patterns";
 import { dataCondition, predicated, skipsTurn } from "./predication";
 import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
 import { rowsOneByOne, wrapNode } from "./torch";
-import { EvaluationError, PyDict, PyError, PyList, PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import { EvaluationError, PyDict, PyError, PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
 
 /** How a statement ends. */
 export type Completion = "normal" | "break" | "continue" | "return";
@@ -171,7 +172,7 @@ function decorate(ev: Evaluator, scope: Scope, statement: FunctionStmt): Value {
 function applyDecorator(ev: Evaluator, scope: Scope, expr: Expr, value: Value): Value {
   if (expr.kind === "Attribute" && (expr.name === "setter" || expr.name === "getter" || expr.name === "deleter")) {
     const property = evaluateSafely(ev, scope, expr.object);
-    return expr.name === "deleter" ? property : ev.call(ev.getAttribute(property, expr.name), [value]);
+    return ev.call(ev.getAttribute(property, expr.name), [value]);
   }
   const decorator = evaluateSafely(ev, scope, expr);
   ev.span = expr;
@@ -441,39 +442,4 @@ function executeMatch(ev: Evaluator, scope: Scope, subject: Expr, cases: readonl
     if (accepted) return executeBlock(ev, scope, body);
   }
   return "normal";
-}
-
-function matches(ev: Evaluator, scope: Scope, pattern: Pattern, value: Value): boolean | Unknown {
-  switch (pattern.kind) {
-    case "wildcard":
-      return true;
-    case "capture":
-      scope.assign(pattern.name, value);
-      return true;
-    case "value":
-      return equal(evaluate(ev, scope, pattern.value), value);
-    case "or":
-      for (const option of pattern.options) {
-        const matched = matches(ev, scope, option, value);
-        if (matched !== false) return matched;
-      }
-      return false;
-    case "sequence": {
-      if (!(value instanceof PyList || value instanceof PyTuple) || value.items.length !== pattern.items.length) {
-        return false;
-      }
-      for (let i = 0; i < pattern.items.length; i++) {
-        const matched = matches(ev, scope, pattern.items[i]!, value.items[i]!);
-        if (matched !== true) return matched;
-      }
-      return true;
-    }
-    case "as": {
-      const matched = matches(ev, scope, pattern.pattern, value);
-      if (matched === true) scope.assign(pattern.name, value);
-      return matched;
-    }
-    case "unsupported":
-      return new Unknown(`a ${pattern.what} in match is not supported`);
-  }
 }

@@ -1,16 +1,19 @@
 import { dictSet, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
+import { findMember } from "./members";
 import { repr } from "./text";
 import { isModule, tensorIndex, tensorSetIndex } from "./torch";
 import { firstUnknown } from "./torch/native";
-import { PyDefaultDict, PyRange, typeName } from "./types";
+import { PyDefaultDict, PyRange, PyWrapped, plain, typeName } from "./types";
 import {
   EvaluationError,
   PyClass,
   PyDict,
   PyError,
+  PyFunction,
   PyList,
   PyNamespace,
+  PyObject,
   PySlice,
   PyTensor,
   PyTuple,
@@ -19,8 +22,17 @@ import {
 } from "./values";
 
 /** `object[key]`. */
-export function index(ev: Evaluator, object: Value, key: Value): Value {
+export function index(ev: Evaluator, whole: Value, given: Value): Value {
+  const [object, key] = [plain(whole), plain(given)];
   if (object instanceof Unknown) return object;
+  const own = object instanceof PyClass ? undefined : ev.special(object, "__getitem__");
+  if (own) return ev.call(own, [key]);
+  return indexBuiltin(ev, object, given);
+}
+
+/** Without a `__getitem__` of the class, as `super().__getitem__` asks of a dict's subclass. */
+export function indexBuiltin(ev: Evaluator, object: Value, given: Value): Value {
+  const key = plain(given);
   if (object instanceof PyTensor) return tensorIndex(object, key, ev);
   if (key instanceof Unknown && !(object instanceof PyClass)) return key;
   if (object instanceof PyList) {
@@ -39,6 +51,8 @@ export function index(ev: Evaluator, object: Value, key: Value): Value {
       dictSet(object, key, value);
       return value;
     }
+    const missing = ev.special(object, "__missing__");
+    if (missing) return ev.call(missing, [key]);
     throw new PyError("KeyError", reprText(ev, key));
   }
   if (typeof object === "string") {
@@ -57,12 +71,16 @@ export function index(ev: Evaluator, object: Value, key: Value): Value {
   }
   // Generic[T], list[int], Enum["NAME"].
   if (object instanceof PyClass) {
-    const members = object.members.get("__members__");
-    if (members instanceof PyList && typeof key === "string") return ev.getAttribute(object, key);
+    if (object.enumMembers && typeof key === "string") {
+      const member = object.enumMembers.get(key);
+      if (member) return member;
+      throw new PyError("KeyError", reprText(ev, key));
+    }
+    const generic = object.builtin ? undefined : findMember(object, "__class_getitem__");
+    if (generic instanceof PyFunction) return ev.call(generic, [object, given]);
+    if (generic instanceof PyWrapped) return ev.call(generic.callee, [object, given]);
     return object;
   }
-  const method = ev.special(object, "__getitem__");
-  if (method) return ev.call(method, [key]);
   if (object instanceof PyNamespace) return new Unknown(`${object.name}[...] is not known to the reader`, ev.place);
   throw new PyError("TypeError", `'${typeName(object)}' object is not subscriptable`);
 }
@@ -108,6 +126,10 @@ export function sliceBounds(slice: PySlice, length: number): { start: number; st
   };
 }
 
+function* sliceIndices({ start, stop, step }: { start: number; stop: number; step: number }): Generator<number> {
+  for (let i = start; step > 0 ? i < stop : i > stop; i += step) yield i;
+}
+
 function sliced<T>(ev: Evaluator, items: readonly T[], slice: PySlice, make: (items: T[]) => Value): Value {
   const bounds = sliceBounds(slice, items.length);
   if (bounds instanceof Unknown) return bounds;
@@ -119,8 +141,15 @@ function sliced<T>(ev: Evaluator, items: readonly T[], slice: PySlice, make: (it
 }
 
 /** `object[key] = value`. */
-export function setItem(ev: Evaluator, object: Value, key: Value, value: Value): void {
+export function setItem(ev: Evaluator, object: Value, given: Value, value: Value): void {
   if (object instanceof Unknown) return;
+  const own = object instanceof PyObject ? undefined : ev.special(object, "__setitem__");
+  if (own) ev.call(own, [given, value]);
+  else setItemBuiltin(ev, object, given, value);
+}
+
+export function setItemBuiltin(ev: Evaluator, object: Value, given: Value, value: Value): void {
+  const key = plain(given);
   if (object instanceof PyTensor) {
     const unknown = firstUnknown([key, value]);
     if (unknown) throw new EvaluationError(`this assignment is not evaluated: ${unknown.reason}`, ev.place);
@@ -140,7 +169,18 @@ export function setItem(ev: Evaluator, object: Value, key: Value, value: Value):
     if (key instanceof PySlice) {
       const bounds = sliceBounds(key, object.items.length);
       if (bounds instanceof Unknown) return;
-      if (bounds.step !== 1) throw new PyError("ValueError", "extended slices cannot be assigned to here");
+      if (bounds.step !== 1) {
+        const at = [...sliceIndices(bounds)];
+        const values = [...ev.iterate(value)];
+        if (values.length !== at.length) {
+          throw new PyError(
+            "ValueError",
+            `attempt to assign sequence of size ${values.length} to extended slice of size ${at.length}`,
+          );
+        }
+        for (const [i, position] of at.entries()) object.items[position] = values[i]!;
+        return;
+      }
       object.items.splice(bounds.start, Math.max(0, bounds.stop - bounds.start), ...ev.iterate(value));
       ev.allot(object.items.length, "a list");
       return;
@@ -155,8 +195,15 @@ export function setItem(ev: Evaluator, object: Value, key: Value, value: Value):
 }
 
 /** `del object[key]`. */
-export function deleteItem(ev: Evaluator, object: Value, key: Value): void {
-  if (object instanceof Unknown || key instanceof Unknown) return;
+export function deleteItem(ev: Evaluator, object: Value, given: Value): void {
+  if (object instanceof Unknown || given instanceof Unknown) return;
+  const own = object instanceof PyObject ? undefined : ev.special(object, "__delitem__");
+  if (own) ev.call(own, [given]);
+  else deleteItemBuiltin(ev, object, given);
+}
+
+export function deleteItemBuiltin(ev: Evaluator, object: Value, given: Value): void {
+  const key = plain(given);
   if (object instanceof PyDict) {
     if (!object.entries.delete(keyOf(key))) throw new PyError("KeyError", reprText(ev, key));
     return;

@@ -1,11 +1,12 @@
 import type { Evaluator } from "./evaluator";
 import { floatText, isNumeric, numberOf, roundHalfEven } from "./numbers";
-import { PyRange, typeName } from "./types";
+import { classOf, NOT_IMPLEMENTED, PyRange, plain, typeName } from "./types";
 import {
   PyBound,
   PyClass,
   PyDict,
   PyDType,
+  PyEllipsis,
   PyError,
   PyFloat,
   PyFunction,
@@ -29,7 +30,8 @@ export function str(ev: Evaluator, value: Value): Text {
     const result = ev.call(method, []);
     return typeof result === "string" || result instanceof Unknown ? result : repr(ev, result);
   }
-  if (value instanceof PyObject && value.attributes.get("args") instanceof PyTuple) {
+  if (plain(value) !== value && !ev.special(value, "__repr__")) return str(ev, plain(value));
+  if (value instanceof PyObject && value.attributes.get("args") instanceof PyTuple && !ev.special(value, "__repr__")) {
     const { items } = value.attributes.get("args") as PyTuple;
     return items.length === 1 ? str(ev, items[0]!) : items.length === 0 ? "" : repr(ev, new PyTuple(items));
   }
@@ -37,7 +39,14 @@ export function str(ev: Evaluator, value: Value): Text {
 }
 
 /** Python's repr(). */
-export function repr(ev: Evaluator, value: Value, depth = 0): Text {
+export function repr(ev: Evaluator, given: Value, depth = 0): Text {
+  const shown = given instanceof PyObject || classOf(given) === undefined ? undefined : ev.special(given, "__repr__");
+  const own = shown ?? (plain(given) === given ? undefined : ev.special(given, "__repr__"));
+  if (own) {
+    const result = ev.call(own, []);
+    if (typeof result === "string" || result instanceof Unknown) return result;
+  }
+  const value = plain(given);
   if (value === null) return "None";
   if (value === true) return "True";
   if (value === false) return "False";
@@ -48,6 +57,7 @@ export function repr(ev: Evaluator, value: Value, depth = 0): Text {
   ev.step();
   if (depth > 20) return "...";
   if (value instanceof PyList) return joined(ev, value.items, "[", "]", depth);
+  if (value instanceof PyTuple && value.fields) return named(ev, value, value.fields, depth);
   if (value instanceof PyTuple) return joined(ev, value.items, "(", value.items.length === 1 ? ",)" : ")", depth);
   if (value instanceof PySet) {
     return value.entries.size === 0 ? "set()" : joined(ev, [...value.entries.values()], "{", "}", depth);
@@ -64,7 +74,9 @@ export function repr(ev: Evaluator, value: Value, depth = 0): Text {
   }
   if (value instanceof PyDType) return `torch.${value.dtype}`;
   if (value instanceof PyTensor) return new Unknown("a tensor's numbers are not computed while the file is read");
-  if (value instanceof PyClass) return `<class '${value.name}'>`;
+  if (value instanceof PyClass) return value.builtin ? `<class '${value.name}'>` : `<class '__main__.${value.name}'>`;
+  if (value === NOT_IMPLEMENTED) return "NotImplemented";
+  if (value instanceof PyEllipsis) return "Ellipsis";
   if (value instanceof PyRange) {
     const step = value.step === 1 ? "" : `, ${value.step}`;
     return `range(${value.first}, ${value.stop}${step})`;
@@ -77,6 +89,16 @@ export function repr(ev: Evaluator, value: Value, depth = 0): Text {
   if (value instanceof PyFunction || value instanceof PyNative) return `<function ${value.name}>`;
   if (value instanceof PyBound) return `<bound method ${value.callee.name}>`;
   return `<${typeName(value)} object>`;
+}
+
+function named(ev: Evaluator, value: PyTuple, fields: readonly string[], depth: number): Text {
+  const parts: string[] = [];
+  for (const [i, item] of value.items.entries()) {
+    const text = repr(ev, item, depth + 1);
+    if (text instanceof Unknown) return text;
+    parts.push(`${fields[i]}=${text}`);
+  }
+  return `${value.subclass?.type.name ?? ""}(${parts.join(", ")})`;
 }
 
 function joined(ev: Evaluator, items: readonly Value[], open: string, close: string, depth: number): Text {
@@ -98,8 +120,14 @@ function quoted(text: string): string {
 const SPEC = /^(?:(.)?([<>=^]))?([-+ ])?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-Z%])?$/u;
 
 /** Python's format(value, spec). */
-export function applyFormat(ev: Evaluator, value: Value, spec: string): Text {
+export function applyFormat(ev: Evaluator, given: Value, spec: string): Text {
+  const value = ev.special(given, "__str__") ? given : plain(given);
   if (value instanceof Unknown) return value;
+  const own = ev.special(value, "__format__");
+  if (own) {
+    const result = ev.call(own, [spec]);
+    if (typeof result === "string" || result instanceof Unknown) return result;
+  }
   if (spec === "") return str(ev, value);
   const match = SPEC.exec(spec);
   if (!match) throw new PyError("ValueError", `Invalid format specifier '${spec}'`);

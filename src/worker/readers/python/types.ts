@@ -55,6 +55,7 @@ export class PyProperty extends PyObject {
     readonly getter: Value,
     readonly setter: Value,
     readonly cached: boolean,
+    readonly deleter: Value = null,
   ) {
     super(PROPERTY, undefined);
   }
@@ -83,7 +84,7 @@ export class PyPartial extends PyObject {
 
 /** collections.defaultdict. */
 export class PyDefaultDict extends PyDict {
-  constructor(readonly factory: Value) {
+  constructor(public factory: Value) {
     super();
   }
 }
@@ -97,10 +98,32 @@ export function builtinClass(name: string, bases: readonly PyClass[], construct?
 }
 type BuiltinConstruct = NonNullable<NonNullable<PyClass["builtin"]>["construct"]>;
 
+export const NOT_IMPLEMENTED = new PyObject(builtinClass("NotImplementedType", [OBJECT]), undefined);
 const SUPER = builtinClass("super", []);
 const PROPERTY = builtinClass("property", []);
 const WRAPPED = builtinClass("classmethod", []);
 const PARTIAL = builtinClass("partial", []);
+
+/** The class of the source, or object type, whose methods a value has; undefined for plain builtin values. */
+export function classOf(value: Value): PyClass | undefined {
+  if (value instanceof PyObject) return value.type;
+  if (value instanceof PyDict || value instanceof PyList || value instanceof PyTuple || value instanceof PySet) {
+    return value.subclass?.type;
+  }
+  return value instanceof PyClass ? value.metaclass : undefined;
+}
+
+/** What a class body defines rather than lists as data: functions, properties and other descriptors. */
+export function isDescriptor(value: Value): boolean {
+  if (value instanceof PyFunction || value instanceof PyNative || value instanceof PyBound) return true;
+  if (value instanceof PyProperty || value instanceof PyWrapped || value instanceof PyPartial) return true;
+  return value instanceof PyObject && value.type.mro.some((t) => t.members.has("__get__"));
+}
+
+/** An instance of a subclass of str, int or float as the plain value it is; any other value as it is. */
+export function plain(value: Value): Value {
+  return value instanceof PyObject && value.payload !== undefined ? value.payload : value;
+}
 
 /** Python's name of a value's type, as its messages show it. */
 export function typeName(value: Value): string {
@@ -114,6 +137,8 @@ export function typeName(value: Value): string {
       return "str";
   }
   if (value instanceof PyFloat) return "float";
+  const own = classOf(value);
+  if (own) return own.name;
   if (value instanceof PyList) return "list";
   if (value instanceof PyTuple) return "tuple";
   if (value instanceof PyDefaultDict) return "defaultdict";

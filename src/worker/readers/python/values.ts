@@ -49,10 +49,18 @@ export class Unknown {
 export class PyFloat {
   constructor(readonly value: number) {}
 }
+/** What an instance of a class of the source that derives from a builtin container has besides its items. */
+export interface Subclassed {
+  readonly type: PyClass;
+  readonly attributes: Map<string, Value>;
+}
+
 export class PyList {
+  subclass?: Subclassed;
   constructor(readonly items: Value[]) {}
 }
 export class PyTuple {
+  subclass?: Subclassed;
   constructor(
     readonly items: readonly Value[],
     /** Names of a namedtuple's fields; torch's max(dim) returns (values, indices). */
@@ -61,9 +69,11 @@ export class PyTuple {
 }
 /** Keys are kept by Python equality: see `keyOf`. */
 export class PyDict {
+  subclass?: Subclassed;
   readonly entries = new Map<string, { key: Value; value: Value }>();
 }
 export class PySet {
+  subclass?: Subclassed;
   readonly entries = new Map<string, Value>();
 }
 export class PySlice {
@@ -125,6 +135,8 @@ export class PyBound {
 }
 /** A function or lambda of the source. The evaluator alone looks inside. */
 export class PyFunction {
+  /** What the source has set on it, `__name__` by functools.wraps for one. */
+  attributes?: Map<string, Value>;
   constructor(
     readonly name: string,
     /** The evaluator's definition node and captured scope. */
@@ -148,6 +160,10 @@ export class PyClass {
   ) {}
   /** Method resolution order, C3, itself first. Filled in by the evaluator when the class is made. */
   mro: readonly PyClass[] = [this];
+  /** A class of the source that makes this one, given by `metaclass=` or inherited. */
+  metaclass?: PyClass;
+  /** Of an enumeration: its members by name, aliases included. */
+  enumMembers?: Map<string, PyObject>;
 }
 /** Hooks of a class written by us. All are optional; an ordinary method goes in PyClass.members as a PyNative with `self`. */
 export interface BuiltinClass {
@@ -158,6 +174,8 @@ export interface BuiltinClass {
 export class PyObject {
   readonly attributes = new Map<string, Value>();
   module: ModuleState | undefined;
+  /** Of a class that derives from str, int or float: the value it is. */
+  payload?: Value;
   constructor(
     readonly type: PyClass,
     /** Where the constructing call stands. */

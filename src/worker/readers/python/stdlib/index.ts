@@ -1,8 +1,7 @@
-import { COUNTER, DEFAULT_DICT, ORDERED_DICT } from "../builtinTypes";
-import { ENUM, NAMED_TUPLE } from "../classes";
-import { dataclassFields, FIELD, makeDataclass } from "../dataclasses";
+import { COUNTER, DEFAULT_DICT, INT, ORDERED_DICT, STR, TYPE } from "../builtinTypes";
+import { NAMED_TUPLE } from "../classes";
+import { AUTO, ENUM, FLAG, showsValue } from "../enums";
 import { dictOf } from "../equality";
-import type { Evaluator } from "../evaluator";
 import { native, nativeOfUnknown } from "../native";
 import { builtinClass, OBJECT, PyPartial, PyProperty } from "../types";
 import {
@@ -10,16 +9,16 @@ import {
   type PyDict,
   PyError,
   PyFunction,
-  PyList,
   PyNamespace,
   type PyNative,
-  PyObject,
-  PyTuple,
+  type PyObject,
+  type PyTuple,
   Unknown,
   type Value,
 } from "../values";
 import { ARGPARSE } from "./argparse";
 import { COPY } from "./copy";
+import { DATACLASSES } from "./dataclasses";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
@@ -63,65 +62,10 @@ function typingNamespace(name: string): PyNamespace {
 
 const ABC = namespace("abc", [
   ["ABC", builtinClass("ABC", [OBJECT])],
-  ["ABCMeta", builtinClass("ABCMeta", [OBJECT])],
+  ["ABCMeta", TYPE],
   ["abstractmethod", identity("abstractmethod", "fn", "fn")],
   ["abstractproperty", nativeOfUnknown("abstractproperty", "fn", (args) => new PyProperty(args.fn!, null, false))],
 ]);
-
-// dataclasses
-
-const DATACLASSES = namespace("dataclasses", [
-  [
-    "dataclass",
-    nativeOfUnknown("dataclass", "cls=None, **kwargs", (args, ev) => {
-      if (args.cls instanceof PyClass) return makeDataclass(ev, args.cls);
-      return nativeOfUnknown("dataclass", "cls", (inner) =>
-        inner.cls instanceof PyClass ? makeDataclass(ev, inner.cls) : inner.cls!,
-      );
-    }),
-  ],
-  [
-    "field",
-    nativeOfUnknown("field", "**kwargs", (args) => {
-      const field = new PyObject(FIELD, undefined);
-      for (const { key, value } of (args.kwargs as PyDict).entries.values()) field.attributes.set(String(key), value);
-      return field;
-    }),
-  ],
-  ["asdict", native("asdict", "obj", (args, ev) => asdict(ev, args.obj!))],
-  [
-    "fields",
-    native("fields", "class_or_instance", (args, ev) => {
-      const names = ev.getAttribute(args.class_or_instance!, "__dataclass_fields__") as PyTuple;
-      return new PyTuple(
-        names.items.map((name) => {
-          const field = new PyObject(FIELD, undefined);
-          field.attributes.set("name", name);
-          return field;
-        }),
-      );
-    }),
-  ],
-  [
-    "replace",
-    native("replace", "obj, **changes", (args, ev) => {
-      const object = args.obj as PyObject;
-      const names = dataclassFields(ev, object.type).filter((f) => f.init);
-      const values = new Map(names.map((f) => [f.name, ev.getAttribute(object, f.name)]));
-      for (const { key, value } of (args.changes as PyDict).entries.values()) values.set(String(key), value);
-      return ev.call(object.type, [], values);
-    }),
-  ],
-]);
-
-function asdict(ev: Evaluator, value: Value): Value {
-  if (value instanceof PyObject && ev.tryAttribute(value, "__dataclass_fields__") instanceof PyTuple) {
-    const names = (ev.getAttribute(value, "__dataclass_fields__") as PyTuple).items;
-    return dictOf(names.map((name) => [name, asdict(ev, ev.getAttribute(value, String(name)))]));
-  }
-  if (value instanceof PyList) return new PyList(value.items.map((item) => asdict(ev, item)));
-  return value;
-}
 
 // collections, functools, itertools, copy
 
@@ -181,12 +125,28 @@ const FUNCTOOLS = namespace("functools", [
   ["cached_property", nativeOfUnknown("cached_property", "fn", (args) => new PyProperty(args.fn!, null, true))],
 ]);
 
+const INT_ENUM = mixed("IntEnum", INT, ENUM);
+const STR_ENUM = mixed("StrEnum", STR, ENUM);
+const INT_FLAG = mixed("IntFlag", INT, FLAG);
+for (const type of [INT_ENUM, STR_ENUM]) type.members.set("__str__", showsValue);
+
+function mixed(name: string, base: PyClass, ENUM: PyClass): PyClass {
+  const type = builtinClass(name, [base, ENUM]);
+  type.mro = [type, base, ...ENUM.mro];
+  return type;
+}
+
 const ENUM_MODULE = namespace("enum", [
   ["Enum", ENUM],
-  ["IntEnum", builtinClass("IntEnum", [ENUM])],
-  ["StrEnum", builtinClass("StrEnum", [ENUM])],
-  ["auto", nativeOfUnknown("auto", "", () => nativeOfUnknown("auto", "", () => null))],
+  ["IntEnum", INT_ENUM],
+  ["StrEnum", STR_ENUM],
+  ["Flag", FLAG],
+  ["IntFlag", INT_FLAG],
+  ["EnumMeta", TYPE],
+  ["EnumType", TYPE],
+  ["auto", nativeOfUnknown("auto", "", () => AUTO)],
   ["unique", identity("unique", "cls", "cls")],
+  ["property", nativeOfUnknown("property", "fn", (args) => new PyProperty(args.fn!, null, false))],
 ]);
 
 const simpleNamespace = builtinClass("SimpleNamespace", [OBJECT]);
