@@ -3,7 +3,7 @@ import { evaluate } from "../../../engines/reference";
 import { modelNamed, readTorch } from "../reading";
 
 /** Shape and values of an expression. */
-async function valueOf(expression: string): Promise<[readonly number[], number[]]> {
+async function shapeAndValues(expression: string): Promise<[readonly number[], number[]]> {
   const opened = await readTorch(`
 class Net(nn.Module):
     def forward(self):
@@ -17,18 +17,18 @@ class Net(nn.Module):
 
 describe("torch.meshgrid", () => {
   it("takes one tensor twice", async () => {
-    assert.deepEqual(await valueOf("torch.stack(torch.meshgrid(a, a, indexing='ij'))"), [
+    assert.deepEqual(await shapeAndValues("torch.stack(torch.meshgrid(a, a, indexing='ij'))"), [
       [2, 2, 2],
       [0, 0, 1, 1, 0, 1, 0, 1],
     ]);
   });
 
   it("indexes as matrices or as the plane", async () => {
-    assert.deepEqual(await valueOf("torch.stack(torch.meshgrid(a, b, indexing='ij'))"), [
+    assert.deepEqual(await shapeAndValues("torch.stack(torch.meshgrid(a, b, indexing='ij'))"), [
       [2, 2, 3],
       [0, 0, 0, 1, 1, 1, 0, 1, 2, 0, 1, 2],
     ]);
-    assert.deepEqual(await valueOf("torch.stack(torch.meshgrid(a, b, a, indexing='xy'))[:2]"), [
+    assert.deepEqual(await shapeAndValues("torch.stack(torch.meshgrid(a, b, a, indexing='xy'))[:2]"), [
       [2, 3, 2, 2],
       [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2],
     ]);
