@@ -21,6 +21,10 @@ export interface ModelChoice {
   readonly file: string;
   /** The text to read instead of the file's: an editor's unsaved one. */
   readonly text?: string;
+  /** Folders of installed Python packages that imports are followed into. */
+  readonly packages?: readonly string[];
+  /** A config.json that gives the model's configuration. */
+  readonly configuration?: string;
   /** Class name; may be left out when the file has one model, or one that no other contains. */
   readonly class?: string;
   /** A .safetensors file whose keys are the module paths; without one, PyTorch's default initialization. */

@@ -13,7 +13,7 @@ import { standaloneHtml } from "../jobs/html";
 import { runJob } from "../jobs/run";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
-import { chooseModel, openModelFile } from "../readers/open";
+import { chooseModel, openChosen } from "../readers/open";
 import { summarize } from "../readers/summary";
 import { EXIT } from "./failure";
 import {
@@ -22,10 +22,12 @@ import {
   type ModelOptions,
   modelChoice,
   number,
+  type ReadChoice,
   whole,
   withAdapter,
   withEngine,
   withModel,
+  withReading,
 } from "./options";
 import { runModel } from "./run";
 import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText } from "./text";
@@ -76,23 +78,23 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     return report as ReportOf[K];
   };
 
-  add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line").action(
-    async (file: string, options: Json) => {
-      const summary = summarize(await openModelFile(resolve(file)));
-      const models = summary.models.map(({ place, layers, ...model }) => ({
-        ...model,
-        ...cellOf(place),
-        layers: layers.map(({ place, ...layer }) => ({ ...layer, ...cellOf(place) })),
-      }));
-      const problems = summary.problems.map(({ line, message, place }) => ({ line, ...cellOf(place), message }));
-      print(
-        options,
-        { models, problems },
-        () => layersText(summary) || `${file} defines no model (no class of nn.Module)`,
-      );
-      done(EXIT.fine);
-    },
-  );
+  withReading(
+    add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line"),
+  ).action(async (file: string, options: Json & ReadChoice) => {
+    const summary = summarize(await openChosen(modelChoice(file, { ...options, seed: 0 })));
+    const models = summary.models.map(({ place, layers, ...model }) => ({
+      ...model,
+      ...cellOf(place),
+      layers: layers.map(({ place, ...layer }) => ({ ...layer, ...cellOf(place) })),
+    }));
+    const problems = summary.problems.map(({ line, message, place }) => ({ line, ...cellOf(place), message }));
+    print(
+      options,
+      { models, problems },
+      () => layersText(summary) || `${file} defines no model (no class of nn.Module)`,
+    );
+    done(EXIT.fine);
+  });
 
   withAdapter(withModel(add("graph <file>", "print the traced graph of forward")))
     .option("--lora", "with the adapters injected")
@@ -103,7 +105,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         file: string,
         options: Json & ModelOptions & AdapterOptions & { lora?: boolean; places?: boolean; training?: boolean },
       ) => {
-        const model = chooseModel(await openModelFile(resolve(file)), options.class);
+        const model = chooseModel(await openChosen(modelChoice(file, options)), options.class);
         let { graph } = model.trace({ training: options.training ?? false });
         if (options.lora) {
           const { targets, config } = planAdapter(model, adapterChoice(options));

@@ -1,13 +1,20 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { AdapterChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import { UserError } from "../formats/errors";
+import { sitePackagesOf } from "../readers/python/environment/sitePackages";
 
 /** Options that several commands share, and what they mean to a job. */
 
-export interface ModelOptions {
+export interface ModelOptions extends ReadChoice {
   readonly class?: string;
   readonly weights?: string;
   readonly seed: number;
+}
+
+/** How the file is read. */
+export interface ReadChoice {
+  readonly python?: string;
 }
 
 export interface AdapterOptions {
@@ -31,8 +38,26 @@ export const whole = (text: string): number => {
   return value;
 };
 
+export function withReading(command: Command): Command {
+  return command.option(
+    "--python <interpreter>",
+    "a Python interpreter or environment folder, whose installed packages imports are followed into; it is not run",
+  );
+}
+
+/** @throws UserError when there is no such interpreter, or it has no packages. */
+export function packagesOf({ python }: ReadChoice): readonly string[] | undefined {
+  if (python === undefined) return undefined;
+  const packages = sitePackagesOf(python);
+  if (packages.length > 0) return packages;
+  throw new UserError(
+    `no installed packages were found for ${python}: name the interpreter of an environment, such as .venv/bin/python, or the environment's folder`,
+    { file: python },
+  );
+}
+
 export function withModel(command: Command): Command {
-  return command
+  return withReading(command)
     .option("--class <name>", "model class, when the file has several")
     .option(
       "--weights <file>",
@@ -60,8 +85,10 @@ export function withEngine(command: Command): Command {
 }
 
 export function modelChoice(file: string, options: ModelOptions): ModelChoice {
+  const packages = packagesOf(options);
   return {
     file: resolve(file),
+    ...(packages && { packages }),
     ...(options.class !== undefined && { class: options.class }),
     ...(options.weights !== undefined && { weights: resolve(options.weights) }),
     seed: options.seed,

@@ -8,7 +8,7 @@ import { lineText } from "../graph/node";
 import { sameShape, shapeText } from "../graph/shapes";
 import { Random } from "../lora/random";
 import type { InputSpec, Model, ParameterInfo } from "../readers/model";
-import { chooseModel, openModelFile } from "../readers/open";
+import { chooseModel, openChosen } from "../readers/open";
 import { alignNames } from "./weightNames";
 import { isTorchWeights, openWeights } from "./weights";
 
@@ -26,7 +26,7 @@ export const DEFAULT_SEED = 0;
 
 /** Reads the model and finds its weights: those of the file chosen, else PyTorch's initial values for the seed. */
 export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
-  const model = chooseModel(await openModelFile(choice.file, choice.text), choice.class);
+  const model = chooseModel(await openChosen(choice), choice.class);
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
   const own =

@@ -183,12 +183,20 @@ export interface ReadLimits {
   readonly cancel?: Int32Array;
 }
 
+/** How a file is read. */
+export interface ReadOptions extends ReadLimits {
+  /** Folders of installed Python packages, in the order they are searched; the user's environment's. */
+  readonly packages?: readonly string[];
+  /** A config.json that gives a model class's configuration. */
+  readonly configuration?: string;
+}
+
 /** A format of model files. */
 export interface Reader {
   /** Judged by the name alone; opening decides the rest. */
   match(file: string): boolean;
   /** Reads `text` as the content of `file`. Never throws for what the file says: problems are data. */
-  open(file: string, text: string, limits?: Partial<ReadLimits>): Promise<ModelFile>;
+  open(file: string, text: string, options?: Partial<ReadOptions>): Promise<ModelFile>;
   /** The reader reads the file itself; `text` is empty. */
   readonly binary?: boolean;
 }

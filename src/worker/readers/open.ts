@@ -1,10 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { extname } from "node:path";
+import type { ModelChoice } from "../../protocol/jobs";
 import { UserError } from "../formats/errors";
 import { lineText } from "../graph/node";
 import { javascriptReader } from "./javascript/reader";
 import { kerasFileReader, kerasReader } from "./keras/reader";
-import type { Model, ModelFile, Reader, ReadLimits } from "./model";
+import type { Model, ModelFile, Reader, ReadOptions } from "./model";
 import { notebookReader } from "./notebook/reader";
 import { pythonReader } from "./python/reader";
 
@@ -21,7 +22,7 @@ export function isModelFile(file: string): boolean {
  * Reads the models of a file. `text` is its content as open in an editor; without it the file on disk is read.
  * @throws UserError when no reader knows the format, or the file cannot be read.
  */
-export async function openModelFile(file: string, text?: string, limits?: Partial<ReadLimits>): Promise<ModelFile> {
+export async function openModelFile(file: string, text?: string, options?: Partial<ReadOptions>): Promise<ModelFile> {
   const reader = READERS.find((r) => r.match(file));
   if (!reader) {
     const kind = extname(file) || "files without an extension";
@@ -32,7 +33,15 @@ export async function openModelFile(file: string, text?: string, limits?: Partia
       },
     );
   }
-  return reader.open(file, reader.binary ? "" : (text ?? (await contentOf(file))), limits);
+  return reader.open(file, reader.binary ? "" : (text ?? (await contentOf(file))), options);
+}
+
+/** Opens the file that somebody chose, as they chose to have it read. */
+export function openChosen({ file, text, packages, configuration }: ModelChoice): Promise<ModelFile> {
+  return openModelFile(file, text, {
+    ...(packages && { packages }),
+    ...(configuration !== undefined && { configuration }),
+  });
 }
 
 async function contentOf(file: string): Promise<string> {

@@ -9,13 +9,13 @@ import type { LoraConfig } from "../lora/config";
 import { configFor, injectionSummary } from "../lora/injection";
 import { matchesSuffix } from "../lora/targets";
 import { type Model, walkModules } from "../readers/model";
-import { chooseModel, openModelFile } from "../readers/open";
+import { chooseModel, openChosen } from "../readers/open";
 
 const MAX_CONFIG_BYTES = 1_000_000;
 
 /** What the choice costs, after writing it to `saveTo` when that is given. */
 export async function inject({ model, adapter, layers, saveTo }: InjectParams): Promise<InjectionSummary> {
-  const chosen = chooseModel(await openModelFile(model.file, model.text), model.class);
+  const chosen = chooseModel(await openChosen(model), model.class);
   const config = configFor(layers ? { ...adapter, targetModules: targetModules(chosen, layers) } : adapter);
   const summary = injectionSummary(chosen, config);
   if (saveTo !== undefined) await save(saveTo, config, chosen);

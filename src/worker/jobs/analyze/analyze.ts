@@ -4,7 +4,7 @@ import { UserError } from "../../formats/errors";
 import { adapterBytes, breakEvenRank, layerCost } from "../../lora/costs";
 import { targetSummary } from "../../lora/injection";
 import { type TargetableLayer, targetableLayers } from "../../lora/targets";
-import { chooseModel, openModelFile } from "../../readers/open";
+import { chooseModel, openChosen } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
 import { insights } from "./insights";
@@ -16,7 +16,7 @@ const MAX_RANKS = 64;
 /** What LoRA costs and saves over the model's layers and over ranks. Runs nothing: counts and the traced graph only. */
 export async function analyze(request: AnalyzeRequest, context: JobContext): Promise<AnalyzeReport> {
   context.onProgress({ message: "Reading the model", fraction: 0 });
-  const model = chooseModel(await openModelFile(request.model.file, request.model.text), request.model.class);
+  const model = chooseModel(await openChosen(request.model), request.model.class);
   const adapter = planAdapter(model, request.adapter);
   const ranks = checkedRanks(request.ranks ?? RANKS);
   const targeted = new Set(adapter.targets.map((target) => target.path));

@@ -1,5 +1,5 @@
 import { UserError } from "../../formats/errors";
-import type { ModelFile, Problem, Reader, ReadLimits } from "../model";
+import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
 import { DEFAULT_LIMITS } from "../python/evaluator";
 import { readPython } from "../python/reader";
 import { type Segment, Source } from "../python/source";
@@ -10,13 +10,13 @@ import { blankMagics, COMMAND_RESULT } from "./magics";
 /** Reads models from a Jupyter notebook: its cells of Python, from top to bottom, are one module. */
 export const notebookReader: Reader = {
   match: (file) => /\.ipynb$/i.test(file),
-  open: (file, text, limits) => read(file, text, { ...DEFAULT_LIMITS, ...limits }),
+  open: (file, text, options) => read(file, text, { ...DEFAULT_LIMITS, ...options }),
 };
 
-async function read(file: string, text: string, limits: ReadLimits): Promise<ModelFile> {
+async function read(file: string, text: string, options: ReadOptions): Promise<ModelFile> {
   try {
     const { cells, skipped } = readNotebook(file, text);
-    const opened = await readPython(joined(file, cells), limits, namesOfIPython());
+    const opened = await readPython(joined(file, cells), options, namesOfIPython());
     const notes = skipped.map(
       ({ ordinal, reason }): Problem => ({
         place: { file, cell: ordinal, line: 1, column: 1, endLine: 1, endColumn: 1 },

@@ -12,6 +12,7 @@ import {
 } from "./torch";
 import { classOf, PyPartial, PyProperty, PySuper, PyWrapped, plain, typeName } from "./types";
 import {
+  LazyNamespace,
   PyBound,
   PyClass,
   PyDict,
@@ -43,8 +44,10 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
   if (object instanceof PyObject) return objectAttribute(ev, object, name);
   if (object instanceof PyTensor) return tensorAttribute(object, name, ev);
   if (object instanceof PyNamespace) {
-    const member = object.members.get(name) ?? ev.resolveImport(`${object.name}.${name}`);
+    const member = object.get(name);
     if (member !== undefined) return member;
+    const below = object instanceof LazyNamespace ? undefined : ev.resolveImport(`${object.name}.${name}`);
+    if (below instanceof PyNamespace) return below;
     return name.startsWith("__")
       ? undefined
       : new Unknown(`${object.name}.${name} is not known to the reader`, ev.place);

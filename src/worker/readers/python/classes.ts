@@ -68,7 +68,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
     : defineClass(ev, node.name, bases, body.names, keywords);
   if (!(type instanceof PyClass)) return type;
   owner.type = type;
-  ev.classes.push({ type, node });
+  if (ev.inMain) ev.classes.push({ type, node });
   return type;
 }
 
@@ -223,6 +223,7 @@ export function initializeInstance(
   if (
     module &&
     !type.builtin &&
+    type.place?.file === ev.main.file &&
     !ev.constructed.has(type) &&
     ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
   ) {

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
@@ -38,8 +39,16 @@ const CANCEL_EVERY = 1024;
 /** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
 const MAX_NESTING = 1500;
 
-/** Gives a module by its dotted name, or nothing when the import cannot be followed. */
-export type ImportResolver = (name: string) => PyNamespace | undefined;
+/** Why an import was not followed. */
+export interface NotFollowed {
+  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
+  readonly why: string;
+  /** It would fail in Python, too: there is no such module. */
+  readonly absent: boolean;
+}
+
+/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
+export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;
 
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
 
@@ -53,7 +62,12 @@ export class Evaluator implements Runtime {
   recorder: Recorder | undefined;
   /** Set in code that runs only where a condition holds that depends on data. */
   guard: Guard | undefined;
+  /** The names of the file that is read. */
   readonly globals: Scope;
+  /** The text being evaluated: of the file that is read, or of a module it imports. */
+  source: Source;
+  /** Where evaluation left the file that is read for a module it imports. */
+  private departure: SourcePlace | undefined;
   /** The expression being evaluated. */
   span: Span | undefined;
   /** Problems found, in order; one a place and message. */
@@ -65,18 +79,23 @@ export class Evaluator implements Runtime {
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
   constructing = 0;
   nesting = 0;
+  /** Statements around this one that handle an import's failure. */
+  importErrors = 0;
   private seen = new Set<string>();
   private steps = 0;
   private budget: number;
   private depth = 0;
 
   constructor(
-    readonly source: Source,
+    /** The file that is read. */
+    readonly main: Source,
     readonly limits: ReadLimits,
     readonly builtins: Scope,
-    readonly resolveImport: ImportResolver,
+    private readonly resolver: ImportResolver,
   ) {
+    this.source = main;
     this.globals = new Scope("module", builtins, "");
+    this.globals.text = main;
     this.budget = limits.steps;
   }
 
@@ -86,6 +105,76 @@ export class Evaluator implements Runtime {
 
   get stepsTaken(): number {
     return this.steps;
+  }
+
+  /** Whether the code being evaluated stands in the file that is read. */
+  get inMain(): boolean {
+    return this.source === this.main;
+  }
+
+  resolveImport(name: string, importer: Scope = this.globals): PyNamespace | NotFollowed {
+    return this.resolver(this, name, importer);
+  }
+
+  /** Runs code of the scope's module. What goes wrong in an imported one is the business of where it was entered. */
+  private inSource<T>(scope: Scope, body: () => T): T {
+    const inner = scope.source ?? this.source;
+    if (inner === this.source) return body();
+    const [source, span, departure] = [this.source, this.span, this.departure];
+    if (source === this.main) this.departure = this.place;
+    [this.source, this.span] = [inner, undefined];
+    try {
+      return body();
+    } catch (error) {
+      const known = this.understood(error);
+      const { place } = known;
+      if (source !== this.main || !place || place.file === source.file) throw known;
+      throw this.standIn(known, moved(known, this.departure ?? place, within(place)));
+    } finally {
+      [this.source, this.span, this.departure] = [source, span, departure];
+    }
+  }
+
+  /**
+   * Runs code at the top of an imported module, apart from whatever asked for it. Its problems are not this file's; what
+   * it could not do is the reason of the value it gives.
+   */
+  aside(scope: Scope, steps: number, body: () => Value): Value {
+    const restore = this.mark();
+    const { tracing, recorder, constructing, guard, importErrors } = this;
+    [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
+      false,
+      undefined,
+      0,
+      undefined,
+      0,
+    ];
+    // Each module on the way takes far more of the stack than an expression does.
+    this.nesting += 24;
+    let result: Value = null;
+    try {
+      this.collect(() => {
+        try {
+          const left = Math.max(1, Math.min(steps, this.budget - this.steps));
+          result = this.within(left, () => this.inSource(scope, body));
+        } catch (error) {
+          const known = this.understood(error);
+          const { cancel } = this.limits;
+          if (cancel && Atomics.load(cancel, 0) !== 0) throw known;
+          result = new Unknown(known instanceof PyError ? pythonMessage(known) : known.message, this.departure);
+        }
+      });
+    } finally {
+      restore();
+      [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
+        tracing,
+        recorder,
+        constructing,
+        guard,
+        importErrors,
+      ];
+    }
+    return result;
   }
 
   /** Runs `body` with a budget of steps of its own. */
@@ -132,11 +221,16 @@ export class Evaluator implements Runtime {
   }
 
   problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
-    const where = place ?? this.source.place({ start: 0, end: 0 });
-    const key = `${where.line}:${where.column}:${message}`;
+    let where = place ?? this.source.place({ start: 0, end: 0 });
+    let text = message;
+    if (where.file !== this.main.file) {
+      text = `${message} ${within(where)}`;
+      where = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
+    }
+    const key = `${where.line}:${where.column}:${text}`;
     if (this.seen.has(key)) return;
     this.seen.add(key);
-    this.problems.push({ place: where, message, severity });
+    this.problems.push({ place: where, message: text, severity });
   }
 
   /** Runs `body` and gives the problems it found apart from the others. */
@@ -235,15 +329,14 @@ export class Evaluator implements Runtime {
     scope.receiver = args[0];
     const bound = params.map((p): BoundParam => ({ name: p.name, kind: p.kind, default: fn.defaults.get(p.name) }));
     bind(qualifiedName || fn.name, bound, args, kwargs, (name, value) => scope.names.set(name, value));
-    let result: Value;
-    this.recorder?.enter(scope, this.place);
-    if (node.kind === "Lambda") result = evaluate(this, scope, node.body);
-    else {
+    this.recorder?.enter(scope, this.place, scope.source === this.main);
+    const run = (): Value => {
+      if (node.kind === "Lambda") return evaluate(this, scope, node.body);
       if (node.generator) scope.yields = [];
       executeBody(this, scope, node.body);
-      result = scope.uncertain ?? scope.returned;
-      if (scope.yields) result = new PyGenerator(scope.yields[Symbol.iterator]());
-    }
+      return scope.yields ? new PyGenerator(scope.yields[Symbol.iterator]()) : (scope.uncertain ?? scope.returned);
+    };
+    const result = this.inSource(scope, run);
     this.recorder?.leave();
     this.depth--;
     return result;
@@ -373,6 +466,17 @@ export class Evaluator implements Runtime {
 
 export function pythonMessage(error: PyError): string {
   return error.message ? `${error.type}: ${error.message}` : error.type;
+}
+
+/** For a message about a place in another file. */
+function within({ file, line }: SourcePlace): string {
+  return `(in ${basename(file)}, line ${line})`;
+}
+
+function moved(error: PyError | EvaluationError, place: SourcePlace, note: string): PyError | EvaluationError {
+  const message = error.message ? `${error.message} ${note}` : note;
+  if (error instanceof PyError) return new PyError(error.type, message, place, error.value);
+  return error instanceof LimitError ? new LimitError(message, place) : new EvaluationError(message, place);
 }
 
 function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {

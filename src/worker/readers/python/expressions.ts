@@ -110,7 +110,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       const value = evaluate(ev, scope, expr.value);
       scope.enclosing.assign(expr.name, value);
       const named = { start: expr.start, end: expr.start + expr.name.length };
-      ev.recorder?.assigned(ev.source, scope.enclosing, named, expr.name, value);
+      if (ev.inMain) ev.recorder?.assigned(ev.source, scope.enclosing, named, expr.name, value);
       return value;
     }
     case "Yield": {
@@ -173,17 +173,17 @@ export function evaluateCall(ev: Evaluator, scope: Scope, expr: CallExpr): Value
     ev.nesting--;
     return args;
   }
-  const result = special(ev, scope, calleeExpr, callee, args) ?? ev.call(callee, args, kwargs);
+  const result = special(scope, calleeExpr, callee, args) ?? ev.call(callee, args, kwargs);
   ev.nesting--;
   return result;
 }
 
 /** `locals()` and `globals()` need the scope of the call. */
-function special(ev: Evaluator, scope: Scope, expr: Expr, callee: Value, args: readonly Value[]): Value | undefined {
+function special(scope: Scope, expr: Expr, callee: Value, args: readonly Value[]): Value | undefined {
   if (expr.kind !== "Name" || args.length > 0 || callee instanceof PyFunction) return undefined;
   if (expr.id !== "locals" && expr.id !== "globals") return undefined;
   const dict = new PyDict();
-  const from = expr.id === "locals" ? scope.enclosing : ev.globals;
+  const from = expr.id === "locals" ? scope.enclosing : scope.module;
   for (const [name, value] of from.names) dictSet(dict, name, value);
   return dict;
 }
@@ -422,7 +422,7 @@ export function assignTarget(ev: Evaluator, scope: Scope, target: Expr, value: V
   switch (target.kind) {
     case "Name":
       scope.assign(target.id, value);
-      ev.recorder?.assigned(ev.source, scope, target, target.id, value);
+      if (ev.inMain) ev.recorder?.assigned(ev.source, scope, target, target.id, value);
       return;
     case "Attribute": {
       const object = evaluate(ev, scope, target.object);

@@ -1,16 +1,20 @@
 import type { ImportName } from "./ast";
-import type { Evaluator } from "./evaluator";
+import type { Evaluator, NotFollowed } from "./evaluator";
 import type { Scope } from "./scope";
-import { type PyNamespace, Unknown, type Value } from "./values";
+import { LazyNamespace, PyError, PyNamespace, Unknown, type Value } from "./values";
 
-function notFollowed(ev: Evaluator, name: string): Unknown {
-  return new Unknown(`the import of ${name} was not followed`, ev.place);
+/** The value of a name whose import could not be followed. Code that handles the failure gets Python's exception. */
+function notFollowed(ev: Evaluator, module: string, what: string, { why, absent }: NotFollowed): Unknown {
+  if (absent && ev.importErrors > 0) throw new PyError("ModuleNotFoundError", `No module named '${module}'`);
+  return new Unknown(`the import of ${what} was not followed${why && `: ${why}`}`, ev.place);
 }
 
 /** `import a.b.c [as d]`. */
 export function importModule(ev: Evaluator, scope: Scope, name: string, alias: string | undefined): void {
   const top = name.split(".")[0]!;
-  scope.assign(alias ?? top, ev.resolveImport(alias ? name : top) ?? notFollowed(ev, name));
+  const wanted = alias ? name : top;
+  const found = ev.resolveImport(wanted, scope);
+  scope.assign(alias ?? top, found instanceof PyNamespace ? found : notFollowed(ev, wanted, wanted, found));
 }
 
 /** `from module import names`. */
@@ -21,21 +25,42 @@ export function importNames(
   names: readonly ImportName[],
   wildcard: boolean,
 ): void {
-  const namespace = ev.resolveImport(module);
-  if (wildcard) {
-    if (namespace) {
-      for (const [name, value] of namespace.members) if (!name.startsWith("_")) scope.assign(name, value);
-    } else
-      ev.problem(`the names of "from ${module} import *" are not known: ${module} was not followed`, "information");
-  }
-  for (const { name, alias } of names) scope.assign(alias ?? name, importedName(ev, namespace, module, name));
+  const namespace = ev.resolveImport(module, scope);
+  if (wildcard) importAll(ev, scope, module, namespace);
+  for (const { name, alias } of names) scope.assign(alias ?? name, importedName(ev, scope, namespace, module, name));
 }
 
-function importedName(ev: Evaluator, namespace: PyNamespace | undefined, module: string, name: string): Value {
-  if (!namespace) return notFollowed(ev, `${name} from ${module}`);
-  return (
-    namespace.members.get(name) ??
-    ev.resolveImport(`${module}.${name}`) ??
-    new Unknown(`${module}.${name} is not known to the reader`, ev.place)
-  );
+function importAll(ev: Evaluator, scope: Scope, module: string, namespace: PyNamespace | NotFollowed): void {
+  if (!(namespace instanceof PyNamespace)) {
+    const { why } = namespace;
+    ev.problem(
+      `the names of "from ${module} import *" are not known: ${module} was not followed${why && `: ${why}`}`,
+      "information",
+    );
+  } else if (namespace instanceof LazyNamespace) {
+    // Its names are looked up when they are used, so that nothing else of the module is evaluated.
+    const own = scope.module;
+    const earlier = own.lazy ?? ((name) => own.names.get(name));
+    own.lazy = (name) => earlier(name) ?? namespace.exported(name);
+  } else {
+    for (const [name, value] of namespace.members) if (!name.startsWith("_")) scope.assign(name, value);
+  }
+}
+
+function importedName(
+  ev: Evaluator,
+  scope: Scope,
+  namespace: PyNamespace | NotFollowed,
+  module: string,
+  name: string,
+): Value {
+  if (!(namespace instanceof PyNamespace)) return notFollowed(ev, module, `${name} from ${module}`, namespace);
+  const member = namespace.get(name);
+  if (member !== undefined) return member;
+  const full = module.endsWith(".") ? `${module}${name}` : `${module}.${name}`;
+  const below = ev.resolveImport(full, scope);
+  if (below instanceof PyNamespace) return below;
+  if (namespace instanceof LazyNamespace && ev.importErrors > 0)
+    throw new PyError("ImportError", `cannot import name '${name}' from '${module}'`);
+  return new Unknown(`${full} is not known to the reader`, ev.place);
 }

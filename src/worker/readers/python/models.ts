@@ -179,7 +179,7 @@ class PythonModel implements Model {
     readonly part: boolean,
   ) {
     this.className = type.name;
-    this.file = ev.source.file;
+    this.file = ev.main.file;
     this.place = type.place ?? ev.source.place(node);
     this.root = moduleTree(built.object, this.place);
     this.stateDict = stateDictOf(built.object);

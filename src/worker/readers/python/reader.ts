@@ -1,32 +1,28 @@
-import type { Model, ModelFile, Problem, Reader, ReadLimits } from "../model";
+import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions } from "../model";
 import { assignedTargets } from "./assigned";
 import type { Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
-import { DEFAULT_LIMITS, Evaluator, type ImportResolver } from "./evaluator";
+import { environmentOf } from "./environment/environment";
+import { DEFAULT_LIMITS, Evaluator } from "./evaluator";
 import { buildModels } from "./models";
 import { Source } from "./source";
 import { execute } from "./statements";
-import { STANDARD_LIBRARY } from "./stdlib";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
-import { torchModules } from "./torch";
 import { Unknown, type Value } from "./values";
 
 /** Steps that one statement at the top level, or one model's construction, may take of the whole. */
 const SHARE = 0.2;
 
-/** Imports of torch and of the standard library's known parts. Files beside this one are not followed. */
-const resolveKnown: ImportResolver = (name) => torchModules().get(name) ?? STANDARD_LIBRARY.get(name);
-
 /** Reads models from PyTorch source by evaluating it symbolically. Nothing is run. */
 export const pythonReader: Reader = {
   match: (file) => /\.pyi?$/i.test(file),
-  open: (file, text, limits) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...limits }),
+  open: (file, text, options) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...options }),
 };
 
 /** Reads one module, which may be the cells of a notebook. `given` are further names that it finds defined. */
 export async function readPython(
   source: Source,
-  limits: ReadLimits,
+  limits: ReadOptions,
   given: ReadonlyMap<string, Value> = new Map(),
 ): Promise<ModelFile> {
   const { file, text } = source;
@@ -39,7 +35,9 @@ export async function readPython(
   const { cancel } = limits;
   const segments = source.segments.length > 0 ? source.segments : undefined;
   const module = await parse(text, cancel && (() => Atomics.load(cancel, 0) !== 0), segments);
-  const ev = new Evaluator(source, limits, builtinScope(), resolveKnown);
+  const environment = environmentOf(file, limits.packages);
+  const ev = new Evaluator(source, limits, builtinScope(), environment.resolve);
+  ev.globals.package = environment.package;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));

@@ -78,8 +78,9 @@ export class Recorder {
     else if (values.length < MAX_RUNS) values.push(value);
   }
 
-  enter(scope: Scope, calledAt: SourcePlace | undefined): void {
-    this.functions.add(scope.qualifiedName);
+  /** `own` is false for functions of imported modules. */
+  enter(scope: Scope, calledAt: SourcePlace | undefined, own: boolean): void {
+    if (own) this.functions.add(scope.qualifiedName);
     const inputs = [...scope.names].flatMap(([name, v]) => (v instanceof PyTensor ? [{ name, shape: v.shape }] : []));
     this.frames.push({ fn: scope.qualifiedName, calledAt, scope, inputs });
   }

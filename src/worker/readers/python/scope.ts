@@ -1,4 +1,5 @@
 import type { ClassStmt, FunctionStmt, LambdaExpr, Param } from "./ast";
+import type { Source } from "./source";
 import { EvaluationError, type PyClass, type Unknown, type Value } from "./values";
 
 export type ScopeKind = "module" | "function" | "class" | "comprehension";
@@ -17,6 +18,12 @@ export class Scope {
   owner: { type: PyClass | undefined } | undefined;
   /** The first positional argument of the call: the other half of super(). */
   receiver: Value | undefined;
+  /** Of a module's own scope: the text it is evaluated from. */
+  text: Source | undefined;
+  /** Of a module's own scope: the package that its relative imports start from, and the folder that its name does. */
+  package: { readonly root: string; readonly name: string } | undefined;
+  /** Of a module's own scope: gives a name in place of `names`, after running the statements that assign it. */
+  lazy: ((name: string) => Value | undefined) | undefined;
 
   constructor(
     readonly kind: ScopeKind,
@@ -28,16 +35,26 @@ export class Scope {
 
   get module(): Scope {
     let scope: Scope = this;
-    while (scope.parent) scope = scope.parent;
+    while (scope.parent && !scope.text) scope = scope.parent;
     return scope;
+  }
+
+  /** The text that the scope's code stands in. */
+  get source(): Source | undefined {
+    return this.module.text;
   }
 
   lookup(name: string): Value | undefined {
     for (let scope: Scope | undefined = this; scope; scope = scope.parent) {
-      const value = scope.redirected?.get(name)?.names.get(name) ?? scope.names.get(name);
+      const value = scope.lookupHere(name);
       if (value !== undefined) return value;
     }
     return undefined;
+  }
+
+  /** The name in this scope alone. */
+  lookupHere(name: string): Value | undefined {
+    return this.redirected?.get(name)?.names.get(name) ?? (this.lazy ? this.lazy(name) : this.names.get(name));
   }
 
   assign(name: string, value: Value): void {

@@ -1,6 +1,6 @@
 import * as build from "../../graph/build";
 import { assignedTargets, leaves } from "./assigned";
-import type { Expr, FunctionStmt, MatchCase, Stmt, TryStmt } from "./ast";
+import type { ExceptHandler, Expr, FunctionStmt, MatchCase, Stmt, TryStmt } from "./ast";
 import { makeClass } from "./classes";
 import { dictOf, dictSet } from "./equality";
 import type { Evaluator } from "./evaluator";
@@ -110,7 +110,7 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       importNames(ev, scope, statement.module, statement.names, statement.wildcard);
       return "normal";
     case "Global":
-      for (const name of statement.names) scope.redirect(name, ev.globals);
+      for (const name of statement.names) scope.redirect(name, scope.module);
       return "normal";
     case "Nonlocal":
       for (const name of statement.names) {
@@ -353,14 +353,25 @@ function executeWith(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kin
   }
 }
 
+const IMPORT_ERRORS = new Set(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]);
+
+function handlesImportError({ type }: ExceptHandler): boolean {
+  const types = type?.kind === "Tuple" ? type.items : [type];
+  return types.some((t) => t === undefined || (t.kind === "Name" && IMPORT_ERRORS.has(t.id)));
+}
+
 function executeTry(ev: Evaluator, scope: Scope, statement: TryStmt): Completion {
   let completion: Completion;
   const restore = ev.mark();
+  const { importErrors } = ev;
   try {
+    if (statement.handlers.some(handlesImportError)) ev.importErrors++;
     completion = executeBlock(ev, scope, statement.body);
+    ev.importErrors = importErrors;
     if (completion === "normal") completion = executeBlock(ev, scope, statement.otherwise);
   } catch (thrown) {
     const error = ev.understood(thrown);
+    ev.importErrors = importErrors;
     if (error instanceof LimitError) throw error;
     restore();
     const handled = handle(ev, scope, statement, error);

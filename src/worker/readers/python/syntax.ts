@@ -20,13 +20,16 @@ interface Grammar {
 }
 
 let grammar: Promise<Grammar> | undefined;
+/** Once it has been read, so that imported modules can be parsed where they are asked for. */
+let ready: Grammar | undefined;
 
 async function loadGrammar(): Promise<Grammar> {
   await Parser.init({ locateFile: () => require.resolve("web-tree-sitter/web-tree-sitter.wasm") });
   const language = await Language.load(await readFile(require.resolve("tree-sitter-python/tree-sitter-python.wasm")));
   const parser = new Parser();
   parser.setLanguage(language);
-  return { parser, types: language.types, fields: language.fields, tokens: sharedTokens(language.types) };
+  ready = { parser, types: language.types, fields: language.fields, tokens: sharedTokens(language.types) };
+  return ready;
 }
 
 /**
@@ -51,6 +54,68 @@ export async function parse(
     for (const error of parsed.errors) errors.push(error);
   }
   return { body, errors };
+}
+
+/** A statement at the top of a module. */
+export interface TopStatement {
+  /** The name of a class or function, whose body is parsed when `statements` is asked for. */
+  readonly name: string | undefined;
+  statements(): readonly Stmt[];
+}
+
+const DEFINITIONS = new Set(["class_definition", "function_definition", "decorated_definition"]);
+
+/**
+ * The statements at the top of a module, of which a reading evaluates only those it has use for. A `parse` has to have
+ * come before. What is not Python is left out.
+ */
+export function outline(text: string): readonly TopStatement[] {
+  const loaded = ready;
+  if (!loaded) throw new Error("outline() before the first parse()");
+  const { parser, ...tables } = loaded;
+  const tree = text.includes("\0") ? null : parser.parse(blankComments(text));
+  if (!tree) return [];
+  const cursor = tree.walk();
+  try {
+    const lowering = new Lowering(text);
+    const copier = new Copier(cursor, tables, tree.rootNode.hasError, text, []);
+    const found: TopStatement[] = [];
+    for (let more = cursor.gotoFirstChild(); more; more = cursor.gotoNextSibling()) {
+      const statements = topStatement(loaded, text, cursor, copier, lowering);
+      if (statements) found.push(statements);
+    }
+    return found;
+  } finally {
+    cursor.delete();
+    tree.delete();
+  }
+}
+
+function topStatement(
+  loaded: Grammar,
+  text: string,
+  cursor: TreeCursor,
+  copier: Copier,
+  lowering: Lowering,
+): TopStatement | undefined {
+  if (DEFINITIONS.has(cursor.nodeType)) {
+    const node = cursor.currentNode;
+    const named = (node.childForFieldName("definition") ?? node).childForFieldName("name");
+    const { startIndex: start, endIndex: end } = node;
+    let known: readonly Stmt[] | undefined;
+    const parse = () => parseSegment(loaded, text, blankComments(text.slice(start, end)), start).body;
+    return {
+      name: named?.text,
+      statements: () => {
+        known ??= parse();
+        return known;
+      },
+    };
+  }
+  const data = dataStatement(cursor);
+  const raw = data ? undefined : copier.copy();
+  const body = data ? [data] : raw ? lowering.statement(raw) : [];
+  return body.length > 0 ? { name: undefined, statements: () => body } : undefined;
 }
 
 /** `segment` is what is parsed of `text`, without its comments; it begins at `start`. */

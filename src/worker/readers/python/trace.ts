@@ -59,7 +59,7 @@ export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: 
     if (traced) return traced;
     if (failure && (!best || failure.steps > best.steps)) best = failure;
   }
-  const file = ev.source.file;
+  const file = ev.main.file;
   const name = root.type.name;
   if (!best) {
     throw new UserError(
@@ -101,7 +101,7 @@ export function* examples(
 }
 
 function given(ev: Evaluator, root: PyObject, params: readonly ForwardParam[], inputs: readonly InputSpec[]): Example {
-  const place = { file: ev.source.file, line: root.place?.line, cell: root.place?.cell };
+  const place = { file: ev.main.file, line: root.place?.line, cell: root.place?.cell };
   const names = params.map((p) => p.name).join(", ");
   const inTuple = ({ name }: ForwardParam) =>
     inputs.filter((input) => input.name.startsWith(`${name}_`) && /^\d+$/.test(input.name.slice(name.length + 1)));

@@ -93,6 +93,19 @@ export class PyNamespace {
     readonly name: string,
     readonly members: Map<string, Value>,
   ) {}
+  get(name: string): Value | undefined {
+    return this.members.get(name);
+  }
+}
+/** A module whose source is evaluated as its names are asked for. */
+export abstract class LazyNamespace extends PyNamespace {
+  constructor(name: string) {
+    super(name, new Map());
+  }
+  /** A name that the module itself gives, or a module below it. */
+  abstract override get(name: string): Value | undefined;
+  /** What `from module import *` gives under the name. */
+  abstract exported(name: string): Value | undefined;
 }
 
 /** Arguments of a native call, bound to its signature: by parameter name; `*name` and `**name` collect. */

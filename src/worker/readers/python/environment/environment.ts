@@ -1,0 +1,170 @@
+import { existsSync, realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
+import type { Scope } from "../scope";
+import { STANDARD_LIBRARY } from "../stdlib";
+import { torchModules } from "../torch";
+import { LazyNamespace, PyNamespace, type Value } from "../values";
+import { LazyModule } from "./lazyModule";
+import { type Home, homeOf, type Located, locate, packageOf, rootsOf, within } from "./roots";
+import { moduleSource } from "./sources";
+import { isStandard } from "./standard";
+
+/** What one reading may load: the largest models of transformers need some fifty modules, 3 MB. */
+const MAX_MODULES = 1500;
+const MAX_TEXT = 48 * 1024 * 1024;
+
+/** Libraries whose work is done by compiled code: their Python says nothing of a model's sizes. */
+const COMPILED_LIBRARIES = new Set(
+  "torch numpy scipy pandas sklearn matplotlib tensorflow jax flax keras cv2 PIL numba triton cupy pyarrow deepspeed".split(
+    " ",
+  ),
+);
+
+const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };
+
+/** The modules that one reading's imports lead to. Their files are read; nothing is run. */
+export class Environment {
+  private readonly home: Home;
+  private readonly roots: readonly string[];
+  private readonly mainFile: string | undefined;
+  private readonly modules = new Map<string, PyNamespace | NotFollowed>();
+  private readonly byFile = new Map<string, PyNamespace>();
+  private text = 0;
+
+  constructor(
+    file: string,
+    private readonly packages: readonly string[],
+  ) {
+    this.home = homeOf(file);
+    this.roots = rootsOf(file, this.home);
+    this.mainFile = existsSync(file) ? realpathSync(file) : undefined;
+  }
+
+  readonly resolve: ImportResolver = (ev, name, importer) => {
+    const dots = /^\.*/.exec(name)![0].length;
+    if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
+    const known = torchModules().get(name) ?? STANDARD_LIBRARY.get(name);
+    if (known) return known;
+    const top = name.split(".")[0]!;
+    if (COMPILED_LIBRARIES.has(top) || isStandard(top)) return FOLLOWED_NOWHERE;
+    const own = importer.package?.root;
+    const roots = own === undefined || this.roots.includes(own) ? this.roots : [own, ...this.roots];
+    for (const root of roots) {
+      const found = this.find(ev, root, name, true);
+      if (found) return found;
+    }
+    for (const root of this.packages) {
+      const found = this.find(ev, root, name, false);
+      if (found) return found;
+    }
+    if (this.packages.length === 0) return FOLLOWED_NOWHERE;
+    return { why: "it is not installed in the Python environment", absent: true };
+  };
+
+  private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
+    const { root, name } = importer.package ?? this.home;
+    const parts = name === "" ? [] : name.split(".");
+    if (dots - 1 > parts.length) return { why: "it leads out of the package", absent: false };
+    const full = [...parts.slice(0, parts.length - (dots - 1)), ...(rest === "" ? [] : [rest])].join(".");
+    if (full === "") return new Below(this, ev, root, "", true);
+    const installed = this.packages.includes(root);
+    return this.find(ev, root, full, !installed) ?? { why: "there is no such file", absent: true };
+  }
+
+  /** The module of the dotted name below the root. `strict`: links that lead out of the root are not followed. */
+  find(ev: Evaluator, root: string, name: string, strict: boolean): PyNamespace | NotFollowed | undefined {
+    const key = `${root}\n${name}`;
+    const known = this.modules.get(key);
+    if (known) return known;
+    const located = locate(root, name);
+    if (!located) return undefined;
+    const found = this.open(ev, root, name, located, strict);
+    this.modules.set(key, found);
+    return found;
+  }
+
+  private open(
+    ev: Evaluator,
+    root: string,
+    name: string,
+    located: Located,
+    strict: boolean,
+  ): PyNamespace | NotFollowed {
+    if (located.kind === "compiled") return { why: "it is compiled code", absent: false };
+    if (located.kind === "folder") return new Below(this, ev, root, name, strict);
+    const file = strict ? within(root, located.file) : realpathSync(located.file);
+    if (file === undefined) return { why: `it is a link that leads out of ${root}`, absent: false };
+    if (file === this.mainFile) return new Opened(ev, name);
+    const known = this.byFile.get(file);
+    if (known) return known;
+    if (this.byFile.size >= MAX_MODULES)
+      return { why: `this file's imports lead to more than ${MAX_MODULES} modules`, absent: false };
+    const source = moduleSource(file);
+    if (!source) return { why: "its file cannot be read or is too long", absent: false };
+    this.text += source.source.text.length;
+    if (this.text > MAX_TEXT) return { why: "this file's imports lead to more code than is read", absent: false };
+    const home = { root, name: packageOf(name, located) };
+    const surroundings = (importer: Scope) => ({
+      imported: (wanted: string) => namespaceOf(this.resolve(ev, wanted, importer)),
+      below: (wanted: string) =>
+        located.package ? namespaceOf(this.find(ev, root, `${name}.${wanted}`, strict)) : undefined,
+    });
+    const module = new LazyModule(ev, name, home, source, surroundings);
+    this.byFile.set(file, module);
+    return module;
+  }
+
+  /** For the scope of the file that is read. */
+  get package(): Home {
+    return this.home;
+  }
+}
+
+function namespaceOf(found: PyNamespace | NotFollowed | undefined): PyNamespace | undefined {
+  return found instanceof PyNamespace ? found : undefined;
+}
+
+/** A folder of modules without code of its own. */
+class Below extends LazyNamespace {
+  constructor(
+    private readonly environment: Environment,
+    private readonly ev: Evaluator,
+    private readonly root: string,
+    name: string,
+    private readonly strict: boolean,
+  ) {
+    super(name);
+  }
+
+  override get(name: string): Value | undefined {
+    const full = this.name === "" ? name : `${this.name}.${name}`;
+    return namespaceOf(this.environment.find(this.ev, this.root, full, this.strict));
+  }
+
+  override exported(): undefined {
+    return undefined;
+  }
+}
+
+/** The file that is read, imported by a module that it imports: the names that it has so far. */
+class Opened extends LazyNamespace {
+  constructor(
+    private readonly ev: Evaluator,
+    name: string,
+  ) {
+    super(name);
+  }
+
+  override get(name: string): Value | undefined {
+    return this.ev.globals.names.get(name);
+  }
+
+  override exported(name: string): Value | undefined {
+    return name.startsWith("_") ? undefined : this.get(name);
+  }
+}
+
+export function environmentOf(file: string, packages: readonly string[] = []): Environment {
+  return new Environment(resolve(file), packages);
+}

@@ -1,0 +1,230 @@
+import { assignedTargets } from "../assigned";
+import type { Expr, Stmt } from "../ast";
+import type { Evaluator } from "../evaluator";
+import { Scope } from "../scope";
+import { execute } from "../statements";
+import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values";
+import type { ModuleSource } from "./sources";
+
+/** Steps that one statement at the top of an imported module may take. */
+const STATEMENT_STEPS = 200_000;
+
+interface Statement {
+  readonly run: () => readonly Stmt[];
+  /** `from module import *`: the module. */
+  readonly wildcard: string | undefined;
+  state: "waiting" | "running" | "done";
+}
+
+/** What a module needs of the environment that it was found in. */
+export interface Surroundings {
+  /** A module that this one imports, by the name that it writes. */
+  imported(name: string): PyNamespace | undefined;
+  /** A module below this one, when it is a package. */
+  below(name: string): PyNamespace | undefined;
+}
+
+/**
+ * An imported module. Of its statements those are evaluated that assign the names somebody asks for, in their order,
+ * each once: what a model uses of a library is a small part of it.
+ */
+export class LazyModule extends LazyNamespace {
+  readonly scope: Scope;
+  private indexed: { statements: Statement[]; byName: Map<string, Statement[]>; wildcards: Statement[] } | undefined;
+  /** Statements under way, the innermost last: a name has the value that the statements above it gave. */
+  private readonly running: number[] = [];
+  private readonly searching = new Set<string>();
+
+  constructor(
+    private readonly ev: Evaluator,
+    name: string,
+    home: { readonly root: string; readonly name: string },
+    private readonly module: ModuleSource,
+    private readonly surroundings: (importer: Scope) => Surroundings,
+  ) {
+    super(name);
+    this.scope = new Scope("module", ev.builtins, "");
+    this.scope.text = module.source;
+    this.scope.package = home;
+    this.scope.names.set("__name__", name);
+    this.scope.names.set("__file__", module.source.file);
+    this.scope.names.set("__package__", home.name);
+    this.scope.lazy = (wanted) => this.own(wanted);
+  }
+
+  override get(name: string): Value | undefined {
+    return (
+      this.assigned(name) ?? this.surroundings(this.scope).below(name) ?? this.own(name) ?? this.fromHook(name)
+    );
+  }
+
+  override exported(name: string): Value | undefined {
+    if (this.indexed === undefined && !this.mayGive(name)) return undefined;
+    const { byName } = this.index;
+    if (byName.has("__all__") && !this.surely(name)) return undefined;
+    return name.startsWith("_") && !byName.has("__all__") ? undefined : this.scope.lookupHere(name);
+  }
+
+  /** Before the text is parsed: whether the name occurs in it, or in modules whose names it takes over. */
+  private mayGive(name: string): boolean {
+    const { text } = this.module.source;
+    return text.includes(name) || /import\s*\(?\s*\*/.test(text);
+  }
+
+  private surely(name: string): boolean {
+    const all = this.own("__all__");
+    // What cannot be evaluated does not hide names.
+    if (all === undefined || all instanceof Unknown) return true;
+    for (const item of this.ev.iterate(all)) if (item === name) return true;
+    return false;
+  }
+
+  /** `def __getattr__(name)` at the top of a module. */
+  private fromHook(name: string): Value | undefined {
+    if (name.startsWith("__")) return undefined;
+    const hook = this.own("__getattr__");
+    return hook instanceof PyFunction
+      ? this.ev.aside(this.scope, STATEMENT_STEPS, () => this.ev.call(hook, [name]))
+      : undefined;
+  }
+
+  private assigned(name: string): Value | undefined {
+    const { statements, byName } = this.index;
+    const assigning = byName.get(name);
+    if (assigning) this.settle(name, assigning, statements);
+    return this.scope.names.get(name);
+  }
+
+  private own(name: string): Value | undefined {
+    const value = this.assigned(name);
+    const { wildcards } = this.index;
+    if (value !== undefined || wildcards.length === 0) return value;
+    // Nobody's wildcard import replaces a builtin, and each search goes through all of them.
+    if (name.startsWith("__") || this.ev.builtins.names.has(name) || this.searching.has(name)) return undefined;
+    this.searching.add(name);
+    try {
+      return this.fromWildcards(name, wildcards);
+    } finally {
+      this.searching.delete(name);
+    }
+  }
+
+  /** Runs what assigns the name: above the statement that is running, or all when that leaves it without a value. */
+  private settle(name: string, assigning: readonly Statement[], statements: readonly Statement[]): void {
+    const now = this.running.at(-1) ?? statements.length;
+    for (const statement of assigning) {
+      const index = statements.indexOf(statement);
+      if (statement.state === "waiting" && (index < now || !this.scope.names.has(name))) this.run(statement, index);
+    }
+    if (assigning.every((s) => s.state === "done")) this.index.byName.set(name, NONE);
+  }
+
+  private run(statement: Statement, index: number): void {
+    statement.state = "running";
+    this.running.push(index);
+    const body = statement.run();
+    const failed = this.ev.aside(this.scope, STATEMENT_STEPS, () => {
+      for (const one of body) execute(this.ev, this.scope, one);
+      return null;
+    });
+    this.running.pop();
+    statement.state = "done";
+    if (!(failed instanceof Unknown)) return;
+    for (const name of namesOf(body)) if (!this.scope.names.has(name)) this.scope.names.set(name, failed);
+  }
+
+  /** A package lists its modules by the hundred: the one whose name begins the wanted one is tried first. */
+  private fromWildcards(name: string, wildcards: readonly Statement[]): Value | undefined {
+    const lower = name.toLowerCase();
+    const likely = ({ wildcard }: Statement) => lower.startsWith(wildcard!.replace(/[._]/g, "").toLowerCase());
+    const inOrder = [...wildcards].reverse();
+    for (const { wildcard } of [...inOrder.filter(likely), ...inOrder.filter((s) => !likely(s))]) {
+      const from = this.surroundings(this.scope).imported(wildcard!);
+      const value =
+        from instanceof LazyNamespace ? from.exported(name) : name.startsWith("_") ? undefined : from?.get(name);
+      if (value === undefined) continue;
+      this.scope.names.set(name, value);
+      return value;
+    }
+    return undefined;
+  }
+
+  private get index() {
+    this.indexed ??= this.makeIndex();
+    return this.indexed;
+  }
+
+  private makeIndex() {
+    const statements: Statement[] = [];
+    const byName = new Map<string, Statement[]>();
+    const wildcards: Statement[] = [];
+    const add = (names: Iterable<string>, run: () => readonly Stmt[], wildcard?: string): void => {
+      const statement: Statement = { run, wildcard, state: "waiting" };
+      if (wildcard !== undefined) wildcards.push(statement);
+      statements.push(statement);
+      for (const name of names) {
+        const known = byName.get(name);
+        if (known) known.push(statement);
+        else byName.set(name, [statement]);
+      }
+    };
+    const addBody = (body: readonly Stmt[]): void => {
+      for (const one of body) {
+        if (one.kind === "If" && isTypeChecking(one.test) && replacesModule(one.otherwise)) addBody(one.body);
+        else if (one.kind === "Try" && isOptional(one.body, one.handlers.length)) addBody(one.otherwise);
+        else if (one.kind === "ImportFrom" && one.wildcard) add([], () => [one], one.module);
+        else add(namesOf([one]), () => [one]);
+      }
+    };
+    for (const { name, statements: own } of this.module.statements) {
+      if (name === undefined) addBody(own());
+      else add([name], own);
+    }
+    return { statements, byName, wildcards };
+  }
+}
+
+const NONE: Statement[] = [];
+
+function namesOf(body: readonly Stmt[]): Set<string> {
+  const names = new Set<string>();
+  for (const target of assignedTargets(body)) {
+    let base: Expr = target;
+    while (base.kind === "Attribute" || base.kind === "Subscript") base = base.object;
+    if (base.kind === "Name") names.add(base.id);
+  }
+  return names;
+}
+
+function isTypeChecking(test: Expr): boolean {
+  return (
+    (test.kind === "Name" && test.id === "TYPE_CHECKING") ||
+    (test.kind === "Attribute" && test.name === "TYPE_CHECKING")
+  );
+}
+
+/**
+ * `sys.modules[__name__] = ...`: the module gives its names through an object that imports them when they are asked
+ * for, as those of transformers and diffusers do. What it gives is written for type checkers, as imports.
+ */
+function replacesModule(body: readonly Stmt[]): boolean {
+  return body.some(
+    (s) =>
+      s.kind === "Assign" &&
+      s.targets.some((t) => t.kind === "Subscript" && t.object.kind === "Attribute" && t.object.name === "modules"),
+  );
+}
+
+/**
+ * In such a module: `try: if not is_torch_available(): raise ... except ...: pass else: from .modeling import ...`.
+ * A package that is there to be read is taken to be installed whole.
+ */
+function isOptional(body: readonly Stmt[], handlers: number): boolean {
+  return (
+    handlers > 0 &&
+    body.length === 1 &&
+    body[0]!.kind === "If" &&
+    body[0]!.body.every((s) => s.kind === "Raise") &&
+    body[0]!.otherwise.length === 0
+  );
+}

@@ -1,0 +1,71 @@
+import { readFileSync, statSync } from "node:fs";
+import { Source } from "../source";
+import { MAX_SOURCE_LENGTH, outline, type TopStatement } from "../syntax";
+
+/** Texts of imported modules with their syntax, kept while their files do not change. */
+
+/** UTF-16 units of text, of which the syntax takes some twenty times as many bytes. */
+const MAX_KEPT = 16 * 1024 * 1024;
+
+export interface ModuleSource {
+  readonly source: Source;
+  /** Parsed when it is asked for. */
+  readonly statements: readonly TopStatement[];
+}
+
+interface Kept extends ModuleSource {
+  readonly modified: number;
+  readonly size: number;
+}
+
+const kept = new Map<string, Kept>();
+let total = 0;
+
+/** The file's source; undefined when it cannot be read or is too long to be code that somebody wrote. */
+export function moduleSource(file: string): ModuleSource | undefined {
+  try {
+    const { mtimeMs: modified, size } = statSync(file);
+    const known = kept.get(file);
+    if (known?.modified === modified && known.size === size) {
+      // The map is in order of use.
+      kept.delete(file);
+      kept.set(file, known);
+      return known;
+    }
+    forget(file);
+    if (size > MAX_SOURCE_LENGTH) return undefined;
+    const source = new Source(file, readFileSync(file, "utf8"));
+    let statements: readonly TopStatement[] | undefined;
+    const read: Kept = {
+      source,
+      modified,
+      size,
+      get statements() {
+        statements ??= outline(source.text);
+        return statements;
+      },
+    };
+    kept.set(file, read);
+    total += source.text.length;
+    for (const oldest of kept.keys()) {
+      if (total <= MAX_KEPT || oldest === file) break;
+      forget(oldest);
+    }
+    return read;
+  } catch (error) {
+    // Unreadable is absent: Python, too, goes on to the next folder of its path.
+    if (isFileError(error)) return undefined;
+    throw error;
+  }
+}
+
+function forget(file: string): void {
+  const known = kept.get(file);
+  if (!known) return;
+  total -= known.source.text.length;
+  kept.delete(file);
+}
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && "syscall" in error;
+}
