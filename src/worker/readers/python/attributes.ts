@@ -245,6 +245,11 @@ function classAttribute(ev: Evaluator, type: PyClass, name: string): Value | und
         if (typeof key === "string") setOrdinary(ev, self!, key, value ?? null);
         return null;
       });
+    case "__delattr__":
+      return new PyNative("__delattr__", "self, name", ({ self, name: key }) => {
+        deleteOrdinary(self!, String(key));
+        return null;
+      });
     case "__getattribute__":
       return new PyNative("__getattribute__", "self, name", ({ self, name: key }) =>
         ordinaryOf(ev, self!, String(key)),

@@ -1,5 +1,5 @@
 import type { Evaluator } from "./evaluator";
-import { str } from "./text";
+import { repr, str } from "./text";
 import { builtinClass, OBJECT } from "./types";
 import { type EvaluationError, PyClass, PyError, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
 
@@ -88,6 +88,11 @@ export function raise(ev: Evaluator, value: Value): PyError | EvaluationError {
     const text = str(ev, item);
     return typeof text === "string" ? text : "<unknown>";
   });
+  // KeyError alone shows its key as repr() does.
+  if (items.length === 1 && instance.type.mro.includes(EXCEPTIONS.get("KeyError")!)) {
+    const key = repr(ev, items[0]!);
+    if (typeof key === "string") texts[0] = key;
+  }
   return new PyError(
     instance.type.name,
     texts.length > 1 ? `(${texts.join(", ")})` : (texts[0] ?? ""),

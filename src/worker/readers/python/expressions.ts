@@ -351,7 +351,9 @@ function comprehension(ev: Evaluator, scope: Scope, expr: ComprehensionExpr): Va
     }
     return iterable;
   }
-  const inner = new Scope("comprehension", scope, scope.qualifiedName);
+  // Like a function, it does not see the names of the class body around it.
+  const around = scope.kind === "class" && scope.parent ? scope.parent : scope;
+  const inner = new Scope("comprehension", around, scope.qualifiedName);
   inner.owner = undefined;
   ev.span = first.iterable;
   if (expr.type === "generator") return new PyGenerator(values(ev, inner, expr, iterable));

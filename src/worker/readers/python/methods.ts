@@ -1,3 +1,4 @@
+import { compareValues } from "./comparisons";
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
@@ -48,6 +49,15 @@ function find(list: readonly Value[], value: Value): number | Unknown {
   return -1;
 }
 
+function orderOf(ev: Evaluator, a: Value, b: Value): number {
+  if (ev.special(a, "__lt__") || ev.special(b, "__gt__")) {
+    if (ev.truthy(compareValues(ev, "<", a, b))) return -1;
+    return ev.truthy(compareValues(ev, "<", b, a)) ? 1 : 0;
+  }
+  const order = compare("<", a, b);
+  return order instanceof Unknown ? 0 : order;
+}
+
 /** Sorts in place, stably; unknown elements or keys make the whole order unknown. */
 export function sortValues(ev: Evaluator, values: Value[], key: Value, reverse: boolean): Unknown | undefined {
   const keyed = values.map((value) => ({ value, key: key === null ? value : ev.call(key, [value]) }));
@@ -55,8 +65,8 @@ export function sortValues(ev: Evaluator, values: Value[], key: Value, reverse: 
   if (unknown) return unknown.key as Unknown;
   ev.step(values.length);
   keyed.sort((a, b) => {
-    const order = compare("<", a.key, b.key);
-    return order instanceof Unknown ? 0 : reverse ? -order : order;
+    const order = orderOf(ev, a.key, b.key);
+    return reverse ? -order : order;
   });
   for (let i = 0; i < keyed.length; i++) values[i] = keyed[i]!.value;
   return undefined;
@@ -202,7 +212,40 @@ export function updateDict(ev: Evaluator, target: PyDict, source: Value): void {
   }
 }
 
+const missingKey = (ev: Evaluator, key: Value): PyError => new PyError("KeyError", String(repr(ev, key)));
+
 const DICT: Table = table(
+  [
+    "__getitem__",
+    "key",
+    (args, ev) => {
+      const found = dictGet(dict(args), args.key!);
+      if (found !== undefined) return found;
+      const missing = ev.special(args.self!, "__missing__");
+      if (missing) return ev.call(missing, [args.key!]);
+      throw missingKey(ev, args.key!);
+    },
+  ],
+  [
+    "__setitem__",
+    "key, value",
+    (args, ev) => {
+      if (args.key instanceof Unknown) ev.problem(`a key of a dict is unknown: ${args.key.reason}`);
+      else dictSet(dict(args), args.key!, args.value!);
+      return null;
+    },
+    true,
+  ],
+  [
+    "__delitem__",
+    "key",
+    (args, ev) => {
+      if (!dict(args).entries.delete(keyOf(args.key!))) throw missingKey(ev, args.key!);
+      return null;
+    },
+  ],
+  ["__contains__", "key", (args) => dict(args).entries.has(keyOf(args.key!))],
+  ["__len__", "", (args) => dict(args).entries.size],
   [
     "get",
     "key, default=None",
@@ -387,5 +430,7 @@ export const BUILTIN_METHODS: ReadonlyMap<string, Table> = new Map([
 /** A method of a builtin value. */
 export function methodOf(value: Value, name: string): PyNative | undefined {
   if (value instanceof PyDict) return DICT.get(name);
+  if (value instanceof PyList) return LIST.get(name);
+  if (value instanceof PyTuple) return TUPLE.get(name);
   return BUILTIN_METHODS.get(typeof value === "boolean" ? "int" : typeName(value))?.get(name);
 }

@@ -335,22 +335,31 @@ function executeWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { ki
   }
 }
 
-function executeWith(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "With" }>): Completion {
-  const exits: Value[] = [];
-  for (const item of statement.items) {
-    const manager = evaluateSafely(ev, scope, item.value);
-    let value: Value = manager;
-    const enter = ev.special(manager, "__enter__");
-    if (enter) value = ev.call(enter, []);
-    const exit = ev.special(manager, "__exit__");
-    if (exit) exits.unshift(exit);
-    if (item.target) assignTarget(ev, scope, item.target, value);
-  }
+function executeWith(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "With" }>, at = 0): Completion {
+  const item = statement.items[at];
+  if (!item) return executeBlock(ev, scope, statement.body);
+  const manager = evaluateSafely(ev, scope, item.value);
+  const enter = ev.special(manager, "__enter__");
+  const exit = ev.special(manager, "__exit__");
+  const value = enter ? ev.call(enter, []) : manager;
+  const restore = ev.mark();
+  let completion: Completion;
   try {
-    return executeBlock(ev, scope, statement.body);
-  } finally {
-    for (const exit of exits) ev.call(exit, [null, null, null]);
+    if (item.target) assignTarget(ev, scope, item.target, value);
+    completion = executeWith(ev, scope, statement, at + 1);
+  } catch (thrown) {
+    const error = ev.understood(thrown);
+    if (error instanceof LimitError || !exit) throw error;
+    const isPython = error instanceof PyError;
+    const given = isPython ? [classOfError(ev, error), errorValue(ev, error), null] : [null, null, null];
+    // A true result of `__exit__` ends the exception there.
+    const ended = truthyOf(ev, ev.call(exit, given)) === true;
+    if (!isPython || !ended) throw error;
+    restore();
+    return "normal";
   }
+  if (exit) ev.call(exit, [null, null, null]);
+  return completion;
 }
 
 const IMPORT_ERRORS = new Set(["ImportError", "ModuleNotFoundError", "Exception", "BaseException"]);
@@ -361,37 +370,49 @@ function handlesImportError({ type }: ExceptHandler): boolean {
 }
 
 function executeTry(ev: Evaluator, scope: Scope, statement: TryStmt): Completion {
+  const restore = ev.mark();
   let completion: Completion;
+  try {
+    completion = executeGuarded(ev, scope, statement);
+  } catch (thrown) {
+    const error = ev.understood(thrown);
+    if (error instanceof LimitError || statement.finalizer.length === 0) throw error;
+    restore();
+    // A `return`, `break` or `continue` in `finally` drops the exception.
+    const last = executeBlock(ev, scope, statement.finalizer);
+    if (last !== "normal") return last;
+    throw error;
+  }
+  const { returned } = scope;
+  const last = executeBlock(ev, scope, statement.finalizer);
+  if (last !== "normal") return last;
+  scope.returned = returned;
+  return completion;
+}
+
+/** `try`, its handlers and its `else`, whose own exceptions the handlers do not see. */
+function executeGuarded(ev: Evaluator, scope: Scope, statement: TryStmt): Completion {
   const restore = ev.mark();
   const { importErrors } = ev;
+  let completion: Completion;
   try {
     if (statement.handlers.some(handlesImportError)) ev.importErrors++;
     completion = executeBlock(ev, scope, statement.body);
-    ev.importErrors = importErrors;
-    if (completion === "normal") completion = executeBlock(ev, scope, statement.otherwise);
   } catch (thrown) {
     const error = ev.understood(thrown);
+    if (!(error instanceof PyError)) throw error;
     ev.importErrors = importErrors;
-    if (error instanceof LimitError) throw error;
     restore();
     const handled = handle(ev, scope, statement, error);
-    if (handled === undefined) {
-      executeBlock(ev, scope, statement.finalizer);
-      throw error;
-    }
-    completion = handled;
+    if (handled === undefined) throw error;
+    return handled;
+  } finally {
+    ev.importErrors = importErrors;
   }
-  const last = executeBlock(ev, scope, statement.finalizer);
-  return last === "normal" ? completion : last;
+  return completion === "normal" ? executeBlock(ev, scope, statement.otherwise) : completion;
 }
 
-function handle(
-  ev: Evaluator,
-  scope: Scope,
-  statement: TryStmt,
-  error: PyError | EvaluationError,
-): Completion | undefined {
-  if (!(error instanceof PyError)) return undefined;
+function handle(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): Completion | undefined {
   const type = classOfError(ev, error);
   for (const handler of statement.handlers) {
     if (handler.type) {
@@ -403,7 +424,11 @@ function handle(
     const value = errorValue(ev, error);
     scope.names.set("*handled", value);
     if (handler.name) scope.assign(handler.name, value);
-    return executeBlock(ev, scope, handler.body);
+    try {
+      return executeBlock(ev, scope, handler.body);
+    } finally {
+      if (handler.name) scope.delete(handler.name);
+    }
   }
   return undefined;
 }

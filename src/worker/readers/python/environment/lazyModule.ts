@@ -53,9 +53,7 @@ export class LazyModule extends LazyNamespace {
   }
 
   override get(name: string): Value | undefined {
-    return (
-      this.assigned(name) ?? this.surroundings(this.scope).below(name) ?? this.own(name) ?? this.fromHook(name)
-    );
+    return this.assigned(name) ?? this.surroundings(this.scope).below(name) ?? this.own(name) ?? this.fromHook(name);
   }
 
   override exported(name: string): Value | undefined {

@@ -17,11 +17,14 @@ import {
   type Value,
 } from "../values";
 import { ARGPARSE } from "./argparse";
+import { CONTEXTLIB } from "./contextlib";
 import { COPY } from "./copy";
 import { DATACLASSES } from "./dataclasses";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
+import { OPERATOR } from "./operator";
+import { TOTAL_ORDERING } from "./ordering";
 
 export { deepCopy } from "./copy";
 
@@ -121,6 +124,7 @@ const FUNCTOOLS = namespace("functools", [
       args.maxsize instanceof PyFunction ? args.maxsize : identity("lru_cache", "fn", "fn"),
     ),
   ],
+  ["total_ordering", TOTAL_ORDERING],
   ["cache", identity("cache", "fn", "fn")],
   ["cached_property", nativeOfUnknown("cached_property", "fn", (args) => new PyProperty(args.fn!, null, true))],
 ]);
@@ -185,6 +189,8 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     TYPES,
     WARNINGS,
     NUMBERS,
+    OPERATOR,
+    CONTEXTLIB,
     typingNamespace("typing"),
     typingNamespace("typing_extensions"),
     typingNamespace("collections.abc"),

@@ -72,7 +72,11 @@ export const MATH = namespace("math", [
         Math.abs(a - b) <= Math.max(real(args.rel_tol) * Math.max(Math.abs(a), Math.abs(b)), real(args.abs_tol))
       );
     }),
-    native("copysign", "x, y", (args) => new PyFloat(Math.abs(real(args.x)) * (real(args.y) < 0 ? -1 : 1))),
+    native(
+      "copysign",
+      "x, y",
+      (args) => new PyFloat(Math.abs(real(args.x)) * (real(args.y) < 0 || Object.is(real(args.y), -0) ? -1 : 1)),
+    ),
     native("fmod", "x, y", (args) => domain(real(args.x) % real(args.y))),
     native("gcd", "*args", (args) => (args.args as PyTuple).items.reduce<number>((a, b) => gcd(a, real(b)), 0)),
     native("lcm", "*args", (args) =>
@@ -92,6 +96,13 @@ export const MATH = namespace("math", [
       let result = 1;
       for (let i = 1; i <= Math.min(real(args.k), 1000); i++) result = (result * (real(args.n) - i + 1)) / i;
       return int(Math.round(result));
+    }),
+    native("perm", "n, k=None", (args) => {
+      const n = real(args.n);
+      const k = args.k === null ? n : real(args.k);
+      let result = k > n ? 0 : 1;
+      for (let i = 0; i < Math.min(k, n, 1000) && Number.isSafeInteger(result); i++) result *= n - i;
+      return int(result);
     }),
     native("prod", "iterable, *, start=1", (args, ev) => {
       let product: Value = args.start!;

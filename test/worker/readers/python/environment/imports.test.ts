@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { walkModules } from "../../../../../src/worker/readers/model";
+import { openModelFile } from "../../../../../src/worker/readers/open";
+
+describe("imports are followed", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "lora-lens-imports-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const write = (files: Record<string, string>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(folder, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+  };
+
+  /** "Net fc 3→4" for each layer with sizes. */
+  const layers = async (file: string, packages: readonly string[] = []): Promise<string[]> => {
+    const { models } = await openModelFile(join(folder, file), undefined, { packages });
+    return models.flatMap((model) =>
+      [...walkModules(model.root)]
+        .filter((m) => m.inFeatures !== undefined || m.kind === "Linear")
+        .map((m) => `${model.className} ${m.path} ${m.inFeatures}→${m.outFeatures}`),
+    );
+  };
+
+  const net = (size: string): string => `
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(${size}, 2)
+`;
+
+  it("from a file beside it, absolute and relative", async () => {
+    write({
+      "sizes.py": "WIDTH = 8\nDEPTH = WIDTH * 2\n",
+      "a.py": `from sizes import DEPTH${net("DEPTH")}`,
+      "b.py": `import sizes as s${net("s.DEPTH + 1")}`,
+      "c.py": `from .sizes import WIDTH${net("WIDTH")}`,
+    });
+    assert.deepEqual(await layers("a.py"), ["Net fc 16→2"]);
+    assert.deepEqual(await layers("b.py"), ["Net fc 17→2"]);
+    assert.deepEqual(await layers("c.py"), ["Net fc 8→2"]);
+  });
+
+  it("out of a package, up and down, through its __init__ and a wildcard", async () => {
+    write({
+      "pkg/__init__.py": "from .config import *\n",
+      "pkg/config.py": "__all__ = ['WIDTH']\nWIDTH = 5\nHIDDEN = 9\n",
+      "pkg/blocks/__init__.py": "",
+      "pkg/blocks/mlp.py": `from ..config import HIDDEN\nfrom .. import WIDTH${net("WIDTH * HIDDEN")}`,
+      "use.py": `import pkg\nfrom pkg.blocks.mlp import Net as Inner\nfrom torch import nn
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Inner()
+        self.head = nn.Linear(pkg.WIDTH, 1)
+`,
+    });
+    assert.deepEqual(await layers("pkg/blocks/mlp.py"), ["Net fc 45→2"]);
+    // The imported class is not a model of this file.
+    assert.deepEqual(await layers("use.py"), ["Outer inner.fc 45→2", "Outer head 5→1"]);
+  });
+
+  it("in a circle, as far as names are there", async () => {
+    write({
+      "one.py": "A = 3\nfrom two import C\nB = C + 1\n",
+      "two.py": "from one import A\nC = A * 2\n",
+      "m.py": `from one import B${net("B")}`,
+    });
+    assert.deepEqual(await layers("m.py"), ["Net fc 7→2"]);
+  });
+
+  it("in try and under TYPE_CHECKING as Python runs them", async () => {
+    write({
+      "site/fast/__init__.py": "WIDTH = 11\n",
+      "m.py": `from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from nowhere import Thing
+try:
+    from absent_library import WIDTH
+except ImportError:
+    from fast import WIDTH${net("WIDTH")}`,
+    });
+    assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Net fc 11→2"]);
+  });
+
+  it("evaluates a statement once and in order, and a method of an imported class in its own module", async () => {
+    write({
+      "lib.py": `SIZES = [1]
+SIZES.append(4)
+from torch import nn
+def width():
+    return SIZES[-1]
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(width(), 3)
+SIZES.append(6)
+`,
+      "m.py": `from lib import Base\nfrom torch import nn
+SIZES = [99]
+class Net(Base):
+    def __init__(self):
+        super().__init__()
+        self.second = nn.Linear(3, 2)
+`,
+    });
+    assert.deepEqual(await layers("m.py"), ["Net first 6→3", "Net second 3→2"]);
+  });
+
+  it("says at the line of the opened file what went wrong in an imported one", async () => {
+    write({
+      "lib.py": "def width(x):\n    return {'a': 1}[x]\n",
+      "m.py": `from lib import width${net("width('b')")}`,
+    });
+    const { problems } = await openModelFile(join(folder, "m.py"));
+    const found = problems.find((p) => p.message.includes("KeyError"));
+    assert.match(found?.message ?? "", /\(in lib\.py, line 2\)/);
+    assert.equal(found?.place.line, 6);
+    assert.equal(found?.place.file, join(folder, "m.py"));
+  });
+
+  it("sees a change of an imported file at the next reading", async () => {
+    write({ "sizes.py": "WIDTH = 8\n", "m.py": `from sizes import WIDTH${net("WIDTH")}` });
+    assert.deepEqual(await layers("m.py"), ["Net fc 8→2"]);
+    write({ "sizes.py": "WIDTH = 1024\n" });
+    assert.deepEqual(await layers("m.py"), ["Net fc 1024→2"]);
+  });
+
+  it("does not follow a link out of the workspace", async () => {
+    write({ "outside/secret.py": "WIDTH = 8\n", "work/m.py": `from secret import WIDTH${net("WIDTH")}` });
+    symlinkSync(join(folder, "outside/secret.py"), join(folder, "work/secret.py"));
+    assert.deepEqual(await layers("work/m.py"), ["Net fc undefined→2"]);
+    const { problems } = await openModelFile(join(folder, "work/m.py"));
+    assert.ok(problems.some((p) => /a link that leads out of/.test(p.message)));
+  });
+
+  it("gives what a package that replaces itself lists for type checkers", async () => {
+    write({
+      "site/lazy/__init__.py": `from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from .sizes import *
+else:
+    import sys
+    sys.modules[__name__] = object()
+`,
+      "site/lazy/sizes.py": "WIDTH = 12\n",
+      "m.py": `from lazy import WIDTH${net("WIDTH")}`,
+    });
+    assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Net fc 12→2"]);
+  });
+});
