@@ -1,6 +1,7 @@
 import { builtinClass } from "../types";
 import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
+import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
 import "./functions";
 import { LARGEST } from "./functions/elementwise";
 import { EPSILON } from "./functions/neural";
@@ -96,7 +97,9 @@ function makeModules(): Map<string, PyNamespace> {
     ["Module", moduleClass],
     ["Parameter", parameterClass],
     ["Buffer", bufferClass],
-    ...[...layerClasses].filter(([name]) => name !== "NonDynamicallyQuantizableLinear"),
+    ...[...layerClasses].filter(
+      ([name]) => name !== "NonDynamicallyQuantizableLinear" && !EINOPS_LAYERS.includes(name),
+    ),
   ];
   const functional = namespace("torch.nn.functional", functionalFunctions);
   const init = namespace("torch.nn.init", initFunctions);
@@ -214,6 +217,7 @@ function makeModules(): Map<string, PyNamespace> {
     checkpoint,
     backends,
     special,
+    ...EINOPS_MODULES,
   ];
   return new Map(all.map((m) => [m.name, m]));
 }

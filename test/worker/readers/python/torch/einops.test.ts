@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import type { Node } from "../../../../../src/worker/graph/node";
+import { modelNamed, readTorch } from "../reading";
+
+/** The operators from a model's output back to its input, with shapes and attributes. */
+async function chain(forward: string, layer = "nn.Identity()"): Promise<string[]> {
+  const opened = await readTorch(
+    `from einops import rearrange, repeat, reduce\nfrom einops.layers.torch import Rearrange, Reduce\n` +
+      `class M(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.l = ${layer}\n` +
+      `    def forward(self, x):\n        return ${forward}\n`,
+  );
+  const inputs = [{ name: "x", shape: [2, 3, 4, 6], dtype: "float32" as const }];
+  const { graph } = modelNamed(opened, "M").trace({ inputs });
+  const steps: string[] = [];
+  for (let node: Node | undefined = graph.outputs.values().next().value; node; node = node.inputs[0]) {
+    steps.push(`${node.op} ${JSON.stringify(node.attrs)} [${node.shape}]`);
+  }
+  return steps;
+}
+
+describe("einops", () => {
+  const same = (name: string, einops: string, torch: string, layer?: string) =>
+    it(name, async () => assert.deepEqual(await chain(einops, layer), await chain(torch)));
+
+  const patches = "x.reshape(2, 3, 2, 2, 3, 2).permute(0, 2, 4, 3, 5, 1).reshape(2, 6, 12)";
+  const pattern = "'b c (h p) (w q) -> b (h w) (p q c)', p=2, q=2";
+  same("rearranges into patches", `rearrange(x, ${pattern})`, patches);
+  same("rearranges as a layer", "self.l(x)", patches, `Rearrange(${pattern})`);
+  same("keeps what an ellipsis covers", "rearrange(x, 'b ... d -> d b ...')", "x.permute(3, 0, 1, 2)");
+  same("reduces", "reduce(x, 'b c h w -> b c', 'max')", "x.amax((2, 3))");
+  same(
+    "repeats along a new axis",
+    "repeat(x, 'b c h w -> r b c h w', r=5)",
+    "x.reshape(1, 2, 3, 4, 6).expand(5, 2, 3, 4, 6)",
+  );
+
+  it("refuses lengths that do not divide", async () => {
+    await assert.rejects(
+      chain("rearrange(x, 'b c (h p) w -> b c h p w', p=3)"),
+      /can't divide axis of length 4 in chunks of 3/,
+    );
+  });
+});
