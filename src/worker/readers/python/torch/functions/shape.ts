@@ -285,6 +285,7 @@ both("roll", "input, shifts, dims=None", (args, runtime) => {
   return dims.reduce((y, axis, i) => roll(y, axis, shifts[i]!), x);
 });
 function flip(x: Node, axes: readonly number[]): Node {
+  if (x.shape.length === 0) return x;
   return axes.reduce(
     (y, axis) => build.gather(y, build.arange(y.shape[axis]!, "int64", y.shape[axis]! - 1, -1), axis),
     x,
