@@ -348,6 +348,7 @@ function softmax(log: boolean, negate = false) {
     if (negate) x = build.unary("neg", x);
     const dim = optionalInt(args, "dim");
     const axis = dim === undefined ? act.implicitAxis(x.shape.length) : axisOf(dim, x.shape.length);
+    if (x.shape.length === 0) return build.reshape(act.softmax(build.reshape(x, [1]), 0, log), []);
     return act.softmax(x, axis, log);
   };
 }
