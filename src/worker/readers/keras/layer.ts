@@ -127,10 +127,12 @@ export interface LayerCall {
   readonly inputs: readonly Node[];
   readonly kwargs: ReadonlyMap<string, Argument | Node>;
   readonly training: boolean;
+  /** Of the first input: which steps count, [batch, steps]. */
+  readonly mask?: Node | undefined;
   /** Keras 3 and Keras 2 (with TensorFlow.js) differ in a few functions. */
   readonly generation: 2 | 3;
   /** Calls a layer that stands in the configuration, such as the one a TimeDistributed wraps. */
-  readonly callChild: (layer: Layer, inputs: readonly Node[]) => readonly Node[];
+  readonly callChild: (layer: Layer, inputs: readonly Node[], mask?: Node) => readonly Node[];
   /** The layer that `config[key]` describes, as a child of this one. */
   readonly childFrom: (key: string, checkpoint: string, prefix?: string) => Layer;
 }

@@ -8,6 +8,7 @@ import { ConfigError, Untraceable } from "./config";
 import { isJsonObject } from "./json";
 import type { Layer, LayerCall } from "./layer";
 import { layerKind } from "./layers";
+import { type Mask, maskAfter, requireFollowed } from "./masks";
 
 /** A tensor that is not known, and why. */
 export interface Opaque {
@@ -32,6 +33,7 @@ export class Run {
   readonly problems: Problem[] = [];
   /** Stand-ins for outputs whose shape is known and whose value is not. */
   readonly standIns = new Map<Node, Opaque>();
+  private readonly masks = new Map<Node, Mask>();
   private calls = 0;
 
   constructor(
@@ -157,7 +159,17 @@ export class Run {
 
   private compute(spec: LayerSpec, layer: Layer, inputs: readonly Node[], kwargs: LayerCall["kwargs"]): Value[] {
     try {
-      return [...this.nodes(spec.className, spec.module, layer, inputs, kwargs)];
+      const stated = kwargs.get("mask");
+      const mask = stated instanceof Node ? stated : inputs.map((x) => this.masks.get(x)).find((m) => m !== undefined);
+      const operation = spec.module.startsWith("keras.src.ops");
+      if (!operation) requireFollowed(spec.className, mask);
+      const given = mask === "unclear" ? undefined : mask;
+      const made = [...this.nodes(spec.className, spec.module, layer, inputs, kwargs, given)];
+      const after = operation ? undefined : maskAfter(spec.className, spec.config, inputs, mask);
+      if (after) this.masks.set(made[0]!, after);
+      // One value with a mask at one place and none at another: who looks at it is told that it is not followed.
+      else if (!operation && mask !== undefined && inputs.includes(made[0]!)) this.masks.set(made[0]!, "unclear");
+      return made;
     } catch (error) {
       const known = error instanceof ConfigError || error instanceof Untraceable || error instanceof ShapeError;
       // Graph construction throws TypeErrors and RangeErrors with messages for people where dtypes and sizes disagree.
@@ -179,6 +191,7 @@ export class Run {
     layer: Layer,
     inputs: readonly Node[],
     kwargs: LayerCall["kwargs"],
+    mask?: Node,
   ): readonly Node[] {
     const kind = layerKind(className, module);
     if (!kind) {
@@ -194,8 +207,9 @@ export class Run {
         inputs,
         kwargs,
         training: this.options.training,
+        mask,
         generation: this.options.generation,
-        callChild: (child, own) => this.nodes(child.identity.className, "", child, own, new Map()),
+        callChild: (child, own, steps) => this.nodes(child.identity.className, "", child, own, new Map(), steps),
         childFrom: (key, checkpoint, prefix = "") => this.childFrom(layer, key, checkpoint, prefix),
       }),
     );

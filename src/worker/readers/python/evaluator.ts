@@ -14,6 +14,7 @@ import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
 import { executeBody } from "./statements";
+import type { Storage } from "./storage";
 import { isModule, moduleCall, moduleClass } from "./torch";
 import { classOf, PyPartial, PyWrapped, typeName } from "./types";
 import {
@@ -26,7 +27,6 @@ import {
   type PyNamespace,
   PyNative,
   PyObject,
-  type PyTensor,
   type Runtime,
   Unknown,
   type Value,
@@ -62,6 +62,8 @@ export class Evaluator implements Runtime {
   recorder: Recorder | undefined;
   /** Set in code that runs only where a condition holds that depends on data. */
   guard: Guard | undefined;
+  /** Set in a trace: what storages held before it, to be put back so that the next trace starts from the same values. */
+  journal: Map<Storage, Pick<Storage, "node" | "unknown">> | undefined;
   /** The names of the file that is read. */
   readonly globals: Scope;
   /** The text being evaluated: of the file that is read, or of a module it imports. */
@@ -398,8 +400,11 @@ export class Evaluator implements Runtime {
     return result;
   }
 
-  changing(tensor: PyTensor): void {
-    this.guard?.changing(tensor);
+  changing(storage: Storage): void {
+    this.guard?.changing(storage);
+    if (this.journal && !this.journal.has(storage)) {
+      this.journal.set(storage, { node: storage.node, unknown: storage.unknown });
+    }
   }
 
   deleteAttribute(object: Value, name: string): void {

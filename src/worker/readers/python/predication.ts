@@ -4,6 +4,7 @@ import type { Expr, Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
 import { evaluateSafely } from "./expressions";
 import type { Scope } from "./scope";
+import type { Storage } from "./storage";
 import { conditionOf, SelectedLength, wrapNode } from "./torch";
 import { EvaluationError, PyDict, PyList, PyTensor, Unknown, type Value } from "./values";
 
@@ -13,12 +14,12 @@ import { EvaluationError, PyDict, PyList, PyTensor, Unknown, type Value } from "
  * condition does not hold, so that the graph is right for every input.
  */
 
-/** What tensors were before the guarded code changed them in place. */
+/** What storages held before the guarded code changed them in place. */
 export class Guard {
-  readonly before = new Map<PyTensor, Node | undefined>();
+  readonly before = new Map<Storage, Node | undefined>();
 
-  changing(tensor: PyTensor): void {
-    if (!this.before.has(tensor)) this.before.set(tensor, tensor.node);
+  changing(storage: Storage): void {
+    if (!this.before.has(storage)) this.before.set(storage, storage.node);
   }
 }
 
@@ -45,10 +46,10 @@ export function predicated<C extends string>(
       ev.place,
     );
   }
-  for (const [tensor, before] of guard.before) {
-    const after = tensor.node;
-    if (outer && !outer.before.has(tensor)) outer.before.set(tensor, before);
-    if (before && after && after !== before) tensor.node = build.where(condition, after, before);
+  for (const [storage, before] of guard.before) {
+    const after = storage.node;
+    if (outer && !outer.before.has(storage)) outer.before.set(storage, before);
+    if (before && after && after !== before) storage.node = build.where(condition, after, before);
   }
   for (const [name, after] of [...scope.names]) {
     const before = names.get(name);

@@ -26,6 +26,7 @@ import {
   PyError,
   PyList,
   PyObject,
+  PySet,
   PyTensor,
   PyTuple,
   Unknown,
@@ -162,6 +163,7 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   let failure: Failure | undefined;
   const problems = ev.collect(() => {
     ev.tracing = true;
+    ev.journal = new Map();
     ev.recorder = recorder;
     try {
       assignPaths(root);
@@ -184,6 +186,8 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
     } finally {
       ev.tracing = false;
       ev.recorder = undefined;
+      for (const [storage, before] of ev.journal ?? []) Object.assign(storage, before);
+      ev.journal = undefined;
       for (const undo of restore.reverse()) undo();
     }
   });
@@ -282,7 +286,9 @@ function snapshot(root: PyObject): () => void {
     attributes: new Map(object.attributes),
     state: object.module && copyState(object.module),
   }));
+  const containers = keepContainers(kept.flatMap(({ attributes }) => [...attributes.values()]));
   return () => {
+    containers();
     for (const { object, attributes, state } of kept) {
       refill(object.attributes, attributes);
       if (!object.module || !state) continue;
@@ -291,6 +297,31 @@ function snapshot(root: PyObject): () => void {
       refill(object.module.modules, state.modules);
       object.module.training = state.training;
     }
+  };
+}
+
+/** Lists, dicts and sets that modules hold, and those in them. */
+function keepContainers(values: readonly Value[]): () => void {
+  const undo = new Map<Value, () => void>();
+  const pending = [...values];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (undo.has(value)) continue;
+    const container = value;
+    if (container instanceof PyList) {
+      const items = [...container.items];
+      undo.set(container, () => void container.items.splice(0, container.items.length, ...items));
+      pending.push(...items);
+    } else if (container instanceof PyDict || container instanceof PySet) {
+      const entries = new Map<string, unknown>(container.entries);
+      undo.set(container, () => refill<string, unknown>(container.entries, entries));
+      if (container instanceof PyDict) pending.push(...[...container.entries.values()].map((e) => e.value));
+    } else if (container instanceof PyTuple) {
+      undo.set(container, () => undefined);
+      pending.push(...container.items);
+    }
+  }
+  return () => {
+    for (const restore of undo.values()) restore();
   };
 }
 

@@ -1,6 +1,7 @@
 import type { DType } from "../../formats/dtype";
 import type { Node, SourcePlace } from "../../graph/node";
 import type { Initializer } from "../model";
+import { moved, Storage, writtenThrough } from "./storage";
 
 /**
  * Python values as the evaluator holds them.
@@ -126,8 +127,8 @@ export interface Runtime {
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
   readonly tracing: boolean;
-  /** Told of a tensor before it is changed in place. */
-  changing?(tensor: PyTensor): void;
+  /** Told of a storage before it is changed in place. */
+  changing?(storage: Storage): void;
 }
 
 /** A function of ours, callable from Python. */
@@ -207,19 +208,98 @@ export interface ModuleState {
 
 /**
  * A tensor. Its value is a graph node, so that creating, slicing and computing with tensors is building the graph.
- * In-place methods replace `node`. A tensor with an unknown dimension has no node, only what is known of its shape.
+ * Views share a storage: in-place methods change what it holds, and every tensor on it with it. A tensor with an
+ * unknown dimension has no node, only what is known of its shape.
  */
 export class PyTensor {
+  /** Its memory, which views of it share. */
+  storage: Storage;
+  /** What this tensor is of its storage: ops over `origin`, which stands for what the storage holds. */
+  private path: Node | undefined;
+  private origin: Node | undefined;
+  /** The value when the storage held `seen`. */
+  private current: Node | undefined;
+  private seen: Node | undefined;
+
   constructor(
-    public node: Node | undefined,
+    node: Node | undefined,
     public shape: readonly (number | undefined)[],
     public dtype: DType,
     /** Set for a tensor without a node: why. */
-    public unknown?: Unknown,
-  ) {}
+    unknown?: Unknown,
+  ) {
+    this.storage = new Storage(node, unknown);
+    this.path = this.origin = this.current = this.seen = node;
+  }
   /** Set on nn.Parameter and registered buffers: identity decides tying; the path is assigned when the tree is walked. */
   stored?: StoredTensor;
   requiresGrad = false;
+
+  /** Its value now; undefined where that is unknown. */
+  get node(): Node | undefined {
+    const held = this.storage.node;
+    if (!held || !this.path || !this.origin) return held && this.current;
+    if (held !== this.seen) {
+      this.current = moved(this.path, this.origin, held);
+      this.seen = held;
+    }
+    return this.current;
+  }
+
+  get unknown(): Unknown | undefined {
+    return this.storage.unknown;
+  }
+
+  /** The path of this tensor over its storage. */
+  get window(): { readonly path: Node; readonly origin: Node } | undefined {
+    return this.path && this.origin && { path: this.path, origin: this.origin };
+  }
+
+  /** Becomes a view: `path` over `origin`, which stands for what the storage holds. */
+  look(storage: Storage, path: Node, origin: Node): void {
+    this.storage = storage;
+    this.path = path;
+    this.origin = origin;
+    this.seen = undefined;
+    this.shape = path.shape;
+    this.dtype = path.dtype;
+  }
+
+  /** Looks at the memory of another tensor, as it does. */
+  share(other: PyTensor): void {
+    this.storage = other.storage;
+    this.path = other.path;
+    this.origin = other.origin;
+    this.seen = undefined;
+    this.current = other.current;
+    this.shape = other.shape;
+    this.dtype = other.dtype;
+  }
+
+  /** Takes a value of its own, of any shape and dtype: nothing else changes with it. */
+  become(node: Node): void {
+    this.look(new Storage(node), node, node);
+  }
+
+  /**
+   * Writes a value of the tensor's own shape and dtype to its memory. False where the tensor has one element of the
+   * memory at several places.
+   */
+  write(node: Node): boolean {
+    const { storage, path, origin } = this;
+    if (!storage.node || !path || !origin || path === origin) {
+      if (!path || !origin) this.path = this.origin = node;
+      storage.node = node;
+    } else {
+      const whole = writtenThrough(path, origin, storage.node, node);
+      if (!whole) return false;
+      storage.node = whole;
+    }
+    storage.unknown = undefined;
+    this.current = node;
+    this.seen = storage.node;
+    return true;
+  }
 }
 export interface StoredTensor {
   readonly buffer: boolean;

@@ -59,6 +59,7 @@ describe("Keras models compute what Keras computes", () => {
     ["branches", "branches.keras"],
     ["recurrent", "recurrent.keras"],
     ["recurrent", "recurrent.h5"],
+    ["masked", "masked.keras"],
   ];
   for (const [name, file, weights] of cases) {
     it(`${file}${weights ? ` with ${weights}` : ""}`, async () => {

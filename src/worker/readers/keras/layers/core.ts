@@ -1,11 +1,27 @@
-import { add, binary, cast, dropout, gather, matmul, mul, reshape, scalar, softmax } from "../../../graph/build";
-import type { Node } from "../../../graph/node";
+import {
+  add,
+  binary,
+  cast,
+  dropout,
+  full,
+  gather,
+  matmul,
+  mul,
+  reduce,
+  reshape,
+  scalar,
+  softmax,
+  unary,
+} from "../../../graph/build";
+import { Node } from "../../../graph/node";
 import { normalizeAxis } from "../../../graph/shapes";
 import { einsum } from "../../python/torch/functions/einsum";
 import { activate, elu, leakyRelu } from "../activations";
 import { ConfigError, Untraceable } from "../config";
 import { isJsonArray, type Json } from "../json";
 import type { LayerCall, LayerKind } from "../layer";
+import { column, kept } from "../masks";
+import { isChannelsFirst } from "./shapes";
 
 /** Dense layers, embeddings, activations as layers, and what passes its input on. */
 
@@ -120,13 +136,27 @@ const dropoutLayer: LayerKind = (call) => {
   return call.training ? dropout(only(call), rate) : only(call);
 };
 
-/** It drops whole channels, which no dropout mask of the graph does: inference passes its input on. */
+/** It drops whole channels: one draw of the mask for each. */
 const spatialDropout: LayerKind = (call) => {
   const x = only(call);
   const rate = call.config.number("rate", 0);
+  if (!(rate >= 0 && rate < 1)) throw new ConfigError(`a dropout rate of ${rate} is not between 0 and 1`);
   if (!call.training || rate === 0) return x;
-  throw new Untraceable("dropping whole channels in training is not supported", x.shape);
+  const channels = isChannelsFirst(call.config) ? 1 : x.shape.length - 1;
+  const shape = x.shape.map((d, axis) => (axis === 0 || axis === channels ? d : 1));
+  return mul(x, dropout(full(1, shape, x.dtype), rate));
 };
+
+/** Noise is for training, where dropout's masks are the only random numbers there are. */
+const noise =
+  (strength: string): LayerKind =>
+  (call) => {
+    const x = only(call);
+    if (!call.training || call.config.number(strength, 0) === 0) return x;
+    throw new Untraceable("its noise in training is not supported; at inference it passes its input on", x.shape);
+  };
+
+const masking: LayerKind = (call) => mul(only(call), cast(column(kept(only(call), call.config)), only(call).dtype));
 
 const relu: LayerKind = (call) => {
   const { config } = call;
@@ -173,6 +203,29 @@ const arithmetic =
     return binary(op, a, b);
   };
 
+/** Keras 3 writes how it computes a mask: `not_equal(tokens, 0)`, and of a Masking layer `any(..., axis=-1)`. */
+function equality(call: LayerCall): Node {
+  const [a, b] = call.inputs;
+  if (!a || !b) throw new Untraceable("an operand is neither a tensor nor a number");
+  return binary("equal", a, cast(b, a.dtype));
+}
+
+const any: LayerKind = (call) => {
+  const x = only(call);
+  const given = call.kwargs.get("axis");
+  const stated = given && !(given instanceof Node) && "literal" in given ? given.literal : call.config.get("axis");
+  const listed = isJsonArray(stated)
+    ? stated
+    : stated === undefined || stated === null
+      ? x.shape.map((_, i) => i)
+      : [stated];
+  const axes = listed.map((axis) => {
+    if (typeof axis !== "number") throw new ConfigError("axis must be a number");
+    return normalizeAxis(axis, x.shape.length);
+  });
+  return cast(reduce("max", cast(cast(x, "bool"), "int32"), axes, call.config.flag("keepdims", false)), "bool");
+};
+
 export const CORE: Readonly<Record<string, LayerKind>> = {
   Dense: dense,
   EinsumDense: einsumDense,
@@ -197,10 +250,10 @@ export const CORE: Readonly<Record<string, LayerKind>> = {
   InputLayer: same,
   Identity: same,
   ActivityRegularization: same,
-  // Noise is for training, where dropout's masks are the only random numbers there are.
-  GaussianNoise: same,
-  GaussianDropout: same,
-  AlphaDropout: same,
+  GaussianNoise: noise("stddev"),
+  GaussianDropout: noise("rate"),
+  AlphaDropout: noise("rate"),
+  Masking: masking,
 };
 
 /** By class name within `keras.src.ops`. */
@@ -210,4 +263,7 @@ export const FUNCTIONS: Readonly<Record<string, LayerKind>> = {
   Multiply: arithmetic("mul"),
   Divide: arithmetic("div"),
   TrueDivide: arithmetic("div"),
+  Equal: (call) => equality(call),
+  NotEqual: (call) => unary("not", equality(call)),
+  Any: any,
 };

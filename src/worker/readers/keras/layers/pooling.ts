@@ -1,6 +1,7 @@
-import { add, binary, constant, div, reduce } from "../../../graph/build";
+import { add, binary, cast, constant, div, mul, reduce } from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import type { LayerKind } from "../layer";
+import { column } from "../masks";
 import { channelsBack, channelsLast, paddingOf, requireRank, spatialAxes, type Window, windows } from "./shapes";
 
 /** Below every float32, so that padding never wins a maximum. */
@@ -45,10 +46,17 @@ function counts(x: Node, window: Window, out: Node): Node {
 }
 
 function globalPooling(rank: number, op: "max" | "mean"): LayerKind {
-  return ({ inputs, config }) => {
+  return ({ inputs, config, mask }) => {
     requireRank(inputs[0]!, rank + 2);
     const x = channelsLast(inputs[0]!, config);
     const keep = config.flag("keepdims", false);
+    if (mask && op === "mean" && rank === 1) {
+      // The mean of the steps that count.
+      const weights = cast(column(mask), x.dtype);
+      const sum = reduce("sum", mul(x, weights), [1], keep);
+      const mean = div(sum, reduce("sum", weights, [1], keep));
+      return keep ? channelsBack(mean, config) : mean;
+    }
     const pooled = reduce(op, x, spatialAxes(x), keep);
     return keep ? channelsBack(pooled, config) : pooled;
   };

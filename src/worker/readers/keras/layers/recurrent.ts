@@ -1,4 +1,4 @@
-import { add, concat, full, matmul, mul, narrow, reshape, scalar, sub } from "../../../graph/build";
+import { add, concat, full, matmul, mul, narrow, reshape, scalar, sub, where } from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import { activate } from "../activations";
 import { ConfigError, Untraceable } from "../config";
@@ -36,8 +36,16 @@ function recurrent(kind: string, cellOf: (call: LayerCall, inputs: number) => Ce
     const outputs: Node[] = [];
     for (const t of order) {
       const made = cell.step(reshape(narrow(x, 1, t, t + 1), [batch, inputs]), state);
-      state = made.state;
-      outputs.push(made.output);
+      // A step that is masked leaves the state as it was, and gives again what the last one gave.
+      const counts = call.mask && narrow(call.mask, 1, t, t + 1);
+      const before = outputs.at(-1) ?? full(0, [batch, units], "float32");
+      state = counts ? made.state.map((s, i) => where(counts, s, state[i]!)) : made.state;
+      outputs.push(counts ? where(counts, made.output, before) : made.output);
+    }
+    // Bidirectional asks for zeros at masked steps instead: https://keras.io/api/layers/recurrent_layers/lstm/.
+    if (call.mask && config.flag("zero_output_for_mask", false)) {
+      const zero = full(0, [batch, units], "float32");
+      for (const [i, t] of order.entries()) outputs[i] = where(narrow(call.mask, 1, t, t + 1), outputs[i]!, zero);
     }
     const last = outputs.at(-1);
     if (!last) throw new ConfigError("it is given a sequence without steps");
@@ -147,13 +155,13 @@ const timeDistributed: LayerKind = ({ inputs, callChild, childFrom }) => {
   return reshape(y!, [batch, steps, ...y!.shape.slice(1)]);
 };
 
-const bidirectional: LayerKind = ({ inputs, config, callChild, childFrom }) => {
+const bidirectional: LayerKind = ({ inputs, config, callChild, childFrom, mask }) => {
   const forward = childFrom("layer", "forward_layer", "forward_");
   const own = config.get("backward_layer") !== undefined && config.get("backward_layer") !== null;
   const backward = childFrom(own ? "backward_layer" : "layer", "backward_layer", own ? "" : "backward_");
   const x = inputs[0]!;
-  const [a] = callChild(forward, [x]);
-  const [raw] = callChild(backward, [own ? x : reversed(x)]);
+  const [a] = callChild(forward, [x], mask);
+  const [raw] = callChild(backward, [own ? x : reversed(x)], mask && (own ? mask : reversed(mask)));
   const sequence = forward.config.flag("return_sequences", false);
   const b = sequence ? reversed(raw!) : raw!;
   if (forward.config.flag("return_state", false)) throw new Untraceable("return_state is not supported");

@@ -1,6 +1,7 @@
 import * as build from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import { broadcast, shapeText } from "../../../graph/shapes";
+import { writeBox } from "../storage";
 import {
   EvaluationError,
   PyEllipsis,
@@ -18,7 +19,8 @@ import { constant } from "./functions/creation";
 import { unbind } from "./functions/joining";
 import { firstUnknown, guarded } from "./native";
 import { SelectedLength, selectedRows, selectRows, withoutOthers } from "./selectedRows";
-import { makeView, nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+import { tied } from "./views";
 
 /** x[...]: ints, slices with positive steps, None, Ellipsis, and whole-number tensors. */
 
@@ -187,9 +189,7 @@ export function tensorIndex(tensor: PyTensor, key: Value, runtime: Runtime): Val
     if (mask) return wrap(selectRows(build.reshape(x, [-1, ...maskedRest(x, mask)]), mask));
     const selection = select(x, key, runtime);
     const part = wrap(index(x, selection));
-    // While a model is constructed, a weight's initial value is not taken apart: it would not be PyTorch's draw any more.
-    const copies = selection.indices.length > 0 || (tensor.stored !== undefined && !runtime.tracing);
-    return copies ? part : makeView(part, () => tensorSetIndex(tensor, key, part, runtime));
+    return selection.indices.length > 0 ? part : tied("[]", part, [tensor]);
   });
 }
 
@@ -271,48 +271,15 @@ function assign(x: Node, selection: Selection, update: Node): Node {
     // PyTorch drops leading dimensions of size 1.
     placed = build.reshape(update, update.shape.slice(update.shape.length - shape.length));
   } else placed = update;
-  const spread = build.reshape(build.expand(placed, shape), box);
-  if (box.every((d, i) => d === x.shape[i])) return spread;
-  let result = spread;
-  // Axis by axis from the last: what is not selected is x's own.
-  for (let axis = box.length - 1; axis >= 0; axis--) {
-    const size = x.shape[axis]!;
-    const region = (from: number, to: number): Node =>
-      build.slice(
-        x,
-        starts.map((s, i) => (i < axis ? s : i === axis ? from : 0)),
-        ends.map((e, i) => (i < axis ? e : i === axis ? to : x.shape[i]!)),
-        steps.map((s, i) => (i < axis ? s : 1)),
-      );
-    const [start, count] = [starts[axis]!, box[axis]!];
-    if (steps[axis] === 1 || count === 1) {
-      const parts = [
-        start > 0 ? region(0, start) : undefined,
-        result,
-        start + count < size ? region(start + count, size) : undefined,
-      ];
-      result = build.concat(
-        parts.filter((p) => p !== undefined),
-        axis,
-      );
-    } else {
-      // Interleaved: each place takes its value from x, or from the update that stands behind x.
-      const order = BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
-      for (let k = 0; k < count; k++) order[start + k * steps[axis]!] = BigInt(size + k);
-      result = build.gather(
-        build.concat([region(0, size), result], axis),
-        build.constant(order, [size], "int64"),
-        axis,
-      );
-    }
-  }
-  return result;
+  return writeBox(x, selection, build.reshape(build.expand(placed, shape), box));
 }
 
 /** Iterating a tensor goes over its first dimension. */
 export function tensorIterate(tensor: PyTensor, runtime: Runtime): Iterable<Value> {
   if (tensor.shape.length === 0) throw new PyError("TypeError", "iteration over a 0-d tensor", runtime.place);
-  const pieces = guarded(runtime, () => new PyTuple(unbind(nodeOf(tensor, runtime), 0).map(wrap)));
+  const pieces = guarded(runtime, () =>
+    tied("unbind", new PyTuple(unbind(nodeOf(tensor, runtime), 0).map(wrap)), [tensor]),
+  );
   if (pieces instanceof Unknown) {
     throw new EvaluationError(`this tensor cannot be iterated: it is unknown because ${pieces.reason}`, runtime.place);
   }

@@ -225,8 +225,8 @@ method("double", "", (self, _args, runtime) => {
 
 function toDouble(tensor: PyTensor): void {
   const { stored, node } = tensor;
+  if (!stored && node) tensor.become(build.cast(node, "float64"));
   tensor.dtype = "float64";
-  if (!stored && node) tensor.node = build.cast(node, "float64");
   if (stored?.initializer.kind !== "graph") return;
   const { graph } = stored.initializer;
   const value = build.cast(graph.output("value"), "float64");

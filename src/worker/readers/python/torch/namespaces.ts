@@ -1,5 +1,16 @@
 import { builtinClass } from "../types";
-import { PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import {
+  PyDict,
+  PyDType,
+  PyError,
+  PyFloat,
+  PyNamespace,
+  PyNative,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
 import { dtypeMembers } from "./dtypes";
 import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
 import "./functions";
@@ -36,9 +47,16 @@ function transparent(name: string): PyNative {
   type.members.set("__call__", new PyNative("__call__", "self, function", (args) => args.function ?? null));
   return new PyNative(name, "*args, **kwargs", (args, runtime) => {
     const first = args.args instanceof PyTuple ? args.args.items[0] : undefined;
+    if (name === "autocast" && args.kwargs instanceof PyDict && autocasts(args.kwargs)) {
+      runtime.problem("autocast: what it would compute in half precision is computed in float32 here", "information");
+    }
     const called = first !== undefined && first !== null && typeof first === "object" && "definition" in first;
     return called ? first : new PyObject(type, runtime.place);
   });
+}
+
+function autocasts(kwargs: PyDict): boolean {
+  return ![...kwargs.entries.values()].some(({ key, value }) => key === "enabled" && value === false);
 }
 
 function finfo(dtype: Value | undefined): Value {

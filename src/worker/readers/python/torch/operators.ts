@@ -7,6 +7,7 @@ import { matmul } from "./functions/products";
 import { guarded } from "./native";
 import { replaceChecked, tensorMethods } from "./table";
 import { forgetValue, nodeOf, wrap } from "./tensor";
+import { tied } from "./views";
 
 const OPERATORS: Readonly<Record<string, BinaryOp>> = {
   "+": "add",
@@ -34,7 +35,7 @@ export function tensorOperator(op: string, operands: readonly Value[], runtime: 
   const unknown = operands.find((o) => o instanceof Unknown);
   if (unknown) {
     const target = operands[0];
-    if (AUGMENTED.has(op) && target instanceof PyTensor) forgetValue(target, unknown);
+    if (AUGMENTED.has(op) && target instanceof PyTensor) forgetValue(target, unknown, runtime);
     return unknown;
   }
   const [left, right] = operands as [Value, Value | undefined];
@@ -51,7 +52,7 @@ export function tensorOperator(op: string, operands: readonly Value[], runtime: 
       if (op === "@=") return value;
       return value instanceof PyTensor ? replaceChecked(left, nodeOf(value), runtime) : value;
     }
-    return compute(op, operands, runtime);
+    return tied(op, compute(op, operands, runtime), operands);
   });
 }
 

@@ -31,6 +31,7 @@ export function makeParameter(data: PyTensor, requiresGrad: boolean, runtime: Ru
     );
   }
   const parameter = new PyTensor(data.node, data.shape, data.dtype, data.unknown);
+  parameter.share(data);
   store(parameter, false, runtime);
   parameter.requiresGrad = requiresGrad;
   return parameter;
@@ -88,6 +89,7 @@ export const bufferClass = new PyClass("Buffer", [], new Map(), undefined, {
     if (data instanceof Unknown) return data;
     const persistent = runtime.truthy(args[1] ?? kwargs.get("persistent") ?? true);
     const buffer = new PyTensor(data.node, data.shape, data.dtype, data.unknown);
+    buffer.share(data);
     requests.set(buffer, { persistent });
     if (persistent) store(buffer, true, runtime);
     return buffer;

@@ -2,10 +2,11 @@ import { isFloating } from "../../../formats/dtype";
 import { cast } from "../../../graph/build";
 import { Node } from "../../../graph/node";
 import { shapeText } from "../../../graph/shapes";
-import { type BoundArgs, PyError, type PyNative, type PyTensor, type Runtime, type Value } from "../values";
+import { type BoundArgs, PyError, type PyNative, PyTensor, type Runtime, type Value } from "../values";
 import { tensorArg } from "./arguments";
 import { firstUnknown, type NativeOptions, native } from "./native";
 import { forgetValue, nodeOf, replaceValue, scalarTypeName, wrap } from "./tensor";
+import { tied } from "./views";
 
 /**
  * The table of torch's functions: one entry serves torch.f, torch.nn.functional.f and Tensor.f where PyTorch has the same
@@ -27,7 +28,17 @@ export function define(
   options?: NativeOptions,
 ): void {
   for (const name of typeof names === "string" ? [names] : names) {
-    const entry = native(name, signature, (args, runtime) => asValue(body(args, runtime)), options);
+    const entry = native(
+      name,
+      signature,
+      (args, runtime) => {
+        const result = tied(name, asValue(body(args, runtime)), Object.values(args));
+        return args.out instanceof PyTensor && result instanceof PyTensor
+          ? writeOut(args.out, result, runtime)
+          : result;
+      },
+      options,
+    );
     for (const home of homes) HOMES[home].set(name, entry);
   }
 }
@@ -53,7 +64,7 @@ export function inPlace(name: string, signature: string, body: (args: BoundArgs,
       const tensor = tensorArg(args, first);
       const unknown = firstUnknown(Object.values(args));
       if (unknown) {
-        forgetValue(tensor, unknown);
+        forgetValue(tensor, unknown, runtime);
         return unknown;
       }
       return replaceChecked(tensor, body(args, runtime), runtime);
@@ -81,6 +92,17 @@ function fitInPlace(tensor: PyTensor, node: Node): Node {
     );
   }
   return cast(node, tensor.dtype);
+}
+
+/** `out=`: the result is written to a tensor that is there. One of another shape is resized, as PyTorch does. */
+function writeOut(out: PyTensor, result: PyTensor, runtime: Runtime): PyTensor {
+  const node = cast(nodeOf(result, runtime), out.dtype);
+  if (out.shape.length === node.shape.length && out.shape.every((d, i) => d === node.shape[i])) {
+    return replaceValue(out, node, runtime);
+  }
+  runtime.changing?.(out.storage);
+  out.become(node);
+  return out;
 }
 
 function asValue(result: Value | Node): Value {

@@ -4,7 +4,8 @@ import * as build from "../../../graph/build";
 import { Graph } from "../../../graph/graph";
 import { is, type Node } from "../../../graph/node";
 import type { Dim } from "../../model";
-import { EvaluationError, PyTensor, type Runtime, type StoredTensor, Unknown } from "../values";
+import { Storage } from "../storage";
+import { EvaluationError, PyError, PyTensor, type Runtime, type StoredTensor, Unknown } from "../values";
 import { creationOrder, draw, type RandomValue } from "./draws";
 import { selectedRows } from "./selectedRows";
 
@@ -13,6 +14,18 @@ const randomNodes = new WeakMap<Node, RandomValue>();
 /** Whether a node is computed from random numbers; each is looked at once. */
 const randomness = new WeakMap<Node, boolean>();
 const parameterNodes = new WeakMap<StoredTensor, Node>();
+/** In the trace, the memory of a parameter, which nothing may change. */
+const parameterStorages = new WeakMap<StoredTensor, Storage>();
+
+export function parameterStorage(stored: StoredTensor, node: Node): Storage {
+  let storage = parameterStorages.get(stored);
+  if (!storage) {
+    storage = new Storage(node);
+    storage.fixed = `the ${stored.buffer ? "buffer" : "parameter"} ${stored.path}`;
+    parameterStorages.set(stored, storage);
+  }
+  return storage;
+}
 
 /** Thrown to give a whole operation's result as unknown; the dispatcher turns it into the value. */
 export class UnknownResult extends Error {
@@ -36,6 +49,8 @@ export function nodeOf(tensor: PyTensor, runtime?: Runtime): Node {
       node = build.parameter(stored.path, tensor.shape as readonly number[], tensor.dtype);
       parameterNodes.set(stored, node);
     }
+    const changed = parameterStorages.get(stored)?.unknown;
+    if (changed) throw new UnknownResult(changed);
     return node;
   }
   if (!tensor.node) throw new UnknownResult(reasonOf(tensor));
@@ -89,8 +104,12 @@ export function randomNode(value: RandomValue, shape: readonly number[], dtype: 
 
 // Stored tensors
 
+/** Parameters and buffers by their memory: a change of a view of one changes its initial value. */
+const owners = new WeakMap<Storage, Set<PyTensor>>();
+
 /** Makes `tensor` a parameter or persistent buffer. Its node is its initial value. */
 export function store(tensor: PyTensor, buffer: boolean, runtime: Runtime | undefined): void {
+  owners.set(tensor.storage, (owners.get(tensor.storage) ?? new Set()).add(tensor));
   const random = randomOf(tensor.node);
   if (!random && tensor.node && isRandom(tensor.node)) {
     runtime?.problem(
@@ -113,36 +132,50 @@ function initializerOf(node: Node | undefined): StoredTensor["initializer"] {
   return { kind: "graph", graph: new Graph("initial value", [], new Map([["value", node]])) };
 }
 
-/** Of a tensor that is a part of another, x[...]: writing to it in place writes to that other one too. */
-const writers = new WeakMap<PyTensor, () => void>();
-
-export function makeView(tensor: PyTensor, write: () => void): PyTensor {
-  writers.set(tensor, write);
-  return tensor;
+/** An in-place operation whose result is unknown: so is the tensor from here on, under every name it has. */
+export function forgetValue(tensor: PyTensor, unknown: Unknown, runtime: Runtime): void {
+  if (tensor.stored || tensor.storage.fixed !== undefined) return;
+  runtime.changing?.(tensor.storage);
+  tensor.storage.node = undefined;
+  tensor.storage.unknown = unknown;
+  forgetRivals(tensor.storage, runtime);
 }
 
-/** An in-place operation whose result is unknown: so is the tensor from here on, under every name it has. */
-export function forgetValue(tensor: PyTensor, unknown: Unknown): void {
-  if (tensor.stored) return;
-  tensor.node = undefined;
-  tensor.unknown = unknown;
+/** After a change in place: what may be the same memory, by strides that are not followed, is not known any more. */
+function forgetRivals(storage: Storage, runtime: Runtime): void {
+  for (const rival of storage.rivals) {
+    runtime.changing?.(rival);
+    rival.node = undefined;
+    rival.unknown = new Unknown(
+      "it may share memory with a tensor that is changed in place here, which depends on strides: clone() makes a copy for certain",
+      runtime.place,
+    );
+  }
 }
 
 /** Gives `tensor` another value in place, as PyTorch's methods with a trailing underscore do. */
 export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): PyTensor {
   const { stored } = tensor;
-  if (stored?.path !== undefined) {
-    throw new EvaluationError(
-      `changing the ${stored.buffer ? "buffer" : "parameter"} ${stored.path} in place is not supported in forward: a graph's weights change in training only`,
+  const storage = stored?.path === undefined ? tensor.storage : parameterStorage(stored, nodeOf(tensor));
+  if (storage.fixed !== undefined) {
+    // What reads it from here on would read the old value.
+    const reason = `changing ${storage.fixed} in place is not supported in forward: a graph's weights change in training only`;
+    runtime.changing?.(storage);
+    storage.node = undefined;
+    storage.unknown = new Unknown(reason, runtime.place);
+    throw new EvaluationError(reason, runtime.place);
+  }
+  runtime.changing?.(storage);
+  if (!tensor.write(node)) {
+    throw new PyError(
+      "RuntimeError",
+      "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.",
       runtime.place,
     );
   }
-  runtime.changing?.(tensor);
-  tensor.node = node;
-  tensor.shape = node.shape;
-  tensor.dtype = node.dtype;
-  writers.get(tensor)?.();
-  if (stored) store(tensor, stored.buffer, runtime);
+  forgetRivals(storage, runtime);
+  if (stored) owners.set(storage, (owners.get(storage) ?? new Set()).add(tensor));
+  for (const owner of owners.get(storage) ?? []) if (owner.stored) store(owner, owner.stored.buffer, runtime);
   return tensor;
 }
 

@@ -28,6 +28,7 @@ import { parameterBase } from "./parameter";
 import { countOf, SelectedLength, selectedRows } from "./selectedRows";
 import { define, nodeArg, tensorMethods } from "./table";
 import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+import { rivals, rowMajor, tied } from "./views";
 
 /** torch.Tensor and torch.nn.Parameter: attributes and the methods that are not functions of torch. */
 
@@ -99,14 +100,9 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
       return guarded(runtime, () => {
         const x = nodeOf(tensor, runtime);
         const rank = x.shape.length;
-        if (name === "T" || name === "H")
-          return wrap(
-            build.transpose(
-              x,
-              x.shape.map((_, i) => rank - 1 - i),
-            ),
-          );
-        return wrap(swapAxes(x, rank - 2, rank - 1));
+        const all = x.shape.map((_, i) => rank - 1 - i);
+        const whole = name === "T" || name === "H";
+        return tied(name, wrap(whole ? build.transpose(x, all) : swapAxes(x, rank - 2, rank - 1)), [tensor]);
       });
   }
   const method = tensorMethods.get(name);
@@ -120,7 +116,12 @@ export function tensorSetAttribute(tensor: PyTensor, name: string, value: Value,
     return true;
   }
   if (name === "data" && value instanceof PyTensor) {
-    guarded(runtime, () => replaceValue(tensor, nodeOf(value, runtime), runtime));
+    guarded(runtime, () => {
+      // Other tensors keep the memory that this one had.
+      if (tensor.stored) return replaceValue(tensor, nodeOf(value, runtime), runtime);
+      tensor.share(value);
+      return tensor;
+    });
     return true;
   }
   return name === "grad";
@@ -145,9 +146,18 @@ method("get_device", "input", () => -1);
 method("__len__", "input", (args) => tensorArg(args, "input").shape[0] ?? reasonOf(tensorArg(args, "input")));
 
 // Same value, other storage
-method(["contiguous", "clone", "detach", "cpu", "cuda", "alias"], "input, *args, **kwargs", (args, runtime) =>
+method(["clone", "detach", "alias"], "input, *args, **kwargs", (args, runtime) =>
   wrap(nodeArg(args, "input", runtime)),
 );
+method(["cpu", "cuda"], "input, *args, **kwargs", (args) => tensorArg(args, "input"));
+method("contiguous", "input, *args, **kwargs", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  const same = rowMajor(tensor);
+  if (same) return tensor;
+  const copy = wrap(nodeOf(tensor, runtime));
+  if (same === undefined) rivals(copy.storage, tensor.storage);
+  return copy;
+});
 method("requires_grad_", "input, requires_grad=True", (args, runtime) => {
   const tensor = tensorArg(args, "input");
   tensor.requiresGrad = runtime.truthy(args.requires_grad ?? true);
@@ -177,8 +187,9 @@ for (const [name, dtype] of Object.entries({
 } as const)) {
   method(name, "input, memory_format=None", (args, runtime) => converted(tensorArg(args, "input"), dtype, runtime));
 }
-method("to", "input, *args, dtype=None, device=None, **kwargs", (args, runtime) => {
-  const tensor = tensorArg(args, "input");
+method("to", "input, *args, dtype=None, device=None, non_blocking=False, copy=False, **kwargs", (args, runtime) => {
+  const given = tensorArg(args, "input");
+  const tensor = runtime.truthy(args.copy ?? false) ? wrap(nodeOf(given, runtime)) : given;
   const targets = [...(sequenceOf(args.args) ?? []), args.dtype ?? null];
   const dtype = targets.find((t) => t instanceof PyDType || t instanceof PyTensor);
   if (dtype instanceof PyTensor) return converted(tensor, dtype.dtype, runtime);

@@ -19,6 +19,16 @@ export function clampNumbers(x: Node, low: number | undefined, high: number | un
 export const relu = (x: Node): Node => unary("relu", x);
 export const relu6 = (x: Node): Node => clampNumbers(x, 0, 6);
 export const silu = (x: Node): Node => mul(requireFloating(x, "silu_cpu"), unary("sigmoid", x));
+/**
+ * Drops whole channels, dimension 1 of [N, C, ...]: one draw of the mask for each. Of one and three spatial dimensions a
+ * sample may come without its batch, as in PyTorch; dropout2d takes three dimensions as [N, C, L].
+ */
+export function channelDropout(x: Node, p: number, name: string): Node {
+  const unbatched = (name.endsWith("1d") && x.shape.length === 2) || (name.endsWith("3d") && x.shape.length === 4);
+  const shape = x.shape.map((d, i) => (i < (unbatched ? 1 : 2) ? d : 1));
+  return mul(x, build.dropout(build.full(1, shape, x.dtype), p));
+}
+
 export const positive = (x: Node): Node => binary("less", like(x, 0), x);
 
 export function gelu(x: Node, approximate: string): Node {

@@ -228,9 +228,17 @@ function collect(value: Value, shape: readonly number[], depth: number, leaves: 
 }
 define(
   ["torch"],
-  ["tensor", "as_tensor", "asarray"],
-  "data, dtype=None, device=None, requires_grad=False, pin_memory=False",
-  (args, runtime) => withGradient(wrap(fromData(args.data ?? null, optionalDType(args), runtime)), args),
+  ["as_tensor", "asarray"],
+  "data, dtype=None, device=None, requires_grad=False, copy=None",
+  (args, runtime) => {
+    const { data } = args;
+    const dtype = optionalDType(args);
+    if (data instanceof PyTensor && (!dtype || dtype === data.dtype) && args.copy !== true) return data;
+    return wrap(fromData(data ?? null, dtype, runtime));
+  },
+);
+define(["torch"], "tensor", "data, dtype=None, device=None, requires_grad=False, pin_memory=False", (args, runtime) =>
+  withGradient(wrap(fromData(args.data ?? null, optionalDType(args), runtime)), args),
 );
 for (const [name, dtype] of [
   ["FloatTensor", "float32"],

@@ -19,8 +19,8 @@ import {
   tuple,
 } from "../arguments";
 import { coordinates } from "../selectedRows";
-import { define, defineWithInPlace, type Home, inPlace, nodeArg } from "../table";
-import { randomNode, randomOf, replaceValue, scalarTypeName, wrap } from "../tensor";
+import { define, defineWithInPlace, type Home, inPlace, nodeArg, replaceChecked } from "../table";
+import { nodeOf, randomNode, randomOf, scalarTypeName, wrap } from "../tensor";
 import * as act from "./activations";
 import { arithmetic, type BinaryOp, floating, promoted, scale, shift, truncatedDivide } from "./arithmetic";
 
@@ -284,14 +284,13 @@ function activation(
   homes: readonly Home[] = ["F"],
 ): void {
   const signature = parameters ? `input, ${parameters}` : "input";
-  const body = (args: BoundArgs, runtime: Runtime): Node => {
-    const x = nodeArg(args, "input", runtime);
-    const y = f(x, args, runtime);
-    // F.relu(x, inplace=True) changes x as x.relu_() does.
-    if (args.inplace === true) replaceValue(tensorArg(args, "input"), y, runtime);
-    return y;
-  };
-  define(homes, names, signature, body);
+  const body = (args: BoundArgs, runtime: Runtime): Node => f(nodeArg(args, "input", runtime), args, runtime);
+  // F.relu(x, inplace=True) changes x as x.relu_() does, and gives x itself.
+  define(homes, names, signature, (args, runtime) =>
+    args.inplace === true
+      ? replaceChecked(tensorArg(args, "input"), body(args, runtime), runtime)
+      : body(args, runtime),
+  );
   for (const name of typeof names === "string" ? [names] : names) inPlace(name, signature, body);
 }
 
@@ -349,6 +348,7 @@ function softmax(log: boolean, negate = false) {
     if (negate) x = build.unary("neg", x);
     const dim = optionalInt(args, "dim");
     const axis = dim === undefined ? act.implicitAxis(x.shape.length) : axisOf(dim, x.shape.length);
+    if (x.shape.length === 0) return build.reshape(act.softmax(build.reshape(x, [1]), 0, log), []);
     return act.softmax(x, axis, log);
   };
 }
@@ -358,16 +358,26 @@ define(["F"], "softmin", "input, dim=None, _stacklevel=3, dtype=None", softmax(f
 define(BOTH, "softmax", "input, dim, dtype=None", softmax(false));
 define(BOTH, "log_softmax", "input, dim, dtype=None", softmax(true));
 
-function dropout(args: BoundArgs, runtime: Runtime): Node {
-  const p = numberArg(args, "p");
-  if (p < 0 || p > 1) {
-    throw new PyError("ValueError", `dropout probability has to be between 0 and 1, but got ${p}`);
-  }
-  const x = nodeArg(args, "input", runtime);
-  return boolArg(args, "training") ? build.dropout(x, p) : x;
+/** Without training, or without anything to drop, the tensor itself. */
+function dropout(name: string) {
+  return (args: BoundArgs, runtime: Runtime): PyTensor => {
+    const p = numberArg(args, "p");
+    if (p < 0 || p > 1) {
+      throw new PyError("ValueError", `dropout probability has to be between 0 and 1, but got ${p}`);
+    }
+    const tensor = tensorArg(args, "input");
+    if (!boolArg(args, "training") || p === 0) return tensor;
+    const x = nodeOf(tensor, runtime);
+    const y = name === "dropout" ? build.dropout(x, p) : act.channelDropout(x, p, name);
+    return args.inplace === true ? replaceChecked(tensor, y, runtime) : wrap(y);
+  };
 }
-define(["F"], ["dropout", "alpha_dropout"], "input, p=0.5, training=True, inplace=False", dropout);
-define(["F"], ["dropout1d", "dropout2d", "dropout3d"], "input, p=0.5, training=True, inplace=False", dropout);
+const DROPOUT = "input, p=0.5, training=True, inplace=False";
+for (const name of ["dropout", "dropout1d", "dropout2d", "dropout3d"]) define(["F"], name, DROPOUT, dropout(name));
+define(["F"], ["alpha_dropout", "feature_alpha_dropout"], DROPOUT, (args, runtime) => {
+  if (!boolArg(args, "training")) return tensorArg(args, "input");
+  throw new EvaluationError("alpha_dropout in training is not supported; dropout is", runtime.place);
+});
 define(["torch"], "dropout", "input, p, train", (args, runtime) =>
-  dropout({ ...args, training: args.train ?? true }, runtime),
+  dropout("dropout")({ ...args, training: args.train ?? true }, runtime),
 );

@@ -87,7 +87,9 @@ for (const [name, op] of [
 
 function argmax(x: Node, axis: number, keepDims: boolean, least: boolean): Node {
   if (x.shape.length === 0) return build.full(0, [], "int64");
-  const y = least ? build.unary("neg", x.dtype === "bool" ? build.cast(x, "int32") : x) : x;
+  // The negative of an unsigned number wraps around.
+  const signed = x.dtype === "bool" || x.dtype === "uint8" ? build.cast(x, "int32") : x;
+  const y = least ? build.unary("neg", signed) : x;
   return build.argmax(y, axis, keepDims);
 }
 for (const [name, op] of [
@@ -122,8 +124,11 @@ for (const [name, op] of [
   ["any", "max"],
 ] as const) {
   define(BOTH, name, "input, dim=None, keepdim=False", (args, runtime) => {
-    const x = build.cast(build.cast(nodeArg(args, "input", runtime), "bool"), "int32");
-    return build.cast(build.reduce(op, x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim")), "bool");
+    const given = nodeArg(args, "input", runtime);
+    const x = build.cast(build.cast(given, "bool"), "int32");
+    const result = build.reduce(op, x, axesArg(args, "dim", x.shape.length), boolArg(args, "keepdim"));
+    // Of bytes, which were masks before there was bool, PyTorch gives bytes.
+    return build.cast(build.cast(result, "bool"), given.dtype === "uint8" ? "uint8" : "bool");
   });
 }
 define(BOTH, "logsumexp", "input, dim, keepdim=False", (args, runtime) => {

@@ -5,7 +5,8 @@ import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type 
 import { axisArg, axisOf, given, intArg, intsOf, tensorArg, varInts, varValues } from "../arguments";
 import { dtypeFrom } from "../dtypes";
 import { define, type Home, inPlace, nodeArg } from "../table";
-import { randomNode, randomOf } from "../tensor";
+import { randomNode, randomOf, wrap } from "../tensor";
+import { tied } from "../views";
 
 /** Functions that move elements without computing. */
 
@@ -168,9 +169,9 @@ for (const [name, signature, body] of [
 ] as const) {
   define(["tensor"], `${name}_`, signature, (args, runtime) => {
     const tensor = tensorArg(args, "input");
-    const node = body(args, runtime);
-    tensor.node = node;
-    tensor.shape = node.shape;
+    // The same memory in another shape.
+    const seen = tied(name, wrap(body(args, runtime)), [tensor]);
+    if (seen instanceof PyTensor) tensor.share(seen);
     return tensor;
   });
 }
@@ -284,6 +285,7 @@ both("roll", "input, shifts, dims=None", (args, runtime) => {
   return dims.reduce((y, axis, i) => roll(y, axis, shifts[i]!), x);
 });
 function flip(x: Node, axes: readonly number[]): Node {
+  if (x.shape.length === 0) return x;
   return axes.reduce(
     (y, axis) => build.gather(y, build.arange(y.shape[axis]!, "int64", y.shape[axis]! - 1, -1), axis),
     x,

@@ -4,7 +4,7 @@ import { PyError, PyTensor } from "../../values";
 import { axisOf } from "../arguments";
 import * as act from "../functions/activations";
 import { floating } from "../functions/arithmetic";
-import { replaceValue } from "../tensor";
+import { replaceChecked } from "../table";
 import { type Application, layer, notYet } from "./layer";
 
 /** Activation layers and dropout. */
@@ -14,8 +14,8 @@ function activation(name: string, signature: string, f: (x: Node, a: Application
     forward(a) {
       const y = f(a.input, a);
       const input = a.args.input;
-      if (a.option("inplace") === true && input instanceof PyTensor) replaceValue(input, y, a.runtime);
-      return y;
+      const changes = a.option("inplace") === true && input instanceof PyTensor;
+      return changes ? replaceChecked(input, y, a.runtime) : y;
     },
   });
 }
@@ -81,7 +81,13 @@ for (const name of ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDrop
         );
       }
     },
-    forward: (a) => (a.training ? build.dropout(a.input, a.number("p")) : a.input),
+    forward(a) {
+      const [p, given] = [a.number("p"), a.args.input];
+      if (!(given instanceof PyTensor) || !a.training || p === 0) return given ?? null;
+      if (name === "AlphaDropout") return notYet(a);
+      const y = name === "Dropout" ? build.dropout(a.input, p) : act.channelDropout(a.input, p, name);
+      return a.option("inplace") === true ? replaceChecked(given, y, a.runtime) : y;
+    },
   });
 }
 layer("RReLU", `lower=0.125, upper=0.3333333333333333, ${INPLACE}`, {

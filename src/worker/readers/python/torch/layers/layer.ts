@@ -20,6 +20,7 @@ import { moduleClass, newModuleState, stateOf } from "../module";
 import { guarded } from "../native";
 import { newStored } from "../parameter";
 import { nodeOf, wrap } from "../tensor";
+import { tied } from "../views";
 
 /**
  * The mechanism of torch.nn's layers. A layer is an entry of the table: PyTorch's constructor signature, what it registers,
@@ -218,7 +219,7 @@ export function layer(name: string, signature: string, spec: LayerSpec): PyClass
       if (unknown) return unknown;
       return guarded(runtime, () => {
         const result = spec.forward(new Application(instance(args.self, name), args, runtime));
-        return isNode(result) ? wrap(result) : result;
+        return tied(name, isNode(result) ? wrap(result) : result, Object.values(args));
       });
     }),
   );
