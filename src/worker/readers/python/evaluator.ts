@@ -143,7 +143,9 @@ export class Evaluator implements Runtime {
    */
   aside(scope: Scope, steps: number, body: () => Value): Value {
     const restore = this.mark();
-    const { tracing, recorder, constructing, guard, importErrors } = this;
+    const { tracing, recorder, constructing, guard, importErrors, journal } = this;
+    // What a module makes of itself stays; only the trace's own changes are put back after it.
+    this.journal = undefined;
     [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
       false,
       undefined,
@@ -168,6 +170,7 @@ export class Evaluator implements Runtime {
       });
     } finally {
       restore();
+      this.journal = journal;
       [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
         tracing,
         recorder,
