@@ -15,6 +15,11 @@ export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRe
 /** `auto` is the fastest real device. */
 export type EngineChoice = "auto" | "onnxruntime-cpu" | "onnxruntime-webgpu" | "onnxruntime-cuda" | "tfjs";
 
+/** A config.json by its path, the instances that the file makes, or the configuration classes' defaults. */
+export type ConfigurationChoice =
+  | { readonly source: "json"; readonly file: string }
+  | { readonly source: "instance" | "defaults" };
+
 /** Which model of which file. */
 export interface ModelChoice {
   /** Absolute path. */
@@ -23,8 +28,8 @@ export interface ModelChoice {
   readonly text?: string;
   /** Folders of installed Python packages that imports are followed into. */
   readonly packages?: readonly string[];
-  /** A config.json that gives the model's configuration. */
-  readonly configuration?: string;
+  /** What gives model classes their configuration, when somebody chose. */
+  readonly configuration?: ConfigurationChoice;
   /** Class name; may be left out when the file has one model, or one that no other contains. */
   readonly class?: string;
   /** A .safetensors file whose keys are the module paths; without one, PyTorch's default initialization. */

@@ -1,3 +1,4 @@
+import type { ConfigurationChoice } from "../../protocol/jobs";
 import type { DType } from "../formats/dtype";
 import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
@@ -131,12 +132,26 @@ export interface ObservedShapes {
   readonly graph?: Graph;
 }
 
+/** Where the values of a constructor's `config` came from. */
+export interface Configuration {
+  /** A config.json, an instance made in the file, or the configuration class's own defaults. */
+  readonly source: ConfigurationSource;
+  /** In words: "config.json", "GPT_CONFIG_124M", "BertConfig's defaults". */
+  readonly label: string;
+  /** Of a config.json: its path. */
+  readonly file?: string;
+}
+
+export type ConfigurationSource = "json" | "instance" | "defaults";
+
 /** One model class of a file, read without running it. */
 export interface Model {
   readonly className: string;
   readonly file: string;
   /** The class statement. */
   readonly place: SourcePlace;
+  /** Undefined when the model takes no configuration, or when another model of the file gives it. */
+  readonly configuration?: Configuration;
   /** Another model of the file is made of it: none of its layers is an output head. */
   readonly part?: boolean;
   readonly root: ModuleInfo;
@@ -187,8 +202,8 @@ export interface ReadLimits {
 export interface ReadOptions extends ReadLimits {
   /** Folders of installed Python packages, in the order they are searched; the user's environment's. */
   readonly packages?: readonly string[];
-  /** A config.json that gives a model class's configuration. */
-  readonly configuration?: string;
+  /** What gives model classes their configuration; without a choice the first source that there is, in this order. */
+  readonly configuration?: ConfigurationChoice;
 }
 
 /** A format of model files. */

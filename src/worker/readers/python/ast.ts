@@ -83,6 +83,8 @@ export interface Param {
   readonly name: string;
   readonly kind: "positionalOnly" | "normal" | "keywordOnly" | "star" | "doubleStar";
   readonly default?: Expr;
+  /** As written; annotations are not evaluated. */
+  readonly annotation?: string;
 }
 
 export type Stmt = Span &

@@ -229,6 +229,8 @@ export class Evaluator implements Runtime {
     let where = place ?? this.source.place({ start: 0, end: 0 });
     let text = message;
     if (where.file !== this.main.file) {
+      // What a library's code only remarks on is not for this file's author.
+      if (severity !== "error") return;
       text = `${message} ${within(where)}`;
       where = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
     }

@@ -232,13 +232,20 @@ export class ExpressionLowering {
     let keywordOnly = false;
     for (const child of raw.children) {
       const kind = keywordOnly ? "keywordOnly" : "normal";
+      const type = child.children.find((c) => c.field === "type");
+      const annotation = type && { annotation: this.textOf(type) };
       switch (child.type) {
         case "identifier":
           params.push({ name: this.textOf(child), kind });
           break;
         case "default_parameter":
         case "typed_default_parameter":
-          params.push({ name: this.textOf(need(child, "name")), kind, default: this.expr(need(child, "value")) });
+          params.push({
+            name: this.textOf(need(child, "name")),
+            kind,
+            default: this.expr(need(child, "value")),
+            ...annotation,
+          });
           break;
         case "typed_parameter":
         case "list_splat_pattern":
@@ -249,7 +256,7 @@ export class ExpressionLowering {
             keywordOnly = true;
           } else if (inner.type === "dictionary_splat_pattern") {
             params.push({ name: this.textOf(meaningful(inner)[0]!), kind: "doubleStar" });
-          } else params.push({ name: this.textOf(inner), kind });
+          } else params.push({ name: this.textOf(inner), kind, ...annotation });
           break;
         }
         case "keyword_separator":

@@ -1,25 +1,37 @@
+import type { ConfigurationChoice } from "../../../protocol/jobs";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText } from "../../graph/node";
-import type { Model, ModuleInfo, ObservedShapes, ParameterInfo, Problem, Traced, TraceOptions } from "../model";
+import type {
+  Configuration,
+  Model,
+  ModuleInfo,
+  ObservedShapes,
+  ParameterInfo,
+  Problem,
+  Traced,
+  TraceOptions,
+} from "../model";
 import type { Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
 import { initializeInstance } from "./classes";
+import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
-import { findMember } from "./members";
-import type { DefinedClass, Definition } from "./scope";
+import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
-import { type PyClass, PyFunction, PyObject, type PyTensor, Unknown, type Value } from "./values";
+import { type PyClass, PyObject, type PyTensor, Unknown, type Value } from "./values";
+import { namesMentioned } from "./walk";
 
 /** Finds the model classes of a file and builds one instance of each. */
 
 interface Arguments {
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
+  readonly configuration?: Configuration;
 }
 const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map() };
 
@@ -29,15 +41,23 @@ interface Built {
   readonly problems: Problem[];
   /** `__init__` ended in an error; what it had registered is there. */
   readonly failed: boolean;
+  readonly configuration: Configuration | undefined;
 }
 
-export function buildModels(ev: Evaluator, module: Module, steps: number): Model[] {
+export function buildModels(
+  ev: Evaluator,
+  module: Module,
+  steps: number,
+  choice: ConfigurationChoice | undefined,
+): Model[] {
   const sites = new CallSites(ev, module.body);
   sites.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
-  const pending = new Set(modelClasses(ev, module));
+  const configurations = new Configurations(ev, sites, choice);
+  const classes = modelClasses(ev, module);
+  const pending = new Set(classes);
   const built = new Map<DefinedClass, Built>();
-  const attempt = (defined: DefinedClass, candidates: readonly Arguments[]): void => {
+  const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
     let first: Built | undefined;
     for (const candidate of candidates) {
       const result = build(ev, defined, candidate, steps);
@@ -50,25 +70,51 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
     built.set(defined, first);
     pending.delete(defined);
   };
+  const parts = partsOf(classes);
+  const isWhole = (defined: DefinedClass) => configurations.isModel(defined) || !parts.has(defined.type.name);
+  /** In the order of their claim; what comes later is not worked out unless it is needed. */
+  function* candidates(defined: DefinedClass): Generator<Arguments> {
+    const whole = isWhole(defined);
+    const json = whole ? configurations.fromJson(defined) : undefined;
+    if (json) yield json;
+    const chosen = choice?.source === "defaults" ? configurations.fromDefaults(defined) : undefined;
+    if (chosen) yield chosen;
+    // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
+    const called = calledAtTop.get(defined.type);
+    if (called) yield { ...called, configuration: configurations.ofCall(defined, undefined) };
+    for (const written of sites.constructions(defined.type)) {
+      yield { ...written, configuration: configurations.ofCall(defined, ev.main.place(written.call).line) };
+    }
+    if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
+    if (whole) yield* configured(defined);
+    const inside = called ? undefined : ev.constructed.get(defined.type);
+    if (inside) yield inside;
+  }
+  function* configured(defined: DefinedClass): Generator<Arguments> {
+    const instance = configurations.fromInstance(defined);
+    if (instance) yield instance;
+    const defaults = configurations.fromDefaults(defined);
+    if (defaults) yield defaults;
+  }
   // A class that takes arguments is built as the file builds it: at its top level, in a function, or inside another
   // model. The last is known only once that other model has been built, hence the rounds.
-  for (let before = -1; before !== pending.size; ) {
-    before = pending.size;
-    for (const defined of [...pending]) {
-      const { type } = defined;
-      const called = calledAtTop.get(type);
-      const written = sites.constructions(type);
-      const inside = called ? undefined : ev.constructed.get(type);
-      // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
-      const defaults = requiredParameters(defined).length === 0 ? NO_ARGUMENTS : undefined;
-      attempt(
-        defined,
-        [called, ...written, defaults, inside].filter((c) => c !== undefined),
-      );
+  const rounds = (): void => {
+    for (let before = -1; before !== pending.size; ) {
+      before = pending.size;
+      for (const defined of [...pending]) attempt(defined, candidates(defined));
     }
+  };
+  rounds();
+  // Parts of nothing that could be built: what holds others mostly comes after them.
+  for (const defined of [...pending].reverse()) {
+    if (!pending.has(defined)) continue;
+    const before = pending.size;
+    const json = configurations.fromJson(defined);
+    attempt(defined, json ? [json] : configured(defined));
+    if (pending.size < before) rounds();
   }
   for (const defined of [...pending]) {
-    built.set(defined, buildWithUnknowns(ev, defined, steps));
+    built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps));
   }
   for (const [{ type }, { object }] of built) {
     if (!sites.isDoubled(type)) continue;
@@ -80,6 +126,18 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
   return [...built]
     .sort(([a], [b]) => a.node.start - b.node.start)
     .map(([defined, result]) => new PythonModel(ev, defined, result, sites, inside.has(defined.type)));
+}
+
+/** Names of the model classes that other model classes of the file mention. */
+function partsOf(classes: readonly DefinedClass[]): Set<string> {
+  const parts = new Set<string>();
+  for (const { node, type } of classes) {
+    const mentioned = new Set<string>();
+    namesMentioned(node, mentioned);
+    mentioned.delete(type.name);
+    for (const name of mentioned) parts.add(name);
+  }
+  return parts;
 }
 
 function* typesWithin(root: PyObject): Generator<PyClass> {
@@ -104,18 +162,12 @@ function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
   });
 }
 
-/** Parameters of the constructor that a call has to give. */
-function requiredParameters({ type }: DefinedClass): string[] {
-  const init = findMember(type, "__init__");
-  if (!(init instanceof PyFunction)) return [];
-  const { params } = init.definition as Definition;
-  return params
-    .slice(1)
-    .filter((p) => p.default === undefined && p.kind !== "star" && p.kind !== "doubleStar")
-    .map((p) => p.name);
-}
-
-function build(ev: Evaluator, { type }: DefinedClass, { args, kwargs }: Arguments, steps: number): Built {
+function build(
+  ev: Evaluator,
+  { type }: DefinedClass,
+  { args, kwargs, configuration }: Arguments,
+  steps: number,
+): Built {
   const object = new PyObject(type, type.place);
   let failed = false;
   let draws: readonly Draw[] = [];
@@ -140,26 +192,31 @@ function build(ev: Evaluator, { type }: DefinedClass, { args, kwargs }: Argument
     draws = recorded.draws;
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
-  return { object, draws, problems, failed };
+  return { object, draws, problems, failed, configuration };
 }
 
-function buildWithUnknowns(ev: Evaluator, defined: DefinedClass, steps: number): Built {
+/** `known` are the parameters that configurations give. */
+function buildWithUnknowns(
+  ev: Evaluator,
+  defined: DefinedClass,
+  known: ReadonlyMap<string, Value>,
+  steps: number,
+): Built {
   const { type } = defined;
-  const names = requiredParameters(defined);
-  const unknown = names.map(
-    (name) => new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place),
-  );
-  const result = build(ev, defined, { args: [], kwargs: new Map(names.map((n, i) => [n, unknown[i]!])) }, steps);
-  const list = names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
+  const names = requiredParameters(defined).filter((name) => !known.has(name));
+  const given = new Map(known);
+  for (const name of names) {
+    given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
+  }
+  const result = build(ev, defined, { args: [], kwargs: given }, steps);
+  const one = names.length === 1;
+  const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  const why = `${one ? "it has" : "they have"} no default and nothing in this file constructs ${type.name} with ${one ? "a known value" : "known values"}`;
   const note: Problem = {
     place: type.place!,
-    message: `${list} of ${type.name} ${names.length > 1 ? "are" : "is"} unknown: they have no default and nothing in this file constructs ${type.name} with known values. Dimensions that depend on ${names.length > 1 ? "them" : "it"} are not shown.`,
+    message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}. Dimensions that depend on ${one ? "it" : "them"} are not shown.`,
     severity: "information",
   };
-  if (names.length === 1) {
-    const single = `${list} of ${type.name} is unknown: it has no default and nothing in this file constructs ${type.name} with a known value. Dimensions that depend on it are not shown.`;
-    return { ...result, problems: [{ ...note, message: single }, ...result.problems] };
-  }
   return { ...result, problems: [note, ...result.problems] };
 }
 
@@ -170,6 +227,7 @@ class PythonModel implements Model {
   readonly root: ModuleInfo;
   readonly stateDict: readonly ParameterInfo[];
   readonly problems: readonly Problem[];
+  readonly configuration: Configuration | undefined;
 
   constructor(
     private readonly ev: Evaluator,
@@ -184,6 +242,7 @@ class PythonModel implements Model {
     this.root = moduleTree(built.object, this.place);
     this.stateDict = stateDictOf(built.object);
     this.problems = built.problems;
+    this.configuration = built.configuration;
   }
 
   trace(options: TraceOptions = {}): Traced {

@@ -46,7 +46,7 @@ export async function readPython(
   let models: Model[] = [];
   const own = ev.collect(() => {
     try {
-      models = buildModels(ev, module, Math.max(1, Math.floor(limits.steps * SHARE)));
+      models = buildModels(ev, module, Math.max(1, Math.floor(limits.steps * SHARE)), limits.configuration);
     } catch (error) {
       ev.reportError(error);
     }

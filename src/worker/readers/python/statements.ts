@@ -15,7 +15,17 @@ import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
 import { rowsOneByOne, wrapNode } from "./torch";
-import { EvaluationError, PyDict, PyError, PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import {
+  EvaluationError,
+  PyDict,
+  PyError,
+  PyFunction,
+  PyObject,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** How a statement ends. */
 export type Completion = "normal" | "break" | "continue" | "return";
@@ -177,8 +187,28 @@ function applyDecorator(ev: Evaluator, scope: Scope, expr: Expr, value: Value): 
   const decorator = evaluateSafely(ev, scope, expr);
   ev.span = expr;
   if (decorator instanceof Unknown || decorator === null) return value;
-  const result = ev.call(decorator, [value]);
+  const result = imported(ev, decorator) ? undisturbed(ev, decorator, value) : ev.call(decorator, [value]);
   return result instanceof Unknown ? value : result;
+}
+
+function imported(ev: Evaluator, decorator: Value): boolean {
+  return !ev.inMain || (decorator instanceof PyFunction && (decorator.scope as Scope).source !== ev.main);
+}
+
+/** A library's decorator that cannot be evaluated, because it reads signatures and documentation, is passed over. */
+function undisturbed(ev: Evaluator, decorator: Value, value: Value): Value {
+  const restore = ev.mark();
+  let result = value;
+  ev.collect(() => {
+    try {
+      result = ev.call(decorator, [value]);
+    } catch (error) {
+      const known = ev.understood(error);
+      if (known instanceof LimitError) throw known;
+      restore();
+    }
+  });
+  return result;
 }
 
 // Branches that cannot be decided

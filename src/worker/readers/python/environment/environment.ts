@@ -6,6 +6,7 @@ import { STANDARD_LIBRARY } from "../stdlib";
 import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
+import { knownLibrary } from "./libraries";
 import { type Home, homeOf, type Located, locate, packageOf, rootsOf, within } from "./roots";
 import { moduleSource } from "./sources";
 import { isStandard } from "./standard";
@@ -44,7 +45,7 @@ export class Environment {
   readonly resolve: ImportResolver = (ev, name, importer) => {
     const dots = /^\.*/.exec(name)![0].length;
     if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
-    const known = torchModules().get(name) ?? STANDARD_LIBRARY.get(name);
+    const known = torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? knownLibrary(name);
     if (known) return known;
     const top = name.split(".")[0]!;
     if (COMPILED_LIBRARIES.has(top) || isStandard(top)) return FOLLOWED_NOWHERE;
@@ -109,6 +110,7 @@ export class Environment {
       imported: (wanted: string) => namespaceOf(this.resolve(ev, wanted, importer)),
       below: (wanted: string) =>
         located.package ? namespaceOf(this.find(ev, root, `${name}.${wanted}`, strict)) : undefined,
+      installed: (wanted: string) => [...this.packages, ...this.roots].some((folder) => locate(folder, wanted)),
     });
     const module = new LazyModule(ev, name, home, source, surroundings);
     this.byFile.set(file, module);

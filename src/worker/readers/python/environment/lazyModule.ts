@@ -4,6 +4,7 @@ import type { Evaluator } from "../evaluator";
 import { Scope } from "../scope";
 import { execute } from "../statements";
 import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values";
+import { adaptLibrary, libraryName } from "./libraries";
 import type { ModuleSource } from "./sources";
 
 /** Steps that one statement at the top of an imported module may take. */
@@ -22,6 +23,8 @@ export interface Surroundings {
   imported(name: string): PyNamespace | undefined;
   /** A module below this one, when it is a package. */
   below(name: string): PyNamespace | undefined;
+  /** Whether a package can be imported. */
+  installed(name: string): boolean;
 }
 
 /**
@@ -53,7 +56,13 @@ export class LazyModule extends LazyNamespace {
   }
 
   override get(name: string): Value | undefined {
-    return this.assigned(name) ?? this.surroundings(this.scope).below(name) ?? this.own(name) ?? this.fromHook(name);
+    return (
+      this.library(name) ??
+      this.assigned(name) ??
+      this.surroundings(this.scope).below(name) ??
+      this.own(name) ??
+      this.fromHook(name)
+    );
   }
 
   override exported(name: string): Value | undefined {
@@ -93,8 +102,12 @@ export class LazyModule extends LazyNamespace {
     return this.scope.names.get(name);
   }
 
+  private library(name: string): Value | undefined {
+    return libraryName(this.name, name, (wanted) => this.surroundings(this.scope).installed(wanted));
+  }
+
   private own(name: string): Value | undefined {
-    const value = this.assigned(name);
+    const value = this.library(name) ?? this.assigned(name);
     const { wildcards } = this.index;
     if (value !== undefined || wildcards.length === 0) return value;
     // Nobody's wildcard import replaces a builtin, and each search goes through all of them.
@@ -127,6 +140,10 @@ export class LazyModule extends LazyNamespace {
     });
     this.running.pop();
     statement.state = "done";
+    for (const one of body) {
+      const value = one.kind === "Class" ? this.scope.names.get(one.name) : undefined;
+      if (value !== undefined && one.kind === "Class") adaptLibrary(this.name, one.name, value);
+    }
     if (!(failed instanceof Unknown)) return;
     for (const name of namesOf(body)) if (!this.scope.names.has(name)) this.scope.names.set(name, failed);
   }

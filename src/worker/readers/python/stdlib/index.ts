@@ -153,7 +153,7 @@ const ENUM_MODULE = namespace("enum", [
   ["property", nativeOfUnknown("property", "fn", (args) => new PyProperty(args.fn!, null, false))],
 ]);
 
-const simpleNamespace = builtinClass("SimpleNamespace", [OBJECT]);
+export const simpleNamespace = builtinClass("SimpleNamespace", [OBJECT]);
 simpleNamespace.members.set(
   "__init__",
   nativeOfUnknown("__init__", "self, **kwargs", (args) => {

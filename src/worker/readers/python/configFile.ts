@@ -1,0 +1,53 @@
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/** A config.json as read: a JSON object of a model's sizes. */
+export interface ConfigFile {
+  readonly file: string;
+  readonly name: string;
+  readonly fields: Record<string, unknown>;
+}
+
+/** The longest of Hugging Face's, with a thousand labels, has 70 kB. */
+const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_DEPTH = 32;
+
+/**
+ * The file that somebody chose, or config.json beside `modelFile`; undefined when there is none, and what is wrong with
+ * it when it cannot be used.
+ */
+export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | string | undefined {
+  const file = chosen ?? join(dirname(modelFile), "config.json");
+  let text: string;
+  try {
+    const { size } = statSync(file);
+    if (size > MAX_BYTES)
+      return `${file} is ${(size / 1024 / 1024).toFixed(0)} MB long: too large to be a model's configuration, so it is not used`;
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (chosen === undefined && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
+    return `${file} cannot be read: ${code === "ENOENT" ? "there is no such file" : message}`;
+  }
+  const parsed = parseObject(text);
+  return typeof parsed === "string"
+    ? `${file} is not used as the model's configuration: ${parsed}`
+    : { file, name: basename(file), fields: parsed };
+}
+
+function parseObject(text: string): Record<string, unknown> | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return `it is not JSON (${(error as Error).message})`;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return "it does not hold a JSON object";
+  if (isDeeper(value, MAX_DEPTH)) return `it is nested more than ${MAX_DEPTH} levels deep`;
+  return value as Record<string, unknown>;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+}

@@ -1,0 +1,351 @@
+import type { ConfigurationChoice } from "../../../protocol/jobs";
+import type { Configuration } from "../model";
+import type { Param } from "./ast";
+import type { CallSites, EvaluatedCall } from "./callSites";
+import { type ConfigFile, siblingConfig } from "./configFile";
+import { dataclassFields } from "./dataclasses";
+import { dictOf } from "./equality";
+import type { Evaluator } from "./evaluator";
+import { findMember } from "./members";
+import type { DefinedClass, Definition, Scope } from "./scope";
+import { simpleNamespace } from "./stdlib";
+import { classOf, OBJECT } from "./types";
+import { PyClass, PyDict, PyFunction, PyList, PyObject, Unknown, type Value } from "./values";
+
+/**
+ * What a model class's `config` is: of 5,199 Linear layers in Hugging Face transformers, nearly all take their sizes
+ * from one. In order: a config.json, an instance made in the file, the configuration class's own defaults.
+ */
+
+/** Arguments that configurations give. */
+export interface Configured {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
+  readonly configuration: Configuration;
+}
+
+const CONFIG_NAME = /^(\w+_)?(config|cfg|configuration|conf)$/;
+/** Names that hold a configuration where the annotation says so. */
+const ARGUMENTS_NAME = /^(args|params|hparams|hps|options|opts|model_args|settings)$/;
+const CONFIG_CLASS = /(Config|Configuration|Cfg|Args|Arguments|Params|Options|Settings|HParams)$/;
+/** Steps that making one configuration may take. */
+const STEPS = 200_000;
+
+/** The parameters of the class's constructor, without `self`. */
+export function constructorParameters({ type }: DefinedClass): readonly Param[] {
+  const init = findMember(type, "__init__");
+  return init instanceof PyFunction ? (init.definition as Definition).params.slice(1) : [];
+}
+
+/** Parameters of the constructor that a call has to give. */
+export function requiredParameters(defined: DefinedClass): string[] {
+  return constructorParameters(defined)
+    .filter((p) => p.default === undefined && p.kind !== "star" && p.kind !== "doubleStar")
+    .map((p) => p.name);
+}
+
+interface Slot {
+  readonly name: string;
+  readonly type: PyClass | undefined;
+}
+
+/** Configurations for the model classes of one file. */
+export class Configurations {
+  private readonly made = new Map<string, Value | undefined>();
+  private readonly json: ConfigFile | undefined;
+
+  constructor(
+    private readonly ev: Evaluator,
+    private readonly sites: CallSites,
+    private readonly choice: ConfigurationChoice | undefined,
+  ) {
+    if (choice?.source === "instance" || choice?.source === "defaults") return;
+    const found = siblingConfig(ev.main.file, choice && "file" in choice ? choice.file : undefined);
+    if (typeof found === "string") ev.problem(found, choice ? "error" : "warning", this.start);
+    // A config.json that lies beside the file may be about something else.
+    else if (found && (choice || Object.keys(found.fields).some((key) => this.mentions(key)))) this.json = found;
+  }
+
+  private get start() {
+    return this.ev.main.place({ start: 0, end: 0 });
+  }
+
+  /** The source reads `config.key` or `config["key"]`. */
+  private mentions(key: string): boolean {
+    const { text } = this.ev.main;
+    return [`.${key}`, `"${key}"`, `'${key}'`].some((use) => text.includes(use));
+  }
+
+  /** Whether the class has a configuration class of its own, as transformers' models have: it is a model by itself. */
+  isModel({ type }: DefinedClass): boolean {
+    return this.declared(type) !== undefined;
+  }
+
+  /** What a config.json gives, when that leaves no parameter open. */
+  fromJson(defined: DefinedClass): Configured | undefined {
+    const { json } = this;
+    if (!json) return undefined;
+    const value = (slot: Slot) => this.once(`json ${slot.type?.name} ${slot.name}`, () => this.read(json, slot));
+    return this.complete(defined, value, { source: "json", label: json.name, file: json.file });
+  }
+
+  /** What an instance that the file makes gives: `config = GPTConfig(n_layer=2)`, `GPT_CONFIG_124M = {...}`. */
+  fromInstance(defined: DefinedClass): Configured | undefined {
+    if (this.choice?.source === "defaults") return undefined;
+    let label = "";
+    const value = (slot: Slot) => {
+      const found = this.instanceOf(slot);
+      if (found) label = found.label;
+      return found?.value;
+    };
+    const configured = this.complete(defined, value, { source: "instance", label: "" });
+    return configured && { ...configured, configuration: { source: "instance", label } };
+  }
+
+  /** What the configuration class's defaults give. */
+  fromDefaults(defined: DefinedClass): Configured | undefined {
+    let label = "";
+    const value = (slot: Slot) => {
+      const { type } = slot;
+      if (!type) return undefined;
+      label ||= `${type.name}'s defaults`;
+      return this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map()));
+    };
+    const configured = this.complete(defined, value, { source: "defaults", label: "" });
+    return configured && { ...configured, configuration: { source: "defaults", label } };
+  }
+
+  /** What is known of the parameters where others stay open: the first source that has it. */
+  partly(defined: DefinedClass): ReadonlyMap<string, Value> {
+    const known = new Map<string, Value>();
+    for (const name of requiredParameters(defined)) {
+      const slot = this.slot(defined, name);
+      const value = slot && this.valueOf(slot);
+      if (value !== undefined) known.set(name, value);
+    }
+    return known;
+  }
+
+  /** Where the configuration of a call that the file makes comes from, when the class takes one. */
+  ofCall(defined: DefinedClass, line: number | undefined): Configuration | undefined {
+    const takes = constructorParameters(defined).some((p) => this.slot(defined, p.name) !== undefined);
+    if (!takes) return undefined;
+    return { source: "instance", label: line === undefined ? "the instance in this file" : `the call at line ${line}` };
+  }
+
+  private valueOf(slot: Slot): Value | undefined {
+    const { json } = this;
+    const { type } = slot;
+    return (
+      (json && this.once(`json ${type?.name} ${slot.name}`, () => this.read(json, slot))) ??
+      (this.choice?.source === "defaults" ? undefined : this.instanceOf(slot)?.value) ??
+      (type && this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map())))
+    );
+  }
+
+  private once(key: string, make: () => Value | undefined): Value | undefined {
+    if (!this.made.has(key)) this.made.set(key, make());
+    return this.made.get(key);
+  }
+
+  private complete(
+    defined: DefinedClass,
+    value: (slot: Slot) => Value | undefined,
+    configuration: Configuration,
+  ): Configured | undefined {
+    const required = requiredParameters(defined);
+    if (required.length === 0) return undefined;
+    const kwargs = new Map<string, Value>();
+    for (const name of required) {
+      const slot = this.slot(defined, name);
+      const found = slot && value(slot);
+      if (found === undefined) return undefined;
+      kwargs.set(name, found);
+    }
+    return { args: [], kwargs, configuration };
+  }
+
+  /** The parameter as one that takes a configuration; undefined when it takes something else. */
+  private slot(defined: DefinedClass, name: string): Slot | undefined {
+    const param = constructorParameters(defined).find((p) => p.name === name);
+    if (!param) return undefined;
+    const annotated = this.annotated(param.annotation, scopeOf(defined.type) ?? this.ev.globals);
+    if (annotated && (CONFIG_CLASS.test(annotated.name) || CONFIG_NAME.test(name))) {
+      // A base class's constructor names the base of all configurations.
+      const own = this.declared(defined.type);
+      return { name, type: own?.mro.includes(annotated) ? own : annotated };
+    }
+    if (CONFIG_NAME.test(name)) return { name, type: this.declared(defined.type) ?? this.likely(defined, name) };
+    return ARGUMENTS_NAME.test(name) ? this.argumentsSlot(defined, name) : undefined;
+  }
+
+  private argumentsSlot(defined: DefinedClass, name: string): Slot | undefined {
+    const type = this.likely(defined, name);
+    return type && { name, type };
+  }
+
+  /** `config_class = BertConfig`, or `config: BertConfig` in a class body, of the class or its bases. */
+  private declared(type: PyClass): PyClass | undefined {
+    for (const one of type.mro) {
+      const member = one.members.get("config_class");
+      if (member instanceof PyClass) return member;
+      const annotations = one.members.get("__annotations__");
+      if (!(annotations instanceof PyDict)) continue;
+      for (const { key, value } of annotations.entries.values()) {
+        if (key !== "config" || typeof value !== "string") continue;
+        const found = this.annotated(value, scopeOf(one) ?? this.ev.globals);
+        if (found) return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** The class that an annotation names, of several in a union the first. */
+  private annotated(annotation: string | undefined, scope: Scope): PyClass | undefined {
+    for (const name of annotation?.match(/[A-Za-z_][\w.]*/g) ?? []) {
+      const [first, ...rest] = name.split(".");
+      let value = scope.lookup(first!);
+      for (const part of rest) value = value && this.ev.tryAttribute(value, part);
+      if (value instanceof PyClass && value.builtin === undefined && value !== OBJECT) return value;
+    }
+    return undefined;
+  }
+
+  /** Of the file's configuration classes the one whose name the model's begins with, else the only one. */
+  private likely({ type }: DefinedClass, parameter: string): PyClass | undefined {
+    const classes = [...this.ev.globals.names.values()].filter(
+      (v): v is PyClass => v instanceof PyClass && CONFIG_CLASS.test(v.name) && !this.ev.isModuleType(v),
+    );
+    const stem = (c: PyClass) => c.name.replace(CONFIG_CLASS, "").toLowerCase();
+    const name = type.name.toLowerCase();
+    const prefix = parameter.replace(CONFIG_NAME, "$1").replaceAll("_", "");
+    const named = classes
+      .filter((c) => stem(c) !== "" && (name.startsWith(stem(c)) || (prefix !== "" && stem(c).endsWith(prefix))))
+      .sort((a, b) => stem(b).length - stem(a).length);
+    return named[0] ?? (classes.length === 1 ? classes[0] : undefined);
+  }
+
+  private instanceOf({ type, name }: Slot): { value: Value; label: string } | undefined {
+    for (const [variable, value] of this.ev.globals.names) {
+      if (type && classOf(value) === type) return { value, label: variable };
+    }
+    if (type) {
+      const call = this.sites.constructions(type)[0];
+      const value = call && this.once(`call ${call.call.start}`, () => this.make(type, call.kwargs, call.args));
+      if (call && value !== undefined) return { value, label: `the ${type.name} at line ${this.lineOf(call)}` };
+    }
+    // GPT_CONFIG_124M = {"emb_dim": 768, ...}
+    if (type && !type.mro.some((c) => c.name === "dict")) return undefined;
+    for (const [variable, value] of this.ev.globals.names) {
+      const named = CONFIG_NAME.test(variable.toLowerCase()) || /(^|_)(config|cfg)(_|$)/i.test(variable);
+      if (named && this.isUsedAs(value, name)) return { value, label: variable };
+    }
+    return undefined;
+  }
+
+  private lineOf({ call }: EvaluatedCall): number {
+    return this.ev.main.place(call).line;
+  }
+
+  /** A dict whose keys the source asks the parameter for, or a namespace. */
+  private isUsedAs(value: Value, parameter: string): boolean {
+    if (value instanceof PyDict) {
+      const { text } = this.ev.main;
+      return [...value.entries.values()].some(({ key }) =>
+        [`${parameter}["${String(key)}"]`, `${parameter}['${String(key)}']`].some((use) => text.includes(use)),
+      );
+    }
+    return value instanceof PyObject && value.type === simpleNamespace;
+  }
+
+  /** A configuration of the class, or undefined when that cannot be made. */
+  private make(type: PyClass, kwargs: ReadonlyMap<string, Value>, args: readonly Value[] = []): Value | undefined {
+    let made: Value | undefined;
+    this.ev.collect(() => {
+      const restore = this.ev.mark();
+      try {
+        made = this.ev.within(STEPS, () => this.ev.call(type, args, kwargs));
+      } catch (error) {
+        this.ev.understood(error);
+        restore();
+      }
+    });
+    return made instanceof Unknown ? undefined : made;
+  }
+
+  /** The configuration that the file holds for the class: itself, or a part of it such as `text_config`. */
+  private read(json: ConfigFile, { type, name }: Slot): Value | undefined {
+    if (!type) {
+      const fields = asRecord(json.fields[name]) ?? json.fields;
+      const subscripted = new RegExp(`\\b${name}\\[["']`).test(this.ev.main.text);
+      return subscripted ? pythonValue(fields) : namespaceOf(fields);
+    }
+    const fields = this.fieldsFor(json, type);
+    if (!fields) return undefined;
+    const accepted = acceptedBy(type);
+    const entries = Object.entries(fields).filter(([key]) => accepted === undefined || accepted.has(key));
+    if (entries.length === 0) return undefined;
+    return this.make(type, new Map(entries.map(([key, value]) => [key, pythonValue(value)])));
+  }
+
+  private fieldsFor({ fields, name }: ConfigFile, type: PyClass): Record<string, unknown> | undefined {
+    const [wanted, given] = [findMember(type, "model_type"), fields.model_type];
+    if (typeof wanted !== "string" || wanted === "" || typeof given !== "string" || wanted === given) return fields;
+    const below = Object.values(fields)
+      .map(asRecord)
+      .find((part) => part?.model_type === wanted);
+    const key = findMember(type, "base_config_key");
+    const part = below ?? (typeof key === "string" && key !== "" ? asRecord(fields[key]) : undefined);
+    if (!part) {
+      this.ev.problem(
+        `${name} is for model type "${given}"; ${type.name} is for "${wanted}", so its values are not used`,
+        "warning",
+        this.start,
+      );
+    }
+    return part;
+  }
+}
+
+/** The scope that the class's methods were defined in. */
+function scopeOf(type: PyClass): Scope | undefined {
+  for (const member of type.members.values()) if (member instanceof PyFunction) return member.scope as Scope;
+  return undefined;
+}
+
+/** Names that the class's constructor takes; undefined when it takes any. */
+function acceptedBy(type: PyClass): Set<string> | undefined {
+  const fields = dataclassFields(type);
+  const init = findMember(type, "__init__");
+  if (init instanceof PyFunction) {
+    const { params } = init.definition as Definition;
+    if (params.some((p) => p.kind === "doubleStar")) return undefined;
+    return new Set(params.slice(1).map((p) => p.name));
+  }
+  // transformers' configurations are data classes whose constructor takes further names.
+  if (!fields || type.mro.some((c) => c.name === "PreTrainedConfig")) return undefined;
+  return new Set(fields.filter((f) => f.init).map((f) => f.name));
+}
+
+function asRecord(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+function namespaceOf(fields: Record<string, unknown>): PyObject {
+  const object = new PyObject(simpleNamespace, undefined);
+  for (const [key, value] of Object.entries(fields)) {
+    const inner = asRecord(value);
+    object.attributes.set(key, inner ? namespaceOf(inner) : pythonValue(value));
+  }
+  return object;
+}
+
+/** JSON as Python reads it. `configFile` has limited how deep it goes. */
+function pythonValue(json: unknown): Value {
+  if (Array.isArray(json)) return new PyList(json.map(pythonValue));
+  const record = asRecord(json);
+  if (record) return dictOf(Object.entries(record).map(([key, value]): [string, Value] => [key, pythonValue(value)]));
+  return json as Value;
+}

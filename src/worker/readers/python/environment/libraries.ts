@@ -1,0 +1,154 @@
+import type { Evaluator } from "../evaluator";
+import { findMember } from "../members";
+import { native, nativeOfUnknown } from "../native";
+import { named, namespace } from "../stdlib/namespace";
+import { moduleClass } from "../torch";
+import { builtinClass, OBJECT, PyProperty, PyWrapped } from "../types";
+import {
+  PyClass,
+  PyDict,
+  PyFunction,
+  type PyNamespace,
+  PyNative,
+  PyObject,
+  type PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
+
+/**
+ * Parts of Hugging Face's libraries that are about downloading, documenting, distributing and checking, and would take
+ * long to evaluate for nothing: what they come to for a model's modules.
+ */
+
+/** `@decorator` and `@decorator(...)`, which give back what they decorate. */
+function transparent(name: string): PyNative {
+  return nativeOfUnknown(name, "*args, **kwargs", (args) => {
+    const [first, ...more] = (args.args as PyTuple).items;
+    const bare = more.length === 0 && (args.kwargs as PyDict).entries.size === 0 && isDefinition(first);
+    return bare ? first! : nativeOfUnknown(name, "decorated", ({ decorated }) => decorated!);
+  });
+}
+
+function isDefinition(value: Value | undefined): boolean {
+  return [PyFunction, PyClass, PyWrapped, PyProperty, PyNative].some((kind) => value instanceof kind);
+}
+
+const silent = new Unknown("a logger only writes messages");
+
+const MODULES: ReadonlyMap<string, PyNamespace> = new Map(
+  [
+    namespace("huggingface_hub.dataclasses", [
+      ["strict", transparent("strict")],
+      ["as_validated_field", transparent("as_validated_field")],
+      [
+        "validated_field",
+        nativeOfUnknown("validated_field", "validator, **kwargs", ({ kwargs }) => {
+          const given = [...(kwargs as PyDict).entries.values()];
+          return given.find(({ key }) => key === "default")?.value ?? null;
+        }),
+      ],
+    ]),
+    namespace("transformers.utils.logging", named([nativeOfUnknown("get_logger", "name=None", () => silent)])),
+  ].map((module) => [module.name, module]),
+);
+
+/** Modules of which only a part is known here, or nothing has to be read. */
+export function knownLibrary(name: string): PyNamespace | undefined {
+  return MODULES.get(name);
+}
+
+/** Decorators about documentation, old names, checks of arguments and kernels of other libraries. */
+const TRANSPARENT =
+  /^(auto_(class_)?docstring|(add|replace)_\w*docstrings?\w*|deprecate_kwarg|use_kernel\w*|use_kernelized_func|use_experts_implementation|requires|torch_compilable_check|dynamic_rope_update|can_return_tuple|check_model_inputs|capture_outputs|merge_with_config_defaults|force_accelerate_hook|hub_kernel\w*|compile_friendly_\w*)$/;
+/** Base classes of which a model's modules take nothing. */
+const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin", "HeterogeneousConfigMixin"]);
+/** Compiled for CUDA, and PyTorch code stands in for them where they are not there. */
+const CUDA_ONLY = /^(flash_attn|mamba|causal_conv1d|fla|flash_linear|kernels|deepspeed|fbgemm|triton|apex|natten)/;
+/** Packages whose name differs from what transformers calls them. */
+const PACKAGE_NAMES: Readonly<Record<string, string>> = { vision: "PIL", sklearn: "sklearn", cv2: "cv2" };
+
+const stubs = new Map<string, Value>();
+
+/** What stands for a name of transformers, whichever of its modules it is taken from. */
+export function libraryName(module: string, name: string, installed: (name: string) => boolean): Value | undefined {
+  if (!isTransformers(module)) return undefined;
+  const available = /^is_(\w+)_available$/.exec(name)?.[1];
+  if (available !== undefined) {
+    const there =
+      available === "torch" || (!CUDA_ONLY.test(available) && installed(PACKAGE_NAMES[available] ?? available));
+    return native(name, "*args, **kwargs", () => there);
+  }
+  const known = stubs.get(name);
+  if (known !== undefined) return known;
+  if (name === "logging" && /^transformers(\.utils)?$/.test(module)) return MODULES.get("transformers.utils.logging");
+  const made = stubFor(name);
+  if (made !== undefined) stubs.set(name, made);
+  return made;
+}
+
+function stubFor(name: string): Value | undefined {
+  if (TRANSPARENT.test(name)) return transparent(name);
+  if (EMPTY_CLASSES.has(name)) return builtinClass(name, [OBJECT]);
+  if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
+  return undefined;
+}
+
+function isTransformers(module: string): boolean {
+  return module === "transformers" || module.startsWith("transformers.");
+}
+
+/** Changes a class that a module of transformers has just defined. */
+export function adaptLibrary(module: string, name: string, value: Value): void {
+  if (module !== "transformers.modeling_utils" || name !== "PreTrainedModel" || !(value instanceof PyClass)) return;
+  for (const method of [PRETRAINED_INIT, POST_INIT]) value.members.set(method.name, method);
+  // Which configuration class a model has is read from the class itself.
+  value.members.delete("__init_subclass__");
+  value.members.set("_from_config", new PyWrapped("class", FROM_CONFIG));
+  for (const unused of ["init_weights", "_init_weights", "initialize_weights", "gradient_checkpointing_enable"]) {
+    value.members.set(
+      unused,
+      nativeOfUnknown(unused, "self, *args, **kwargs", () => null),
+    );
+  }
+}
+
+/** `PreTrainedModel.__init__`. Attention is the eager one, which every other implementation equals. */
+const PRETRAINED_INIT = nativeOfUnknown("__init__", "self, config, *inputs, **kwargs", ({ self, config }, ev) => {
+  const init = findMember(moduleClass, "__init__");
+  if (init instanceof PyNative) ev.callNative(init, [self!]);
+  if (config instanceof PyObject && (config.attributes.get("_attn_implementation_internal") ?? null) === null) {
+    config.attributes.set("_attn_implementation_internal", "eager");
+  }
+  ev.setAttribute(self!, "config", config!);
+  ev.setAttribute(self!, "name_or_path", "");
+  ev.setAttribute(self!, "generation_config", new Unknown("how text is generated is not read"));
+  return null;
+});
+
+const FROM_CONFIG = nativeOfUnknown("_from_config", "cls, config, **kwargs", ({ cls, config }, ev) =>
+  ev.call(cls!, [config!]),
+);
+
+/**
+ * `PreTrainedModel.post_init`: ties the weights that the class lists, `{"lm_head.weight": "model.embed_tokens.weight"}`,
+ * where the configuration says that word embeddings are tied.
+ */
+const POST_INIT = nativeOfUnknown("post_init", "self", ({ self }, ev) => {
+  const config = ev.tryAttribute(self!, "config");
+  if (config === undefined || ev.tryAttribute(config, "tie_word_embeddings") !== true) return null;
+  const keys = ev.tryAttribute(self!, "_tied_weights_keys");
+  if (!(keys instanceof PyDict)) return null;
+  for (const { key, value } of keys.entries.values()) {
+    if (typeof key === "string" && typeof value === "string") tie(ev, self!, key, value);
+  }
+  return null;
+});
+
+function tie(ev: Evaluator, model: Value, target: string, source: string): void {
+  const at = (path: readonly string[]): Value | undefined =>
+    path.reduce<Value | undefined>((o, name) => (o === undefined ? undefined : ev.tryAttribute(o, name)), model);
+  const path = target.split(".");
+  const [owner, value] = [at(path.slice(0, -1)), at(source.split("."))];
+  if (owner instanceof PyObject && value !== undefined && value !== null) ev.setAttribute(owner, path.at(-1)!, value);
+}
