@@ -151,6 +151,14 @@ function makeModules(): Map<string, PyNamespace> {
   const linalg = namespace("torch.linalg", [
     ["norm", vectorNorm("norm")],
     ["vector_norm", vectorNorm("vector_norm")],
+    [
+      "cross",
+      native("cross", "input, other, *, dim=-1", (args, runtime) => torchFunctions.get("cross")!.body(args, runtime)),
+    ] as const,
+    ...["matmul", "multi_dot"].flatMap((name) => {
+      const entry = torchFunctions.get(name);
+      return entry ? [[name, entry] as const] : [];
+    }),
   ]);
   const jit = namespace(
     "torch.jit",
@@ -181,7 +189,20 @@ function makeModules(): Map<string, PyNamespace> {
   ]);
   const special = namespace(
     "torch.special",
-    ["expit", "erf", "log1p", "expm1", "softmax", "log_softmax", "logsumexp"].flatMap((name) => {
+    [
+      "expit",
+      "erf",
+      "erfc",
+      "log1p",
+      "expm1",
+      "exp2",
+      "softmax",
+      "log_softmax",
+      "logsumexp",
+      "logit",
+      "sinc",
+      "xlogy",
+    ].flatMap((name) => {
       const entry = torchFunctions.get(name);
       return entry ? [[name, entry] as const] : [];
     }),

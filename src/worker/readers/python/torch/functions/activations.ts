@@ -70,7 +70,7 @@ export const selu = (x: Node): Node => scale(elu(x, SELU_ALPHA), SELU_SCALE);
 export function softplus(x: Node, beta = 1, threshold = 20): Node {
   requireFloating(x, "softplus_cpu");
   const z = scale(x, beta);
-  const tail = unary("log", shift(unary("exp", unary("neg", unary("abs", z))), 1));
+  const tail = unary("log1p", unary("exp", unary("neg", unary("abs", z))));
   const soft = scale(add(relu(z), tail), 1 / beta);
   if (!Number.isFinite(threshold)) return soft;
   return where(binary("less", like(x, threshold), z), x, soft);
@@ -84,7 +84,7 @@ export const hardsigmoid = (x: Node): Node => scale(relu6(shift(x, 3)), 1 / 6);
 export const hardswish = (x: Node): Node => scale(mul(x, relu6(shift(x, 3))), 1 / 6);
 
 export function threshold(x: Node, limit: number, value: number): Node {
-  return where(binary("less", like(x, limit), x), x, like(x, value));
+  return where(binary("lessEqual", x, like(x, limit)), like(x, value), x);
 }
 
 export function softshrink(x: Node, lambda: number): Node {

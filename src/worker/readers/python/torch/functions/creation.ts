@@ -177,7 +177,7 @@ export function constant(values: readonly number[], shape: readonly number[], dt
 }
 
 /** torch.tensor: nested lists of numbers, or of tensors without dimensions. */
-function fromData(data: Value, dtype: DType | undefined, runtime: Runtime): Node {
+export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime): Node {
   if (data instanceof PyTensor) {
     const node = nodeOf(data, runtime);
     return dtype ? build.cast(node, dtype) : node;
@@ -247,7 +247,7 @@ for (const [name, dtype] of [
   define(["torch"], name, "data", (args, runtime) => fromData(args.data ?? null, dtype, runtime));
 }
 define(["tensor"], "new_tensor", "input, data, *, dtype=None, device=None, requires_grad=False", (args, runtime) =>
-  fromData(args.data ?? null, optionalDType(args), runtime),
+  fromData(args.data ?? null, optionalDType(args) ?? tensorArg(args, "input").dtype, runtime),
 );
 
 // Random numbers

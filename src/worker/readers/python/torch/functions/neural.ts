@@ -3,7 +3,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { EvaluationError, PyError, type PyTensor, type Runtime } from "../../values";
-import { given, intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
+import { intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
 import { requireFloating } from "./arithmetic";
@@ -77,15 +77,6 @@ export function embedding(indices: Node, weight: Node): Node {
   if (weight.shape.length !== 2) throw new PyError("RuntimeError", "'weight' must be 2-D");
   return build.gather(weight, indices, 0);
 }
-define(
-  ["F"],
-  "embedding",
-  "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
-  (args, runtime) => {
-    if (given(args, "max_norm")) throw new EvaluationError("embedding with max_norm is not supported yet");
-    return embedding(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime));
-  },
-);
 define(["F"], "one_hot", "tensor, num_classes=-1", (args, runtime) => {
   const x = nodeArg(args, "tensor", runtime);
   if (isFloating(x.dtype))

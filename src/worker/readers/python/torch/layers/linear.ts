@@ -1,4 +1,4 @@
-import { EvaluationError } from "../../values";
+import { renormalized } from "../functions/bags";
 import { embedding } from "../functions/neural";
 import { bilinear, linear } from "../functions/products";
 import { patchInitialValues } from "../initialize";
@@ -54,10 +54,9 @@ layer(
       }
     },
     forward(a) {
-      if (a.option("max_norm") !== null) {
-        throw new EvaluationError("Embedding with max_norm is not supported in forward yet", a.runtime.place);
-      }
-      return embedding(a.input, a.required("weight"));
+      const rows = embedding(a.input, a.required("weight"));
+      const most = a.option("max_norm");
+      return most === null ? rows : renormalized(rows, a.number("max_norm"), a.number("norm_type"));
     },
   },
 );
