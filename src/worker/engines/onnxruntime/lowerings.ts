@@ -52,6 +52,7 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   not: elementwise("Not"),
   cast: (node, l) => l.as(node.inputs[0]!, node.attrs.to),
   dropout: (node, l) => l.value(node.inputs[0]!),
+  detach: (node, l) => l.value(node.inputs[0]!),
 
   add: elementwise("Add"),
   sub: elementwise("Sub"),

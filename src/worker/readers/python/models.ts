@@ -71,9 +71,10 @@ export function buildModels(ev: Evaluator, module: Module, steps: number): Model
     built.set(defined, buildWithUnknowns(ev, defined, steps));
   }
   for (const [{ type }, { object }] of built) {
-    if (!sites.isDoubled(type)) continue;
+    const precision = sites.precision(type);
+    if (precision === undefined) continue;
     ev.collect(() => {
-      ev.call(ev.getAttribute(object, "double"), []);
+      ev.call(ev.getAttribute(object, precision), []);
     });
   }
   const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));

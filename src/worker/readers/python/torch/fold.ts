@@ -24,6 +24,7 @@ export function fold(node: Node, known = new Map<Node, Values | undefined>()): V
 }
 
 const UNARY: Readonly<Record<string, (x: number) => number>> = {
+  detach: (x) => x,
   neg: (x) => -x,
   abs: Math.abs,
   sign: Math.sign,

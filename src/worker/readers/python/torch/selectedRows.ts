@@ -145,7 +145,21 @@ function derive(node: Node): SelectedRows | undefined {
 
 const ELEMENTWISE = new Set<string>([
   ...["neg", "abs", "sign", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tanh", "sigmoid", "erf", "atan"],
-  ...["log1p", "expm1", "relu", "gelu", "floor", "ceil", "round", "not", "cast", "dropout", "where", "expand"],
+  ...[
+    "log1p",
+    "expm1",
+    "relu",
+    "gelu",
+    "floor",
+    "ceil",
+    "round",
+    "not",
+    "cast",
+    "dropout",
+    "detach",
+    "where",
+    "expand",
+  ],
   ...["add", "sub", "mul", "div", "pow", "maximum", "minimum", "equal", "less", "lessEqual", "and", "or"],
 ]);
 

@@ -16,6 +16,7 @@ import "./normalization";
 import "./padding";
 import "./patches";
 import "./products";
+import "./random";
 import "./rearranging";
 import "./reductions";
 import "./resampling";
