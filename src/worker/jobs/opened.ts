@@ -125,7 +125,7 @@ async function initialValues(
   for (const entry of entries) {
     const source = entry.tiedTo ?? entry.path;
     if (entry.initializer.kind === "graph" && !drawn.has(source)) computed.set(entry.path, entry.initializer.graph);
-    else values.set(entry.path, drawn.get(source)!);
+    else values.set(entry.path, convert(drawn.get(source)!, entry.dtype));
   }
   if (computed.size > 0) {
     const { engine } = await chooseEngine("onnxruntime-cpu");

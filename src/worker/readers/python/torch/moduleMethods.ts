@@ -165,6 +165,16 @@ method("register_buffer", "name, tensor, persistent=True", (self, args, runtime)
     self.attributes.set(name, tensor);
     return null;
   }
+  if (tensor instanceof PyObject && tensor.type.name === "ComplexTensor") {
+    if (persistent) {
+      runtime.problem(
+        `the complex buffer ${name} is computed as the source says and is left out of the state dict: it has real tensors only`,
+        "information",
+      );
+    }
+    self.attributes.set(name, tensor);
+    return null;
+  }
   if (tensor !== null && !(tensor instanceof PyTensor)) {
     throw new PyError(
       "TypeError",

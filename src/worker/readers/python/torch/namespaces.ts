@@ -1,23 +1,14 @@
 import { builtinClass } from "../types";
-import {
-  PyDict,
-  PyDType,
-  PyError,
-  PyFloat,
-  PyNamespace,
-  PyNative,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../values";
+import { PyDict, PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
 import "./functions";
+import { complexDType } from "./complex";
 import { LARGEST } from "./functions/elementwise";
 import { EPSILON } from "./functions/neural";
 import { norm } from "./functions/reductions";
 import { initFunctions } from "./init";
+import { parametrizedSpectralNorm, parametrizedWeightNorm, spectralNorm, weightNorm } from "./parametrizations";
 import "./layers";
 import { layerClasses } from "./layers/layer";
 import { moduleClass } from "./module";
@@ -127,17 +118,17 @@ function makeModules(): Map<string, PyNamespace> {
   ]);
   const layerModules = namespace("torch.nn.modules", classes);
   const clip = new PyNative("clip_grad_norm_", "parameters, max_norm, *args, **kwargs", () => null);
-  const weightNorm = new PyNative(
-    "weight_norm",
-    "module, *args, **kwargs",
-    (_args, runtime) => new Unknown("weight normalization is not supported", runtime.place),
-  );
   const rnn = namespace("torch.nn.utils.rnn", []);
+  const parametrizations = namespace("torch.nn.utils.parametrizations", [
+    ["weight_norm", parametrizedWeightNorm],
+    ["spectral_norm", parametrizedSpectralNorm],
+  ]);
   const utils = namespace("torch.nn.utils", [
     ["clip_grad_norm_", clip],
     ["clip_grad_value_", clip],
     ["weight_norm", weightNorm],
-    ["spectral_norm", weightNorm],
+    ["spectral_norm", spectralNorm],
+    ["parametrizations", parametrizations],
     ["rnn", rnn],
   ]);
   const nn = namespace("torch.nn", [
@@ -233,6 +224,8 @@ function makeModules(): Map<string, PyNamespace> {
     ["finfo", new PyNative("finfo", "type=None", (args) => finfo(args.type))],
     ["iinfo", new PyNative("iinfo", "type", (args) => iinfo(args.type))],
     ["get_default_dtype", new PyNative("get_default_dtype", "", () => dtypeMembers().get("float32") ?? null)],
+    ["complex64", complexDType],
+    ["cfloat", complexDType],
     ["pi", new PyFloat(Math.PI)],
     ["inf", new PyFloat(Number.POSITIVE_INFINITY)],
     ["nan", new PyFloat(Number.NaN)],
@@ -249,6 +242,7 @@ function makeModules(): Map<string, PyNamespace> {
     layerModules,
     utils,
     rnn,
+    parametrizations,
     linalg,
     jit,
     cuda,

@@ -140,7 +140,6 @@ method("size", "input, dim=None", (args) => {
 });
 method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
 method(["numel", "nelement"], "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
-method("is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
 method("is_contiguous", "input, *args, **kwargs", () => true);
 method("get_device", "input", () => -1);
 method("__len__", "input", (args) => tensorArg(args, "input").shape[0] ?? reasonOf(tensorArg(args, "input")));

@@ -1,4 +1,4 @@
-import { type DType, isFloating } from "../../../../formats/dtype";
+import type { DType } from "../../../../formats/dtype";
 import { allocate, type TensorData } from "../../../../formats/tensor";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
@@ -307,7 +307,6 @@ define(["torch"], "normal", "mean=0.0, std=1.0, size=None, *, generator=None, ou
   return random(initializer, sizes(sequenceOf(args.size) ?? [], "normal"), "float32", runtime);
 });
 define(["torch"], "is_tensor", "obj", (args) => args.obj instanceof PyTensor, { takesUnknown: true });
-define(["torch"], "is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
 define(["torch"], "numel", "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
 define(["torch"], "meshgrid", "*tensors, indexing='ij'", (args, runtime) => {
   const nodes = varValues(args, "tensors").map((v) => nodeOf(v as PyTensor, runtime));
