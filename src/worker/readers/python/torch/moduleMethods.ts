@@ -233,7 +233,7 @@ function convertFloating(self: PyObject, dtype: DType, runtime: Runtime): PyObje
   for (const kind of ["parameters", "buffers"] as const) {
     for (const [path, tensor] of namedTensors(self, kind, true, runtime)) {
       if (!isFloating(tensor.dtype) || tensor.dtype === dtype) continue;
-      if (runtime.tracing && tensor.stored) {
+      if (runtime.tracing && tensor.stored?.path !== undefined) {
         throw new EvaluationError(
           `${path} cannot become ${dtype} in forward: a graph's weights keep their dtype; convert the module in __init__`,
           runtime.place,

@@ -18,7 +18,11 @@ export function clampNumbers(x: Node, low: number | undefined, high: number | un
 
 export const relu = (x: Node): Node => unary("relu", x);
 export const relu6 = (x: Node): Node => clampNumbers(x, 0, 6);
-export const silu = (x: Node): Node => mul(requireFloating(x, "silu_cpu"), unary("sigmoid", x));
+export function silu(x: Node): Node {
+  requireFloating(x, "silu_cpu");
+  // ONNX Runtime fuses a product with its own sigmoid to a kernel that it lacks for float64.
+  return x.dtype === "float64" ? div(x, shift(unary("exp", unary("neg", x)), 1)) : mul(x, unary("sigmoid", x));
+}
 /**
  * Drops whole channels, dimension 1 of [N, C, ...]: one draw of the mask for each. Of one and three spatial dimensions a
  * sample may come without its batch, as in PyTorch; dropout2d takes three dimensions as [N, C, L].

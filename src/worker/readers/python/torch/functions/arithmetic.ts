@@ -110,6 +110,7 @@ function power(a: Operands, b: Operands, runtime?: Runtime): Node {
       case 3:
         return build.mul(build.mul(x, x), x);
       case 0.5:
+        if (!isFloating(x.dtype)) break;
         return build.unary("sqrt", x);
       case -0.5:
         return build.unary("reciprocal", build.unary("sqrt", x));
@@ -119,7 +120,19 @@ function power(a: Operands, b: Operands, runtime?: Runtime): Node {
         return build.unary("reciprocal", build.mul(x, x));
     }
   }
+  if (isNumber(b) && !isFloating(x.dtype) && Number.isInteger(numberOf(b))) return wholePower(x, numberOf(b));
   return build.binary("pow", x, y);
+}
+
+/** By squaring, so that what overflows wraps around. */
+function wholePower(x: Node, exponent: number): Node {
+  let result: Node | undefined;
+  let square = x;
+  for (let left = exponent; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = result ? build.mul(result, square) : square;
+    if (left > 1) square = build.mul(square, square);
+  }
+  return result ?? build.full(1, x.shape, x.dtype);
 }
 
 /** x * number, in x's floating dtype. */
@@ -139,6 +152,12 @@ export function floating(x: Node): Node {
 export function requireFloating(x: Node, what: string): Node {
   if (isFloating(x.dtype)) return x;
   throw new PyError("NotImplementedError", `"${what}" not implemented for '${scalarTypeName(x.dtype)}'`);
+}
+
+/** Halves are computed as float32 and rounded once, as PyTorch computes what takes several steps. */
+export function widely(x: Node, body: (wide: Node) => Node): Node {
+  const half = x.dtype === "float16" || x.dtype === "bfloat16";
+  return half ? build.cast(body(build.cast(x, "float32")), x.dtype) : body(x);
 }
 
 export function filled(value: number, dtype: DType): Node {

@@ -66,7 +66,7 @@ unary(["neg", "negative"], (x) => {
   return build.unary("neg", x);
 });
 unary(["abs", "absolute"], (x) => (x.dtype === "bool" ? x : build.unary("abs", x)));
-unary("square", (x) => build.mul(x, x));
+unary("square", (x) => arithmetic("pow", x, 2));
 for (const op of ["floor", "ceil"] as const) unary(op, (x) => (isFloating(x.dtype) ? build.unary(op, x) : x));
 unary(["trunc", "fix"], (x) => (isFloating(x.dtype) ? truncate(x) : x));
 define(BOTH, "round", "input, decimals=0", (args, runtime) => {
@@ -140,15 +140,14 @@ export function affine(op: BinaryOp, a: unknown, b: unknown, runtime: Runtime): 
 function two(op: BinaryOp) {
   return (args: BoundArgs, runtime: Runtime): Node => {
     const a = tensorOrNumber(args, "input");
-    let b = tensorOrNumber(args, "other");
+    const b = tensorOrNumber(args, "other");
     const alpha = given(args, "alpha") ? numberArg(args, "alpha") : 1;
-    const kept = alpha === 1 ? affine(op, a, b, runtime) : undefined;
-    if (kept) return kept;
-    if (alpha !== 1) b = b instanceof PyTensor ? numberless(arithmetic("mul", b, alpha, runtime)) : numberOf(b) * alpha;
-    return arithmetic(op, a, b, runtime);
+    if (alpha === 1) return affine(op, a, b, runtime) ?? arithmetic(op, a, b, runtime);
+    // Multiplied in the common dtype; of truth values there is nothing to multiply.
+    const [x, y] = promoted([a, b], runtime) as [Node, Node];
+    return arithmetic(op, x, x.dtype === "bool" ? y : build.mul(y, build.scalar(alpha, y.dtype)));
   };
 }
-const numberless = (node: Node): PyTensor => new PyTensor(node, node.shape, node.dtype);
 
 defineWithInPlace(BOTH, "add", "input, other, *, alpha=1, out=None", two("add"));
 defineWithInPlace(BOTH, ["sub", "subtract"], "input, other, *, alpha=1, out=None", two("sub"));

@@ -8,7 +8,7 @@ import { reduceRows } from "../selectedRows";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { softplus } from "./activations";
-import { scale, shift } from "./arithmetic";
+import { arithmetic, scale, shift } from "./arithmetic";
 
 /** Losses of torch.nn.functional; formulas are those of its documentation. */
 
@@ -53,7 +53,7 @@ export function negativeLogLikelihood(logs: Node, target: Node, options: ClassOp
   const zero = build.scalar(0, logs.dtype);
   const at = build.reshape(safe, [...rest.slice(0, axis), 1, ...rest.slice(axis)]);
   const picked = build.unary("neg", build.reshape(build.gatherElements(logs, at, axis), rest));
-  const weights = options.weight ? build.gather(options.weight, safe, 0) : build.full(1, rest, logs.dtype);
+  const weights = options.weight ? build.gather(options.weight, safe, 0) : build.scalar(1, logs.dtype);
   const counted = build.where(ignored, zero, weights);
   let loss = build.mul(picked, counted);
   const smoothing = options.smoothing ?? 0;
@@ -117,8 +117,11 @@ function requireSameShape(x: Node, y: Node): void {
 
 /** Elementwise losses of (input, target). */
 export const pairLosses = {
-  mse_loss: (x: Node, y: Node, _positive?: Node): Node => build.mul(build.sub(x, y), build.sub(x, y)),
-  l1_loss: (x: Node, y: Node, _positive?: Node): Node => build.unary("abs", build.sub(x, y)),
+  mse_loss: (x: Node, y: Node, _positive?: Node): Node => {
+    const gap = arithmetic("sub", x, y);
+    return build.mul(gap, gap);
+  },
+  l1_loss: (x: Node, y: Node, _positive?: Node): Node => build.unary("abs", arithmetic("sub", x, y)),
   /** max(x, 0) - x y + log(1 + exp(-|x|)). */
   binary_cross_entropy_with_logits: (x: Node, y: Node, positive?: Node): Node => {
     requireSameShape(x, y);

@@ -142,9 +142,15 @@ for (const [name, op] of [
 ] as const) {
   defineWithInPlace(BOTH, name, "input, tensor1, tensor2, *, value=1", (args, runtime) => {
     const [x, a, b] = ["input", "tensor1", "tensor2"].map((n) => tensorArg(args, n)) as [PyTensor, PyTensor, PyTensor];
-    const term = arithmetic(op, a, b, runtime);
     const factor = numberArg(args, "value");
-    return arithmetic("add", nodeOf(x, runtime), factor === 1 ? term : arithmetic("mul", term, factor));
+    const nodes = promoted([x, a, b], runtime) as [Node, Node, Node];
+    const { dtype } = nodes[0];
+    const half = dtype === "float16" || dtype === "bfloat16";
+    // In one go, as PyTorch computes it: halves are rounded at the end only.
+    const [c, p, q] = nodes.map((n) => (half ? build.cast(n, "float32") : n)) as [Node, Node, Node];
+    const term = arithmetic(op, p, q);
+    const sum = arithmetic("add", c, factor === 1 ? term : arithmetic("mul", term, factor));
+    return half ? build.cast(sum, dtype) : sum;
   });
 }
 defineWithInPlace(BOTH, "lerp", "input, end, weight", (args, runtime) => {

@@ -6,7 +6,7 @@ import { EvaluationError, PyError, type PyTensor, type Runtime } from "../../val
 import { intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
-import { requireFloating } from "./arithmetic";
+import { requireFloating, widely } from "./arithmetic";
 import { rootMeanSquareInverse } from "./reductions";
 
 /** Normalization and embedding of torch.nn.functional. */
@@ -33,8 +33,11 @@ export function rmsNorm(x: Node, normalized: readonly number[], eps: number | un
   requireFloating(x, "rms_norm");
   fits(x, normalized, "");
   const axes = normalized.map((_, i) => x.shape.length - normalized.length + i);
-  const y = build.mul(x, rootMeanSquareInverse(x, axes, eps ?? EPSILON[x.dtype] ?? EPSILON.float32!));
-  return weight ? build.mul(y, weight) : y;
+  const least = eps ?? EPSILON[x.dtype] ?? EPSILON.float32!;
+  return widely(x, (wide) => {
+    const y = build.mul(wide, rootMeanSquareInverse(wide, axes, least));
+    return weight ? build.mul(y, build.cast(weight, y.dtype)) : y;
+  });
 }
 
 /** Distance from 1 to the next number, as torch.finfo(...).eps gives it. */

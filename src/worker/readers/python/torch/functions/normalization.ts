@@ -5,7 +5,7 @@ import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../va
 import { intArg, numberArg, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
-import { requireFloating, scale, shift } from "./arithmetic";
+import { requireFloating, scale, shift, widely } from "./arithmetic";
 
 /** Normalization over channels (dimension 1), of torch.nn.functional. */
 
@@ -32,7 +32,11 @@ export function batchNorm(x: Node, mean: Node, variance: Node, eps: number, weig
   requireFloating(x, "batch_norm");
   requireChannels(x, mean, "running_mean");
   const deviation = build.unary("sqrt", build.add(variance, build.scalar(eps, variance.dtype)));
-  return affine(build.div(build.sub(x, lane(x, mean)), lane(x, deviation)), weight, bias);
+  return widely(x, (wide) => {
+    const as = (n: Node): Node => build.cast(n, wide.dtype);
+    const centered = build.sub(wide, lane(x, as(mean)));
+    return affine(build.div(centered, lane(x, as(deviation))), weight && as(weight), bias && as(bias));
+  });
 }
 
 /** With the batch's own statistics; the variance is the biased one. */

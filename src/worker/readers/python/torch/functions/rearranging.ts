@@ -32,8 +32,10 @@ define(BOTH, "flipud", "input", (args, runtime) => flip(nodeArg(args, "input", r
 
 /** Tensor.unfold: windows of `size` along a dimension, every `step`, each laid out in a new last dimension. */
 define(["tensor"], "unfold", "input, dimension, size, step", (args, runtime) => {
-  const x = nodeArg(args, "input", runtime);
-  const axis = axisArg(args, "dimension", x.shape.length);
+  const given = nodeArg(args, "input", runtime);
+  const axis = axisArg(args, "dimension", given.shape.length);
+  if (given.shape.length === 0) return build.reshape(given, [1]);
+  const x = given;
   const [size, step] = [intArg(args, "size"), intArg(args, "step")];
   const length = x.shape[axis] ?? 1;
   if (size > length || step <= 0) {

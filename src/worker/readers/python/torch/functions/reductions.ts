@@ -1,6 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import { is, type Node } from "../../../../graph/node";
+import { broadcast } from "../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import {
   axesArg,
@@ -18,7 +19,7 @@ import { reduceRows, selectedRows, selectRows } from "../selectedRows";
 import { define, type Home, nodeArg } from "../table";
 import { scalarTypeName, wrap } from "../tensor";
 import { trueIndices } from "../trueIndices";
-import { arithmetic, floating, requireFloating, scale, shift } from "./arithmetic";
+import { arithmetic, floating, promoted, requireFloating, scale, shift, widely } from "./arithmetic";
 
 /** Reductions. Booleans and integers sum to int64, as PyTorch's do. */
 
@@ -58,10 +59,12 @@ define(BOTH, "prod", "input, dim=None, keepdim=False, *, dtype=None", (args, run
 /** The mean squared deviation over `axes`, times n / (n - correction). */
 export function variance(x: Node, axes: readonly number[], correction: number, keepDims: boolean): Node {
   requireFloating(x, "std and var only support floating point dtypes");
-  const centered = build.sub(x, build.reduce("mean", x, axes, true));
-  const total = build.reduce("sum", build.mul(centered, centered), axes, keepDims);
   const count = axes.reduce((n, a) => n * x.shape[a]!, 1);
-  return scale(total, 1 / Math.max(0, count - correction));
+  return widely(x, (wide) => {
+    const centered = build.sub(wide, build.reduce("mean", wide, axes, true));
+    const total = build.reduce("sum", build.mul(centered, centered), axes, keepDims);
+    return scale(total, 1 / Math.max(0, count - correction));
+  });
 }
 
 /** var and std take `unbiased` or `correction`, and var(True) means unbiased. */
@@ -128,7 +131,7 @@ for (const [name, op] of [
 }
 
 /** Whether there is a NaN among what is reduced. */
-function anyNaN(x: Node, axes: readonly number[], keepDims: boolean): Node {
+export function anyNaN(x: Node, axes: readonly number[], keepDims: boolean): Node {
   const there = build.cast(build.unary("not", build.binary("equal", x, x)), "int32");
   return build.cast(build.reduce("max", there, axes, keepDims), "bool");
 }
@@ -214,6 +217,10 @@ export function root(x: Node): Node {
 /** The p-norm over `axes`; p may be infinite. */
 export function norm(x: Node, p: number, axes: readonly number[], keepDims: boolean): Node {
   requireFloating(x, "linalg.vector_norm");
+  return widely(x, (wide) => normOf(wide, p, axes, keepDims));
+}
+
+function normOf(x: Node, p: number, axes: readonly number[], keepDims: boolean): Node {
   const size = build.unary("abs", x);
   if (p === Number.POSITIVE_INFINITY) return build.reduce("max", size, axes, keepDims);
   if (p === Number.NEGATIVE_INFINITY) return build.reduce("min", size, axes, keepDims);
@@ -237,12 +244,21 @@ define(["F"], "normalize", "input, p=2.0, dim=1, eps=1e-12, out=None", (args, ru
   return build.div(x, build.binary("maximum", length, build.scalar(numberArg(args, "eps"), x.dtype)));
 });
 define(["torch", "F"], "cosine_similarity", "x1, x2, dim=1, eps=1e-8", (args, runtime) => {
-  const [a, b] = [nodeArg(args, "x1", runtime), nodeArg(args, "x2", runtime)];
-  const axes = [axisArg(args, "dim", Math.max(a.shape.length, b.shape.length))];
-  const eps = build.scalar(numberArg(args, "eps"), a.dtype);
-  const unit = (x: Node): Node => build.div(x, build.binary("maximum", norm(x, 2, axes, true), eps));
-  return build.reduce("sum", build.mul(unit(a), unit(b)), axes, false);
+  const [a, b] = promoted([tensorArg(args, "x1"), tensorArg(args, "x2")], runtime) as [Node, Node];
+  const rank = Math.max(a.shape.length, b.shape.length);
+  return cosineSimilarity(a, b, axisArg(args, "dim", rank), numberArg(args, "eps"));
 });
+/** Of the tensors as broadcast: a vector along a dimension of size 1 is repeated, and as long. */
+export function cosineSimilarity(x: Node, y: Node, axis: number, eps: number): Node {
+  const shape = broadcast(x.shape, y.shape);
+  if (shape.length === 0)
+    return build.reshape(cosineSimilarity(build.reshape(x, [1]), build.reshape(y, [1]), 0, eps), []);
+  const unit = (given: Node): Node => {
+    const wide = build.expand(given, shape);
+    return build.div(wide, build.binary("maximum", norm(wide, 2, [axis], true), build.scalar(eps, wide.dtype)));
+  };
+  return build.reduce("sum", build.mul(unit(x), unit(y)), [axis], false);
+}
 define(BOTH, ["nonzero", "argwhere"], "input, *, out=None, as_tuple=False", (args, runtime) => {
   const parts = trueIndices(build.cast(nodeArg(args, "input", runtime), "bool"));
   if (args.as_tuple === true) return tuple(parts.map(wrap));

@@ -5,7 +5,7 @@ import type { BoundArgs, Runtime, Value } from "../../values";
 import { axisArg, given, intArg, optionalDType, tensorArg, tuple } from "../arguments";
 import { define, defineWithInPlace, type Home, nodeArg } from "../table";
 import { nodeOf, wrap } from "../tensor";
-import { floating } from "./arithmetic";
+import { floating, widely } from "./arithmetic";
 import { logAddExp } from "./mathematics";
 
 /** Running results along a dimension. */
@@ -35,11 +35,13 @@ defineWithInPlace(BOTH, "cumsum", "input, dim, *, dtype=None", (args, runtime) =
 });
 defineWithInPlace(BOTH, "cumprod", "input, dim, *, dtype=None", (args, runtime) => {
   const x = countable(args, runtime);
-  return scan(x, axisArg(args, "dim", x.shape.length), 1, build.mul);
+  const axis = axisArg(args, "dim", x.shape.length);
+  return widely(x, (wide) => scan(wide, axis, 1, build.mul));
 });
 define(BOTH, "logcumsumexp", "input, dim", (args, runtime) => {
   const x = floating(nodeArg(args, "input", runtime));
-  return scan(x, axisArg(args, "dim", x.shape.length), Number.NEGATIVE_INFINITY, logAddExp);
+  const axis = axisArg(args, "dim", x.shape.length);
+  return widely(x, (wide) => scan(wide, axis, Number.NEGATIVE_INFINITY, logAddExp));
 });
 
 for (const [name, op, least] of [

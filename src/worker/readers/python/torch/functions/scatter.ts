@@ -126,6 +126,9 @@ function added(x: Node, index: Node, values: Node, axis: number): Node {
 
 function scatter(args: BoundArgs, runtime: Runtime): Node {
   const x = nodeArg(args, "input", runtime);
+  if (x.shape.length === 0) {
+    throw new EvaluationError("scatter into a tensor without dimensions is not supported", runtime.place);
+  }
   const axis = axisArg(args, "dim", x.shape.length);
   const index = nodeArg(args, "index", runtime);
   const values = updates(args, x, index, runtime);

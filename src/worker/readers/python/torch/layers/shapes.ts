@@ -4,7 +4,7 @@ import { axisOf, intsOf } from "../arguments";
 import { crossEntropy, negativeLogLikelihood, pairLosses, reduced } from "../functions/losses";
 import { calledOnTensors } from "../functions/lossFunctions";
 import { LOSSES, REFUSED_LOSSES } from "../functions/marginLosses";
-import { norm } from "../functions/reductions";
+import { cosineSimilarity } from "../functions/reductions";
 import { flatten, unflatten } from "../functions/shape";
 import { stateOf } from "../module";
 import { storeBuffer } from "../parameter";
@@ -28,10 +28,8 @@ layer("CosineSimilarity", "dim=1, eps=1e-08", {
   inputs: "x1, x2",
   forward(a) {
     const [x, y] = [a.tensor("x1"), a.tensor("x2")];
-    const axes = [axisOf(a.number("dim"), x.shape.length)];
-    const floor = build.scalar(a.number("eps"), x.dtype);
-    const lengths = [x, y].map((n) => build.binary("maximum", norm(n, 2, axes, true), floor));
-    return build.reduce("sum", build.mul(build.div(x, lengths[0]!), build.div(y, lengths[1]!)), axes, false);
+    const axis = axisOf(a.number("dim"), Math.max(x.shape.length, y.shape.length));
+    return cosineSimilarity(x, y, axis, a.number("eps"));
   },
 });
 
