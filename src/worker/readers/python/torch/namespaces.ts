@@ -9,6 +9,7 @@ import { EPSILON } from "./functions/neural";
 import { norm } from "./functions/reductions";
 import { initFunctions } from "./init";
 import { parametrizedSpectralNorm, parametrizedWeightNorm, spectralNorm, weightNorm } from "./parametrizations";
+import { CUDA, JIT, SEQUENCES, STATES, surroundings } from "./surroundings";
 import "./layers";
 import { layerClasses } from "./layers/layer";
 import { moduleClass } from "./module";
@@ -118,7 +119,7 @@ function makeModules(): Map<string, PyNamespace> {
   ]);
   const layerModules = namespace("torch.nn.modules", classes);
   const clip = new PyNative("clip_grad_norm_", "parameters, max_norm, *args, **kwargs", () => null);
-  const rnn = namespace("torch.nn.utils.rnn", []);
+  const rnn = namespace("torch.nn.utils.rnn", SEQUENCES);
   const parametrizations = namespace("torch.nn.utils.parametrizations", [
     ["weight_norm", parametrizedWeightNorm],
     ["spectral_norm", parametrizedSpectralNorm],
@@ -151,16 +152,18 @@ function makeModules(): Map<string, PyNamespace> {
       return entry ? [[name, entry] as const] : [];
     }),
   ]);
-  const jit = namespace(
-    "torch.jit",
-    ["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const),
-  );
+  const jit = namespace("torch.jit", [
+    ...["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const),
+    ...JIT,
+  ]);
   const cuda = namespace("torch.cuda", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
     ["manual_seed", new PyNative("manual_seed", "seed", () => null)],
     ["manual_seed_all", new PyNative("manual_seed_all", "seed", () => null)],
+    ...CUDA,
   ]);
+  const around = surroundings(transparent("autocast"));
   const accelerator = namespace("torch.accelerator", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
@@ -209,6 +212,8 @@ function makeModules(): Map<string, PyNamespace> {
     ["utils", torchUtils],
     ["backends", backends],
     ["special", special],
+    ...around.map((m) => [m.name.slice("torch.".length), m] as const),
+    ...STATES,
     ["Tensor", tensorClass],
     [
       "Size",
@@ -250,6 +255,7 @@ function makeModules(): Map<string, PyNamespace> {
     checkpoint,
     backends,
     special,
+    ...around,
     ...EINOPS_MODULES,
   ];
   return new Map(all.map((m) => [m.name, m]));

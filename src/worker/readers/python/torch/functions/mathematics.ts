@@ -4,7 +4,7 @@ import type { Node } from "../../../../graph/node";
 import { type BoundArgs, PyTensor, type Runtime } from "../../values";
 import { boolArg, given, numberArg, numberOf, tensorArg, tensorOrNumber } from "../arguments";
 import { define, defineWithInPlace, type Home, nodeArg } from "../table";
-import { nodeOf } from "../tensor";
+import { nodeOf, wrap } from "../tensor";
 import { arithmetic, floating, promoted, scale, shift } from "./arithmetic";
 import { fmod, truncate } from "./division";
 
@@ -35,7 +35,10 @@ const asin = (x: Node): Node => {
 export function atan2(y: Node, x: Node): Node {
   const zero = like(x, 0);
   const below = binary("less", y, zero);
-  const angle = unary("atan", div(y, where(binary("equal", x, zero), like(x, 1), x)));
+  const infinity = like(x, Number.POSITIVE_INFINITY);
+  const both = binary("and", binary("equal", unary("abs", x), infinity), binary("equal", unary("abs", y), infinity));
+  const slope = div(y, where(binary("equal", x, zero), like(x, 1), x));
+  const angle = unary("atan", where(both, mul(sign(x), sign(y)), slope));
   const turned = add(angle, where(below, like(x, -Math.PI), like(x, Math.PI)));
   const upright = where(below, like(x, -half), where(binary("less", zero, y), like(x, half), zero));
   return where(binary("equal", x, zero), upright, where(binary("less", x, zero), turned, angle));
@@ -155,7 +158,14 @@ for (const [name, op] of [
 }
 defineWithInPlace(BOTH, "lerp", "input, end, weight", (args, runtime) => {
   const [a, b] = [nodeArg(args, "input", runtime), nodeArg(args, "end", runtime)];
-  return add(a, arithmetic("mul", sub(b, a), tensorOrNumber(args, "weight"), runtime));
+  const weight = tensorOrNumber(args, "weight");
+  const gap = sub(b, a);
+  // From the nearer end, as PyTorch computes it.
+  const near = add(a, arithmetic("mul", gap, weight, runtime));
+  const far = sub(b, arithmetic("mul", gap, arithmetic("sub", wrap(scalar(1, a.dtype)), weight, runtime), runtime));
+  if (!(weight instanceof PyTensor)) return Math.abs(numberOf(weight)) < 0.5 ? near : far;
+  const w = nodeOf(weight, runtime);
+  return where(binary("less", unary("abs", w), like(w, 0.5)), near, far);
 });
 
 // Comparison
