@@ -5,7 +5,9 @@ import { UserError } from "../formats/errors";
 import { readNpz, writeNpz } from "../formats/npz";
 import type { Tensor } from "../formats/tensor";
 import { openAdapter } from "../jobs/adapter";
+import { drawNoise } from "../jobs/noise";
 import { openModel, runOnce, valuesFor } from "../jobs/opened";
+import { Random } from "../lora/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
 import { simplify } from "../passes/simplify";
@@ -35,6 +37,8 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
   const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor, double)]));
   const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
   const { graph: traced } = opened.model.trace({ inputs });
+  for (const [name, value] of drawNoise(traced, new Random(opened.seed + 3)))
+    if (!feeds.has(name)) feeds.set(name, value);
   const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
   const known = new Set(traced.inputs.map((node) => node.attrs.name));
   const extra = [...feeds.keys()].filter((name) => !known.has(name));

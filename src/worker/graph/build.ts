@@ -14,8 +14,14 @@ export { at } from "./make";
 
 // Leaves
 
-export function input(name: string, shape: Shape, dtype: DType, mask?: { p: number }): Node<"input"> {
-  return make("input", [], mask ? { name, mask } : { name }, shape, dtype);
+export function input(
+  name: string,
+  shape: Shape,
+  dtype: DType,
+  mask?: { p: number },
+  noise?: "normal" | "uniform",
+): Node<"input"> {
+  return make("input", [], { name, ...(mask && { mask }), ...(noise && { noise }) }, shape, dtype);
 }
 
 export function parameter(path: string, shape: Shape, dtype: DType): Node<"parameter"> {
@@ -104,6 +110,11 @@ export function cast(x: Node, to: DType): Node {
 
 export function dropout(x: Node, p: number): Node {
   return p === 0 ? x : make("dropout", [x], { p }, x.shape, x.dtype);
+}
+
+/** x as a value without a gradient. */
+export function detach(x: Node): Node {
+  return make("detach", [x], {}, x.shape, x.dtype);
 }
 
 type Binary =

@@ -12,8 +12,11 @@ type None = Record<never, never>;
  */
 export interface OpAttrs {
   // Leaves
-  /** Fed at run time by name. `mask`: the runner fills it with a dropout mask, 0 or 1/(1-p), drawn from its seed. */
-  input: { readonly name: string; readonly mask?: { readonly p: number } };
+  /**
+   * Fed at run time by name. `mask`: the runner fills it with a dropout mask, 0 or 1/(1-p), drawn from its seed. `noise`:
+   * with standard normal numbers, or uniform ones in [0, 1).
+   */
+  input: { readonly name: string; readonly mask?: { readonly p: number }; readonly noise?: "normal" | "uniform" };
   /** A model weight, bound at compile time by its state-dict path. */
   parameter: { readonly path: string };
   /** Literal data, row-major; length 1 or the full size. Length 1 fills the whole shape. */
@@ -49,6 +52,8 @@ export interface OpAttrs {
   cast: { readonly to: DType };
   /** Identity in evaluation. passes/dropout turns it into a mask product for training, or removes it. */
   dropout: { readonly p: number };
+  /** Identity; no gradient passes through it: Tensor.detach. */
+  detach: None;
 
   // Elementwise, two operands (broadcasting)
   add: None;

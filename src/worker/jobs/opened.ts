@@ -1,8 +1,9 @@
 import type { ModelChoice } from "../../protocol/jobs";
 import { chooseEngine } from "../engines/choose";
 import type { Engine, ParameterValue } from "../engines/engine";
+import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
-import { sizeOf, type Tensor } from "../formats/tensor";
+import { float32, sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
 import { sameShape, shapeText } from "../graph/shapes";
@@ -124,7 +125,7 @@ async function initialValues(
   for (const entry of entries) {
     const source = entry.tiedTo ?? entry.path;
     if (entry.initializer.kind === "graph" && !drawn.has(source)) computed.set(entry.path, entry.initializer.graph);
-    else values.set(entry.path, drawn.get(source)!);
+    else values.set(entry.path, convert(drawn.get(source)!, entry.dtype));
   }
   if (computed.size > 0) {
     const { engine } = await chooseEngine("onnxruntime-cpu");
@@ -189,6 +190,15 @@ function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Rando
   switch (dtype) {
     case "float32":
       return { dtype, shape, data: Float32Array.from({ length }, () => random.normal()) };
+    case "float16":
+    case "bfloat16":
+      return convert(
+        float32(
+          shape,
+          Float32Array.from({ length }, () => random.normal()),
+        ),
+        dtype,
+      );
     case "float64":
       return { dtype, shape, data: Float64Array.from({ length }, () => random.normal()) };
     case "int64":
@@ -199,7 +209,7 @@ function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Rando
       return { dtype, shape, data: new Uint8Array(length).fill(1) };
     default:
       throw new UserError(
-        `input ${name} is ${dtype}; only float32, float64, int64, int32 and bool inputs can be made up`,
+        `input ${name} is ${dtype}; only floating-point, int64, int32 and bool inputs can be made up`,
       );
   }
 }

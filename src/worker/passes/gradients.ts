@@ -95,6 +95,8 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
     throw new Error("dropout must be made a mask product, or removed, before differentiating");
   },
 
+  detach: none,
+
   add: (_, dy, [a, b]) => [() => sumTo(dy, a!.shape), () => sumTo(dy, b!.shape)],
   sub: (_, dy, [a, b]) => [() => sumTo(dy, a!.shape), () => sumTo(unary("neg", dy), b!.shape)],
   mul: (_, dy, [a, b]) => [() => sumTo(mul(dy, b!), a!.shape), () => sumTo(mul(dy, a!), b!.shape)],

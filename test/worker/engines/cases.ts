@@ -91,6 +91,7 @@ const listed = (f: Floating): readonly (readonly [string, DType, Make])[] => [
   ["not", "bool", (o) => b.unary("not", o.bools([7]))],
   ["gelu", f, (o) => b.gelu(o.x([3, 5], -4, 4))],
   ["gelu tanh", f, (o) => b.gelu(o.x([3, 5], -4, 4), "tanh")],
+  ["detach", f, (o) => b.detach(o.x([3]))],
   ["dropout in evaluation", f, (o) => b.dropout(o.x([3]), 0.5)],
   ["cast to int64", f, (o) => b.cast(o.of([8], HALVES), "int64")],
   ["cast to int32", f, (o) => b.cast(o.of([8], HALVES), "int32")],

@@ -61,7 +61,11 @@ const KERNELS: Readonly<Record<string, readonly DType[]>> = {
 
 /** The type to compute an operator in: the tensor's own where a kernel takes it. */
 export function computeType(opType: string, dtype: DType): DType {
-  return (KERNELS[opType] ?? FLOAT).includes(dtype) ? dtype : widened(dtype);
+  const kernels = KERNELS[opType] ?? FLOAT;
+  if (kernels.includes(dtype)) return dtype;
+  // Less precise than float64 asks for; there is no kernel that is not.
+  if (dtype === "float64" && kernels.includes("float32")) return "float32";
+  return widened(dtype);
 }
 
 function widened(dtype: DType): DType {

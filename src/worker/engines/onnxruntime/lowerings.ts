@@ -43,7 +43,7 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   expm1,
   relu: (node, l) =>
     node.dtype === "int64"
-      ? l.emit.op("Max", [l.value(node.inputs[0]!), l.emit.tensor(allocate("int64", []))])
+      ? larger(l.value(node.inputs[0]!), l.emit.tensor(allocate("int64", [])), l)
       : elementwise("Relu")(node, l),
   gelu: (node, l) => elementwise("Gelu", { approximate: node.attrs.approximate })(node, l),
   floor: rounding("Floor"),
@@ -52,14 +52,21 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   not: elementwise("Not"),
   cast: (node, l) => l.as(node.inputs[0]!, node.attrs.to),
   dropout: (node, l) => l.value(node.inputs[0]!),
+  detach: (node, l) => l.value(node.inputs[0]!),
 
   add: elementwise("Add"),
   sub: elementwise("Sub"),
   mul: elementwise("Mul"),
   div: elementwise("Div"),
   pow: elementwise("Pow"),
-  maximum: elementwise("Max"),
-  minimum: elementwise("Min"),
+  maximum: (node, l) =>
+    node.dtype === "int64"
+      ? larger(l.value(node.inputs[0]!), l.value(node.inputs[1]!), l)
+      : elementwise("Max")(node, l),
+  minimum: (node, l) =>
+    node.dtype === "int64"
+      ? smaller(l.value(node.inputs[0]!), l.value(node.inputs[1]!), l)
+      : elementwise("Min")(node, l),
   equal: comparison("Equal"),
   less: comparison("Less"),
   lessEqual: comparison("LessOrEqual"),
@@ -177,6 +184,10 @@ function elementwise(opType: string, attributes: Readonly<Record<string, Attribu
     return l.emit.cast(result, dtype, node.dtype);
   };
 }
+
+/** Of int64: ONNX Runtime's own Max and Min look at the lower 32 bits of one operand. */
+const larger = (a: string, b: string, l: Lowering): string => l.emit.op("Where", [l.emit.op("Less", [a, b]), b, a]);
+const smaller = (a: string, b: string, l: Lowering): string => l.emit.op("Where", [l.emit.op("Less", [b, a]), b, a]);
 
 function comparison(opType: string): Lower<OpName> {
   return (node, l) => {

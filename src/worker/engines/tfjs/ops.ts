@@ -39,6 +39,7 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
   not: unary((tf) => tf.logicalNot),
   cast: ({ tf }, [x], { attrs }) => cast(tf, x!, attrs.to),
   dropout: (_, [x]) => x!,
+  detach: (_, [x]) => x!,
 
   add: binary((tf) => tf.add),
   sub: binary((tf) => tf.sub),

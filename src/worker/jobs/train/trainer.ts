@@ -1,7 +1,7 @@
 import type { Engine, EngineTensor, Executable, Feed, ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
-import { allocate, float32, sizeOf, type Tensor } from "../../formats/tensor";
+import { allocate, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import { Random } from "../../lora/random";
 import { maskDropout, removeDropout } from "../../passes/dropout";
@@ -16,6 +16,7 @@ import {
   unpackParameters,
 } from "../../passes/optimizer";
 import { simplify } from "../../passes/simplify";
+import { drawNoise } from "../noise";
 import { valuesFor } from "../opened";
 
 /** What to train: a graph with a `loss` for each batch size, and what of it may change. */
@@ -80,7 +81,7 @@ export class Trainer {
       ...batch,
       ...this.state,
       ...adamFeeds(this.count, this.setup.learningRate, this.setup.adam),
-      ...this.drawMasks(graph),
+      ...drawNoise(graph, this.masks),
     ]);
     const outputs = await executable.run(feeds);
     const result = await readResult(outputs);
@@ -101,9 +102,11 @@ export class Trainer {
 
   /** Loss and correct predictions of a batch in evaluation mode, with the parameters as they are now. */
   async evaluate(batch: ReadonlyMap<string, Tensor>): Promise<StepResult> {
-    const { executable } = await this.compiled(this.evaluations, sizeOfBatch(batch), false);
+    const { executable, graph } = await this.compiled(this.evaluations, sizeOfBatch(batch), false);
+    // The same noise at each evaluation, so that their losses compare.
+    const noise = drawNoise(graph, new Random(this.setup.seed + 3));
     return readResult(
-      await executable.run(new Map<string, Feed>([...batch, [PARAMETERS, this.state.get(PARAMETERS)!]])),
+      await executable.run(new Map<string, Feed>([...batch, ...noise, [PARAMETERS, this.state.get(PARAMETERS)!]])),
     );
   }
 
@@ -142,16 +145,6 @@ export class Trainer {
     };
     cache.set(batch, made);
     return made;
-  }
-
-  private drawMasks(graph: Graph): [string, Tensor][] {
-    return graph.inputs.flatMap((node) => {
-      const { name, mask } = node.attrs;
-      if (!mask) return [];
-      const keep = 1 / (1 - mask.p);
-      const data = Float32Array.from({ length: sizeOf(node.shape) }, () => (this.masks.next() < mask.p ? 0 : keep));
-      return [[name, float32(node.shape, data)]];
-    });
   }
 }
 

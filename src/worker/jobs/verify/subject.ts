@@ -15,6 +15,7 @@ import { PARAMETERS, PackedLayout, unpackParameters } from "../../passes/optimiz
 import { simplify } from "../../passes/simplify";
 import type { Traced } from "../../readers/model";
 import type { PlannedAdapter } from "../adapter";
+import { drawNoise } from "../noise";
 import { type OpenedModel, randomInputs, readAll, valuesFor } from "../opened";
 
 /** Outputs by name. */
@@ -37,7 +38,10 @@ export class VerifySubject {
     readonly adapter: PlannedAdapter,
     private readonly signal: AbortSignal,
   ) {
-    this.feeds = randomInputs(traced.inputs, opened.seed);
+    this.feeds = new Map([
+      ...randomInputs(traced.inputs, opened.seed),
+      ...drawNoise(traced.graph, new Random(opened.seed + 3)),
+    ]);
     const evaluated = removeDropout(traced.graph);
     this.base = evaluated.withOutputs([...evaluated.outputs].filter(([, node]) => isFloating(node.dtype)));
     this.layout = new PackedLayout(

@@ -14,6 +14,7 @@ import {
   PyList,
   PyObject,
   PySet,
+  PySlice,
   PyTensor,
   PyTuple,
   type Runtime,
@@ -42,6 +43,11 @@ function collected(ev: Evaluator, value: Value | undefined): Value[] {
   }
   return items;
 }
+
+export const SLICE = type("slice", (_ev, args) => {
+  const [start, stop, step] = args.length === 1 ? [null, args[0]!, null] : args;
+  return new PySlice(start ?? null, stop ?? null, step ?? null);
+});
 
 export const INT = type("int", (ev, [given = 0, base]) => {
   const value = plain(given);
@@ -128,7 +134,7 @@ export const TYPE: PyClass = type("type", (ev, args, kwargs): Value => {
 });
 
 export const BUILTIN_TYPES: ReadonlyMap<string, PyClass> = new Map(
-  [OBJECT, INT, FLOAT, BOOL, STR, LIST, TUPLE, SET, FROZENSET, DICT, TYPE].map((t) => [t.name, t]),
+  [OBJECT, INT, FLOAT, BOOL, STR, LIST, TUPLE, SET, FROZENSET, DICT, SLICE, TYPE].map((t) => [t.name, t]),
 );
 
 /** type(value). */

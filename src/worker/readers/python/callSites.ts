@@ -92,16 +92,28 @@ export class CallSites {
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
   }
 
-  /** Whether the file makes an instance float64: `model.double()`. */
-  isDoubled(type: PyClass): boolean {
-    return this.regions.some((region) =>
-      region.calls.some(
-        ({ callee, start }) =>
-          callee.kind === "Attribute" &&
-          callee.name === "double" &&
-          this.isInstance(callee.object, region, start, type, 0),
-      ),
-    );
+  /** The method by which the file converts an instance to another precision: `model.double()`, `model.to(torch.bfloat16)`. */
+  precision(type: PyClass): string | undefined {
+    for (const region of this.regions) {
+      for (const call of region.calls) {
+        const { callee, start } = call;
+        if (callee.kind !== "Attribute") continue;
+        const method = callee.name === "to" ? this.statedPrecision(call) : PRECISIONS.get(callee.name);
+        if (method !== undefined && this.isInstance(callee.object, region, start, type, 0)) return method;
+      }
+    }
+    return undefined;
+  }
+
+  /** Of `model.to(torch.bfloat16)`, `model.to(device, dtype=torch.half)`. */
+  private statedPrecision({ args }: CallExpr): string | undefined {
+    for (const { value } of args) {
+      if (value.kind === "Attribute" && value.object.kind === "Name" && value.object.id === "torch") {
+        const method = PRECISIONS.get(value.name);
+        if (method !== undefined) return method;
+      }
+    }
+    return undefined;
   }
 
   /** Calls of an instance of the class: `model(x)`, `Net()(x)`, `model.forward(x)`. */
@@ -319,6 +331,15 @@ export class CallSites {
     }
   }
 }
+
+/** Methods of Module that change the precision, by the names of the methods and of the dtypes. */
+const PRECISIONS = new Map([
+  ["double", "double"],
+  ["float64", "double"],
+  ["half", "half"],
+  ["float16", "half"],
+  ["bfloat16", "bfloat16"],
+]);
 
 const CHAINED = new Set([
   "to",

@@ -1,3 +1,4 @@
+import { isFloating } from "../../formats/dtype";
 import type { InputSpec } from "../model";
 import { constructedWith } from "./classes";
 import { findMember } from "./members";
@@ -33,11 +34,18 @@ function spatialSizes(convolution: PyObject): number[][] {
 export function candidatesOf(root: PyObject, inputs: readonly string[]): Candidate[] {
   const lengths = sequenceLengths(root);
   const found = new Map<string, Candidate>();
-  const isDouble = [...modulesOf(root)].some(([, { module }]) =>
-    [...(module?.parameters.values() ?? [])].some((parameter) => parameter?.dtype === "float64"),
+  const precisions = [...modulesOf(root)].flatMap(([, { module }]) =>
+    [...(module?.parameters.values() ?? [])].flatMap((p) => (p && isFloating(p.dtype) ? [p.dtype] : [])),
   );
+  // Of a model in one precision throughout; in another mixture the inputs are float32, and forward converts them.
+  const [own] = precisions;
+  const precision = precisions.includes("float64")
+    ? "float64"
+    : own !== undefined && precisions.every((p) => p === own)
+      ? own
+      : "float32";
   const add = (from: string, given: Candidate["spec"]): void => {
-    const spec = isDouble && given.dtype === "float32" ? { ...given, dtype: "float64" as const } : given;
+    const spec = given.dtype === "float32" ? { ...given, dtype: precision } : given;
     const key = `${spec.dtype} ${spec.shape.join()}`;
     if (!found.has(key)) found.set(key, { spec, from });
   };

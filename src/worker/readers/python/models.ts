@@ -117,9 +117,10 @@ export function buildModels(
     built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps));
   }
   for (const [{ type }, { object }] of built) {
-    if (!sites.isDoubled(type)) continue;
+    const precision = sites.precision(type);
+    if (precision === undefined) continue;
     ev.collect(() => {
-      ev.call(ev.getAttribute(object, "double"), []);
+      ev.call(ev.getAttribute(object, precision), []);
     });
   }
   const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));

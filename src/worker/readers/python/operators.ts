@@ -6,7 +6,19 @@ import { arithmetic, int, isNumeric, numberOf } from "./numbers";
 import { percentFormat } from "./text";
 import { tensorOperator } from "./torch";
 import { classOf, NOT_IMPLEMENTED, plain, typeName } from "./types";
-import { PyClass, PyDict, PyError, PyFloat, PyList, PySet, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import {
+  PyClass,
+  PyDict,
+  PyError,
+  PyFloat,
+  PyList,
+  PyObject,
+  PySet,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 const METHODS: Record<BinaryOp, string> = {
   "+": "add",
@@ -37,6 +49,11 @@ export function binaryOperation(ev: Evaluator, op: BinaryOp, a: Value, b: Value)
   }
   const [left, right] = [plain(a), plain(b)];
   if (isNumeric(left) && isNumeric(right)) return arithmetic(op, left, right);
+  if (left instanceof PyTensor && right instanceof PyObject) {
+    // A complex tensor is an object with operators of its own.
+    const reflected = ev.special(right, `__r${METHODS[op]}__`);
+    if (reflected) return ev.call(reflected, [left]);
+  }
   if (left instanceof PyTensor || right instanceof PyTensor) return onTensors(ev, op, [left, right]);
   const result = onContainers(ev, op, left, right);
   if (result !== undefined) return result;

@@ -1,6 +1,7 @@
 import * as build from "../../graph/build";
 import { withInputs } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
+import type { OpName } from "../../graph/ops";
 import { stridesOf } from "../../graph/shapes";
 import type { Unknown } from "./values";
 
@@ -23,12 +24,14 @@ export class Storage {
   readonly rivals = new Set<Storage>();
 }
 
+const VIEWS: ReadonlySet<OpName> = new Set(["reshape", "transpose", "slice", "expand", "detach"]);
+
 /** A path's ops from `origin` outward; undefined when `node` is no view of it. */
 function stepsTo(node: Node, origin: Node): Node[] | undefined {
   const steps: Node[] = [];
   let at = node;
   while (at !== origin) {
-    if (!is(at, "reshape") && !is(at, "transpose") && !is(at, "slice") && !is(at, "expand")) return undefined;
+    if (!VIEWS.has(at.op)) return undefined;
     steps.push(at);
     at = at.inputs[0]!;
   }

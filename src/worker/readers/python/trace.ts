@@ -15,6 +15,7 @@ import {
   specsOf,
 } from "./inputs";
 import type { Recorder } from "./recorder";
+import { resetNoise } from "./torch/noise";
 import { selectedRows } from "./torch/selectedRows";
 import { nodeOf } from "./torch/tensor";
 import { assignPaths, modulesOf } from "./tree";
@@ -163,6 +164,7 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   let failure: Failure | undefined;
   const problems = ev.collect(() => {
     ev.tracing = true;
+    resetNoise();
     ev.journal = new Map();
     ev.recorder = recorder;
     try {
@@ -170,7 +172,7 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
       for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
       graph = ev.within(steps, () => {
         const result = ev.call(root, ...positional(root, kwargs));
-        return new Graph(root.type.name, [...inputs.values()], outputsOf(result));
+        return withNoise(new Graph(root.type.name, [...inputs.values()], outputsOf(result)));
       });
     } catch (error) {
       const known = ev.understood(error);
@@ -194,6 +196,12 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   if (!graph) return { failure: failure && { ...failure, problems, message: withProblem(failure.message, problems) } };
   const specs = [...inputs].map(([name, node]) => specFor(name, node, example, graph!));
   return { traced: { graph, inputs: specs, inputsFrom: example.from, problems } };
+}
+
+/** Random numbers that forward draws are inputs too, the last ones. */
+function withNoise(graph: Graph): Graph {
+  const drawn = graph.nodes.filter((node) => is(node, "input")).filter((node) => node.attrs.noise !== undefined);
+  return drawn.length === 0 ? graph : new Graph(graph.name, [...graph.inputs, ...drawn], graph.outputs);
 }
 
 function atLine(message: string, place: SourcePlace | undefined): string {

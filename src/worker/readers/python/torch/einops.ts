@@ -14,6 +14,7 @@ import {
 } from "../values";
 import { intOf, sequenceOf, stringArg, tensorList } from "./arguments";
 import { stackNodes } from "./functions/joining";
+import { extreme } from "./functions/reductions";
 import { layer } from "./layers/layer";
 import { native } from "./native";
 import { nodeArg } from "./table";
@@ -168,6 +169,7 @@ function reduced(x: Node, op: string, axes: readonly number[]): Node {
   }
   if (op === "mean" && !isFloating(x.dtype)) throw failure("reduce_mean is not available for non-floating tensors");
   const counted = (op === "sum" || op === "prod") && axes.length > 0 && !isFloating(x.dtype);
+  if (op === "max" || op === "min") return extreme(op, x, axes, false);
   return build.reduce(op, counted ? build.cast(x, "int64") : x, axes, false);
 }
 

@@ -24,6 +24,7 @@ export function fold(node: Node, known = new Map<Node, Values | undefined>()): V
 }
 
 const UNARY: Readonly<Record<string, (x: number) => number>> = {
+  detach: (x) => x,
   neg: (x) => -x,
   abs: Math.abs,
   sign: Math.sign,
@@ -36,6 +37,10 @@ const UNARY: Readonly<Record<string, (x: number) => number>> = {
   tanh: Math.tanh,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   relu: (x) => Math.max(0, x),
+  log1p: Math.log1p,
+  expm1: Math.expm1,
+  atan: Math.atan,
+  round: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
   floor: Math.floor,
   ceil: Math.ceil,
   not: (x) => (x ? 0 : 1),
@@ -78,7 +83,9 @@ function compute(node: Node, size: number, known: Map<Node, Values | undefined>)
   const [first] = inputs as [Values];
   const one = UNARY[node.op];
   if (one) return first.map(one);
-  const two = BINARY[node.op];
+  // Whole numbers are divided toward zero.
+  const whole = node.op === "div" && !isFloating(node.dtype);
+  const two = whole ? (a: number, b: number) => Math.trunc(a / b) : BINARY[node.op];
   if (two) {
     const [a, b] = node.inputs.map((n, i) => spread(inputs[i]!, n.shape, node.shape)) as [Values, Values];
     return a.map((x, i) => two(x, b[i]!));

@@ -9,9 +9,11 @@
  *   gives a `parameter` node of that path; before that, its initial value. Non-persistent buffers have no `stored`.
  * - Operators are named by their Python tokens. One operand: "-", "+", "~". Augmented ones ("+=") work in place.
  */
+
+export { tensorSetIndex } from "./assignment";
 export { type Draw, recordDraws } from "./draws";
 export { conditionOf, tensorScalar, tensorTruthy } from "./fold";
-export { tensorIndex, tensorIterate, tensorLength, tensorSetIndex } from "./indexing";
+export { tensorIndex, tensorIterate, tensorLength } from "./indexing";
 export { type InitialTensor, initialize } from "./initialize";
 export {
   isModule,

@@ -1,7 +1,6 @@
 import * as build from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import { broadcast, shapeText } from "../../../graph/shapes";
-import { writeBox } from "../storage";
 import {
   EvaluationError,
   PyEllipsis,
@@ -14,31 +13,57 @@ import {
   Unknown,
   type Value,
 } from "../values";
-import { isNumber, numberOf, sequenceOf } from "./arguments";
-import { constant } from "./functions/creation";
+import { sequenceOf } from "./arguments";
+import { fold } from "./fold";
+import { fromData } from "./functions/creation";
 import { unbind } from "./functions/joining";
 import { firstUnknown, guarded } from "./native";
-import { SelectedLength, selectedRows, selectRows, withoutOthers } from "./selectedRows";
-import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+import { SelectedLength, selectedRows, selectRows } from "./selectedRows";
+import { nodeOf, reasonOf, wrap } from "./tensor";
+import { knownIndices } from "./trueIndices";
 import { tied } from "./views";
 
 /** x[...]: ints, slices with positive steps, None, Ellipsis, and whole-number tensors. */
 
-interface Selection {
+export interface Selection {
   /** One entry an axis of x. */
   readonly starts: number[];
   readonly ends: number[];
   readonly steps: number[];
-  /** Of the result before index tensors are applied: kept axes and the new ones of None. */
+  /** Of the result before index tensors and masks are applied: kept axes and the new ones of None. */
   readonly shape: number[];
   /** Index tensors, by axis of `shape`. */
   readonly indices: { readonly axis: number; readonly node: Node }[];
+  /** A mask whose values are not known, and the first of the axes of `shape` that it covers. */
+  mask?: { readonly axis: number; readonly node: Node };
 }
 
-function select(x: Node, index: Value, runtime: Runtime): Selection {
-  const parts = index instanceof PyTuple ? [...index.items] : [index];
-  const consumed = parts.filter((p) => p !== null && !(p instanceof PyEllipsis)).length;
+/** What one entry of a key takes: a mask as many dimensions as it has, None none. */
+type Part = Value | { readonly mask: Node };
+const isMask = (part: Part): part is { readonly mask: Node } =>
+  typeof part === "object" && part !== null && "mask" in part;
+
+/** The key's entries: lists are index tensors, a mask with known values is its index tensors. */
+function partsOf(key: Value, runtime: Runtime): Part[] {
+  const items = key instanceof PyTuple ? key.items : [key];
+  return items.flatMap((item): Part[] => {
+    const part =
+      item instanceof PyList ? wrap(fromData(item, item.items.length === 0 ? "int64" : undefined, runtime)) : item;
+    if (!(part instanceof PyTensor)) return [part];
+    const node = nodeOf(part, runtime);
+    if (node.dtype !== "bool" && node.dtype !== "uint8") return [part];
+    const mask = build.cast(node, "bool");
+    return knownIndices(mask)?.map(wrap) ?? [{ mask }];
+  });
+}
+
+export function select(x: Node, key: Value, runtime: Runtime): Selection {
+  const parts = partsOf(key, runtime);
   const rank = x.shape.length;
+  const consumed = parts.reduce<number>((n, p) => {
+    if (p === null || p === true || p instanceof PyEllipsis) return n;
+    return n + (isMask(p) ? p.mask.shape.length : 1);
+  }, 0);
   if (consumed > rank) {
     throw new PyError("IndexError", `too many indices for tensor of dimension ${rank}`, runtime.place);
   }
@@ -48,22 +73,56 @@ function select(x: Node, index: Value, runtime: Runtime): Selection {
   const selection: Selection = { starts: [], ends: [], steps: [], shape: [], indices: [] };
   let axis = 0;
   for (const part of full) {
-    if (part === null) {
+    if (part === null || part === true) {
       selection.shape.push(1);
-      continue;
+    } else if (isMask(part)) {
+      coverWithMask(x, axis, part.mask, selection, runtime);
+      axis += part.mask.shape.length;
+    } else {
+      const size = x.shape[axis]!;
+      const [start, end, step] = range(part, size, axis, runtime);
+      selection.starts.push(start);
+      selection.ends.push(end);
+      selection.steps.push(step);
+      if (part instanceof PyTensor) {
+        selection.indices.push({ axis: selection.shape.length, node: indexNode(part, size, runtime) });
+      }
+      if (typeof part !== "number") selection.shape.push(Math.max(0, Math.ceil((end - start) / step)));
+      axis++;
     }
-    const size = x.shape[axis]!;
-    const [start, end, step] = range(part, size, axis, runtime);
-    selection.starts.push(start);
-    selection.ends.push(end);
-    selection.steps.push(step);
-    if (part instanceof PyTensor || part instanceof PyList) {
-      selection.indices.push({ axis: selection.shape.length, node: indexNode(part, size, runtime) });
-    }
-    if (typeof part !== "number") selection.shape.push(Math.max(0, Math.ceil((end - start) / step)));
-    axis++;
+  }
+  if (selection.mask && selection.indices.length > 0) {
+    throw new EvaluationError(
+      "indexing with a boolean mask beside index tensors is not supported: the result's shape depends on the mask's values",
+      runtime.place,
+    );
   }
   return selection;
+}
+
+function coverWithMask(x: Node, axis: number, mask: Node, selection: Selection, runtime: Runtime): void {
+  const covered = x.shape.slice(axis, axis + mask.shape.length);
+  const odd = mask.shape.findIndex((d, i) => d !== covered[i]);
+  if (odd >= 0) {
+    throw new PyError(
+      "IndexError",
+      `The shape of the mask ${shapeText(mask.shape)} at index ${odd} does not match the shape of the indexed tensor ${shapeText(x.shape)} at index ${axis + odd}`,
+      runtime.place,
+    );
+  }
+  if (selection.mask) {
+    throw new EvaluationError(
+      "indexing with two boolean masks is not supported: the result's shape depends on their values",
+      runtime.place,
+    );
+  }
+  selection.mask = { axis: selection.shape.length, node: mask };
+  for (const size of covered) {
+    selection.starts.push(0);
+    selection.ends.push(size);
+    selection.steps.push(1);
+    selection.shape.push(size);
+  }
 }
 
 function range(part: Value, size: number, axis: number, runtime: Runtime): [number, number, number] {
@@ -78,7 +137,7 @@ function range(part: Value, size: number, axis: number, runtime: Runtime): [numb
     }
     return [i, i + 1, 1];
   }
-  if (part instanceof PyTensor || part instanceof PyList) return [0, size, 1];
+  if (part instanceof PyTensor) return [0, size, 1];
   if (part instanceof PySlice) {
     const step = bound(part.step, 1, runtime);
     if (step <= 0) throw new PyError("ValueError", "step must be greater than zero", runtime.place);
@@ -86,8 +145,8 @@ function range(part: Value, size: number, axis: number, runtime: Runtime): [numb
     const start = clip(bound(part.start, 0, runtime));
     return [start, Math.max(start, clip(bound(part.stop, size, runtime))), step];
   }
-  if (typeof part === "boolean") {
-    throw new EvaluationError("indexing a tensor with a bool is not supported", runtime.place);
+  if (part === false) {
+    throw new EvaluationError("indexing a tensor with False is not supported: nothing is selected", runtime.place);
   }
   throw new PyError(
     "IndexError",
@@ -102,7 +161,9 @@ function bound(value: Value, absent: number, runtime: Runtime): number {
     throw new EvaluationError(`a bound of this slice is unknown: ${value.reason}`, runtime.place);
   }
   if (typeof value === "number") return value;
-  if (value instanceof PyTensor && value.shape.length === 0) {
+  if (value instanceof PyTensor && value.shape.every((d) => d === 1)) {
+    const [known] = fold(nodeOf(value, runtime)) ?? [];
+    if (known !== undefined) return known;
     throw new EvaluationError(
       "a slice whose bounds depend on a tensor's values is not supported: the shape would depend on data",
       runtime.place,
@@ -112,31 +173,19 @@ function bound(value: Value, absent: number, runtime: Runtime): number {
 }
 
 /** Index tensors are non-negative in the graph: negative values count from the end. */
-function indexNode(part: PyTensor | PyList, size: number, runtime: Runtime): Node {
-  if (part instanceof PyList) {
-    const values = part.items.map((v) => {
-      if (typeof v !== "number") {
-        throw new EvaluationError(
-          "a list index may hold whole numbers only; a mask's result has a shape that depends on its values",
-          runtime.place,
-        );
-      }
-      if (v < -size || v >= size) {
-        throw new PyError("IndexError", `index ${v} is out of bounds for dimension with size ${size}`, runtime.place);
-      }
-      return v < 0 ? v + size : v;
-    });
-    return constant(values, [values.length], "int64");
-  }
+function indexNode(part: PyTensor, size: number, runtime: Runtime): Node {
   const node = nodeOf(part, runtime);
-  if (node.dtype === "bool" || node.dtype === "uint8") {
-    throw new EvaluationError(
-      "indexing with a boolean mask is not supported: the result's shape depends on the mask's values; torch.where or masked_fill keep the shape",
-      runtime.place,
-    );
-  }
   if (node.dtype !== "int64" && node.dtype !== "int32") {
     throw new PyError("IndexError", "tensors used as indices must be long, int, byte or bool tensors", runtime.place);
+  }
+  const known = node.op === "constant" ? fold(node) : undefined;
+  if (known) {
+    const odd = known.find((v) => v < -size || v >= size);
+    if (odd !== undefined) {
+      throw new PyError("IndexError", `index ${odd} is out of bounds for dimension with size ${size}`, runtime.place);
+    }
+    const positive = BigInt64Array.from(known, (v) => BigInt(v < 0 ? v + size : v));
+    return build.constant(positive, node.shape, "int64");
   }
   if (node.op === "arange") {
     const { start, step } = (node as Node<"arange">).attrs;
@@ -146,7 +195,8 @@ function indexNode(part: PyTensor | PyList, size: number, runtime: Runtime): Nod
   return build.where(build.binary("less", node, zero), build.add(node, build.scalar(size, node.dtype)), node);
 }
 
-function index(x: Node, selection: Selection): Node {
+/** The elements selected, by slices and index tensors. */
+export function index(x: Node, selection: Selection): Node {
   const kept = build.reshape(build.slice(x, selection.starts, selection.ends, selection.steps), selection.shape);
   const { indices } = selection;
   if (indices.length === 0) return kept;
@@ -185,93 +235,17 @@ export function tensorIndex(tensor: PyTensor, key: Value, runtime: Runtime): Val
   if (unknown) return unknown;
   return guarded(runtime, () => {
     const x = nodeOf(tensor, runtime);
-    const mask = booleanMask(key, runtime);
-    if (mask) return wrap(selectRows(build.reshape(x, [-1, ...maskedRest(x, mask)]), mask));
     const selection = select(x, key, runtime);
-    const part = wrap(index(x, selection));
-    return selection.indices.length > 0 ? part : tied("[]", part, [tensor]);
+    const part = index(x, selection);
+    if (selection.mask) {
+      const { node, axis } = selection.mask;
+      const before = part.shape.slice(0, axis);
+      return wrap(
+        selectRows(build.reshape(part, [...before, -1, ...part.shape.slice(axis + node.shape.length)]), node, axis),
+      );
+    }
+    return selection.indices.length > 0 ? wrap(part) : tied("[]", wrap(part), [tensor]);
   });
-}
-
-/** The key where it is one boolean tensor alone. */
-function booleanMask(key: Value, runtime: Runtime): Node | undefined {
-  const items = key instanceof PyTuple ? key.items : [key];
-  const mask = items.length === 1 && items[0] instanceof PyTensor ? nodeOf(items[0], runtime) : undefined;
-  return mask?.dtype === "bool" ? mask : undefined;
-}
-
-/** The dimensions of x behind those the mask covers. */
-function maskedRest(x: Node, mask: Node): number[] {
-  const odd = mask.shape.findIndex((d, i) => d !== x.shape[i]);
-  if (odd >= 0) {
-    throw new PyError(
-      "IndexError",
-      `The shape of the mask ${shapeText(mask.shape)} at index ${odd} does not match the shape of the indexed tensor ${shapeText(x.shape)} at index ${odd}`,
-    );
-  }
-  return x.shape.slice(mask.shape.length);
-}
-
-/** What x[mask] = update writes, in x's shape: a value for every row, or the rows selected by the same mask. */
-function maskedUpdate(x: Node, mask: Node, update: Node, runtime: Runtime): Node {
-  const rest = maskedRest(x, mask);
-  const selection = selectedRows(update);
-  if (selection) {
-    if (selection.mask !== mask || selection.axis !== 0) {
-      throw new EvaluationError("what is assigned through a mask was selected by another mask", runtime.place);
-    }
-    return build.reshape(withoutOthers(update, selection), x.shape);
-  }
-  if (update.shape.length > rest.length) {
-    throw new EvaluationError(
-      "assigning a tensor through a boolean mask is supported where its shape does not depend on the mask: a number, one row, or what the same mask selected",
-      runtime.place,
-    );
-  }
-  return update;
-}
-
-/** x[key] = value, as a new value of the same tensor. */
-export function tensorSetIndex(tensor: PyTensor, key: Value, value: Value, runtime: Runtime): void {
-  const unknown = firstUnknown([key, value]) ?? tensor.unknown;
-  if (unknown)
-    throw new EvaluationError(
-      `this assignment depends on a value that is unknown because ${unknown.reason}`,
-      unknown.place ?? runtime.place,
-    );
-  guarded(runtime, () => {
-    const x = nodeOf(tensor, runtime);
-    let update: Node;
-    if (value instanceof PyTensor) update = build.cast(nodeOf(value, runtime), x.dtype);
-    else if (isNumber(value)) update = build.scalar(numberOf(value), x.dtype);
-    else throw new PyError("TypeError", "can't assign this value to a tensor's elements", runtime.place);
-    const mask = booleanMask(key, runtime);
-    if (mask) {
-      update = maskedUpdate(x, mask, update, runtime);
-      const lanes = build.reshape(mask, [...mask.shape, ...x.shape.slice(mask.shape.length).map(() => 1)]);
-      replaceValue(tensor, build.where(lanes, update, x), runtime);
-      return null;
-    }
-    const selection = select(x, key, runtime);
-    if (selection.indices.length > 0) {
-      throw new EvaluationError("assigning through an index tensor is not supported yet", runtime.place);
-    }
-    replaceValue(tensor, assign(x, selection, update), runtime);
-    return null;
-  });
-}
-
-/** Writes `update` over the selected box: padded to x's shape, and chosen where the box is. */
-function assign(x: Node, selection: Selection, update: Node): Node {
-  const { starts, ends, steps, shape } = selection;
-  const box = starts.map((s, i) => Math.max(0, Math.ceil((ends[i]! - s) / steps[i]!)));
-  if (box.some((d) => d === 0)) return x;
-  let placed: Node;
-  if (broadcast(update.shape, shape, "the assigned value and the selection").length > shape.length) {
-    // PyTorch drops leading dimensions of size 1.
-    placed = build.reshape(update, update.shape.slice(update.shape.length - shape.length));
-  } else placed = update;
-  return writeBox(x, selection, build.reshape(build.expand(placed, shape), box));
 }
 
 /** Iterating a tensor goes over its first dimension. */

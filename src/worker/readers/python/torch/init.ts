@@ -4,7 +4,7 @@ import type { Node } from "../../../graph/node";
 import { type BoundArgs, PyError, PyFloat, type PyNative, type PyTensor, type Runtime, type Value } from "../values";
 import { given, isNumber, numberArg, numberOf, stringArg, tensorArg } from "./arguments";
 import { draw, type RandomValue } from "./draws";
-import { constant } from "./functions/creation";
+import { constant, distributed } from "./functions/creation";
 import { native } from "./native";
 import { define } from "./table";
 import { nodeOf, randomNode, replaceValue } from "./tensor";
@@ -31,6 +31,10 @@ function initializer(
 /** Draws anew into `tensor`. One with an unknown dimension keeps it, and its distribution changes. */
 function redraw(tensor: PyTensor, distribution: RandomValue["initializer"], runtime: Runtime): void {
   const known = tensor.shape.every((d) => d !== undefined);
+  if (runtime.tracing && known && !tensor.unknown) {
+    replaceValue(tensor, distributed(distribution, tensor.shape as number[], tensor.dtype, runtime), runtime);
+    return;
+  }
   const value = draw(distribution, known ? sizeOf(tensor.shape as number[]) : undefined);
   if (tensor.unknown || !known) {
     if (tensor.stored) tensor.stored = { ...tensor.stored, initializer: distribution, order: value.draw.order };

@@ -14,6 +14,14 @@ export function patchInitialValues(stored: StoredTensor, patch: Patch): void {
   patches.set(stored, patch);
 }
 
+type Derive = (values: Float32Array | Float64Array) => Float32Array;
+const derived = new WeakMap<StoredTensor, Derive>();
+
+/** Registers a tensor whose initial value is computed from the numbers of its draw, which it may share with another. */
+export function deriveInitialValues(stored: StoredTensor, derive: Derive): void {
+  derived.set(stored, derive);
+}
+
 export interface InitialTensor {
   readonly path: string;
   readonly stored: StoredTensor;
@@ -62,7 +70,8 @@ export function initialize(
           : new Float32Array(entry.size);
     for (const target of targets) {
       patches.get(target.stored)?.(values);
-      const data = target.dtype === "float64" ? Float64Array.from(values) : values;
+      const own = derived.get(target.stored)?.(values) ?? values;
+      const data = target.dtype === "float64" ? Float64Array.from(own) : own;
       result.set(target.path, { dtype: target.dtype === "float64" ? "float64" : "float32", shape: target.shape, data });
     }
   }

@@ -1,6 +1,8 @@
 import { typeName } from "../types";
 import { type ModuleState, PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";
+import { derivedWeight } from "./derived";
 import { bufferRequest, storeBuffer } from "./parameter";
+import { wrap } from "./tensor";
 
 /** torch.nn.Module's attribute rules: assigning a Parameter or Module registers it. */
 
@@ -23,6 +25,8 @@ export function moduleAttribute(object: PyObject, name: string): Value | undefin
   if (buffer) return buffer.tensor;
   if (state.modules.has(name)) return state.modules.get(name) ?? null;
   if (name === "training") return state.training;
+  const derived = derivedWeight(object, name);
+  if (derived) return wrap(derived);
   // A layer of ours shows its constructor's arguments as attributes, as PyTorch's do; what the code set comes first.
   if (!object.attributes.has(name) && Object.hasOwn(state.options, name)) return state.options[name];
   return undefined;

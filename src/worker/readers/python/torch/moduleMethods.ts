@@ -1,8 +1,11 @@
-import { isFloating } from "../../../formats/dtype";
+import { type DType, isFloating } from "../../../formats/dtype";
 import * as build from "../../../graph/build";
 import { typeName } from "../types";
 import {
   type BoundArgs,
+  EvaluationError,
+  PyDict,
+  PyDType,
   PyError,
   PyGenerator,
   PyNative,
@@ -12,7 +15,7 @@ import {
   Unknown,
   type Value,
 } from "../values";
-import { given, stringArg, tuple } from "./arguments";
+import { given, sequenceOf, stringArg, tuple } from "./arguments";
 import { isModule, moduleClass, newModuleState, stateOf } from "./module";
 import { storeBuffer } from "./parameter";
 
@@ -162,6 +165,16 @@ method("register_buffer", "name, tensor, persistent=True", (self, args, runtime)
     self.attributes.set(name, tensor);
     return null;
   }
+  if (tensor instanceof PyObject && tensor.type.name === "ComplexTensor") {
+    if (persistent) {
+      runtime.problem(
+        `the complex buffer ${name} is computed as the source says and is left out of the state dict: it has real tensors only`,
+        "information",
+      );
+    }
+    self.attributes.set(name, tensor);
+    return null;
+  }
   if (tensor !== null && !(tensor instanceof PyTensor)) {
     throw new PyError(
       "TypeError",
@@ -215,26 +228,60 @@ method("requires_grad_", "requires_grad=True", (self, args, runtime) => {
   for (const [, tensor] of namedTensors(self, "parameters", true, runtime)) tensor.requiresGrad = requiresGrad;
   return self;
 });
-/** float64 is a model's own choice: its forward makes tensors of that dtype to go with it. */
-method("double", "", (self, _args, runtime) => {
+/** Floating-point parameters and buffers in another precision, as Module.to(dtype), half() and their like make them. */
+function convertFloating(self: PyObject, dtype: DType, runtime: Runtime): PyObject {
   for (const kind of ["parameters", "buffers"] as const) {
-    for (const [, tensor] of namedTensors(self, kind, true, runtime)) if (isFloating(tensor.dtype)) toDouble(tensor);
+    for (const [path, tensor] of namedTensors(self, kind, true, runtime)) {
+      if (!isFloating(tensor.dtype) || tensor.dtype === dtype) continue;
+      if (runtime.tracing && tensor.stored?.path !== undefined) {
+        throw new EvaluationError(
+          `${path} cannot become ${dtype} in forward: a graph's weights keep their dtype; convert the module in __init__`,
+          runtime.place,
+        );
+      }
+      toPrecision(tensor, dtype);
+    }
   }
   return self;
-});
+}
 
-function toDouble(tensor: PyTensor): void {
+function toPrecision(tensor: PyTensor, dtype: DType): void {
   const { stored, node } = tensor;
-  if (!stored && node) tensor.become(build.cast(node, "float64"));
-  tensor.dtype = "float64";
+  if (!stored && node) tensor.become(build.cast(node, dtype));
+  tensor.dtype = dtype;
   if (stored?.initializer.kind !== "graph") return;
   const { graph } = stored.initializer;
-  const value = build.cast(graph.output("value"), "float64");
+  const value = build.cast(graph.output("value"), dtype);
   stored.initializer = { kind: "graph", graph: graph.withOutputs([["value", value]]) };
 }
 
-// The device and half precision are the engine's choice here, not the source's.
-for (const name of ["to", "cuda", "cpu", "xpu", "half", "float", "bfloat16", "type", "share_memory", "compile"]) {
+for (const [name, dtype] of [
+  ["double", "float64"],
+  ["float", "float32"],
+  ["half", "float16"],
+  ["bfloat16", "bfloat16"],
+] as const) {
+  method(name, "", (self, _args, runtime) => convertFloating(self, dtype, runtime));
+}
+/** to(device), to(dtype), to(tensor) and type(dtype): of these the dtype counts. */
+for (const name of ["to", "type"]) {
+  method(name, "*args, **kwargs", (self, args, runtime) => {
+    const named = args.kwargs instanceof PyDict ? [...args.kwargs.entries.values()].map((e) => e.value) : [];
+    const target = [...(sequenceOf(args.args) ?? []), ...named].find(
+      (v) => v instanceof PyDType || v instanceof PyTensor,
+    );
+    if (!(target instanceof PyDType || target instanceof PyTensor)) return self;
+    if (isFloating(target.dtype)) return convertFloating(self, target.dtype, runtime);
+    if (target instanceof PyTensor) return self;
+    throw new PyError(
+      "TypeError",
+      `nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.${target.dtype}`,
+      runtime.place,
+    );
+  });
+}
+// The device is the engine's choice here, not the source's.
+for (const name of ["cuda", "cpu", "xpu", "share_memory", "compile"]) {
   method(name, "*args, **kwargs", (self) => self);
 }
 method("zero_grad", "set_to_none=True", () => null);

@@ -1,23 +1,15 @@
 import { builtinClass } from "../types";
-import {
-  PyDict,
-  PyDType,
-  PyError,
-  PyFloat,
-  PyNamespace,
-  PyNative,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../values";
+import { PyDict, PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
 import "./functions";
+import { complexDType } from "./complex";
 import { LARGEST } from "./functions/elementwise";
 import { EPSILON } from "./functions/neural";
 import { norm } from "./functions/reductions";
 import { initFunctions } from "./init";
+import { parametrizedSpectralNorm, parametrizedWeightNorm, spectralNorm, weightNorm } from "./parametrizations";
+import { CUDA, JIT, SEQUENCES, STATES, surroundings } from "./surroundings";
 import "./layers";
 import { layerClasses } from "./layers/layer";
 import { moduleClass } from "./module";
@@ -127,17 +119,17 @@ function makeModules(): Map<string, PyNamespace> {
   ]);
   const layerModules = namespace("torch.nn.modules", classes);
   const clip = new PyNative("clip_grad_norm_", "parameters, max_norm, *args, **kwargs", () => null);
-  const weightNorm = new PyNative(
-    "weight_norm",
-    "module, *args, **kwargs",
-    (_args, runtime) => new Unknown("weight normalization is not supported", runtime.place),
-  );
-  const rnn = namespace("torch.nn.utils.rnn", []);
+  const rnn = namespace("torch.nn.utils.rnn", SEQUENCES);
+  const parametrizations = namespace("torch.nn.utils.parametrizations", [
+    ["weight_norm", parametrizedWeightNorm],
+    ["spectral_norm", parametrizedSpectralNorm],
+  ]);
   const utils = namespace("torch.nn.utils", [
     ["clip_grad_norm_", clip],
     ["clip_grad_value_", clip],
     ["weight_norm", weightNorm],
-    ["spectral_norm", weightNorm],
+    ["spectral_norm", spectralNorm],
+    ["parametrizations", parametrizations],
     ["rnn", rnn],
   ]);
   const nn = namespace("torch.nn", [
@@ -151,17 +143,27 @@ function makeModules(): Map<string, PyNamespace> {
   const linalg = namespace("torch.linalg", [
     ["norm", vectorNorm("norm")],
     ["vector_norm", vectorNorm("vector_norm")],
+    [
+      "cross",
+      native("cross", "input, other, *, dim=-1", (args, runtime) => torchFunctions.get("cross")!.body(args, runtime)),
+    ] as const,
+    ...["matmul", "multi_dot"].flatMap((name) => {
+      const entry = torchFunctions.get(name);
+      return entry ? [[name, entry] as const] : [];
+    }),
   ]);
-  const jit = namespace(
-    "torch.jit",
-    ["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const),
-  );
+  const jit = namespace("torch.jit", [
+    ...["script", "export", "ignore", "unused"].map((name) => [name, identity(name)] as const),
+    ...JIT,
+  ]);
   const cuda = namespace("torch.cuda", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
     ["manual_seed", new PyNative("manual_seed", "seed", () => null)],
     ["manual_seed_all", new PyNative("manual_seed_all", "seed", () => null)],
+    ...CUDA,
   ]);
+  const around = surroundings(transparent("autocast"));
   const accelerator = namespace("torch.accelerator", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
@@ -181,7 +183,20 @@ function makeModules(): Map<string, PyNamespace> {
   ]);
   const special = namespace(
     "torch.special",
-    ["expit", "erf", "log1p", "expm1", "softmax", "log_softmax", "logsumexp"].flatMap((name) => {
+    [
+      "expit",
+      "erf",
+      "erfc",
+      "log1p",
+      "expm1",
+      "exp2",
+      "softmax",
+      "log_softmax",
+      "logsumexp",
+      "logit",
+      "sinc",
+      "xlogy",
+    ].flatMap((name) => {
       const entry = torchFunctions.get(name);
       return entry ? [[name, entry] as const] : [];
     }),
@@ -197,6 +212,8 @@ function makeModules(): Map<string, PyNamespace> {
     ["utils", torchUtils],
     ["backends", backends],
     ["special", special],
+    ...around.map((m) => [m.name.slice("torch.".length), m] as const),
+    ...STATES,
     ["Tensor", tensorClass],
     [
       "Size",
@@ -212,6 +229,8 @@ function makeModules(): Map<string, PyNamespace> {
     ["finfo", new PyNative("finfo", "type=None", (args) => finfo(args.type))],
     ["iinfo", new PyNative("iinfo", "type", (args) => iinfo(args.type))],
     ["get_default_dtype", new PyNative("get_default_dtype", "", () => dtypeMembers().get("float32") ?? null)],
+    ["complex64", complexDType],
+    ["cfloat", complexDType],
     ["pi", new PyFloat(Math.PI)],
     ["inf", new PyFloat(Number.POSITIVE_INFINITY)],
     ["nan", new PyFloat(Number.NaN)],
@@ -228,6 +247,7 @@ function makeModules(): Map<string, PyNamespace> {
     layerModules,
     utils,
     rnn,
+    parametrizations,
     linalg,
     jit,
     cuda,
@@ -235,6 +255,7 @@ function makeModules(): Map<string, PyNamespace> {
     checkpoint,
     backends,
     special,
+    ...around,
     ...EINOPS_MODULES,
   ];
   return new Map(all.map((m) => [m.name, m]));

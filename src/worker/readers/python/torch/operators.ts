@@ -20,6 +20,8 @@ const OPERATORS: Readonly<Record<string, BinaryOp>> = {
   "&": "and",
   "|": "or",
   "^": "xor",
+  "<<": "leftShift",
+  ">>": "rightShift",
   "==": "equal",
   "!=": "notEqual",
   "<": "less",
@@ -27,7 +29,7 @@ const OPERATORS: Readonly<Record<string, BinaryOp>> = {
   ">": "greater",
   ">=": "greaterEqual",
 };
-const AUGMENTED = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "**=", "&=", "|=", "^=", "@="]);
+const AUGMENTED = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>=", "@="]);
 const UNARY: Readonly<Record<string, string>> = { "-": "neg", "~": "bitwise_not", "+": "positive" };
 
 /** `op` as Python writes it, on one or two operands of which at least one is a tensor. */

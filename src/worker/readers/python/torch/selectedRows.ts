@@ -1,6 +1,7 @@
 import * as build from "../../../graph/build";
 import { withInputs } from "../../../graph/graph";
 import { is, type Node } from "../../../graph/node";
+import { sameComputation } from "../../../graph/same";
 import { EvaluationError, Unknown } from "../values";
 
 /**
@@ -46,10 +47,10 @@ export function countOf(node: Node): number | SelectedLength {
   return selection ? new SelectedLength(selection.mask) : node.shape.reduce((n, d) => n * d, 1);
 }
 
-/** Every row of `rows` with the mask beside it; those not selected are 0. The mask's elements are dimension 0. */
-export function selectRows(rows: Node, mask: Node): Node {
-  const chosen = build.where(lanes(mask, rows), rows, build.scalar(0, rows.dtype));
-  known.set(chosen, { mask, axis: 0 });
+/** Every row of `rows` with the mask beside it; those not selected are 0. The mask's elements are dimension `axis`. */
+export function selectRows(rows: Node, mask: Node, axis = 0): Node {
+  const chosen = build.where(lanes(mask, rows, axis), rows, build.scalar(0, rows.dtype));
+  known.set(chosen, { mask, axis });
   unselected.set(chosen, rows);
   return chosen;
 }
@@ -102,6 +103,23 @@ export function withoutOthers(rows: Node, selection: SelectedRows): Node {
   return whole(build.where(lanes(selection.mask, rows, selection.axis), rows, build.scalar(0, rows.dtype)));
 }
 
+/** Whether two masks select the same rows; the source may compute one twice. */
+export function sameMask(a: Node, b: Node): boolean {
+  return a === b || sameComputation(a, b);
+}
+
+/** A sum or mean over `axes`: of a selection, over the rows that are selected. */
+export function reduceRows(op: "sum" | "mean", x: Node, axes: readonly number[], keepDims: boolean): Node {
+  const selection = selectedRows(x);
+  if (!selection || !axes.includes(selection.axis)) return build.reduce(op, x, axes, keepDims);
+  const total = build.reduce("sum", withoutOthers(x, selection), axes, keepDims);
+  if (op === "sum") return total;
+  const rows = build.reduceAll("sum", build.cast(selection.mask, "int64"));
+  const others = axes.reduce((n, a) => (a === selection.axis ? n : n * x.shape[a]!), 1);
+  const count = build.mul(build.cast(rows, "float32"), build.scalar(others, "float32"));
+  return build.div(total, build.cast(count, x.dtype));
+}
+
 /** A node in which the selection has found its place again. */
 export function whole(node: Node): Node {
   known.set(node, null);
@@ -119,7 +137,7 @@ function derive(node: Node): SelectedRows | undefined {
   const inputs = node.inputs.map(selectedRows);
   const first = inputs.find((rows) => rows !== undefined);
   if (!first) return undefined;
-  if (inputs.some((rows) => rows && rows.mask !== first.mask)) throw refuse(node);
+  if (inputs.some((rows) => rows && !sameMask(rows.mask, first.mask))) throw refuse(node);
   const axis = axisAfter(node, inputs);
   if (axis === undefined) throw refuse(node);
   return { mask: first.mask, axis };
@@ -127,7 +145,21 @@ function derive(node: Node): SelectedRows | undefined {
 
 const ELEMENTWISE = new Set<string>([
   ...["neg", "abs", "sign", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tanh", "sigmoid", "erf", "atan"],
-  ...["log1p", "expm1", "relu", "gelu", "floor", "ceil", "round", "not", "cast", "dropout", "where", "expand"],
+  ...[
+    "log1p",
+    "expm1",
+    "relu",
+    "gelu",
+    "floor",
+    "ceil",
+    "round",
+    "not",
+    "cast",
+    "dropout",
+    "detach",
+    "where",
+    "expand",
+  ],
   ...["add", "sub", "mul", "div", "pow", "maximum", "minimum", "equal", "less", "lessEqual", "and", "or"],
 ]);
 

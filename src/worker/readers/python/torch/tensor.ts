@@ -14,14 +14,18 @@ const randomNodes = new WeakMap<Node, RandomValue>();
 /** Whether a node is computed from random numbers; each is looked at once. */
 const randomness = new WeakMap<Node, boolean>();
 const parameterNodes = new WeakMap<StoredTensor, Node>();
-/** In the trace, the memory of a parameter, which nothing may change. */
+/** In the trace, the memory of a parameter, which nothing may change, or of a buffer. */
 const parameterStorages = new WeakMap<StoredTensor, Storage>();
+
+/** What holds a buffer, by its name. */
+const buffers = new WeakMap<Storage, string>();
 
 export function parameterStorage(stored: StoredTensor, node: Node): Storage {
   let storage = parameterStorages.get(stored);
   if (!storage) {
     storage = new Storage(node);
-    storage.fixed = `the ${stored.buffer ? "buffer" : "parameter"} ${stored.path}`;
+    if (stored.buffer) buffers.set(storage, `the buffer ${stored.path}`);
+    else storage.fixed = `the parameter ${stored.path}`;
     parameterStorages.set(stored, storage);
   }
   return storage;
@@ -49,9 +53,9 @@ export function nodeOf(tensor: PyTensor, runtime?: Runtime): Node {
       node = build.parameter(stored.path, tensor.shape as readonly number[], tensor.dtype);
       parameterNodes.set(stored, node);
     }
-    const changed = parameterStorages.get(stored)?.unknown;
-    if (changed) throw new UnknownResult(changed);
-    return node;
+    const storage = parameterStorages.get(stored);
+    if (storage?.unknown) throw new UnknownResult(storage.unknown);
+    return storage?.node ?? node;
   }
   if (!tensor.node) throw new UnknownResult(reasonOf(tensor));
   if (runtime?.tracing && isRandom(tensor.node)) {
@@ -153,6 +157,12 @@ function forgetRivals(storage: Storage, runtime: Runtime): void {
   }
 }
 
+function writeStored(storage: Storage, node: Node): boolean {
+  storage.node = node;
+  storage.unknown = undefined;
+  return true;
+}
+
 /** Gives `tensor` another value in place, as PyTorch's methods with a trailing underscore do. */
 export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): PyTensor {
   const { stored } = tensor;
@@ -166,7 +176,14 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
     throw new EvaluationError(reason, runtime.place);
   }
   runtime.changing?.(storage);
-  if (!tensor.write(node)) {
+  if (runtime.tracing && buffers.has(storage)) {
+    runtime.problem(
+      `${buffers.get(storage)} is changed in forward: this call sees the change, the next one begins with the stored value again`,
+      "information",
+    );
+  }
+  const written = stored?.path === undefined ? tensor.write(node) : writeStored(storage, node);
+  if (!written) {
     throw new PyError(
       "RuntimeError",
       "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() the tensor before performing the operation.",
@@ -174,6 +191,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
     );
   }
   forgetRivals(storage, runtime);
+  if (stored?.path !== undefined) return tensor;
   if (stored) owners.set(storage, (owners.get(storage) ?? new Set()).add(tensor));
   for (const owner of owners.get(storage) ?? []) if (owner.stored) store(owner, owner.stored.buffer, runtime);
   return tensor;

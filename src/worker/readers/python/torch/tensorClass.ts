@@ -140,15 +140,17 @@ method("size", "input, dim=None", (args) => {
 });
 method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
 method(["numel", "nelement"], "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
-method("is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
 method("is_contiguous", "input, *args, **kwargs", () => true);
 method("get_device", "input", () => -1);
 method("__len__", "input", (args) => tensorArg(args, "input").shape[0] ?? reasonOf(tensorArg(args, "input")));
 
 // Same value, other storage
-method(["clone", "detach", "alias"], "input, *args, **kwargs", (args, runtime) =>
-  wrap(nodeArg(args, "input", runtime)),
-);
+method(["clone", "alias"], "input, *args, **kwargs", (args, runtime) => wrap(nodeArg(args, "input", runtime)));
+// An initial value has no gradient to begin with.
+define(["torch", "tensor"], "detach", "input", (args, runtime) => {
+  const x = nodeArg(args, "input", runtime);
+  return wrap(runtime.tracing && isFloating(x.dtype) ? build.detach(x) : x);
+});
 method(["cpu", "cuda"], "input, *args, **kwargs", (args) => tensorArg(args, "input"));
 method("contiguous", "input, *args, **kwargs", (args, runtime) => {
   const tensor = tensorArg(args, "input");

@@ -101,10 +101,10 @@ describe("torch.nn modules", () => {
 
   it("count layers that cannot run, and say so when they are called", async () => {
     const model = await read(
-      ["self.norm = nn.InstanceNorm1d(3)", "self.up = nn.Upsample(size=4, mode='bicubic')"],
-      ["return self.up(x)"],
+      ["self.norm = nn.InstanceNorm1d(3)", "self.loss = nn.CTCLoss()"],
+      ["return self.loss(x, x, x, x)"],
     );
-    assert.throws(() => model.trace(float(1, 3, 9, 9)), /mode='bicubic' is not supported/);
+    assert.throws(() => model.trace(float(1, 3, 9)), /CTCLoss is not supported in forward/);
   });
 
   it("show a class derived from Linear as a linear layer of that name", async () => {
@@ -133,14 +133,13 @@ describe("errors are PyTorch's", () => {
     ["return torch.cat([x, x[:1].T])", /Sizes of tensors must match except in dimension 0/],
     ["return x.masked_fill(x.long(), 0)", /masked_fill_ only supports boolean masks/],
     ["return x[x > 0]", /output is a selection by a mask: its length depends on data/],
-    ["return x[x.sum(1) > 0].mean(0)", /not through mean here/],
+    ["return x[x.sum(1) > 0].cumsum(0)", /not through cumsum here/],
     ["return x[x.sum(1) > 0] + x", /not through add here/],
     ["return x[x.sum(1) > 0].softmax(0)", /not through softmax here/],
     ["return x[x.sum(1) > 0] + x[x.sum(1) > 1]", /not through add here/],
     ["return x[x.sum(1) > 0] / x[x.sum(1) > 0].shape[0]", /how many rows a mask selects depends on the data/],
     ["return x[5]", /index 5 is out of bounds for dimension 0 with size 2/],
     ["return x if x.sum() > 0 else -x", /the branch depends on the tensor's values/],
-    ["return x + torch.randn(2, 3)", /random tensors inside forward are not supported/],
     ["return -(x > 0)", /Negation, the `-` operator, on a bool tensor/],
     ["return x.topk(4)", /selected index k out of range/],
     ["return x.long().add_(0.5)", /result type Float can't be cast to the desired output type Long/],

@@ -18,7 +18,11 @@ export function clampNumbers(x: Node, low: number | undefined, high: number | un
 
 export const relu = (x: Node): Node => unary("relu", x);
 export const relu6 = (x: Node): Node => clampNumbers(x, 0, 6);
-export const silu = (x: Node): Node => mul(requireFloating(x, "silu_cpu"), unary("sigmoid", x));
+export function silu(x: Node): Node {
+  requireFloating(x, "silu_cpu");
+  // ONNX Runtime fuses a product with its own sigmoid to a kernel that it lacks for float64.
+  return x.dtype === "float64" ? div(x, shift(unary("exp", unary("neg", x)), 1)) : mul(x, unary("sigmoid", x));
+}
 /**
  * Drops whole channels, dimension 1 of [N, C, ...]: one draw of the mask for each. Of one and three spatial dimensions a
  * sample may come without its batch, as in PyTorch; dropout2d takes three dimensions as [N, C, L].
@@ -70,7 +74,7 @@ export const selu = (x: Node): Node => scale(elu(x, SELU_ALPHA), SELU_SCALE);
 export function softplus(x: Node, beta = 1, threshold = 20): Node {
   requireFloating(x, "softplus_cpu");
   const z = scale(x, beta);
-  const tail = unary("log", shift(unary("exp", unary("neg", unary("abs", z))), 1));
+  const tail = unary("log1p", unary("exp", unary("neg", unary("abs", z))));
   const soft = scale(add(relu(z), tail), 1 / beta);
   if (!Number.isFinite(threshold)) return soft;
   return where(binary("less", like(x, threshold), z), x, soft);
@@ -84,7 +88,7 @@ export const hardsigmoid = (x: Node): Node => scale(relu6(shift(x, 3)), 1 / 6);
 export const hardswish = (x: Node): Node => scale(mul(x, relu6(shift(x, 3))), 1 / 6);
 
 export function threshold(x: Node, limit: number, value: number): Node {
-  return where(binary("less", like(x, limit), x), x, like(x, value));
+  return where(binary("lessEqual", x, like(x, limit)), like(x, value), x);
 }
 
 export function softshrink(x: Node, lambda: number): Node {

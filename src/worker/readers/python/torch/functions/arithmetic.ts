@@ -4,6 +4,8 @@ import type { Node } from "../../../../graph/node";
 import { PyError, type PyFloat, PyTensor, type Runtime } from "../../values";
 import { isNumber, numberDType, numberOf } from "../arguments";
 import { nodeOf, type Operand, operandOf, resultType, scalarTypeName } from "../tensor";
+import { bitwise, shiftLeft, shiftRight } from "./bitwise";
+import { floorDivide, remainder } from "./division";
 
 /** Arithmetic and comparison with PyTorch's type promotion; Python numbers mix with tensors. */
 
@@ -35,7 +37,9 @@ export type BinaryOp =
   | "greaterEqual"
   | "and"
   | "or"
-  | "xor";
+  | "xor"
+  | "leftShift"
+  | "rightShift";
 
 /** Operands as nodes of their common dtype. */
 export function promoted(values: readonly Operands[], runtime?: Runtime, floating = false): Node[] {
@@ -54,10 +58,10 @@ export function arithmetic(op: BinaryOp, a: Operands, b: Operands, runtime?: Run
     case "mul":
       return x.dtype === "bool" ? build.binary("and", x, y) : build.mul(x, y);
     case "sub":
-      if (x.dtype === "bool") {
+      if ([a, b].some((v) => v === true || v === false || (!isNumber(v) && v.dtype === "bool"))) {
         throw new PyError(
           "RuntimeError",
-          "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.",
+          `Subtraction, the \`-\` operator, with ${x.dtype === "bool" ? "two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead." : "a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead."}`,
         );
       }
       return build.sub(x, y);
@@ -68,7 +72,7 @@ export function arithmetic(op: BinaryOp, a: Operands, b: Operands, runtime?: Run
     case "floorDivide":
       return floorDivide(x, y);
     case "remainder":
-      return build.sub(x, build.mul(floorDivide(x, y), y));
+      return remainder(x, y);
     case "equal":
     case "less":
     case "lessEqual":
@@ -83,37 +87,11 @@ export function arithmetic(op: BinaryOp, a: Operands, b: Operands, runtime?: Run
     case "or":
     case "xor":
       return bitwise(op, x, y);
+    case "leftShift":
+      return shiftLeft(x, y);
+    case "rightShift":
+      return shiftRight(x, y);
   }
-}
-
-function bitwise(op: "and" | "or" | "xor", x: Node, y: Node): Node {
-  if (x.dtype !== "bool") {
-    throw new PyError(
-      isFloating(x.dtype) ? "RuntimeError" : "NotImplementedError",
-      isFloating(x.dtype)
-        ? `"bitwise_${op}_cpu" not implemented for '${scalarTypeName(x.dtype)}'`
-        : `bitwise ${op} of ${x.dtype} tensors is not supported yet; of bool tensors it is`,
-    );
-  }
-  return op === "xor" ? build.unary("not", build.binary("equal", x, y)) : build.binary(op, x, y);
-}
-
-/** Whole numbers are divided in float64, exact below 2^53, so that negative quotients round down as Python's do. */
-function floorDivide(x: Node, y: Node): Node {
-  if (isFloating(x.dtype)) return build.unary("floor", build.div(x, y));
-  return build.cast(build.unary("floor", build.div(build.cast(x, "float64"), build.cast(y, "float64"))), x.dtype);
-}
-
-/** Toward zero, for div(rounding_mode="trunc"). */
-export function truncate(x: Node): Node {
-  const zero = build.scalar(0, x.dtype);
-  return build.where(build.binary("less", x, zero), build.unary("ceil", x), build.unary("floor", x));
-}
-
-export function truncatedDivide(a: Operands, b: Operands, runtime?: Runtime): Node {
-  const [x, y] = promoted([a, b], runtime) as [Node, Node];
-  if (isFloating(x.dtype)) return truncate(build.div(x, y));
-  return build.cast(truncate(build.div(build.cast(x, "float64"), build.cast(y, "float64"))), x.dtype);
 }
 
 /** Small constant exponents become products and roots, as PyTorch computes them. */
@@ -132,6 +110,7 @@ function power(a: Operands, b: Operands, runtime?: Runtime): Node {
       case 3:
         return build.mul(build.mul(x, x), x);
       case 0.5:
+        if (!isFloating(x.dtype)) break;
         return build.unary("sqrt", x);
       case -0.5:
         return build.unary("reciprocal", build.unary("sqrt", x));
@@ -141,7 +120,19 @@ function power(a: Operands, b: Operands, runtime?: Runtime): Node {
         return build.unary("reciprocal", build.mul(x, x));
     }
   }
+  if (isNumber(b) && !isFloating(x.dtype) && Number.isInteger(numberOf(b))) return wholePower(x, numberOf(b));
   return build.binary("pow", x, y);
+}
+
+/** By squaring, so that what overflows wraps around. */
+function wholePower(x: Node, exponent: number): Node {
+  let result: Node | undefined;
+  let square = x;
+  for (let left = exponent; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = result ? build.mul(result, square) : square;
+    if (left > 1) square = build.mul(square, square);
+  }
+  return result ?? build.full(1, x.shape, x.dtype);
 }
 
 /** x * number, in x's floating dtype. */
@@ -161,6 +152,12 @@ export function floating(x: Node): Node {
 export function requireFloating(x: Node, what: string): Node {
   if (isFloating(x.dtype)) return x;
   throw new PyError("NotImplementedError", `"${what}" not implemented for '${scalarTypeName(x.dtype)}'`);
+}
+
+/** Halves are computed as float32 and rounded once, as PyTorch computes what takes several steps. */
+export function widely(x: Node, body: (wide: Node) => Node): Node {
+  const half = x.dtype === "float16" || x.dtype === "bfloat16";
+  return half ? build.cast(body(build.cast(x, "float32")), x.dtype) : body(x);
 }
 
 export function filled(value: number, dtype: DType): Node {

@@ -1,19 +1,10 @@
-import { type DType, isFloating } from "../../../../formats/dtype";
+import type { DType } from "../../../../formats/dtype";
 import { allocate, type TensorData } from "../../../../formats/tensor";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Dim } from "../../../model";
 import { typeName } from "../../types";
-import {
-  type BoundArgs,
-  EvaluationError,
-  PyError,
-  PyFloat,
-  PyTensor,
-  type Runtime,
-  Unknown,
-  type Value,
-} from "../../values";
+import { type BoundArgs, PyError, PyFloat, PyTensor, type Runtime, Unknown, type Value } from "../../values";
 import {
   given,
   intArg,
@@ -28,10 +19,13 @@ import {
   varValues,
 } from "../arguments";
 import type { RandomValue } from "../draws";
+import { noise } from "../noise";
 import { countOf } from "../selectedRows";
 import { define, nodeArg } from "../table";
 import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
+import { scale, shift } from "./arithmetic";
 import { stackNodes } from "./joining";
+import { normalOf } from "./random";
 
 /** Tensors made from numbers. */
 
@@ -177,7 +171,7 @@ export function constant(values: readonly number[], shape: readonly number[], dt
 }
 
 /** torch.tensor: nested lists of numbers, or of tensors without dimensions. */
-function fromData(data: Value, dtype: DType | undefined, runtime: Runtime): Node {
+export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime): Node {
   if (data instanceof PyTensor) {
     const node = nodeOf(data, runtime);
     return dtype ? build.cast(node, dtype) : node;
@@ -247,15 +241,12 @@ for (const [name, dtype] of [
   define(["torch"], name, "data", (args, runtime) => fromData(args.data ?? null, dtype, runtime));
 }
 define(["tensor"], "new_tensor", "input, data, *, dtype=None, device=None, requires_grad=False", (args, runtime) =>
-  fromData(args.data ?? null, optionalDType(args), runtime),
+  fromData(args.data ?? null, optionalDType(args) ?? tensorArg(args, "input").dtype, runtime),
 );
 
 // Random numbers
 
-const RANDOM_IN_FORWARD =
-  "random tensors inside forward are not supported yet: pass them as inputs, or use nn.Dropout for random masks";
-
-/** Random values exist in the construction of a model only: the graph of `forward` is the same at every run. */
+/** Drawn when a model is constructed; in forward an input of the graph. */
 export function random(
   initializer: RandomValue["initializer"],
   dims: readonly (number | Unknown)[],
@@ -263,9 +254,24 @@ export function random(
   runtime: Runtime,
 ): PyTensor {
   if (runtime.tracing) {
-    throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
+    return sized(dims, dtype, (shape) => distributed(initializer, shape, dtype, runtime));
   }
   return sized(dims, dtype, (shape) => randomTensor(initializer, shape, dtype));
+}
+
+/** Noise of a distribution. */
+export function distributed(
+  initializer: RandomValue["initializer"],
+  shape: readonly number[],
+  dtype: DType,
+  runtime: Runtime,
+): Node {
+  const drawn = noise(initializer.kind, shape, dtype, runtime);
+  const [factor, offset] =
+    initializer.kind === "normal"
+      ? [initializer.std, initializer.mean]
+      : [initializer.high - initializer.low, initializer.low];
+  return shift(scale(drawn, factor), offset);
 }
 
 const NORMAL = { kind: "normal", mean: 0, std: 1 } as const;
@@ -294,31 +300,13 @@ for (const [name, initializer] of [
     return random(initializer, x.shape, optionalDType(args) ?? x.dtype, runtime);
   });
 }
-define(["torch"], "normal", "mean, std=1.0, size=None, *, generator=None", (args, runtime) => {
+define(["torch"], "normal", "mean=0.0, std=1.0, size=None, *, generator=None, out=None", (args, runtime) => {
+  const computed = normalOf(args, runtime);
+  if (computed) return computed;
   const initializer = { kind: "normal", mean: numberArg(args, "mean"), std: numberArg(args, "std") } as const;
   return random(initializer, sizes(sequenceOf(args.size) ?? [], "normal"), "float32", runtime);
 });
-/** Known by its shape alone: enough for the example inputs of a call of the model. */
-define(
-  ["torch"],
-  "randint",
-  `*bounds, low=None, high=None, size=None, generator=None, ${OPTIONS.slice(3)}`,
-  (args, runtime) => {
-    const bounds = sequenceOf(args.bounds) ?? [];
-    const dims = sequenceOf(args.size) ?? sequenceOf(bounds.at(-1));
-    if (!dims) throw new PyError("TypeError", "randint(): argument 'size' must be tuple of ints");
-    const dtype = optionalDType(args) ?? "int64";
-    if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
-    const reason = new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
-    return sized(sizes(dims, "randint"), dtype, (shape) => unknownTensor(shape, dtype, reason));
-  },
-);
-define(["torch"], ["randperm", "bernoulli", "multinomial"], "*args, **kwargs", (_args, runtime) => {
-  if (runtime.tracing) throw new EvaluationError(RANDOM_IN_FORWARD, runtime.place);
-  return new Unknown("random whole numbers are not drawn when a model is read", runtime.place);
-});
 define(["torch"], "is_tensor", "obj", (args) => args.obj instanceof PyTensor, { takesUnknown: true });
-define(["torch"], "is_floating_point", "input", (args) => isFloating(tensorArg(args, "input").dtype));
 define(["torch"], "numel", "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
 define(["torch"], "meshgrid", "*tensors, indexing='ij'", (args, runtime) => {
   const nodes = varValues(args, "tensors").map((v) => nodeOf(v as PyTensor, runtime));

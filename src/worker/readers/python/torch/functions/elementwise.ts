@@ -18,11 +18,12 @@ import {
   tensorOrNumber,
   tuple,
 } from "../arguments";
-import { coordinates } from "../selectedRows";
 import { define, defineWithInPlace, type Home, inPlace, nodeArg, replaceChecked } from "../table";
 import { nodeOf, randomNode, randomOf, scalarTypeName, wrap } from "../tensor";
+import { trueIndices } from "../trueIndices";
 import * as act from "./activations";
-import { arithmetic, type BinaryOp, floating, promoted, scale, shift, truncatedDivide } from "./arithmetic";
+import { arithmetic, type BinaryOp, floating, promoted, scale } from "./arithmetic";
+import { truncate, truncatedDivide } from "./division";
 
 /** Elementwise functions of torch, torch.nn.functional and Tensor. */
 
@@ -49,13 +50,11 @@ define(["torch"], "expit", "input", (args, runtime) =>
   build.unary("sigmoid", floating(nodeArg(args, "input", runtime))),
 );
 unaryFloating("rsqrt", (x) => build.unary("reciprocal", build.unary("sqrt", x)));
-unaryFloating("log1p", (x) => build.unary("log", shift(x, 1)));
+for (const op of ["log1p", "expm1"] as const) unaryFloating(op, (x) => build.unary(op, x));
 unaryFloating("log2", (x) => scale(build.unary("log", x), Math.LOG2E));
 unaryFloating("log10", (x) => scale(build.unary("log", x), Math.LOG10E));
 unaryFloating("exp2", (x) => build.unary("exp", scale(x, Math.LN2)));
-unaryFloating("expm1", (x) => shift(build.unary("exp", x), -1));
 unaryFloating("tan", (x) => build.div(build.unary("sin", x), build.unary("cos", x)));
-unaryFloating("sinh", (x) => scale(build.sub(build.unary("exp", x), build.unary("exp", build.unary("neg", x))), 0.5));
 unaryFloating("cosh", (x) => scale(build.add(build.unary("exp", x), build.unary("exp", build.unary("neg", x))), 0.5));
 unary(["neg", "negative"], (x) => {
   if (x.dtype === "bool") {
@@ -67,14 +66,9 @@ unary(["neg", "negative"], (x) => {
   return build.unary("neg", x);
 });
 unary(["abs", "absolute"], (x) => (x.dtype === "bool" ? x : build.unary("abs", x)));
-unary("sign", (x) => build.unary("sign", x));
-unary("square", (x) => build.mul(x, x));
+unary("square", (x) => arithmetic("pow", x, 2));
 for (const op of ["floor", "ceil"] as const) unary(op, (x) => (isFloating(x.dtype) ? build.unary(op, x) : x));
-unary(["trunc", "fix"], (x) =>
-  isFloating(x.dtype)
-    ? build.where(build.binary("less", x, build.scalar(0, x.dtype)), build.unary("ceil", x), build.unary("floor", x))
-    : x,
-);
+unary(["trunc", "fix"], (x) => (isFloating(x.dtype) ? truncate(x) : x));
 define(BOTH, "round", "input, decimals=0", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   if (!isFloating(x.dtype)) return x;
@@ -146,15 +140,14 @@ export function affine(op: BinaryOp, a: unknown, b: unknown, runtime: Runtime): 
 function two(op: BinaryOp) {
   return (args: BoundArgs, runtime: Runtime): Node => {
     const a = tensorOrNumber(args, "input");
-    let b = tensorOrNumber(args, "other");
+    const b = tensorOrNumber(args, "other");
     const alpha = given(args, "alpha") ? numberArg(args, "alpha") : 1;
-    const kept = alpha === 1 ? affine(op, a, b, runtime) : undefined;
-    if (kept) return kept;
-    if (alpha !== 1) b = b instanceof PyTensor ? numberless(arithmetic("mul", b, alpha, runtime)) : numberOf(b) * alpha;
-    return arithmetic(op, a, b, runtime);
+    if (alpha === 1) return affine(op, a, b, runtime) ?? arithmetic(op, a, b, runtime);
+    // Multiplied in the common dtype; of truth values there is nothing to multiply.
+    const [x, y] = promoted([a, b], runtime) as [Node, Node];
+    return arithmetic(op, x, x.dtype === "bool" ? y : build.mul(y, build.scalar(alpha, y.dtype)));
   };
 }
-const numberless = (node: Node): PyTensor => new PyTensor(node, node.shape, node.dtype);
 
 defineWithInPlace(BOTH, "add", "input, other, *, alpha=1, out=None", two("add"));
 defineWithInPlace(BOTH, ["sub", "subtract"], "input, other, *, alpha=1, out=None", two("sub"));
@@ -173,8 +166,10 @@ for (const [names, op] of [
   [["bitwise_and"], "and"],
   [["bitwise_or"], "or"],
   [["bitwise_xor"], "xor"],
+  [["bitwise_left_shift"], "leftShift"],
+  [["bitwise_right_shift"], "rightShift"],
 ] as const) {
-  define(BOTH, names, "input, other, *, out=None", two(op));
+  defineWithInPlace(BOTH, names, "input, other, *, out=None", two(op));
 }
 define(BOTH, "rsub", "input, other, *, alpha=1", (args, runtime) =>
   arithmetic("sub", tensorOrNumber(args, "other"), tensorOrNumber(args, "input"), runtime),
@@ -188,7 +183,10 @@ defineWithInPlace(
     if (!given(args, "rounding_mode")) return affine("div", a, b, runtime) ?? arithmetic("div", a, b, runtime);
     const mode = stringArg(args, "rounding_mode");
     if (mode === "floor") return arithmetic("floorDivide", a, b, runtime);
-    if (mode === "trunc") return truncatedDivide(a, b, runtime);
+    if (mode === "trunc") {
+      const [x, y] = promoted([a, b], runtime) as [Node, Node];
+      return truncatedDivide(x, y);
+    }
     throw new PyError(
       "RuntimeError",
       `div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '${mode}'`,
@@ -203,7 +201,7 @@ for (const [name, op] of [
   ["logical_or", "or"],
   ["logical_xor", "xor"],
 ] as const) {
-  define(BOTH, name, "input, other", (args, runtime) =>
+  defineWithInPlace(BOTH, name, "input, other", (args, runtime) =>
     arithmetic(
       op,
       build.cast(nodeArg(args, "input", runtime), "bool"),
@@ -211,16 +209,6 @@ for (const [name, op] of [
     ),
   );
 }
-define(BOTH, ["addcmul", "addcdiv"], "input, tensor1, tensor2, *, value=1", () => {
-  throw new EvaluationError(
-    "addcmul and addcdiv are not supported yet: write them as input + value * tensor1 * tensor2",
-  );
-});
-define(BOTH, "lerp", "input, end, weight", (args, runtime) => {
-  const [a, b] = [nodeArg(args, "input", runtime), nodeArg(args, "end", runtime)];
-  return build.add(a, arithmetic("mul", build.sub(b, a), tensorOrNumber(args, "weight"), runtime));
-});
-
 // Selection
 
 function clamp(args: BoundArgs, runtime: Runtime): Node {
@@ -251,7 +239,7 @@ function condition(args: BoundArgs, name: string, runtime: Runtime): Node {
 /** What counts as true: everything but zero. */
 const truth = (x: Node): Node => build.cast(x, "bool");
 define(["torch"], "where", "condition, input=None, other=None", (args, runtime): Value | Node => {
-  if (!given(args, "input")) return tuple(coordinates(truth(nodeArg(args, "condition", runtime))).map(wrap));
+  if (!given(args, "input")) return tuple(trueIndices(truth(nodeArg(args, "condition", runtime))).map(wrap));
   const c = condition(args, "condition", runtime);
   const [a, b] = promoted([tensorOrNumber(args, "input"), tensorOrNumber(args, "other")], runtime) as [Node, Node];
   return build.where(c, a, b);

@@ -18,6 +18,9 @@ define(BOTH, "index_select", "input, dim, index", (args, runtime) => {
 
 /** torch.gather: outside `dim` the index may be smaller than the data, which is cut to it. */
 function gather(x: Node, index: Node, axis: number): Node {
+  // A tensor without dimensions counts as one with a single element.
+  if (x.shape.length === 0 && index.shape.length === 0) return x;
+  if (x.shape.length === 0) return build.gather(build.reshape(x, [1]), index, 0);
   if (index.shape.length !== x.shape.length) {
     throw new PyError("RuntimeError", "Index tensor must have the same number of dimensions as input tensor");
   }

@@ -1,9 +1,11 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
+import { adaptivePool } from "../../../../graph/pooling";
 import { shapeText } from "../../../../graph/shapes";
-import { EvaluationError, PyError, type Runtime, type Value } from "../../values";
+import { PyError, type Value } from "../../values";
 import { given, intArg, intsOf, isNumber, numberOf, sequenceOf, stringArg } from "../arguments";
 import { define, nodeArg } from "../table";
+import { cubicAxis, smoothAxis } from "./resampling";
 
 /** Resizing and rearranging of images: [N, C, ...spatial]. */
 
@@ -12,13 +14,16 @@ export interface Resize {
   readonly factors: readonly number[] | undefined;
   readonly mode: string;
   readonly alignCorners: boolean;
+  readonly antialias?: boolean;
+  /** Sizes are taken from the factors, and the ratios from the sizes. */
+  readonly recomputes?: boolean;
 }
 
 /**
  * F.interpolate. nearest takes element floor(i d / n); linear, bilinear and trilinear weigh the two neighbors along each
  * axis, with pixel centers at i + 0.5 unless corners are aligned. With scale factors the ratio is the factor itself.
  */
-export function interpolate(x: Node, options: Resize, runtime: Runtime): Node {
+export function interpolate(x: Node, options: Resize): Node {
   const rank = x.shape.length - 2;
   const sizes = x.shape.slice(2);
   if (rank < 1) throw new PyError("ValueError", `interpolate expects [N, C, ...]; the input is ${shapeText(x.shape)}`);
@@ -27,11 +32,13 @@ export function interpolate(x: Node, options: Resize, runtime: Runtime): Node {
     ? sizes.map((d, i) => Math.floor(d * (factors.length === 1 ? factors[0]! : factors[i]!)))
     : spread(intsOf(options.size, "size"), rank);
   const ratio = (i: number): number =>
-    factors ? 1 / (factors.length === 1 ? factors[0]! : factors[i]!) : sizes[i]! / asked[i]!;
+    factors && !options.recomputes ? 1 / (factors.length === 1 ? factors[0]! : factors[i]!) : sizes[i]! / asked[i]!;
   const linear = { linear: 1, bilinear: 2, trilinear: 3 }[options.mode];
-  if (options.mode === "nearest") {
+  if (options.mode === "nearest" || options.mode === "nearest-exact") {
+    // nearest-exact looks at the middle of what an element covers.
+    const middle = options.mode === "nearest" ? 0 : 0.5;
     return sizes.reduce((y, d, i) => {
-      const at = (k: number): number => Math.min(d - 1, Math.floor(Math.fround(k * Math.fround(ratio(i)))));
+      const at = (k: number): number => Math.min(d - 1, Math.floor(Math.fround((k + middle) * Math.fround(ratio(i)))));
       return take(
         y,
         i + 2,
@@ -39,11 +46,16 @@ export function interpolate(x: Node, options: Resize, runtime: Runtime): Node {
       );
     }, x);
   }
-  if (linear === undefined || linear !== rank) {
-    const known = linear !== undefined || ["bicubic", "area", "nearest-exact"].includes(options.mode);
-    throw known && linear === undefined
-      ? new EvaluationError(`interpolate with mode='${options.mode}' is not supported`, runtime.place)
-      : new PyError("NotImplementedError", `Got ${rank + 2}D input, but mode '${options.mode}' needs another rank`);
+  if (options.mode === "area") return adaptivePool("mean", x, asked);
+  if (options.antialias && (options.mode === "bilinear" || options.mode === "bicubic")) {
+    const { mode, alignCorners } = options;
+    return sizes.reduce((y, _, i) => smoothAxis(y, i + 2, asked[i]!, ratio(i), mode, alignCorners), x);
+  }
+  if (options.mode === "bicubic" && rank === 2) {
+    return sizes.reduce((y, _, i) => cubicAxis(y, i + 2, asked[i]!, ratio(i), options.alignCorners), x);
+  }
+  if (linear !== rank) {
+    throw new PyError("NotImplementedError", `Got ${rank + 2}D input, but mode '${options.mode}' needs another rank`);
   }
   return sizes.reduce((y, d, i) => blend(y, i + 2, d, asked[i]!, ratio(i), options.alignCorners), x);
 }
@@ -82,19 +94,19 @@ define(
   ["interpolate", "upsample"],
   "input, size=None, scale_factor=None, mode='nearest', align_corners=None, recompute_scale_factor=None, antialias=False",
   (args, runtime) => {
-    if (args.antialias === true) {
-      throw new EvaluationError("interpolate with antialias=True is not supported", runtime.place);
-    }
     const factor = args.scale_factor ?? null;
     const factors = factor === null ? undefined : (sequenceOf(factor) ?? [factor]).filter(isNumber).map(numberOf);
     if (!factors && !given(args, "size")) {
       throw new PyError("ValueError", "either size or scale_factor should be defined");
     }
-    return interpolate(
-      nodeArg(args, "input", runtime),
-      { size: args.size, factors, mode: stringArg(args, "mode"), alignCorners: args.align_corners === true },
-      runtime,
-    );
+    return interpolate(nodeArg(args, "input", runtime), {
+      size: args.size,
+      factors,
+      mode: stringArg(args, "mode"),
+      alignCorners: args.align_corners === true,
+      antialias: args.antialias === true,
+      recomputes: args.recompute_scale_factor === true,
+    });
   },
 );
 

@@ -1,16 +1,26 @@
 /** Every table of functions; importing it fills `torchFunctions`, `functionalFunctions` and `tensorMethods`. */
 import "./attention";
+import "./bags";
 import "./creation";
+import "./diagonals";
+import "./distances";
 import "./elementwise";
 import "./gathering";
 import "./images";
 import "./joining";
+import "./lossFunctions";
 import "./losses";
+import "./mathematics";
 import "./neural";
 import "./normalization";
 import "./padding";
+import "./patches";
 import "./products";
+import "./random";
+import "./rearranging";
 import "./reductions";
+import "./resampling";
+import "./scans";
 import "./scatter";
 import "./selection";
 import "./shape";

@@ -2,12 +2,13 @@ import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { sameShape, shapeText } from "../../../../graph/shapes";
-import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../values";
+import { type BoundArgs, PyError, type Runtime } from "../../values";
 import { given, intArg, numberArg, optionalTensor, stringArg } from "../arguments";
+import { reduceRows } from "../selectedRows";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { softplus } from "./activations";
-import { scale, shift } from "./arithmetic";
+import { arithmetic, scale, shift } from "./arithmetic";
 
 /** Losses of torch.nn.functional; formulas are those of its documentation. */
 
@@ -16,13 +17,15 @@ export function reduced(loss: Node, reduction: string): Node {
     case "none":
       return loss;
     case "mean":
-      return build.reduceAll("mean", loss);
+      return reduceRows("mean", loss, allAxes(loss), false);
     case "sum":
-      return build.reduceAll("sum", loss);
+      return reduceRows("sum", loss, allAxes(loss), false);
     default:
       throw new PyError("ValueError", `${reduction} is not a valid value for reduction`);
   }
 }
+
+const allAxes = (x: Node): number[] => x.shape.map((_, i) => i);
 
 interface ClassOptions {
   readonly weight?: Node | undefined;
@@ -50,7 +53,7 @@ export function negativeLogLikelihood(logs: Node, target: Node, options: ClassOp
   const zero = build.scalar(0, logs.dtype);
   const at = build.reshape(safe, [...rest.slice(0, axis), 1, ...rest.slice(axis)]);
   const picked = build.unary("neg", build.reshape(build.gatherElements(logs, at, axis), rest));
-  const weights = options.weight ? build.gather(options.weight, safe, 0) : build.full(1, rest, logs.dtype);
+  const weights = options.weight ? build.gather(options.weight, safe, 0) : build.scalar(1, logs.dtype);
   const counted = build.where(ignored, zero, weights);
   let loss = build.mul(picked, counted);
   const smoothing = options.smoothing ?? 0;
@@ -66,7 +69,7 @@ export function negativeLogLikelihood(logs: Node, target: Node, options: ClassOp
     loss = build.add(scale(loss, 1 - smoothing), uniform);
   }
   if (options.reduction !== "mean") return reduced(loss, options.reduction);
-  return build.div(build.reduceAll("sum", loss), build.reduceAll("sum", counted));
+  return build.div(reduceRows("sum", loss, allAxes(loss), false), reduceRows("sum", counted, allAxes(counted), false));
 }
 
 export function crossEntropy(x: Node, target: Node, options: ClassOptions): Node {
@@ -114,15 +117,22 @@ function requireSameShape(x: Node, y: Node): void {
 
 /** Elementwise losses of (input, target). */
 export const pairLosses = {
-  mse_loss: (x: Node, y: Node): Node => build.mul(build.sub(x, y), build.sub(x, y)),
-  l1_loss: (x: Node, y: Node): Node => build.unary("abs", build.sub(x, y)),
+  mse_loss: (x: Node, y: Node, _positive?: Node): Node => {
+    const gap = arithmetic("sub", x, y);
+    return build.mul(gap, gap);
+  },
+  l1_loss: (x: Node, y: Node, _positive?: Node): Node => build.unary("abs", arithmetic("sub", x, y)),
   /** max(x, 0) - x y + log(1 + exp(-|x|)). */
-  binary_cross_entropy_with_logits: (x: Node, y: Node): Node => {
+  binary_cross_entropy_with_logits: (x: Node, y: Node, positive?: Node): Node => {
     requireSameShape(x, y);
-    return build.sub(softplus(x, 1, Number.POSITIVE_INFINITY), build.mul(x, y));
+    if (!positive) return build.sub(softplus(x, 1, Number.POSITIVE_INFINITY), build.mul(x, y));
+    // (1 - y) x + (1 + (p - 1) y) log(1 + exp(-x)): the positive class weighs p.
+    const weight = shift(build.mul(shift(positive, -1), y), 1);
+    const against = build.mul(shift(build.unary("neg", y), 1), x);
+    return build.add(against, build.mul(weight, softplus(build.unary("neg", x), 1, Number.POSITIVE_INFINITY)));
   },
   /** Logarithms are cut at -100, as PyTorch does it. */
-  binary_cross_entropy: (x: Node, y: Node): Node => {
+  binary_cross_entropy: (x: Node, y: Node, _positive?: Node): Node => {
     requireSameShape(x, y);
     const log = (p: Node): Node => build.binary("maximum", build.unary("log", p), build.scalar(-100, p.dtype));
     const other = (p: Node): Node => shift(build.unary("neg", p), 1);
@@ -136,29 +146,13 @@ for (const [name, loss] of Object.entries(pairLosses)) {
     name,
     `input, target, ${weighted}size_average=None, reduce=None, reduction='mean'${name.endsWith("logits") ? ", pos_weight=None" : ""}`,
     (args, runtime) => {
-      if (given(args, "pos_weight")) throw new EvaluationError("pos_weight is not supported yet");
-      const weight = optionalTensor(args, "weight");
-      const raw = loss(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime));
-      return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, stringArg(args, "reduction"));
-    },
-  );
-}
-for (const name of ["smooth_l1_loss", "huber_loss"]) {
-  const parameter = name === "huber_loss" ? "delta" : "beta";
-  define(
-    ["F"],
-    name,
-    `input, target, size_average=None, reduce=None, reduction='mean', ${parameter}=1.0`,
-    (args, runtime) => {
-      const d = build.unary("abs", build.sub(nodeArg(args, "input", runtime), nodeArg(args, "target", runtime)));
-      const edge = numberArg(args, parameter);
-      const factor = name === "huber_loss" ? 1 : 1 / edge;
-      const quadratic = scale(build.mul(d, d), 0.5 * factor);
-      const straight = scale(shift(d, -0.5 * edge), edge * factor);
-      return reduced(
-        build.where(build.binary("less", d, build.scalar(edge, d.dtype)), quadratic, straight),
-        stringArg(args, "reduction"),
+      const [weight, positive] = [optionalTensor(args, "weight"), optionalTensor(args, "pos_weight")];
+      const raw = loss(
+        nodeArg(args, "input", runtime),
+        nodeArg(args, "target", runtime),
+        positive && nodeOf(positive, runtime),
       );
+      return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, stringArg(args, "reduction"));
     },
   );
 }

@@ -3,10 +3,10 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { EvaluationError, PyError, type PyTensor, type Runtime } from "../../values";
-import { given, intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
+import { intArg, intsOf, numberArg, optionalNumber, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
-import { requireFloating } from "./arithmetic";
+import { requireFloating, widely } from "./arithmetic";
 import { rootMeanSquareInverse } from "./reductions";
 
 /** Normalization and embedding of torch.nn.functional. */
@@ -33,8 +33,11 @@ export function rmsNorm(x: Node, normalized: readonly number[], eps: number | un
   requireFloating(x, "rms_norm");
   fits(x, normalized, "");
   const axes = normalized.map((_, i) => x.shape.length - normalized.length + i);
-  const y = build.mul(x, rootMeanSquareInverse(x, axes, eps ?? EPSILON[x.dtype] ?? EPSILON.float32!));
-  return weight ? build.mul(y, weight) : y;
+  const least = eps ?? EPSILON[x.dtype] ?? EPSILON.float32!;
+  return widely(x, (wide) => {
+    const y = build.mul(wide, rootMeanSquareInverse(wide, axes, least));
+    return weight ? build.mul(y, build.cast(weight, y.dtype)) : y;
+  });
 }
 
 /** Distance from 1 to the next number, as torch.finfo(...).eps gives it. */
@@ -77,15 +80,6 @@ export function embedding(indices: Node, weight: Node): Node {
   if (weight.shape.length !== 2) throw new PyError("RuntimeError", "'weight' must be 2-D");
   return build.gather(weight, indices, 0);
 }
-define(
-  ["F"],
-  "embedding",
-  "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False",
-  (args, runtime) => {
-    if (given(args, "max_norm")) throw new EvaluationError("embedding with max_norm is not supported yet");
-    return embedding(nodeArg(args, "input", runtime), nodeArg(args, "weight", runtime));
-  },
-);
 define(["F"], "one_hot", "tensor, num_classes=-1", (args, runtime) => {
   const x = nodeArg(args, "tensor", runtime);
   if (isFloating(x.dtype))

@@ -5,7 +5,7 @@ import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../va
 import { intArg, numberArg, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
-import { requireFloating } from "./arithmetic";
+import { requireFloating, scale, shift, widely } from "./arithmetic";
 
 /** Normalization over channels (dimension 1), of torch.nn.functional. */
 
@@ -32,7 +32,11 @@ export function batchNorm(x: Node, mean: Node, variance: Node, eps: number, weig
   requireFloating(x, "batch_norm");
   requireChannels(x, mean, "running_mean");
   const deviation = build.unary("sqrt", build.add(variance, build.scalar(eps, variance.dtype)));
-  return affine(build.div(build.sub(x, lane(x, mean)), lane(x, deviation)), weight, bias);
+  return widely(x, (wide) => {
+    const as = (n: Node): Node => build.cast(n, wide.dtype);
+    const centered = build.sub(wide, lane(x, as(mean)));
+    return affine(build.div(centered, lane(x, as(deviation))), weight && as(weight), bias && as(bias));
+  });
 }
 
 /** With the batch's own statistics; the variance is the biased one. */
@@ -119,4 +123,30 @@ define(
       optional(args, "bias", runtime),
     );
   },
+);
+
+/** x / (k + alpha * mean of the squares of `size` channels around)^beta. */
+export function localResponseNorm(x: Node, size: number, alpha: number, beta: number, k: number): Node {
+  if (x.shape.length < 3) {
+    throw new PyError("ValueError", `Expected 3D or higher dimensionality input (got ${x.shape.length} dimensions)`);
+  }
+  const [before, after] = [Math.floor(size / 2), Math.floor((size - 1) / 2)];
+  const channels = x.shape[1]!;
+  const padded = build.pad(
+    build.mul(x, x),
+    x.shape.map((_, i) => (i === 1 ? before : 0)),
+    x.shape.map((_, i) => (i === 1 ? after : 0)),
+  );
+  const parts = Array.from({ length: size }, (_, i) => build.narrow(padded, 1, i, i + channels));
+  const mean = scale(parts.reduce(build.add), 1 / size);
+  return build.div(x, build.binary("pow", shift(scale(mean, alpha), k), build.scalar(beta, x.dtype)));
+}
+define(["F"], "local_response_norm", "input, size, alpha=0.0001, beta=0.75, k=1.0", (args, runtime) =>
+  localResponseNorm(
+    nodeArg(args, "input", runtime),
+    intArg(args, "size"),
+    numberArg(args, "alpha"),
+    numberArg(args, "beta"),
+    numberArg(args, "k"),
+  ),
 );

@@ -1,8 +1,9 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
-import { type BoundArgs, PyError, PyTensor, type Runtime } from "../../values";
+import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axisArg, given, intsOf, isNumber, numberArg, optionalTensor, sequenceOf, tensorArg } from "../arguments";
+import { fold } from "../fold";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
 import { promoted, scale } from "./arithmetic";
@@ -82,6 +83,7 @@ for (const [name, rank] of [
 for (const [name, parameter] of [
   ["mv", "vec"],
   ["dot", "other"],
+  ["vdot", "other"],
   ["inner", "other"],
 ] as const) {
   define(BOTH, name, `input, ${parameter}`, (args, runtime) => {
@@ -92,7 +94,7 @@ for (const [name, parameter] of [
     return matmul(a, b);
   });
 }
-define(BOTH, "outer", "input, vec2", (args, runtime) => {
+define(BOTH, ["outer", "ger"], "input, vec2", (args, runtime) => {
   const [a, b] = promoted([tensorArg(args, "input"), tensorArg(args, "vec2")], runtime) as [Node, Node];
   return build.mul(build.reshape(a, [a.shape[0]!, 1]), build.reshape(b, [1, b.shape[0]!]));
 });
@@ -141,7 +143,28 @@ define(["F"], "bilinear", "input1, input2, weight, bias=None", (args, runtime) =
   return bilinear(a, b, nodeArg(args, "weight", runtime), bias && nodeOf(bias, runtime));
 });
 
+/** einsum's other form: each operand followed by its dimensions' numbers, and at the end the result's. */
+function numbered(items: readonly Value[]): { equation: string; operands: readonly Value[] } {
+  const label = (n: Value): string =>
+    typeof n === "number" ? String.fromCharCode(n < 26 ? 65 + n : 97 + n - 26) : "...";
+  const terms: string[] = [];
+  const operands: Value[] = [];
+  const labels = (at: number): string => (sequenceOf(items[at]) ?? []).map(label).join("");
+  for (let at = 0; at + 1 < items.length; at += 2) {
+    operands.push(items[at]!);
+    terms.push(labels(at + 1));
+  }
+  const result = items.length % 2 === 1 ? `->${labels(items.length - 1)}` : "";
+  return { equation: `${terms.join(",")}${result}`, operands };
+}
 define(["torch"], "einsum", "equation, *operands", (args, runtime) => {
+  if (args.equation instanceof PyTensor) {
+    const { equation, operands } = numbered([args.equation, ...(sequenceOf(args.operands) ?? [])]);
+    return einsum(
+      equation,
+      operands.map((o) => nodeOf(tensorArg({ operand: o }, "operand"), runtime)),
+    );
+  }
   if (typeof args.equation !== "string") throw new PyError("TypeError", "einsum expects its equation as a string");
   const collected = sequenceOf(args.operands) ?? [];
   const operands = (collected.length === 1 ? sequenceOf(collected[0]) : undefined) ?? collected;
@@ -189,13 +212,42 @@ export function attention(
     const visible = build.binary("lessEqual", build.reshape(build.arange(s, "int64"), [1, s]), row);
     scores = build.where(visible, scores, minusInfinity);
   }
-  if (options.mask) {
-    scores =
-      options.mask.dtype === "bool"
-        ? build.where(options.mask, scores, minusInfinity)
-        : build.add(scores, build.cast(options.mask, scores.dtype));
+  const { mask } = options;
+  if (!mask) return attended(scores, v, options.dropout);
+  const boolean = mask.dtype === "bool";
+  const open = boolean ? mask : build.binary("less", minusInfinity, build.cast(mask, q.dtype));
+  // A position that may look at nothing gets zeros, and no gradient; until then it looks everywhere.
+  const rows = openRows(open);
+  if (boolean) {
+    const visible = rows ? build.binary("or", mask, build.unary("not", rows)) : mask;
+    return kept(rows, attended(build.where(visible, scores, minusInfinity), v, options.dropout));
   }
-  return build.matmul(build.dropout(build.softmax(scores, scores.shape.length - 1), options.dropout ?? 0), v);
+  const bias = build.cast(mask, scores.dtype);
+  const seen = rows ? build.where(rows, bias, build.scalar(0, bias.dtype)) : bias;
+  return kept(rows, attended(build.add(scores, seen), v, options.dropout));
+}
+
+const kept = (rows: Node | undefined, output: Node): Node =>
+  rows ? build.where(rows, output, build.scalar(0, output.dtype)) : output;
+
+function attended(scores: Node, v: Node, dropout = 0): Node {
+  return build.matmul(build.dropout(build.softmax(scores, scores.shape.length - 1), dropout), v);
+}
+
+/** Which positions may look at something; undefined where all may. */
+function openRows(mask: Node): Node | undefined {
+  if (mask.shape.length === 0) return undefined;
+  const axis = mask.shape.length - 1;
+  const width = mask.shape[axis]!;
+  const known = fold(mask);
+  if (known) {
+    const shut = Array.from(
+      { length: known.length / width },
+      (_, r) => !known.slice(r * width, (r + 1) * width).some(Boolean),
+    );
+    if (!shut.includes(true)) return undefined;
+  }
+  return build.cast(build.reduce("max", build.cast(mask, "int32"), [axis], true), "bool");
 }
 function groupedHeads(x: Node, heads: number): Node {
   const own = x.shape.at(-3)!;

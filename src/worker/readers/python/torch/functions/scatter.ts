@@ -1,11 +1,13 @@
+import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime } from "../../values";
 import { axisArg, given, isNumber, numberArg, numberOf, stringArg, tensorArg } from "../arguments";
-import { selectedRows, whole, withoutOthers } from "../selectedRows";
+import { sameMask, selectedRows, whole, withoutOthers } from "../selectedRows";
 import { define, type Home, inPlace, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
+import { floorDivide } from "./division";
 
 /** Functions that write at the places an index tensor names, each also in place. */
 
@@ -49,7 +51,12 @@ withInPlace("index_add", "input, dim, index, source, *, alpha=1", (args, runtime
   const selection = selectedRows(scaled) ?? selectedRows(index);
   if (!selection) return build.add(x, build.scatterAdd(index, scaled, axis, x.shape));
   const rows = selectedRows(index);
-  if (rows?.mask !== selection.mask || (selectedRows(scaled)?.axis ?? axis) !== axis || !selectedRows(scaled)) {
+  if (
+    !rows ||
+    !sameMask(rows.mask, selection.mask) ||
+    (selectedRows(scaled)?.axis ?? axis) !== axis ||
+    !selectedRows(scaled)
+  ) {
     throw new EvaluationError(
       "index_add of a selection by a mask needs the index of the same selection",
       runtime.place,
@@ -119,6 +126,9 @@ function added(x: Node, index: Node, values: Node, axis: number): Node {
 
 function scatter(args: BoundArgs, runtime: Runtime): Node {
   const x = nodeArg(args, "input", runtime);
+  if (x.shape.length === 0) {
+    throw new EvaluationError("scatter into a tensor without dimensions is not supported", runtime.place);
+  }
   const axis = axisArg(args, "dim", x.shape.length);
   const index = nodeArg(args, "index", runtime);
   const values = updates(args, x, index, runtime);
@@ -127,7 +137,20 @@ function scatter(args: BoundArgs, runtime: Runtime): Node {
   if (how === "add" || (how === "sum" && args.include_self !== false)) {
     return build.add(x, added(x, index, values, axis));
   }
-  throw new EvaluationError(`scatter with reduce='${how}' is not supported; 'add' and 'sum' are`, runtime.place);
+  if (how === "sum" || how === "mean") {
+    const one = build.scalar(1, x.dtype);
+    const count = added(x, index, build.full(1, index.shape, x.dtype), axis);
+    const untouched = build.binary("equal", count, build.scalar(0, x.dtype));
+    const own = args.include_self !== false;
+    const total = own ? build.add(x, added(x, index, values, axis)) : added(x, index, values, axis);
+    if (how === "sum") return build.where(untouched, x, total);
+    const members = own ? build.add(count, one) : build.where(untouched, one, count);
+    return build.where(untouched, x, isFloating(x.dtype) ? build.div(total, members) : floorDivide(total, members));
+  }
+  throw new EvaluationError(
+    `scatter with reduce='${how}' is not supported; 'add', 'sum' and 'mean' are`,
+    runtime.place,
+  );
 }
 withInPlace("scatter", "input, dim, index, src=None, *, value=None, reduce=None", scatter);
 withInPlace("scatter_reduce", "input, dim, index, src, reduce, *, include_self=True", scatter);

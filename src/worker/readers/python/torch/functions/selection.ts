@@ -1,9 +1,11 @@
+import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { PyError, type Runtime, type Value } from "../../values";
 import { axisArg, boolArg, given, intArg, tuple } from "../arguments";
 import { define, type Home, nodeArg } from "../table";
 import { wrap } from "../tensor";
+import { anyNaN } from "./reductions";
 
 /** topk, sort and their like, from the graph's topK. */
 
@@ -36,6 +38,7 @@ define(BOTH, "sort", "input, dim=-1, descending=False, stable=False", (args, run
 define(BOTH, "argsort", "input, dim=-1, descending=False, stable=False", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   const axis = axisArg(args, "dim", x.shape.length);
+  if (x.shape.length === 0) return build.full(0, [], "int64");
   return build.topKIndices(x, x.shape[axis]!, axis, boolArg(args, "descending"));
 });
 
@@ -57,14 +60,23 @@ define(BOTH, "kthvalue", "input, k, dim=-1, keepdim=False", (args, runtime) => {
   const pair = ordinal(x, intArg(args, "k") - 1, axisArg(args, "dim", x.shape.length), boolArg(args, "keepdim"));
   return tuple(pair.map(wrap), ["values", "indices"]);
 });
+/** NaN where there is one, and where the first of them stands. */
+function withNaN(x: Node, axis: number, keepDims: boolean, [value, place]: readonly [Node, Node]): Node[] {
+  if (!isFloating(x.dtype)) return [value, place];
+  const there = anyNaN(x, [axis], keepDims);
+  const first = build.argmax(build.cast(build.unary("not", build.binary("equal", x, x)), "int32"), axis, keepDims);
+  return [build.where(there, build.scalar(Number.NaN, x.dtype), value), build.where(there, first, place)];
+}
 /** The lower of the two middle values, as torch.median gives it. */
 define(BOTH, "median", "input, dim=None, keepdim=False", (args, runtime: Runtime) => {
   const x = nodeArg(args, "input", runtime);
   if (!given(args, "dim")) {
     const flat = build.reshape(x, [-1]);
-    return ordinal(flat, Math.floor((flat.shape[0]! - 1) / 2), 0, false)[0];
+    return withNaN(flat, 0, false, ordinal(flat, Math.floor((flat.shape[0]! - 1) / 2), 0, false))[0]!;
   }
   const axis = axisArg(args, "dim", x.shape.length);
-  const pair = ordinal(x, Math.floor((x.shape[axis]! - 1) / 2), axis, boolArg(args, "keepdim"));
+  const keep = boolArg(args, "keepdim");
+  if (x.shape.length === 0) return tuple([wrap(x), wrap(build.full(0, [], "int64"))], ["values", "indices"]);
+  const pair = withNaN(x, axis, keep, ordinal(x, Math.floor((x.shape[axis]! - 1) / 2), axis, keep));
   return tuple(pair.map(wrap), ["values", "indices"]);
 });

@@ -4,8 +4,9 @@ import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axisArg, axisOf, given, intArg, intsOf, tensorArg, varInts, varValues } from "../arguments";
 import { dtypeFrom } from "../dtypes";
+import { fold } from "../fold";
 import { define, type Home, inPlace, nodeArg } from "../table";
-import { randomNode, randomOf, wrap } from "../tensor";
+import { nodeOf, randomNode, randomOf, wrap } from "../tensor";
 import { tied } from "../views";
 
 /** Functions that move elements without computing. */
@@ -250,14 +251,26 @@ both("tile", "input, *dims", (args, runtime) => {
   return repeat(x, [...new Array<number>(Math.max(0, x.shape.length - dims.length)).fill(1), ...dims]);
 });
 
+/** Each element as often as its own number of repeats says. */
+function repeatEach(x: Node, axis: number, repeats: Node): Node {
+  const counts = fold(repeats);
+  if (!counts) {
+    throw new EvaluationError(
+      "repeat_interleave with repeats that depend on data is not supported: so would the result's shape",
+    );
+  }
+  const places = Array.from({ length: x.shape[axis]! }, (_, i) =>
+    new Array<bigint>(counts[counts.length === 1 ? 0 : i]!).fill(BigInt(i)),
+  ).flat();
+  return build.gather(x, build.constant(BigInt64Array.from(places), [places.length], "int64"), axis);
+}
 both("repeat_interleave", "input, repeats, dim=None, *, output_size=None", (args, runtime) => {
   let x = nodeArg(args, "input", runtime);
-  if (args.repeats instanceof PyTensor) {
-    throw new EvaluationError("repeat_interleave with a tensor of repeats is not supported yet; with an int it is");
-  }
-  const count = intArg(args, "repeats");
   if (!given(args, "dim")) x = flatten(x, 0, -1);
   const axis = given(args, "dim") ? axisArg(args, "dim", x.shape.length) : 0;
+  const { repeats } = args;
+  if (repeats instanceof PyTensor) return repeatEach(x, axis, nodeOf(repeats, runtime));
+  const count = intArg(args, "repeats");
   const [before, after] = [x.shape.slice(0, axis + 1), x.shape.slice(axis + 1)];
   const expanded = build.expand(build.reshape(x, [...before, 1, ...after]), [...before, count, ...after]);
   return build.reshape(expanded, [...before.slice(0, -1), before.at(-1)! * count, ...after]);
@@ -284,7 +297,7 @@ both("roll", "input, shifts, dims=None", (args, runtime) => {
   }
   return dims.reduce((y, axis, i) => roll(y, axis, shifts[i]!), x);
 });
-function flip(x: Node, axes: readonly number[]): Node {
+export function flip(x: Node, axes: readonly number[]): Node {
   if (x.shape.length === 0) return x;
   return axes.reduce(
     (y, axis) => build.gather(y, build.arange(y.shape[axis]!, "int64", y.shape[axis]! - 1, -1), axis),

@@ -5,9 +5,10 @@ import * as pooling from "../../../../graph/pooling";
 import { shapeText } from "../../../../graph/shapes";
 import { conv, convTranspose, maxPool, maxPoolIndices } from "../../../../graph/windows";
 import { type BoundArgs, EvaluationError, PyError, type Runtime, type Value } from "../../values";
-import { given, intArg, intsOf, optionalTensor, sequenceOf, tuple } from "../arguments";
+import { given, intArg, intsOf, numberArg, optionalTensor, sequenceOf, tuple } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf, wrap } from "../tensor";
+import { arithmetic, scale } from "./arithmetic";
 import { padMode } from "./padding";
 
 /** Convolutions and pooling of torch.nn.functional, over one to three spatial dimensions, with or without a batch. */
@@ -158,6 +159,13 @@ export function averagePool(
   );
 }
 
+/** The p-th root of the sum of the p-th powers in each window. */
+export function lpPool(x: Node, rank: number, p: number, options: PoolArgs): Node {
+  const area = spatial(options.kernel, "kernel_size", rank).reduce((n, k) => n * k, 1);
+  const mean = averagePool(arithmetic("pow", x, p), rank, { ...options, countPadding: true });
+  return build.binary("pow", scale(mean, area), build.scalar(1 / p, x.dtype));
+}
+
 /** Of an adaptive pool: None keeps the input's size. */
 function adaptiveSizes(value: Value | undefined, sizes: readonly number[]): number[] {
   const listed = sequenceOf(value) ?? sizes.map(() => value ?? null);
@@ -197,6 +205,14 @@ for (const rank of [1, 2, 3]) {
           groups: intArg(args, "groups"),
         },
       ),
+  );
+  define(["F"], `lp_pool${rank}d`, "input, norm_type, kernel_size, stride=None, ceil_mode=False", (args, runtime) =>
+    lpPool(nodeArg(args, "input", runtime), rank, numberArg(args, "norm_type"), {
+      kernel: args.kernel_size,
+      stride: args.stride,
+      padding: 0,
+      ceilMode: args.ceil_mode === true,
+    }),
   );
   define(
     ["F", "torch"],

@@ -68,7 +68,7 @@ layer("PReLU", "num_parameters=1, init=0.25, device=None, dtype=None", {
   forward: (a) => act.prelu(a.input, a.required("weight")),
 });
 
-for (const name of ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"]) {
+for (const name of ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"]) {
   layer(name, `p=0.5, ${INPLACE}`, {
     build(c) {
       const p = c.args.p;
@@ -84,7 +84,7 @@ for (const name of ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDrop
     forward(a) {
       const [p, given] = [a.number("p"), a.args.input];
       if (!(given instanceof PyTensor) || !a.training || p === 0) return given ?? null;
-      if (name === "AlphaDropout") return notYet(a);
+      if (name.endsWith("AlphaDropout")) return notYet(a);
       const y = name === "Dropout" ? build.dropout(a.input, p) : act.channelDropout(a.input, p, name);
       return a.option("inplace") === true ? replaceChecked(given, y, a.runtime) : y;
     },

@@ -137,16 +137,13 @@ for (const rank of [1, 2, 3]) {
 
 function resized(a: Application, mode: string): ReturnType<typeof interpolate> {
   const factor = a.option("scale_factor");
-  return interpolate(
-    a.input,
-    {
-      size: a.option("size"),
-      factors: factor === null ? undefined : (sequenceOf(factor) ?? [factor]).map(factorOf),
-      mode,
-      alignCorners: a.option("align_corners") === true,
-    },
-    a.runtime,
-  );
+  return interpolate(a.input, {
+    size: a.option("size"),
+    factors: factor === null ? undefined : (sequenceOf(factor) ?? [factor]).map(factorOf),
+    mode,
+    alignCorners: a.option("align_corners") === true,
+    recomputes: a.option("recompute_scale_factor") === true,
+  });
 }
 function factorOf(value: Value): number {
   if (isNumber(value)) return numberOf(value);

@@ -4,6 +4,7 @@ import "./containers";
 import "./convolution";
 import "./linear";
 import "./normalization";
+import "./patches";
 import "./recurrent";
 import "./shapes";
 import "./transformer";

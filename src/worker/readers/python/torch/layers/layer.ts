@@ -15,6 +15,7 @@ import {
   type Value,
 } from "../../values";
 import { isNumber, numberOf, sequenceOf } from "../arguments";
+import { derivedWeight } from "../derived";
 import { dtypeFrom } from "../dtypes";
 import { moduleClass, newModuleState, stateOf } from "../module";
 import { guarded } from "../native";
@@ -145,7 +146,7 @@ export class Application {
   weight(name: string): Node | undefined {
     const state = stateOf(this.self, this.runtime);
     const tensor = state.parameters.get(name) ?? state.buffers.get(name)?.tensor;
-    if (!tensor) return undefined;
+    if (!tensor) return derivedWeight(this.self, name, this.runtime);
     if (tensor.unknown) {
       throw new EvaluationError(
         `${this.self.type.name} cannot be applied: the shape of its ${name} is unknown because ${tensor.unknown.reason}`,

@@ -1,8 +1,11 @@
-import { EvaluationError } from "../../values";
+import { PyDict, PyNative, PyObject, PyTensor, Unknown } from "../../values";
+import { renormalized } from "../functions/bags";
 import { embedding } from "../functions/neural";
 import { bilinear, linear } from "../functions/products";
 import { patchInitialValues } from "../initialize";
-import { inverseRoot, kaimingUniform, layer, symmetricUniform } from "./layer";
+import { stateOf } from "../module";
+import { makeParameter } from "../parameter";
+import { inverseRoot, kaimingUniform, layer, layerClasses, symmetricUniform } from "./layer";
 
 /** Linear, Bilinear, Identity and Embedding. */
 
@@ -38,9 +41,30 @@ layer("Bilinear", "in1_features, in2_features, out_features, bias=True, device=N
   forward: (a) => bilinear(a.tensor("input1"), a.tensor("input2"), a.required("weight"), a.weight("bias")),
 });
 
+/** Embedding.from_pretrained: a layer whose table is the given tensor. */
+export function fromPretrained(kind: string): PyNative {
+  const signature = "embeddings, freeze=True, *args, **kwargs";
+  return new PyNative("from_pretrained", signature, (args, runtime) => {
+    const table = args.embeddings;
+    if (!(table instanceof PyTensor)) {
+      return table instanceof Unknown ? table : new Unknown("from_pretrained needs a tensor", runtime.place);
+    }
+    const [rows, width] = table.shape.map(
+      (d) => d ?? new Unknown("a dimension of the table is unknown", runtime.place),
+    );
+    const named = args.kwargs instanceof PyDict ? [...args.kwargs.entries.values()] : [];
+    const kwargs = new Map(named.map(({ key, value }) => [String(key), value] as const));
+    const made = runtime.call(layerClasses.get(kind)!, [rows ?? null, width ?? null], kwargs);
+    if (!(made instanceof PyObject)) return made;
+    const weight = makeParameter(table, !runtime.truthy(args.freeze ?? true), runtime);
+    stateOf(made, runtime).parameters.set("weight", weight);
+    return made;
+  });
+}
+
 layer("Identity", "*args, **kwargs", { forward: (a) => a.args.input ?? null });
 
-layer(
+const embeddingClass = layer(
   "Embedding",
   "num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False, _weight=None, _freeze=False, device=None, dtype=None",
   {
@@ -54,10 +78,10 @@ layer(
       }
     },
     forward(a) {
-      if (a.option("max_norm") !== null) {
-        throw new EvaluationError("Embedding with max_norm is not supported in forward yet", a.runtime.place);
-      }
-      return embedding(a.input, a.required("weight"));
+      const rows = embedding(a.input, a.required("weight"));
+      const most = a.option("max_norm");
+      return most === null ? rows : renormalized(rows, a.number("max_norm"), a.number("norm_type"));
     },
   },
 );
+embeddingClass.members.set("from_pretrained", fromPretrained("Embedding"));

@@ -58,8 +58,10 @@ function channels(c: Construction, name: string, affine: boolean, statistics: bo
   }
 }
 
-for (const kind of ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]) {
-  layer(kind, "num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None", {
+for (const kind of ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]) {
+  const group = kind === "SyncBatchNorm" ? "process_group=None, " : "";
+  const signature = `num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, ${group}device=None, dtype=None`;
+  layer(kind, signature, {
     build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
     forward(a) {
       const [mean, variance] = [a.weight("running_mean"), a.weight("running_var")];

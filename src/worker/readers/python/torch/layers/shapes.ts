@@ -1,11 +1,15 @@
 import * as build from "../../../../graph/build";
-import { EvaluationError, PyTensor } from "../../values";
+import { PyTensor } from "../../values";
 import { axisOf, intsOf } from "../arguments";
 import { crossEntropy, negativeLogLikelihood, pairLosses, reduced } from "../functions/losses";
-import { norm } from "../functions/reductions";
+import { calledOnTensors } from "../functions/lossFunctions";
+import { LOSSES, REFUSED_LOSSES } from "../functions/marginLosses";
+import { cosineSimilarity } from "../functions/reductions";
 import { flatten, unflatten } from "../functions/shape";
+import { stateOf } from "../module";
+import { storeBuffer } from "../parameter";
 import { nodeOf } from "../tensor";
-import { type Application, layer, notYet } from "./layer";
+import { type Application, type Construction, layer, notYet } from "./layer";
 
 /** Layers that only move elements, and losses as layers. */
 
@@ -24,16 +28,23 @@ layer("CosineSimilarity", "dim=1, eps=1e-08", {
   inputs: "x1, x2",
   forward(a) {
     const [x, y] = [a.tensor("x1"), a.tensor("x2")];
-    const axes = [axisOf(a.number("dim"), x.shape.length)];
-    const floor = build.scalar(a.number("eps"), x.dtype);
-    const lengths = [x, y].map((n) => build.binary("maximum", norm(n, 2, axes, true), floor));
-    return build.reduce("sum", build.mul(build.div(x, lengths[0]!), build.div(y, lengths[1]!)), axes, false);
+    const axis = axisOf(a.number("dim"), Math.max(x.shape.length, y.shape.length));
+    return cosineSimilarity(x, y, axis, a.number("eps"));
   },
 });
 
 function option(a: Application, name: string) {
   const value = a.option(name);
   return value instanceof PyTensor ? nodeOf(value, a.runtime) : undefined;
+}
+/** The weights a loss was given are its buffers, and part of the state dict. */
+function weightBuffers(c: Construction): void {
+  for (const name of ["weight", "pos_weight"]) {
+    const tensor = c.args[name];
+    if (!(tensor instanceof PyTensor)) continue;
+    storeBuffer(tensor, c.runtime);
+    stateOf(c.self, c.runtime).buffers.set(name, { tensor, persistent: true });
+  }
 }
 const LEGACY = "size_average=None, reduce=None, reduction='mean'";
 function classLoss(a: Application) {
@@ -47,12 +58,14 @@ layer(
   "CrossEntropyLoss",
   "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0",
   {
+    build: weightBuffers,
     inputs: "input, target",
     forward: (a) =>
       crossEntropy(a.input, a.tensor("target"), { ...classLoss(a), smoothing: a.number("label_smoothing") }),
   },
 );
 layer("NLLLoss", "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'", {
+  build: weightBuffers,
   inputs: "input, target",
   forward: (a) => negativeLogLikelihood(a.input, a.tensor("target"), classLoss(a)),
 });
@@ -63,15 +76,32 @@ for (const [name, loss, signature] of [
   ["BCEWithLogitsLoss", pairLosses.binary_cross_entropy_with_logits, `weight=None, ${LEGACY}, pos_weight=None`],
 ] as const) {
   layer(name, signature, {
+    build: weightBuffers,
     inputs: "input, target",
     forward(a) {
-      if (option(a, "pos_weight")) throw new EvaluationError("pos_weight is not supported yet", a.runtime.place);
       const weight = option(a, "weight");
-      const raw = loss(a.input, a.tensor("target"));
+      const raw = loss(a.input, a.tensor("target"), option(a, "pos_weight"));
       return reduced(weight ? build.mul(raw, weight) : raw, String(a.option("reduction")));
     },
   });
 }
-for (const name of ["SmoothL1Loss", "HuberLoss", "KLDivLoss", "CosineEmbeddingLoss", "TripletMarginLoss"]) {
+for (const { names, inputs, options, compute } of LOSSES) {
+  layer(names[1], options[1], {
+    build: weightBuffers,
+    inputs,
+    forward: (a) =>
+      compute(
+        inputs.split(", ").map((name) => a.tensor(name)),
+        {
+          number: (name) => a.number(name),
+          flag: (name) => a.option(name) === true,
+          text: (name) => String(a.option(name)),
+          tensor: (name) => option(a, name),
+          call: (name, nodes) => calledOnTensors(a.option(name), nodes, a.runtime),
+        },
+      ),
+  });
+}
+for (const [, name] of REFUSED_LOSSES) {
   layer(name, "*args, **kwargs", { inputs: "*args, **kwargs", forward: notYet });
 }

@@ -1,0 +1,16 @@
+import type { Node } from "../../../graph/node";
+import type { PyObject, Runtime } from "../values";
+
+/** Weights that a module computes from others whenever they are looked at, as parametrizations do. */
+
+export type Derivation = (runtime: Runtime | undefined, training: boolean) => Node;
+const derivations = new WeakMap<PyObject, Map<string, Derivation>>();
+
+export function derive(object: PyObject, name: string, derivation: Derivation): void {
+  const own = derivations.get(object) ?? new Map<string, Derivation>();
+  derivations.set(object, own.set(name, derivation));
+}
+
+export function derivedWeight(object: PyObject, name: string, runtime?: Runtime): Node | undefined {
+  return derivations.get(object)?.get(name)?.(runtime, object.module?.training ?? false);
+}
