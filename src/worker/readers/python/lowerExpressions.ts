@@ -71,12 +71,12 @@ export class ExpressionLowering {
       case "list_splat_pattern":
         return { kind: "Starred", value: this.only(raw), ...span };
       case "attribute":
-        return {
+        return starOutside({
           kind: "Attribute",
           object: this.expr(need(raw, "object")),
           name: this.textOf(need(raw, "attribute")),
           ...span,
-        };
+        });
       case "dotted_name": {
         const [first, ...rest] = meaningful(raw);
         let value = this.expr(first!);
@@ -84,11 +84,11 @@ export class ExpressionLowering {
         return value;
       }
       case "subscript":
-        return this.subscript(raw);
+        return starOutside(this.subscript(raw));
       case "slice":
         return this.slice(raw);
       case "call":
-        return this.call(raw);
+        return starOutside(this.call(raw));
       case "binary_operator":
         return {
           kind: "Binary",
@@ -279,3 +279,15 @@ const COMPREHENSIONS: Record<string, "list" | "set" | "dict" | "generator"> = {
 };
 
 const COMPARISONS = new Set(["==", "!=", "<>", "<", "<=", ">", ">=", "in", "not in", "is", "is not"]);
+
+/** The grammar reads `*x.shape, n` without parentheses as `(*x).shape, n`: the star belongs to all of it. */
+function starOutside(expr: Expr): Expr {
+  const { start, end } = expr;
+  if (expr.kind === "Call" && expr.callee.kind === "Starred") {
+    return { kind: "Starred", value: { ...expr, callee: expr.callee.value }, start, end };
+  }
+  if ((expr.kind === "Attribute" || expr.kind === "Subscript") && expr.object.kind === "Starred") {
+    return { kind: "Starred", value: { ...expr, object: expr.object.value }, start, end };
+  }
+  return expr;
+}

@@ -2,6 +2,7 @@ import { sizeOf } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
 import type { ModuleInfo, ParameterInfo } from "../model";
 import type { Evaluator } from "./evaluator";
+import { hasDerivedWeights } from "./torch/derived";
 import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "./values";
 
 /** From an instance to what a reader reports of it: the module tree and the state dict. */
@@ -82,7 +83,7 @@ function describe(object: PyObject, path: string, root: SourcePlace, seen: Set<P
   }
   const info: ModuleInfo = {
     path,
-    kind: object.type.name,
+    kind: hasDerivedWeights(object) ? `Parametrized${object.type.name}` : object.type.name,
     place: path === "" ? root : (object.place ?? root),
     builtin: object.type.builtin !== undefined,
     ...featuresOf(object),

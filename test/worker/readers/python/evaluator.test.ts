@@ -7,7 +7,7 @@ import { STANDARD_LIBRARY } from "../../../../src/worker/readers/python/stdlib";
 import { parse } from "../../../../src/worker/readers/python/syntax";
 import { repr } from "../../../../src/worker/readers/python/text";
 import { PyError, Unknown } from "../../../../src/worker/readers/python/values";
-import { fixture } from "./reading";
+import { fixture, layersOf, modelNamed, readTorch } from "./reading";
 
 const PRELUDE =
   "import math, itertools, functools, copy\nfrom collections import OrderedDict, namedtuple, defaultdict\n";
@@ -43,6 +43,17 @@ describe("python evaluator", () => {
         assert.equal(await outcome(isProgram ? source : `result = (${source})`), expected);
       });
     }
+  });
+
+  it("spreads what stands behind a star without parentheses", async () => {
+    const source = `class M(nn.Module):
+    def __init__(self):
+        super().__init__()
+        a, b, c = *torch.zeros(2, 3).shape, 4
+        *d, e = *[[5], [6]][1], 7
+        self.fc = nn.Linear(a * b, c + e + d[0])
+`;
+    assert.deepEqual(layersOf(modelNamed(await readTorch(source), "M")), ["fc Linear(6, 17)"]);
   });
 
   it("does not compute whole numbers that a double cannot hold", async () => {

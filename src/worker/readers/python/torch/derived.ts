@@ -14,3 +14,8 @@ export function derive(object: PyObject, name: string, derivation: Derivation): 
 export function derivedWeight(object: PyObject, name: string, runtime?: Runtime): Node | undefined {
   return derivations.get(object)?.get(name)?.(runtime, object.module?.training ?? false);
 }
+
+/** Whether a weight of the module is no parameter of its own: PyTorch's type of such a layer is ParametrizedLinear. */
+export function hasDerivedWeights(object: PyObject): boolean {
+  return derivations.has(object);
+}
