@@ -32,6 +32,8 @@ export interface ModelSummary {
   readonly line: number;
   readonly place: Place;
   readonly parameters: number | null;
+  /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
+  readonly configuration?: string;
   readonly layers: readonly LayerSummary[];
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { AdapterChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { AdapterChoice, ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
 import { UserError } from "../formats/errors";
 import { sitePackagesOf } from "../readers/python/environment/sitePackages";
 
@@ -15,6 +15,7 @@ export interface ModelOptions extends ReadChoice {
 /** How the file is read. */
 export interface ReadChoice {
   readonly python?: string;
+  readonly config?: string;
 }
 
 export interface AdapterOptions {
@@ -39,14 +40,19 @@ export const whole = (text: string): number => {
 };
 
 export function withReading(command: Command): Command {
-  return command.option(
-    "--python <interpreter>",
-    "a Python interpreter or environment folder, whose installed packages imports are followed into; it is not run",
-  );
+  return command
+    .option(
+      "--python <interpreter>",
+      "a Python interpreter or environment folder, whose installed packages imports are followed into; it is not run",
+    )
+    .option(
+      "--config <source>",
+      'where a model\'s configuration is from: a JSON file, "instance" for one that the source makes, or "defaults" (default: config.json beside the file, then these)',
+    );
 }
 
 /** @throws UserError when there is no such interpreter, or it has no packages. */
-export function packagesOf({ python }: ReadChoice): readonly string[] | undefined {
+function packagesOf({ python }: ReadChoice): readonly string[] | undefined {
   if (python === undefined) return undefined;
   const packages = sitePackagesOf(python);
   if (packages.length > 0) return packages;
@@ -54,6 +60,22 @@ export function packagesOf({ python }: ReadChoice): readonly string[] | undefine
     `no installed packages were found for ${python}: name the interpreter of an environment, such as .venv/bin/python, or the environment's folder`,
     { file: python },
   );
+}
+
+/** How the options say the file is to be read. */
+export function readingOf(options: ReadChoice): Pick<ModelChoice, "packages" | "configuration"> {
+  const packages = packagesOf(options);
+  const { config } = options;
+  return {
+    ...(packages && { packages }),
+    ...(config !== undefined && { configuration: configurationOf(config) }),
+  };
+}
+
+function configurationOf(config: string): ConfigurationChoice {
+  return config === "instance" || config === "defaults"
+    ? { source: config }
+    : { source: "json", file: resolve(config) };
 }
 
 export function withModel(command: Command): Command {
@@ -85,10 +107,9 @@ export function withEngine(command: Command): Command {
 }
 
 export function modelChoice(file: string, options: ModelOptions): ModelChoice {
-  const packages = packagesOf(options);
   return {
     file: resolve(file),
-    ...(packages && { packages }),
+    ...readingOf(options),
     ...(options.class !== undefined && { class: options.class }),
     ...(options.weights !== undefined && { weights: resolve(options.weights) }),
     seed: options.seed,

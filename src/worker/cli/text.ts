@@ -46,7 +46,7 @@ export function layersText(file: FileSummary): string {
       count(layer.parameters),
       lineCell(layer.place),
     ]);
-    return `${model.class} (${lineText(model.place)}) · ${count(model.parameters)} parameters\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
+    return `${model.class} (${lineText(model.place)}) · ${count(model.parameters)} parameters${model.configuration === undefined ? "" : ` · sizes from ${model.configuration}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
   });
   return [...parts, ...file.problems.map((p) => `${lineText(p.place)}: ${p.severity}: ${p.message}`)].join("\n\n");
 }

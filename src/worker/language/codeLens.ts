@@ -126,6 +126,7 @@ function classLenses(uri: string, model: ModelSummary, reading: Reading, setting
     lens(model.place, "Verify", COMMANDS.verify, target),
     lens(model.place, "Analyze", COMMANDS.analyze, target),
     lens(model.place, "Train…", COMMANDS.train, target),
+    ...(model.configuration === undefined ? [] : [lens(model.place, `sizes from ${model.configuration}`)]),
   ];
 }
 

@@ -16,6 +16,7 @@ function modelSummary(model: Model): ModelSummary {
     line: model.place.line,
     place: placeOf(model.place),
     parameters: model.root.parameters ?? null,
+    ...(model.configuration && { configuration: model.configuration.label }),
     layers: layersWithin(model.root, model.root.place, model.file),
   };
 }

@@ -115,7 +115,7 @@ export class Evaluator implements Runtime {
   }
 
   resolveImport(name: string, importer: Scope = this.globals): PyNamespace | NotFollowed {
-    return this.resolver(this, name, importer);
+    return this.resolver(this, name, importer.module);
   }
 
   /** Runs code of the scope's module. What goes wrong in an imported one is the business of where it was entered. */

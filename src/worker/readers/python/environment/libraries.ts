@@ -1,20 +1,12 @@
+import { dictGet, dictOf } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { findMember } from "../members";
 import { native, nativeOfUnknown } from "../native";
+import { DATACLASSES } from "../stdlib/dataclasses";
 import { named, namespace } from "../stdlib/namespace";
 import { moduleClass } from "../torch";
 import { builtinClass, OBJECT, PyProperty, PyWrapped } from "../types";
-import {
-  PyClass,
-  PyDict,
-  PyFunction,
-  type PyNamespace,
-  PyNative,
-  PyObject,
-  type PyTuple,
-  Unknown,
-  type Value,
-} from "../values";
+import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 
 /**
  * Parts of Hugging Face's libraries that are about downloading, documenting, distributing and checking, and would take
@@ -34,20 +26,20 @@ function isDefinition(value: Value | undefined): boolean {
   return [PyFunction, PyClass, PyWrapped, PyProperty, PyNative].some((kind) => value instanceof kind);
 }
 
+/** A data class's field whose value is checked: the field without the check. */
+const VALIDATED_FIELD = nativeOfUnknown("validated_field", "*validators, **kwargs", ({ kwargs }, ev) => {
+  const given = [...(kwargs as PyDict).entries.values()].map((e): [string, Value] => [String(e.key), e.value]);
+  return ev.call(DATACLASSES.get("field")!, [], new Map(given));
+});
+
 const silent = new Unknown("a logger only writes messages");
 
 const MODULES: ReadonlyMap<string, PyNamespace> = new Map(
   [
     namespace("huggingface_hub.dataclasses", [
       ["strict", transparent("strict")],
-      ["as_validated_field", transparent("as_validated_field")],
-      [
-        "validated_field",
-        nativeOfUnknown("validated_field", "validator, **kwargs", ({ kwargs }) => {
-          const given = [...(kwargs as PyDict).entries.values()];
-          return given.find(({ key }) => key === "default")?.value ?? null;
-        }),
-      ],
+      ["as_validated_field", nativeOfUnknown("as_validated_field", "validator", () => VALIDATED_FIELD)],
+      ["validated_field", VALIDATED_FIELD],
     ]),
     namespace("transformers.utils.logging", named([nativeOfUnknown("get_logger", "name=None", () => silent)])),
   ].map((module) => [module.name, module]),
@@ -60,7 +52,7 @@ export function knownLibrary(name: string): PyNamespace | undefined {
 
 /** Decorators about documentation, old names, checks of arguments and kernels of other libraries. */
 const TRANSPARENT =
-  /^(auto_(class_)?docstring|(add|replace)_\w*docstrings?\w*|deprecate_kwarg|use_kernel\w*|use_kernelized_func|use_experts_implementation|requires|torch_compilable_check|dynamic_rope_update|can_return_tuple|check_model_inputs|capture_outputs|merge_with_config_defaults|force_accelerate_hook|hub_kernel\w*|compile_friendly_\w*)$/;
+  /^(auto_(class_)?docstring|(add|replace)_\w*docstrings?\w*|deprecate_kwarg|use_kernel_\w+|use_experts_implementation|requires|torch_compilable_check|dynamic_rope_update|can_return_tuple|check_model_inputs|capture_outputs|merge_with_config_defaults|force_accelerate_hook|hub_kernel\w*|compile_friendly_\w*)$/;
 /** Base classes of which a model's modules take nothing. */
 const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin", "HeterogeneousConfigMixin"]);
 /** Compiled for CUDA, and PyTorch code stands in for them where they are not there. */
@@ -88,6 +80,8 @@ export function libraryName(module: string, name: string, installed: (name: stri
 }
 
 function stubFor(name: string): Value | undefined {
+  if (name === "use_kernelized_func")
+    return nativeOfUnknown(name, "*functions", () => nativeOfUnknown(name, "decorated", ({ decorated }) => decorated!));
   if (TRANSPARENT.test(name)) return transparent(name);
   if (EMPTY_CLASSES.has(name)) return builtinClass(name, [OBJECT]);
   if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
@@ -100,6 +94,14 @@ function isTransformers(module: string): boolean {
 
 /** Changes a class that a module of transformers has just defined. */
 export function adaptLibrary(module: string, name: string, value: Value): void {
+  if (
+    module === "transformers.models.auto.auto_factory" &&
+    value instanceof PyClass &&
+    value.members.has("from_config")
+  )
+    value.members.set("from_config", new PyWrapped("class", AUTO_FROM_CONFIG));
+  if (module === "transformers.models.auto.auto_factory" && name === "_LazyAutoMapping" && value instanceof PyClass)
+    value.members.set("__init__", AUTO_MAPPING_INIT);
   if (module !== "transformers.modeling_utils" || name !== "PreTrainedModel" || !(value instanceof PyClass)) return;
   for (const method of [PRETRAINED_INIT, POST_INIT]) value.members.set(method.name, method);
   // Which configuration class a model has is read from the class itself.
@@ -129,6 +131,38 @@ const PRETRAINED_INIT = nativeOfUnknown("__init__", "self, config, *inputs, **kw
 const FROM_CONFIG = nativeOfUnknown("_from_config", "cls, config, **kwargs", ({ cls, config }, ev) =>
   ev.call(cls!, [config!]),
 );
+
+/** `_LazyAutoMapping.__init__`, without the way back that only registering a model of one's own needs. */
+const AUTO_MAPPING_INIT = nativeOfUnknown("__init__", "self, config_mapping, model_mapping", (args, ev) => {
+  const { self, config_mapping: configs, model_mapping: models } = args;
+  const pairs = configs instanceof PyDict ? [...configs.entries.values()] : [];
+  ev.setAttribute(self!, "_config_mapping", configs!);
+  ev.setAttribute(self!, "_reverse_config_mapping", dictOf(pairs.map(({ key, value }) => [value, key])));
+  ev.setAttribute(self!, "_model_mapping", models!);
+  ev.setAttribute(self!, "_extra_content", dictOf([]));
+  ev.setAttribute(self!, "_modules", dictOf([]));
+  return null;
+});
+
+/** `AutoModel.from_config`: the class that the auto class's table has for the configuration's. */
+const AUTO_FROM_CONFIG = nativeOfUnknown("from_config", "cls, config, **kwargs", ({ cls, config }, ev) => {
+  if (!(config instanceof PyObject)) return new Unknown("the configuration that AutoModel is given is not known");
+  const mapping = ev.getAttribute(cls!, "_model_mapping");
+  const types = ev.getAttribute(mapping, "_reverse_config_mapping");
+  const type = types instanceof PyDict ? dictGet(types, config.type.name) : undefined;
+  const names = ev.getAttribute(mapping, "_model_mapping");
+  const listed = names instanceof PyDict && type !== undefined ? dictGet(names, type) : undefined;
+  const model = listed instanceof PyTuple ? listed.items[0] : listed;
+  if (typeof type !== "string" || typeof model !== "string")
+    return new Unknown(`no model of this kind is listed for ${config.type.name}`);
+  const auto = ev.resolveImport("transformers.models.auto.configuration_auto");
+  const toModule = auto instanceof PyNamespace ? auto.get("model_type_to_module_name") : undefined;
+  const folder = toModule === undefined ? type : ev.call(toModule, [type]);
+  const home = ev.resolveImport(`transformers.models.${String(folder)}`);
+  const found = home instanceof PyNamespace ? home.get(model) : undefined;
+  if (found === undefined) return new Unknown(`${model} is not found in transformers`);
+  return ev.call(found, [config]);
+});
 
 /**
  * `PreTrainedModel.post_init`: ties the weights that the class lists, `{"lm_head.weight": "model.embed_tokens.weight"}`,

@@ -20,6 +20,7 @@ import { ARGPARSE } from "./argparse";
 import { CONTEXTLIB } from "./contextlib";
 import { COPY } from "./copy";
 import { DATACLASSES } from "./dataclasses";
+import { IMPORTLIB } from "./importlib";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
@@ -183,6 +184,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     DATACLASSES,
     COLLECTIONS,
     FUNCTOOLS,
+    IMPORTLIB,
     ITERTOOLS,
     COPY,
     ENUM_MODULE,

@@ -4,6 +4,7 @@ import { typeName } from "../types";
 import {
   type BoundArgs,
   EvaluationError,
+  PyClass,
   PyDType,
   PyError,
   PyFloat,
@@ -153,10 +154,19 @@ export function axesArg(args: BoundArgs, name: string, rank: number): number[] {
 
 const all = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
 
+const PYTHON_TYPES: ReadonlyMap<string, DType> = new Map([
+  ["bool", "bool"],
+  ["int", "int64"],
+  ["float", "float32"],
+]);
+
 export function optionalDType(args: BoundArgs, name = "dtype"): DType | undefined {
   const value = args[name];
   if (value === undefined || value === null) return undefined;
   if (value instanceof PyDType) return value.dtype;
+  // torch.zeros(2, dtype=bool): Python's own types stand for PyTorch's.
+  const own = value instanceof PyClass && value.builtin ? PYTHON_TYPES.get(value.name) : undefined;
+  if (own) return own;
   if (value instanceof Unknown) throw new EvaluationError(`the ${name} is unknown: ${value.reason}`);
   throw wrong(name, "torch.dtype", value);
 }
