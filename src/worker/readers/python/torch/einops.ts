@@ -32,13 +32,15 @@ type Side = readonly (readonly Axis[])[];
 type Kind = "rearrange" | "repeat" | "reduce";
 
 const ELLIPSIS = "...";
+/** An ellipsis by itself, which stands for dimensions; one in brackets is all of them as one. */
+const BARE: readonly Axis[] = [{ name: ELLIPSIS }];
 
 function failure(message: string): PyError {
   return new PyError("EinopsError", message);
 }
 
 function parseSide(text: string): Side {
-  const groups: Axis[][] = [];
+  const groups: (readonly Axis[])[] = [];
   let open: Axis[] | undefined;
   let anonymous = 0;
   const seen = new Set<string>();
@@ -62,7 +64,7 @@ function parseSide(text: string): Side {
       // A dimension of length 1 carries no axis.
       const axes = axis.length === 1 ? [] : [axis];
       if (open) open.push(...axes);
-      else groups.push(axes);
+      else groups.push(token === ELLIPSIS ? BARE : axes);
     }
   }
   if (open) throw failure(`Imbalanced parentheses in expression: "${text}"`);
@@ -72,9 +74,7 @@ function parseSide(text: string): Side {
 function spread(side: Side, names: readonly string[]): Side {
   const axes = names.map((name) => ({ name }));
   return side.flatMap((group) =>
-    group.length === 1 && group[0]!.name === ELLIPSIS
-      ? axes.map((axis) => [axis])
-      : [group.flatMap((axis) => (axis.name === ELLIPSIS ? axes : [axis]))],
+    group === BARE ? axes.map((axis) => [axis]) : [group.flatMap((axis) => (axis.name === ELLIPSIS ? axes : [axis]))],
   );
 }
 

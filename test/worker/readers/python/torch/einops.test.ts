@@ -27,6 +27,11 @@ describe("einops", () => {
   same("rearranges into patches", `rearrange(x, ${pattern})`, patches);
   same("rearranges as a layer", "self.l(x)", patches, `Rearrange(${pattern})`);
   same("keeps what an ellipsis covers", "rearrange(x, 'b ... d -> d b ...')", "x.permute(3, 0, 1, 2)");
+  same(
+    "joins what an ellipsis in brackets covers",
+    "rearrange(x, 'b c ... -> b (...) c')",
+    "x.permute(0, 2, 3, 1).reshape(2, 24, 3)",
+  );
   same("reduces", "reduce(x, 'b c h w -> b c', 'max')", "x.amax((2, 3))");
   same(
     "repeats along a new axis",

@@ -99,6 +99,15 @@ describe("torch.nn modules", () => {
     assert.deepEqual(model.stateDict[0]?.initializer, { kind: "normal", mean: 0, std: 0.02 });
   });
 
+  it("keep None among a list's modules, which forward unpacks", async () => {
+    const model = await read(
+      ["self.blocks = nn.ModuleList([nn.ModuleList([nn.Linear(3, 3), None, nn.ReLU()])])"],
+      ["for a, b, c in self.blocks:", "    x = c(a(x)) if b is None else b(x)", "return x"],
+    );
+    assert.deepEqual(model.trace(float(2, 3)).graph.output("output").op, "relu");
+    assert.deepEqual(paths(model), ["blocks.0.0.weight 3,3", "blocks.0.0.bias 3"]);
+  });
+
   it("count layers that cannot run, and say so when they are called", async () => {
     const model = await read(
       ["self.norm = nn.InstanceNorm1d(3)", "self.loss = nn.CTCLoss()"],

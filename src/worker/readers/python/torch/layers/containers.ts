@@ -46,8 +46,9 @@ function pairsOf(value: Value, runtime: Runtime): [string, Value][] {
   });
 }
 
-function children(self: PyObject, runtime: Runtime): PyObject[] {
-  return [...stateOf(self, runtime).modules.values()].filter((m) => m !== null);
+/** None may be among them, and keeps its place: what forward unpacks has as many items as were put in. */
+function children(self: PyObject, runtime: Runtime): (PyObject | null)[] {
+  return [...stateOf(self, runtime).modules.values()];
 }
 
 /** Children under the names "0", "1", ... */
