@@ -49,7 +49,9 @@ async function reference(python: string, file: string, models: readonly string[]
 
 function linearLayers(model: Model): Layer[] {
   return [...walkModules(model.root)]
-    .filter((m) => m.kind === "Linear" || m.kind === "NonDynamicallyQuantizableLinear")
+    .filter(
+      (m) => m.kind === "Linear" || m.kind === "NonDynamicallyQuantizableLinear" || m.weight?.fanInFanOut === false,
+    )
     .map((m) => [m.path, m.inFeatures ?? null, m.outFeatures ?? null, m.bias ?? null]);
 }
 

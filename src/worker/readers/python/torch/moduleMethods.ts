@@ -298,6 +298,10 @@ method("get_parameter", "target", (self, args, runtime) => {
   return runtime.getAttribute(dot < 0 ? self : submodule(self, target.slice(0, dot), runtime), target.slice(dot + 1));
 });
 method("extra_repr", "", () => "");
+// They change how weights files are read, of which we know the names by the modules alone.
+for (const name of ["_register_load_state_dict_pre_hook", "register_load_state_dict_pre_hook"]) {
+  method(name, "hook, with_module=False", () => null);
+}
 for (const name of ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"]) {
   method(name, "hook, **kwargs", (_self, _args, runtime) => {
     runtime.problem(`${name}: hooks are not run when the model is traced`, "warning");

@@ -157,4 +157,55 @@ else:
     });
     assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Net fc 12→2"]);
   });
+
+  it("leaves what a library decorates as it is where the decorator cannot be evaluated", async () => {
+    write({
+      "site/lib.py": "import inspect\ndef documented(cls):\n    inspect.getsource(cls)[0]\n    return {}['x']\n",
+      "m.py": `from lib import documented\nfrom torch import nn
+@documented
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 2)
+`,
+    });
+    assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Net fc 6→2"]);
+  });
+
+  it("reads transformers' models by what its base classes come to", async () => {
+    write({
+      "site/transformers/__init__.py": "",
+      "site/transformers/utils.py": "def auto_docstring(x):\n    raise RuntimeError('not for reading')\n",
+      "site/transformers/modeling_utils.py": `from torch import nn
+class PreTrainedModel(nn.Module):
+    config_class = None
+    def __init__(self, config):
+        raise RuntimeError("looks for kernels")
+    def post_init(self):
+        raise RuntimeError("plans for many devices")
+`,
+      "site/transformers/tiny.py": `from torch import nn
+from .modeling_utils import PreTrainedModel
+from .utils import auto_docstring
+class TinyConfig:
+    def __init__(self, hidden=6, tie_word_embeddings=True):
+        self.hidden = hidden
+        self.tie_word_embeddings = tie_word_embeddings
+@auto_docstring
+class TinyModel(PreTrainedModel):
+    config_class = TinyConfig
+    _tied_weights_keys = {"head.weight": "embed.weight"}
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = nn.Embedding(10, config.hidden)
+        self.head = nn.Linear(self.config.hidden, 10, bias=False)
+        self.post_init()
+`,
+      "m.py": `from transformers.tiny import TinyModel\nclass Mine(TinyModel):\n    pass\n`,
+    });
+    assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Mine embed 10→6", "Mine head 6→10"]);
+    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages: [join(folder, "site")] });
+    assert.equal(models[0]?.configuration?.label, "TinyConfig's defaults");
+    assert.equal(models[0]?.stateDict.find((p) => p.path === "head.weight")?.tiedTo, "embed.weight");
+  });
 });

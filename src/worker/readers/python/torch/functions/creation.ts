@@ -4,7 +4,16 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Dim } from "../../../model";
 import { typeName } from "../../types";
-import { type BoundArgs, PyError, PyFloat, PyTensor, type Runtime, Unknown, type Value } from "../../values";
+import {
+  type BoundArgs,
+  PyError,
+  PyFloat,
+  PyTensor,
+  type PyTuple,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../../values";
 import {
   given,
   intArg,
@@ -238,7 +247,12 @@ for (const [name, dtype] of [
   ["FloatTensor", "float32"],
   ["LongTensor", "int64"],
 ] as const) {
-  define(["torch"], name, "data", (args, runtime) => fromData(args.data ?? null, dtype, runtime));
+  define(["torch"], name, "*data", (args, runtime) => {
+    const { items } = args.data as PyTuple;
+    // With sizes alone its values are whatever memory holds; code that asks for it fills them in.
+    if (items.every((d) => typeof d === "number")) return wrap(build.full(0, items as number[], dtype));
+    return fromData(items[0] ?? null, dtype, runtime);
+  });
 }
 define(["tensor"], "new_tensor", "input, data, *, dtype=None, device=None, requires_grad=False", (args, runtime) =>
   fromData(args.data ?? null, optionalDType(args) ?? tensorArg(args, "input").dtype, runtime),
