@@ -1,4 +1,4 @@
-import { dictOf } from "./equality";
+import { dictOf, liveDict } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { fill, isDataDescriptor, newInstance } from "./instances";
 import { findMember } from "./members";
@@ -98,7 +98,7 @@ function subclassAttribute(ev: Evaluator, object: Value, type: PyClass, name: st
   const own = attributes?.get(name);
   if (own !== undefined) return own;
   if (member !== undefined) return fromInstance(ev, object, type, member, name);
-  if (name === "__dict__" && attributes) return dictOf(attributes);
+  if (name === "__dict__" && attributes) return liveDict(attributes);
   const fallback = methodOf(object, name) ? undefined : findMember(type, "__getattr__");
   return fallback instanceof PyFunction ? ev.call(fallback, [object, name]) : undefined;
 }
@@ -155,8 +155,8 @@ function ordinaryAttribute(ev: Evaluator, object: PyObject, name: string): Value
 
 /** As `object.__getattribute__` finds it. */
 function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string): Value | undefined {
-  if (object instanceof PyProperty && (name === "setter" || name === "getter" || name === "deleter"))
-    return propertyDecorator(object, name);
+  const ofProperty = object instanceof PyProperty ? propertyMember(ev, object, name) : undefined;
+  if (ofProperty !== undefined) return ofProperty;
   if (object instanceof PyPartial) {
     if (name === "func") return object.callee;
     if (name === "args") return new PyTuple(object.args);
@@ -175,7 +175,7 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     case "__class__":
       return object.type;
     case "__dict__":
-      return dictOf(object.attributes);
+      return liveDict(object.attributes);
     case "__setattr__":
       return plainSetter(ev, object);
     case "__eq__":
@@ -196,6 +196,33 @@ function isCached(member: Value): boolean {
 function hasModuleEntry(object: PyObject, name: string): boolean {
   const { parameters, buffers, modules } = object.module!;
   return parameters.has(name) || buffers.has(name) || modules.has(name);
+}
+
+/** What a property itself has: `prop.setter`, and the descriptor's methods, `type(x).prop.__set__(x, value)`. */
+function propertyMember(ev: Evaluator, property: PyProperty, name: string): Value | undefined {
+  switch (name) {
+    case "setter":
+    case "getter":
+    case "deleter":
+      return propertyDecorator(property, name);
+    case "fget":
+      return property.getter;
+    case "fset":
+      return property.setter;
+    case "fdel":
+      return property.deleter;
+    case "__get__":
+      return new PyNative(name, "obj, type=None", ({ obj }) =>
+        obj === null ? property : ev.call(property.getter, [obj!]),
+      );
+    case "__set__":
+      return new PyNative(name, "obj, value", ({ obj, value }) => {
+        if (property.setter === null) throw new PyError("AttributeError", "property has no setter");
+        ev.call(property.setter, [obj!, value!]);
+        return null;
+      });
+  }
+  return undefined;
 }
 
 function propertyDecorator(property: PyProperty, name: string): Value {

@@ -33,8 +33,15 @@ const STEPS = 200_000;
 
 /** The parameters of the class's constructor, without `self`. */
 export function constructorParameters({ type }: DefinedClass): readonly Param[] {
-  const init = findMember(type, "__init__");
-  return init instanceof PyFunction ? (init.definition as Definition).params.slice(1) : [];
+  for (const { members } of type.mro) {
+    const init = members.get("__init__");
+    if (init === undefined) continue;
+    if (!(init instanceof PyFunction)) return [];
+    const own = (init.definition as Definition).params.slice(1);
+    // `def __init__(self, *args, **kwargs)` hands on to the next class what that takes.
+    if (own.length !== 2 || own[0]!.kind !== "star" || own[1]!.kind !== "doubleStar") return own;
+  }
+  return [];
 }
 
 /** Parameters of the constructor that a call has to give. */
@@ -154,6 +161,11 @@ export class Configurations {
     configuration: Configuration,
   ): Configured | undefined {
     const required = requiredParameters(defined);
+    for (const { name, default: given } of constructorParameters(defined)) {
+      // `config=None` of a class whose configuration class is known.
+      const optional = given?.kind === "Constant" && given.value === null && CONFIG_NAME.test(name);
+      if (optional && this.isModel(defined)) required.push(name);
+    }
     if (required.length === 0) return undefined;
     const kwargs = new Map<string, Value>();
     for (const name of required) {
@@ -173,7 +185,8 @@ export class Configurations {
     if (annotated && (CONFIG_CLASS.test(annotated.name) || CONFIG_NAME.test(name))) {
       // A base class's constructor names the base of all configurations.
       const own = this.declared(defined.type);
-      return { name, type: own?.mro.includes(annotated) ? own : annotated };
+      const itsOwn = own !== undefined && this.declaredBy(defined.type) === own;
+      return { name, type: itsOwn || own?.mro.includes(annotated) ? own : annotated };
     }
     if (CONFIG_NAME.test(name)) return { name, type: this.declared(defined.type) ?? this.likely(defined, name) };
     return ARGUMENTS_NAME.test(name) ? this.argumentsSlot(defined, name) : undefined;
@@ -187,15 +200,21 @@ export class Configurations {
   /** `config_class = BertConfig`, or `config: BertConfig` in a class body, of the class or its bases. */
   private declared(type: PyClass): PyClass | undefined {
     for (const one of type.mro) {
-      const member = one.members.get("config_class");
-      if (member instanceof PyClass) return member;
-      const annotations = one.members.get("__annotations__");
-      if (!(annotations instanceof PyDict)) continue;
-      for (const { key, value } of annotations.entries.values()) {
-        if (key !== "config" || typeof value !== "string") continue;
-        const found = this.annotated(value, scopeOf(one) ?? this.ev.globals);
-        if (found) return found;
-      }
+      const found = this.declaredBy(one);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  private declaredBy(type: PyClass): PyClass | undefined {
+    const member = type.members.get("config_class");
+    if (member instanceof PyClass) return member;
+    const annotations = type.members.get("__annotations__");
+    if (!(annotations instanceof PyDict)) return undefined;
+    for (const { key, value } of annotations.entries.values()) {
+      if (key !== "config" || typeof value !== "string") continue;
+      const found = this.annotated(value, scopeOf(type) ?? this.ev.globals);
+      if (found) return found;
     }
     return undefined;
   }

@@ -6,7 +6,9 @@ import type {
   FunctionStmt,
   ImportName,
   MatchCase,
+  Param,
   Pattern,
+  Span,
   Stmt,
   SyntaxProblem,
 } from "./ast";
@@ -17,6 +19,14 @@ import { field, meaningful, need, operatorOf, type Raw } from "./raw";
 /** Concrete tree to AST. A statement that holds a syntax error becomes `Invalid`; those around it are kept. */
 export class Lowering extends ExpressionLowering {
   readonly errors: SyntaxProblem[] = [];
+
+  constructor(
+    text: string,
+    /** By where their names begin, functions whose bodies the tree lacks, to be parsed when somebody asks for them. */
+    private readonly leftOut: ReadonlyMap<number, () => Stmt | undefined> = new Map(),
+  ) {
+    super(text);
+  }
 
   // Statements
 
@@ -252,6 +262,11 @@ export class Lowering extends ExpressionLowering {
     const params = field(raw, "parameters");
     const body = field(raw, "body");
     if (!name || !params || !body || params.broken) return { kind: "Invalid", start, end };
+    const whole = this.leftOut.get(name.start);
+    if (whole) {
+      const nameSpan = { start: name.start, end: name.end };
+      return new LaterFunction(this.textOf(name), nameSpan, this.params(params), decorators, start, end, whole);
+    }
     const outer = this.sawYield;
     this.sawYield = false;
     const statements = this.block(body);
@@ -407,3 +422,37 @@ const STATEMENTS = new Set(
     .map((name) => `${name}_statement`)
     .concat("class_definition", "function_definition", "decorated_definition"),
 );
+
+/** A function whose body is parsed when it is asked for. */
+class LaterFunction implements FunctionStmt {
+  readonly kind = "Function";
+  private parsed: Pick<FunctionStmt, "body" | "generator"> | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly nameSpan: Span,
+    readonly params: readonly Param[],
+    readonly decorators: readonly Expr[],
+    readonly start: number,
+    readonly end: number,
+    private readonly whole: () => Stmt | undefined,
+  ) {}
+
+  get body(): readonly Stmt[] {
+    return this.now.body;
+  }
+
+  get generator(): boolean {
+    return this.now.generator;
+  }
+
+  private get now() {
+    if (!this.parsed) {
+      const { start, end } = this;
+      const statement = this.whole();
+      this.parsed =
+        statement?.kind === "Function" ? statement : { body: [{ kind: "Invalid", start, end }], generator: false };
+    }
+    return this.parsed;
+  }
+}

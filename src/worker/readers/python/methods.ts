@@ -6,17 +6,7 @@ import { onSets } from "./operators";
 import { STRING_METHODS } from "./stringMethods";
 import { repr } from "./text";
 import { typeName } from "./types";
-import {
-  PyDict,
-  PyError,
-  type PyFloat,
-  PyList,
-  type PyNative,
-  type PySet,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "./values";
+import { PyDict, PyError, type PyFloat, PyList, type PyNative, PySet, PyTuple, Unknown, type Value } from "./values";
 
 /** Methods of Python's own containers and numbers. */
 
@@ -339,6 +329,19 @@ const setOperation =
     return result;
   };
 
+const setUpdate =
+  (op: string): NativeBody =>
+  (args, ev) => {
+    const result = setOperation(op)(args, ev);
+    if (!(result instanceof PySet)) return result;
+    const { entries } = set(args);
+    // The result may be the set itself.
+    const items = [...result.entries];
+    entries.clear();
+    for (const [key, value] of items) entries.set(key, value);
+    return null;
+  };
+
 const SET: Table = table(
   [
     "add",
@@ -374,6 +377,9 @@ const SET: Table = table(
       return null;
     },
   ],
+  ["difference_update", "*others", setUpdate("-")],
+  ["intersection_update", "*others", setUpdate("&")],
+  ["symmetric_difference_update", "*others", setUpdate("^")],
   ["union", "*others", setOperation("|")],
   ["intersection", "*others", setOperation("&")],
   ["difference", "*others", setOperation("-")],

@@ -85,6 +85,7 @@ export function buildModels(
     for (const written of sites.constructions(defined.type)) {
       yield { ...written, configuration: configurations.ofCall(defined, ev.main.place(written.call).line) };
     }
+    if (whole && configurations.isModel(defined)) yield* configured(defined);
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);

@@ -56,66 +56,18 @@ export async function parse(
   return { body, errors };
 }
 
-/** A statement at the top of a module. */
-export interface TopStatement {
-  /** The name of a class or function, whose body is parsed when `statements` is asked for. */
-  readonly name: string | undefined;
-  statements(): readonly Stmt[];
-}
-
-const DEFINITIONS = new Set(["class_definition", "function_definition", "decorated_definition"]);
-
 /**
- * The statements at the top of a module, of which a reading evaluates only those it has use for. A `parse` has to have
- * come before. What is not Python is left out.
+ * Parses a part of `text` that begins at `start`, of which `segment` has the same length and may leave bodies out. A
+ * `parse` has to have come before, which reads the grammar.
  */
-export function outline(text: string): readonly TopStatement[] {
-  const loaded = ready;
-  if (!loaded) throw new Error("outline() before the first parse()");
-  const { parser, ...tables } = loaded;
-  const tree = text.includes("\0") ? null : parser.parse(blankComments(text));
-  if (!tree) return [];
-  const cursor = tree.walk();
-  try {
-    const lowering = new Lowering(text);
-    const copier = new Copier(cursor, tables, tree.rootNode.hasError, text, []);
-    const found: TopStatement[] = [];
-    for (let more = cursor.gotoFirstChild(); more; more = cursor.gotoNextSibling()) {
-      const statements = topStatement(loaded, text, cursor, copier, lowering);
-      if (statements) found.push(statements);
-    }
-    return found;
-  } finally {
-    cursor.delete();
-    tree.delete();
-  }
-}
-
-function topStatement(
-  loaded: Grammar,
+export function parsePart(
   text: string,
-  cursor: TreeCursor,
-  copier: Copier,
-  lowering: Lowering,
-): TopStatement | undefined {
-  if (DEFINITIONS.has(cursor.nodeType)) {
-    const node = cursor.currentNode;
-    const named = (node.childForFieldName("definition") ?? node).childForFieldName("name");
-    const { startIndex: start, endIndex: end } = node;
-    let known: readonly Stmt[] | undefined;
-    const parse = () => parseSegment(loaded, text, blankComments(text.slice(start, end)), start).body;
-    return {
-      name: named?.text,
-      statements: () => {
-        known ??= parse();
-        return known;
-      },
-    };
-  }
-  const data = dataStatement(cursor);
-  const raw = data ? undefined : copier.copy();
-  const body = data ? [data] : raw ? lowering.statement(raw) : [];
-  return body.length > 0 ? { name: undefined, statements: () => body } : undefined;
+  segment: string,
+  start: number,
+  leftOut?: ReadonlyMap<number, () => Stmt | undefined>,
+): readonly Stmt[] {
+  if (!ready) throw new Error("parsePart() before the first parse()");
+  return parseSegment(ready, text, blankComments(segment), start, undefined, leftOut).body;
 }
 
 /** `segment` is what is parsed of `text`, without its comments; it begins at `start`. */
@@ -125,6 +77,7 @@ function parseSegment(
   segment: string,
   start: number,
   cancelled?: () => boolean,
+  leftOut?: ReadonlyMap<number, () => Stmt | undefined>,
 ): Module {
   const end = start + segment.length;
   // Rows and columns of the range are never looked at: places are worked out from offsets.
@@ -143,7 +96,7 @@ function parseSegment(
     const cursor = tree.walk();
     const errors: SyntaxProblem[] = [];
     const body: Stmt[] = [];
-    const lowering = new Lowering(text);
+    const lowering = new Lowering(text, leftOut);
     const copier = new Copier(cursor, tables, tree.rootNode.hasError, text, errors);
     // One top-level statement at a time, so that the copy of a large file's tree is never whole in memory.
     if (cursor.gotoFirstChild()) {

@@ -181,4 +181,48 @@ class Layer(nn.Module):
     assert.deepEqual(of("Layer").layers, ["fc 5→undefined"]);
     assert.ok(messages.some((m) => m.startsWith("index of Layer is unknown")));
   });
+
+  it("is the one that a class states for itself, not the one that its constructor's annotation names", async () => {
+    const { of } = await read(`
+from torch import nn
+class PartConfig:
+    def __init__(self, width=5):
+        self.width = width
+class WholeConfig:
+    def __init__(self, depth=5):
+        self.depth = depth
+class Base(nn.Module):
+    config_class = WholeConfig
+class Encoder(Base):
+    config: PartConfig
+    def __init__(self, config: WholeConfig):
+        super().__init__()
+        self.fc = nn.Linear(config.width, 2)
+`);
+    assert.deepEqual(of("Encoder"), { layers: ["fc 5→2"], label: "PartConfig's defaults", source: "defaults" });
+  });
+
+  it("is handed on by a constructor that takes anything", async () => {
+    const { of } = await read(`${MODEL}
+class OldNet(Net):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+`);
+    assert.deepEqual(of("OldNet"), of("Net"));
+  });
+
+  it("comes before None where a class states its configuration class", async () => {
+    const { of } = await read(`
+from torch import nn
+class NetConfig:
+    def __init__(self, width=5):
+        self.width = width
+class Net(nn.Module):
+    config_class = NetConfig
+    def __init__(self, config=None):
+        super().__init__()
+        self.fc = nn.Linear(config.width, 2)
+`);
+    assert.deepEqual(of("Net"), { layers: ["fc 5→2"], label: "NetConfig's defaults", source: "defaults" });
+  });
 });

@@ -450,3 +450,25 @@ class A(nn.Module):
     assert.deepEqual(messages(refused), ["1: this file is 5.0 MB long; files of more than 2 MB are not read"]);
   });
 });
+
+describe("python reader: what layers show of themselves", () => {
+  // The values are PyTorch 2.13's.
+  it("gives sizes that hold for each dimension as tuples, and keeps a list's methods", async () => {
+    const opened = await readTorch(`
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3, padding="same")
+        self.up = nn.ConvTranspose1d(2, 2, 4, stride=2)
+        self.norm = nn.LayerNorm(6)
+        self.blocks = nn.ModuleList([nn.Linear(2, 2)])
+        a = self.conv.kernel_size + self.conv.stride + self.up.kernel_size + self.up.output_padding
+        self.fc = nn.Linear(sum(a), self.norm.normalized_shape[0])
+        for module in self.blocks.modules():
+            module.requires_grad_(False)
+        self._modules["fc"] = nn.Linear(*[f.in_features for f in [self._modules["fc"]]], 9)
+`);
+    assert.deepEqual(messages(opened), []);
+    assert.deepEqual(layersOf(modelNamed(opened, "Net")).slice(-2), ["blocks.0 Linear(2, 2)", "fc Linear(12, 9)"]);
+  });
+});

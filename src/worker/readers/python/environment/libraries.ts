@@ -54,7 +54,7 @@ export function knownLibrary(name: string): PyNamespace | undefined {
 const TRANSPARENT =
   /^(auto_(class_)?docstring|(add|replace)_\w*docstrings?\w*|deprecate_kwarg|use_kernel_\w+|use_experts_implementation|requires|torch_compilable_check|dynamic_rope_update|can_return_tuple|check_model_inputs|capture_outputs|merge_with_config_defaults|force_accelerate_hook|hub_kernel\w*|compile_friendly_\w*)$/;
 /** Base classes of which a model's modules take nothing. */
-const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin", "HeterogeneousConfigMixin"]);
+const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin"]);
 /** Compiled for CUDA, and PyTorch code stands in for them where they are not there. */
 const CUDA_ONLY = /^(flash_attn|mamba|causal_conv1d|fla|flash_linear|kernels|deepspeed|fbgemm|triton|apex|natten)/;
 /** Packages whose name differs from what transformers calls them. */
@@ -154,15 +154,22 @@ const AUTO_FROM_CONFIG = nativeOfUnknown("from_config", "cls, config, **kwargs",
   const listed = names instanceof PyDict && type !== undefined ? dictGet(names, type) : undefined;
   const model = listed instanceof PyTuple ? listed.items[0] : listed;
   if (typeof type !== "string" || typeof model !== "string")
-    return new Unknown(`no model of this kind is listed for ${config.type.name}`);
+    return unfound(ev, `no model of this kind is listed for ${config.type.name}`);
   const auto = ev.resolveImport("transformers.models.auto.configuration_auto");
   const toModule = auto instanceof PyNamespace ? auto.get("model_type_to_module_name") : undefined;
   const folder = toModule === undefined ? type : ev.call(toModule, [type]);
   const home = ev.resolveImport(`transformers.models.${String(folder)}`);
   const found = home instanceof PyNamespace ? home.get(model) : undefined;
-  if (found === undefined) return new Unknown(`${model} is not found in transformers`);
-  return ev.call(found, [config]);
+  if (found === undefined) return unfound(ev, `${model} is not found in transformers`);
+  const made = ev.call(found, [config]);
+  return made instanceof Unknown ? unfound(ev, made.reason) : made;
 });
+
+/** The module that should be made here would otherwise be missing without a word. */
+function unfound(ev: Evaluator, why: string): Unknown {
+  ev.problem(`the layers of this model are not shown: ${why}`, "error");
+  return new Unknown(why, ev.place);
+}
 
 /**
  * `PreTrainedModel.post_init`: ties the weights that the class lists, `{"lm_head.weight": "model.embed_tokens.weight"}`,

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
+import { outline, type TopStatement } from "../outline";
 import { Source } from "../source";
-import { MAX_SOURCE_LENGTH, outline, type TopStatement } from "../syntax";
+import { MAX_SOURCE_LENGTH } from "../syntax";
 
 /** Texts of imported modules with their syntax, kept while their files do not change. */
 

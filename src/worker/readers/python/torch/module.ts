@@ -1,16 +1,7 @@
-import { dictOf } from "../equality";
+import { liveDict } from "../equality";
+import { findMember } from "../members";
 import { typeName } from "../types";
-import {
-  type ModuleState,
-  PyClass,
-  type PyDict,
-  PyError,
-  PyObject,
-  PyTensor,
-  type Runtime,
-  Unknown,
-  type Value,
-} from "../values";
+import { type ModuleState, PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { derivedWeight } from "./derived";
 import { bufferRequest, storeBuffer } from "./parameter";
 import { wrap } from "./tensor";
@@ -36,29 +27,13 @@ export function moduleAttribute(object: PyObject, name: string): Value | undefin
   if (buffer) return buffer.tensor;
   if (state.modules.has(name)) return state.modules.get(name) ?? null;
   if (name === "training") return state.training;
-  if (name === "_modules") return liveModules(state);
+  if (name === "_modules") return liveDict(state.modules, (value) => value === null || isModule(value));
   const derived = derivedWeight(object, name);
   if (derived) return wrap(derived);
   // A layer of ours shows its constructor's arguments as attributes, as PyTorch's do; what the code set comes first.
-  if (!object.attributes.has(name) && Object.hasOwn(state.options, name)) return state.options[name];
-  return undefined;
-}
-
-/** `self._modules`: code replaces and deletes children in it. */
-function liveModules({ modules }: ModuleState): PyDict {
-  const dict = dictOf(modules);
-  const entries = dict.entries;
-  const [set, remove] = [entries.set.bind(entries), entries.delete.bind(entries)];
-  entries.set = (key, entry) => {
-    if (entry.value === null || isModule(entry.value)) modules.set(String(entry.key), entry.value);
-    return set(key, entry);
-  };
-  entries.delete = (key) => {
-    const entry = entries.get(key);
-    if (entry) modules.delete(String(entry.key));
-    return remove(key);
-  };
-  return dict;
+  if (object.attributes.has(name) || !Object.hasOwn(state.options, name)) return undefined;
+  // ModuleList(modules=None) has a method of that name.
+  return findMember(object.type, name) === undefined ? state.options[name] : undefined;
 }
 
 /** True when the rules of Module took the value; otherwise it is an ordinary attribute. */

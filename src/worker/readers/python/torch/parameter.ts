@@ -3,7 +3,7 @@ import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import type { Dim, Initializer } from "../../model";
 import { typeName } from "../types";
-import { PyClass, PyError, PyTensor, type Runtime, Unknown, type Value } from "../values";
+import { PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { draw } from "./draws";
 import { randomNode, store, unknownTensor } from "./tensor";
 
@@ -85,6 +85,9 @@ export const parameterBase: { readonly construct: NonNullable<PyClass["builtin"]
 
 export const bufferClass = new PyClass("Buffer", [], new Map(), undefined, {
   construct(args, kwargs, runtime) {
+    const given = args[0] ?? kwargs.get("data") ?? null;
+    // A pair of tensors to us, as register_buffer has it.
+    if (given instanceof PyObject && given.type.name === "ComplexTensor") return given;
     const data = dataOf(args, kwargs, "Buffer");
     if (data instanceof Unknown) return data;
     const persistent = runtime.truthy(args[1] ?? kwargs.get("persistent") ?? true);

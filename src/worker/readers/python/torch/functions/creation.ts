@@ -131,7 +131,12 @@ define(["tensor"], "new_full", "input, size, fill_value, *, dtype=None, device=N
 );
 define(["torch"], "full_like", `input, fill_value, ${LIKE.slice(7)}`, (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
-  return build.full(numberArg(args, "fill_value"), x.shape, optionalDType(args) ?? x.dtype);
+  const dtype = optionalDType(args) ?? x.dtype;
+  if (!(args.fill_value instanceof PyTensor)) return build.full(numberArg(args, "fill_value"), x.shape, dtype);
+  const value = nodeArg(args, "fill_value", runtime);
+  if (value.shape.length > 0)
+    throw new PyError("RuntimeError", "full_like(): fill_value must be a number or a tensor without dimensions");
+  return build.expand(build.cast(value, dtype), x.shape);
 });
 
 define(["torch"], "arange", `*bounds, start=None, end=None, step=None, ${OPTIONS.slice(3)}`, (args) => {

@@ -35,6 +35,7 @@ function weights(c: Construction, rank: number, transposed: boolean): void {
       throw c.error("ValueError", `${what} must be divisible by groups`);
     }
   }
+  for (const name of ["kernel_size", "stride", "padding", "dilation", "output_padding"]) c.showTuple(name, rank);
   const kernel = c.tuple("kernel_size", rank);
   const [first, second]: [Size, Size] = transposed
     ? [inChannels, divided(outChannels, groups)]

@@ -10,6 +10,7 @@ import {
   PyNative,
   PyObject,
   PyTensor,
+  PyTuple,
   type Runtime,
   Unknown,
   type Value,
@@ -77,6 +78,13 @@ export class Construction {
   tuple(name: string, rank: number): Size[] {
     const all = this.sizes(name);
     return all.length === 1 ? Array.from({ length: rank }, () => all[0]!) : all;
+  }
+
+  /** What the layer shows for a single number that holds for each of `rank` dimensions: the tuple, as PyTorch's does. */
+  showTuple(name: string, rank: number): void {
+    const value = this.args[name] ?? null;
+    if (typeof value !== "number") return;
+    stateOf(this.self, this.runtime).options[name] = new PyTuple(Array.from({ length: rank }, () => value));
   }
 
   flag(name: string): boolean {

@@ -9,6 +9,7 @@ import { type Construction, layer, ONE, ZERO } from "./layer";
 
 layer("LayerNorm", "normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, device=None, dtype=None", {
   build(c) {
+    c.showTuple("normalized_shape", 1);
     const shape = c.sizes("normalized_shape");
     const affine = c.flag("elementwise_affine");
     if (affine) c.parameter("weight", shape, ONE);
@@ -28,6 +29,7 @@ layer("LayerNorm", "normalized_shape, eps=1e-05, elementwise_affine=True, bias=T
 
 layer("RMSNorm", "normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None", {
   build(c) {
+    c.showTuple("normalized_shape", 1);
     if (c.flag("elementwise_affine")) c.parameter("weight", c.sizes("normalized_shape"), ONE);
     else c.noParameter("weight");
   },
