@@ -1,4 +1,4 @@
-import { type CancellationToken, type Disposable, EventEmitter, type OutputChannel, workspace } from "vscode";
+import { type CancellationToken, type Disposable, EventEmitter, type OutputChannel } from "vscode";
 import {
   CloseAction,
   ErrorAction,
@@ -10,7 +10,9 @@ import {
   TransportKind,
 } from "vscode-languageclient/node";
 import { TFJS_LANGUAGES } from "../protocol/commands";
+import type { EnvironmentState } from "../protocol/environments";
 import {
+  EnvironmentNotification,
   JobProgressNotification,
   type JobProgressParams,
   type NotificationName,
@@ -20,7 +22,8 @@ import {
   SettingsNotification,
 } from "../protocol/messages";
 import { showError } from "./errors";
-import { readSettings, SECTION, workerSettings } from "./settings";
+import { SECTION } from "./settings";
+import type { WorkerSettingsSource } from "./workerSettings";
 
 export type WorkerState =
   | { readonly state: "stopped" | "starting" }
@@ -43,18 +46,21 @@ export class WorkerClient implements Disposable {
   private gaveUp = false;
   private readonly stateEmitter = new EventEmitter<WorkerState>();
   private readonly progressEmitter = new EventEmitter<JobProgressParams>();
+  private readonly environmentEmitter = new EventEmitter<EnvironmentState>();
   private readonly settingsListener: Disposable;
+  /** Settings changed while the worker was starting. */
+  private settingsChanged = false;
 
   readonly onState = this.stateEmitter.event;
   readonly onProgress = this.progressEmitter.event;
+  readonly onEnvironment = this.environmentEmitter.event;
 
   constructor(
     private readonly module: string,
     private readonly log: OutputChannel,
+    private readonly settings: Pick<WorkerSettingsSource, "current" | "onChange">,
   ) {
-    this.settingsListener = workspace.onDidChangeConfiguration((change) => {
-      if (change.affectsConfiguration(SECTION)) void this.sendSettings();
-    });
+    this.settingsListener = settings.onChange(() => void this.sendSettings());
   }
 
   /** Starts the worker, or gives the running one. Rejects with a message for people when it cannot start. */
@@ -87,6 +93,7 @@ export class WorkerClient implements Disposable {
     void this.stop();
     this.stateEmitter.dispose();
     this.progressEmitter.dispose();
+    this.environmentEmitter.dispose();
   }
 
   /** Ends the worker; a later request starts it again. */
@@ -109,10 +116,13 @@ export class WorkerClient implements Disposable {
     const client = new LanguageClient(SECTION, "LoRA Lens", server, this.clientOptions());
     this.client = client;
     client.onDidChangeState(({ newState }) => {
-      if (newState === State.Running) this.stateEmitter.fire({ state: "running", reading: { state: "idle" } });
+      if (newState !== State.Running) return;
+      this.stateEmitter.fire({ state: "running", reading: { state: "idle" } });
+      if (this.settingsChanged) void this.sendSettings();
     });
     this.on(client, ReadingStateNotification, (reading) => this.stateEmitter.fire({ state: "running", reading }));
     this.on(client, JobProgressNotification, (progress) => this.progressEmitter.fire(progress));
+    this.on(client, EnvironmentNotification, (found) => this.environmentEmitter.fire(found));
     try {
       await client.start();
     } catch (error) {
@@ -137,7 +147,8 @@ export class WorkerClient implements Disposable {
         { language: "json", scheme: "file", pattern: "**/{*model*,*keras*,config}*.json" },
       ],
       outputChannel: this.log,
-      initializationOptions: workerSettings(readSettings()),
+      // Asked for at each start, also when the worker starts again after a crash.
+      initializationOptions: () => this.settings.current(),
       errorHandler: this.errorHandler(),
       markdown: { isTrusted: false, supportHtml: false },
     };
@@ -169,7 +180,9 @@ export class WorkerClient implements Disposable {
   }
 
   private async sendSettings(): Promise<void> {
-    if (!this.client?.isRunning()) return;
-    await this.client.sendNotification(SettingsNotification.method, workerSettings(readSettings()));
+    // A worker that is not there yet asks for them when it starts.
+    if (!this.client) return;
+    this.settingsChanged = !this.client.isRunning();
+    if (!this.settingsChanged) await this.client.sendNotification(SettingsNotification.method, this.settings.current());
   }
 }

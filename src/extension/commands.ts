@@ -1,5 +1,6 @@
 import { commands, Disposable } from "vscode";
 import { COMMANDS } from "../protocol/commands";
+import { chooseConfiguration } from "./configuration";
 import type { CommandContext } from "./context";
 import { showError } from "./errors";
 import { inject } from "./inject";
@@ -17,6 +18,7 @@ const HANDLERS: Readonly<
   train,
   stopTraining,
   merge,
+  chooseConfiguration,
   restartWorker: ({ client }) => client.restart(),
   showLog: ({ log }) => log.show(),
 };

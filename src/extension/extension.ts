@@ -8,7 +8,10 @@ import { Jobs } from "./jobs";
 import { Memory } from "./memory";
 import { looksLikeModel } from "./modelFile";
 import { Panels } from "./panels/panels";
+import { PythonEnvironments } from "./python";
+import { createPythonStatus } from "./pythonStatus";
 import { createStatus } from "./status";
+import { WorkerSettingsSource } from "./workerSettings";
 
 let client: WorkerClient | undefined;
 
@@ -16,32 +19,45 @@ let client: WorkerClient | undefined;
 export function activate(context: ExtensionContext): void {
   const { extensionUri, subscriptions } = context;
   const log = window.createOutputChannel("LoRA Lens", { log: true });
-  const worker = new WorkerClient(Uri.joinPath(extensionUri, "dist", "worker.js").fsPath, log);
+  const memory = new Memory(context.workspaceState);
+  const python = new PythonEnvironments(log);
+  const settings = new WorkerSettingsSource(memory, python);
+  const worker = new WorkerClient(Uri.joinPath(extensionUri, "dist", "worker.js").fsPath, log, settings);
   client = worker;
   const jobs = new Jobs(worker);
   const panels = new Panels({
     extensionUri,
     html: async (report) => (await worker.request(HtmlRequest, { report })).html,
   });
-  const memory = new Memory(context.workspaceState);
   subscriptions.push(
     log,
+    python,
+    settings,
     worker,
     jobs,
     panels,
     createStatus(worker, jobs),
+    createPythonStatus(worker, python),
     registerCommands({ extensionUri, client: worker, jobs, panels, memory, log }),
   );
-  startWithFirstModel(worker, context);
+  startWithFirstModel(worker, python, context);
 }
 
 export async function deactivate(): Promise<void> {
   await client?.stop();
 }
 
-function startWithFirstModel(worker: WorkerClient, { subscriptions }: ExtensionContext): void {
+function startWithFirstModel(
+  worker: WorkerClient,
+  python: PythonEnvironments,
+  { subscriptions }: ExtensionContext,
+): void {
+  const start = ({ languageId }: TextDocument) => {
+    worker.startForFile().catch(showError);
+    if (languageId === "python") void python.askExtension();
+  };
   const look = (document: TextDocument) => {
-    if (looksLikeModel(document)) worker.startForFile().catch(showError);
+    if (looksLikeModel(document)) start(document);
   };
   workspace.textDocuments.forEach(look);
   subscriptions.push(
@@ -51,7 +67,7 @@ function startWithFirstModel(worker: WorkerClient, { subscriptions }: ExtensionC
       const isModel = ({ text, range }: (typeof contentChanges)[number]) =>
         MODEL_TEXT.test(text) ||
         MODEL_TEXT.test(document.lineAt(Math.min(range.start.line, document.lineCount - 1)).text);
-      if (document.languageId === "python" && contentChanges.some(isModel)) worker.startForFile().catch(showError);
+      if (document.languageId === "python" && contentChanges.some(isModel)) start(document);
     }),
   );
 }

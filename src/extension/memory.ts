@@ -1,5 +1,6 @@
 import { basename, dirname, extname, join } from "node:path";
-import type { Memento } from "vscode";
+import { EventEmitter, type Memento } from "vscode";
+import type { ConfigurationChoice } from "../protocol/jobs";
 import type { TrainMethod } from "../protocol/reports";
 import type { ChosenModel } from "./modelFile";
 
@@ -13,8 +14,37 @@ export interface Remembered {
   readonly method?: TrainMethod;
 }
 
+/** Before the path of a file, in the keys of the configurations chosen for its models. */
+const CONFIGURATION = "configuration:";
+
 export class Memory {
+  private readonly configurationEmitter = new EventEmitter<void>();
+
+  /** A configuration was chosen for some file. */
+  readonly onConfiguration = this.configurationEmitter.event;
+
   constructor(private readonly memento: Memento) {}
+
+  /** What was chosen to give the file's models their configuration. */
+  configuration(file: string): ConfigurationChoice | undefined {
+    return this.memento.get<ConfigurationChoice>(CONFIGURATION + file);
+  }
+
+  /** By the files' paths. */
+  configurations(): Record<string, ConfigurationChoice> {
+    const chosen = this.memento.keys().flatMap((key): [string, ConfigurationChoice][] => {
+      const file = key.startsWith(CONFIGURATION) ? key.slice(CONFIGURATION.length) : undefined;
+      const choice = file === undefined ? undefined : this.configuration(file);
+      return choice === undefined ? [] : [[file!, choice]];
+    });
+    return Object.fromEntries(chosen);
+  }
+
+  /** Without a choice the first source that there is counts again. */
+  async chooseConfiguration(file: string, choice: ConfigurationChoice | undefined): Promise<void> {
+    await this.memento.update(CONFIGURATION + file, choice);
+    this.configurationEmitter.fire();
+  }
 
   of(model: ChosenModel): Remembered {
     return this.memento.get<Remembered>(keyOf(model), {});

@@ -72,7 +72,11 @@ export function looksLikeModel(document: TextDocument): boolean {
  * The model a command is about: the lens's, else the active editor's, else a file the person picks; of several classes
  * the person picks one. `undefined`: the person dismissed the choice. Throws a Notice when there is no model.
  */
-export async function chooseModel(client: WorkerClient, argument: unknown): Promise<ChosenModel | undefined> {
+export async function chooseModel(
+  client: WorkerClient,
+  argument: unknown,
+  among?: Among,
+): Promise<ChosenModel | undefined> {
   if (isLensTarget(argument)) {
     const uri = Uri.parse(argument.uri);
     const { class: className, layer } = argument;
@@ -81,8 +85,15 @@ export async function chooseModel(client: WorkerClient, argument: unknown): Prom
   const document = await chooseDocument(argument);
   if (!document) return undefined;
   const summary = await client.request(SummaryRequest, { uri: document.uri.toString() });
-  const model = await chooseClass(document, summary);
+  const model = await chooseClass(document, summary, among);
   return model && { uri: document.uri, file: savedFile(document.uri), class: model.class };
+}
+
+/** The classes that a command is for. */
+export interface Among {
+  readonly keep: (model: ModelSummary) => boolean;
+  /** Said of a file whose classes are all others: "no model class of it …". */
+  readonly none: string;
 }
 
 /** Lens arguments come back from the editor, where any extension could have made them. */
@@ -142,15 +153,18 @@ function distinct(documents: readonly ModelDocument[]): ModelDocument[] {
 
 async function chooseClass(
   { name, cursor }: ModelDocument,
-  { models, problems }: FileSummary,
+  { models: all, problems }: FileSummary,
+  among: Among | undefined,
 ): Promise<ModelSummary | undefined> {
-  if (models.length === 0) {
+  if (all.length === 0) {
     const problem = problems[0];
     const why = problem
       ? `: ${lineText(problem.place)}: ${problem.message}`
       : "; a model is a class that derives from nn.Module";
     throw new Notice(`no model class was found in ${name}${why}`);
   }
+  const models = among ? all.filter(among.keep) : all;
+  if (among && models.length === 0) throw new Notice(`${name}: ${among.none}`);
   if (models.length === 1) return models[0];
   // The class the cursor is in comes first.
   const nearest = models.findLast(

@@ -3,7 +3,7 @@ import type { EngineChoice } from "../protocol/jobs";
 import type { WorkerSettings } from "../protocol/messages";
 
 /** The extension's settings, typed. Ranges and defaults stand in package.json; VS Code fills them in. */
-export interface Settings extends WorkerSettings {
+export interface Settings extends Omit<WorkerSettings, "environments" | "configurations"> {
   readonly engine: EngineChoice;
   readonly training: TrainingSettings;
 }
@@ -36,10 +36,6 @@ export function readSettings(): Settings {
       seed: section.get("training.seed", 0),
     },
   };
-}
-
-export function workerSettings({ rank, alpha, codeLens, diagnostics, inlayHints }: Settings): WorkerSettings {
-  return { rank, alpha, codeLens, diagnostics, inlayHints };
 }
 
 /** VS Code warns of a value out of range but hands it on. */

@@ -6,6 +6,7 @@ export const COMMANDS = {
   train: "loraLens.train",
   stopTraining: "loraLens.stopTraining",
   merge: "loraLens.merge",
+  chooseConfiguration: "loraLens.chooseConfiguration",
   restartWorker: "loraLens.restartWorker",
   showLog: "loraLens.showLog",
 } as const;

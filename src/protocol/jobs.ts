@@ -15,10 +15,14 @@ export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRe
 /** `auto` is the fastest real device. */
 export type EngineChoice = "auto" | "onnxruntime-cpu" | "onnxruntime-webgpu" | "onnxruntime-cuda" | "tfjs";
 
-/** A config.json by its path, the instances that the file makes, or the configuration classes' defaults. */
+/**
+ * A config.json by its path, an instance that the file makes (by the name the reader gives it; without a name the
+ * first), or the configuration classes' defaults.
+ */
 export type ConfigurationChoice =
   | { readonly source: "json"; readonly file: string }
-  | { readonly source: "instance" | "defaults" };
+  | { readonly source: "instance"; readonly name?: string }
+  | { readonly source: "defaults" };
 
 /** Which model of which file. */
 export interface ModelChoice {

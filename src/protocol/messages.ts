@@ -1,5 +1,6 @@
-import type { AdapterChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
-import type { FileSummary } from "./model";
+import type { EnvironmentState, FolderEnvironments } from "./environments";
+import type { AdapterChoice, ConfigurationChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
+import type { FileSummary, Place } from "./model";
 import type { EngineSummary, InjectionSummary, Report, TargetSummary } from "./reports";
 
 /**
@@ -40,6 +41,31 @@ export interface TargetsResult {
 }
 /** The Linear layers of a model with each one's cost, for the checkable list. */
 export const TargetsRequest: RequestName<TargetsParams, TargetsResult> = { method: "loraLens/targets" };
+
+export interface ConfigurationsParams extends DocumentParams {
+  readonly class: string;
+}
+/** A configuration that a model class can take. */
+export interface ConfigurationChoiceSummary {
+  readonly choice: ConfigurationChoice;
+  /** In words: "config.json", "the GPTConfig at line 22", "GPTConfig's defaults". */
+  readonly label: string;
+  /** Of an instance: where the file makes it. */
+  readonly place?: Place;
+  /** Why it cannot be used. */
+  readonly problem?: string;
+}
+export interface ConfigurationsResult {
+  /** What there is to choose from, in the order in which it is looked for; none for a class that takes none. */
+  readonly options: readonly ConfigurationChoiceSummary[];
+  readonly takesConfiguration: boolean;
+  /** The label of the one that is used now. */
+  readonly used: string | null;
+}
+/** What can give a model class its configuration. */
+export const ConfigurationsRequest: RequestName<ConfigurationsParams, ConfigurationsResult> = {
+  method: "loraLens/configurations",
+};
 
 export interface InjectParams {
   readonly model: ModelChoice;
@@ -104,8 +130,15 @@ export interface WorkerSettings {
   readonly codeLens: boolean;
   readonly diagnostics: boolean;
   readonly inlayHints: boolean;
+  /** Where Python environments may be, by folder. */
+  readonly environments: readonly FolderEnvironments[];
+  /** What was chosen to give a file's models their configuration, by the file's path. */
+  readonly configurations: Readonly<Record<string, ConfigurationChoice>>;
 }
 export const SettingsNotification: NotificationName<WorkerSettings> = { method: "loraLens/settings" };
+
+/** The Python environment found for a folder; sent when it was looked for. */
+export const EnvironmentNotification: NotificationName<EnvironmentState> = { method: "loraLens/environment" };
 
 /** What the worker is doing with open files. Sent on change. */
 export interface ReadingState {

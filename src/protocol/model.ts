@@ -34,6 +34,8 @@ export interface ModelSummary {
   readonly parameters: number | null;
   /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
   readonly configuration?: string;
+  /** It takes a configuration, and nothing gives it one that can be used. */
+  readonly lacksConfiguration?: true;
   readonly layers: readonly LayerSummary[];
 }
 

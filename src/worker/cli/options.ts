@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { AdapterChoice, ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
 import { UserError } from "../formats/errors";
-import { sitePackagesOf } from "../readers/python/environment/sitePackages";
+import { pythonEnvironment } from "../readers/python/environment/sitePackages";
 
 /** Options that several commands share, and what they mean to a job. */
 
@@ -47,17 +47,18 @@ export function withReading(command: Command): Command {
     )
     .option(
       "--config <source>",
-      'where a model\'s configuration is from: a JSON file, "instance" for one that the source makes, or "defaults" (default: config.json beside the file, then these)',
+      'where a model\'s configuration is from: a JSON file, "instance" for one that the source makes, "instance:NAME" for one of several, or "defaults" (default: config.json beside the file, then these)',
     );
 }
 
 /** @throws UserError when there is no such interpreter, or it has no packages. */
 function packagesOf({ python }: ReadChoice): readonly string[] | undefined {
   if (python === undefined) return undefined;
-  const packages = sitePackagesOf(python);
-  if (packages.length > 0) return packages;
+  const found = pythonEnvironment(python);
+  if (found && found.folders.length > 0) return found.folders;
+  const why = (found?.notes ?? []).map((note) => `; ${note}`).join("");
   throw new UserError(
-    `no installed packages were found for ${python}: name the interpreter of an environment, such as .venv/bin/python, or the environment's folder`,
+    `no installed packages were found for ${python}: name the interpreter of an environment, such as .venv/bin/python, or the environment's folder${why}`,
     { file: python },
   );
 }
@@ -73,9 +74,9 @@ export function readingOf(options: ReadChoice): Pick<ModelChoice, "packages" | "
 }
 
 function configurationOf(config: string): ConfigurationChoice {
-  return config === "instance" || config === "defaults"
-    ? { source: config }
-    : { source: "json", file: resolve(config) };
+  if (config === "instance" || config === "defaults") return { source: config };
+  const named = /^instance:(.+)$/.exec(config);
+  return named ? { source: "instance", name: named[1]! } : { source: "json", file: resolve(config) };
 }
 
 export function withModel(command: Command): Command {

@@ -115,19 +115,29 @@ function otherTitle(all: readonly LayerSummary[]): string | undefined {
 function classLenses(uri: string, model: ModelSummary, reading: Reading, settings: LoraSettings): CodeLens[] {
   if (!model.layers.some(isLinear)) {
     if (model.parameters === null || model.parameters === 0) return [];
-    return [lens(model.place, `${parameters(model.parameters)} parameters · no Linear layer`)];
+    const summary = `${parameters(model.parameters)} parameters · no Linear layer`;
+    return [lens(model.place, summary), ...configurationLens(uri, model)];
   }
   const target = { uri, class: model.class };
   const summary = classTitle(model, reading, settings);
-  if (!model.layers.some(isKnownLinear)) return [lens(model.place, summary)];
+  if (!model.layers.some(isKnownLinear)) return [lens(model.place, summary), ...configurationLens(uri, model)];
   return [
     lens(model.place, summary, COMMANDS.analyze, target),
     lens(model.place, "Inject…", COMMANDS.inject, target),
     lens(model.place, "Verify", COMMANDS.verify, target),
     lens(model.place, "Analyze", COMMANDS.analyze, target),
     lens(model.place, "Train…", COMMANDS.train, target),
-    ...(model.configuration === undefined ? [] : [lens(model.place, `sizes from ${model.configuration}`)]),
+    ...configurationLens(uri, model),
   ];
+}
+
+/** Where a model's sizes come from. A click chooses another place. */
+function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
+  const target = { uri, class: model.class };
+  if (model.configuration !== undefined)
+    return [lens(model.place, `sizes from ${model.configuration}`, COMMANDS.chooseConfiguration, target)];
+  if (!model.lacksConfiguration) return [];
+  return [lens(model.place, "no configuration found: choose one…", COMMANDS.chooseConfiguration, target)];
 }
 
 /** The summary above a class: how many layers the default targets are and what share of the model they train. */

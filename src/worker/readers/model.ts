@@ -144,6 +144,17 @@ export interface Configuration {
 
 export type ConfigurationSource = "json" | "instance" | "defaults";
 
+/** A configuration that a model class can take. */
+export interface ConfigurationOption {
+  readonly choice: ConfigurationChoice;
+  /** In the words of `Configuration.label`. */
+  readonly label: string;
+  /** Of an instance in the file: where it is made. */
+  readonly place?: SourcePlace;
+  /** Why it cannot be used, for a config.json that lies beside the file all the same. */
+  readonly problem?: string;
+}
+
 /** One model class of a file, read without running it. */
 export interface Model {
   readonly className: string;
@@ -152,6 +163,10 @@ export interface Model {
   readonly place: SourcePlace;
   /** Undefined when the model takes no configuration, or when another model of the file gives it. */
   readonly configuration?: Configuration;
+  /** It takes a configuration, and none was found. */
+  readonly lacksConfiguration?: boolean;
+  /** The configurations it can take, in the order in which they are looked for. None for a class that takes none. */
+  configurations?(): readonly ConfigurationOption[];
   /** Another model of the file is made of it: none of its layers is an output head. */
   readonly part?: boolean;
   readonly root: ModuleInfo;

@@ -17,6 +17,7 @@ function modelSummary(model: Model): ModelSummary {
     place: placeOf(model.place),
     parameters: model.root.parameters ?? null,
     ...(model.configuration && { configuration: model.configuration.label }),
+    ...(model.lacksConfiguration && { lacksConfiguration: true as const }),
     layers: layersWithin(model.root, model.root.place, model.file),
   };
 }

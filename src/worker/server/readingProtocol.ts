@@ -1,24 +1,38 @@
+import type { EnvironmentCandidate } from "../../protocol/environments";
 import type { JobError } from "../../protocol/jobs";
-import type { InjectParams } from "../../protocol/messages";
+import type { ConfigurationsResult, InjectParams } from "../../protocol/messages";
 import type { InjectionSummary } from "../../protocol/reports";
 import type { Reading } from "../language/layers";
 import type { FileShapes } from "../language/shapes";
+import type { EnvironmentSearch } from "../readers/python/environment/find";
+import type { ReadChoice } from "./readingChoices";
 
 /** Server to reading thread. One command is under way at a time. */
 export type ReadingCommand =
-  | {
+  | ({
       readonly type: "read";
       readonly file: string;
       readonly text: string;
       /** An Int32Array's memory; non-zero abandons the reading. */
       readonly cancel: SharedArrayBuffer;
-    }
-  | {
+    } & ReadChoice)
+  | ({
       /** Shapes in the file's code, wanted after its lenses. */
       readonly type: "shapes";
       readonly file: string;
       readonly text: string;
       readonly cancel: SharedArrayBuffer;
+    } & ReadChoice)
+  | ({
+      /** What can give the class its configuration. */
+      readonly type: "configurations";
+      readonly file: string;
+      readonly text: string;
+      readonly class: string;
+    } & ReadChoice)
+  | {
+      readonly type: "environment";
+      readonly candidates: readonly EnvironmentCandidate[];
     }
   | {
       readonly type: "inject";
@@ -29,6 +43,8 @@ export type ReadingCommand =
 export interface ReadingResults {
   readonly read: Reading;
   readonly shapes: FileShapes;
+  readonly configurations: ConfigurationsResult;
+  readonly environment: EnvironmentSearch;
   readonly inject: InjectionSummary;
 }
 

@@ -1,28 +1,70 @@
 import { parentPort } from "node:worker_threads";
+import type { ConfigurationsResult } from "../../protocol/messages";
 import type { Reading } from "../language/layers";
 import { type FileShapes, shapesOf } from "../language/shapes";
 import { outputHead, targetableLayers } from "../lora/targets";
 import type { Model, ModelFile } from "../readers/model";
-import { openModelFile } from "../readers/open";
-import { summarize } from "../readers/summary";
+import { chooseModel, openModelFile } from "../readers/open";
+import { findEnvironment } from "../readers/python/environment/find";
+import { placeOf, summarize } from "../readers/summary";
 import { toJobError } from "./failure";
 import { inject } from "./inject";
+import type { ReadChoice } from "./readingChoices";
 import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 
 /** Entry of the thread that reads model files, so that the server's own thread always answers. */
 
-async function read({ file, text, cancel }: ReadingCommand & { type: "read" }): Promise<Reading> {
-  const opened = await openModelFile(file, text, { cancel: new Int32Array(cancel) });
-  last = { file, text, opened };
+async function read(command: ReadingCommand & { type: "read" }): Promise<Reading> {
+  const { file, text, cancel } = command;
+  const opened = await openModelFile(file, text, { ...choiceOf(command), cancel: new Int32Array(cancel) });
+  last = { key: keyOf(command), opened };
   return { summary: summarize(opened), defaultTargets: defaultTargets(opened) };
 }
 
 /** The reading that shapes are wanted of is nearly always the last. */
-let last: { readonly file: string; readonly text: string; readonly opened: ModelFile } | undefined;
+let last: { readonly key: ReadingKey; readonly opened: ModelFile } | undefined;
 
-async function shapes({ file, text, cancel }: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
-  const same = last?.file === file && last.text === text ? last.opened : undefined;
-  return shapesOf(same ?? (await openModelFile(file, text, { cancel: new Int32Array(cancel) })), text);
+/** What a reading depends on. */
+interface ReadingKey {
+  readonly file: string;
+  readonly text: string;
+  readonly choice: string;
+}
+
+function keyOf(command: { readonly file: string; readonly text: string } & ReadChoice): ReadingKey {
+  return { file: command.file, text: command.text, choice: JSON.stringify(choiceOf(command)) };
+}
+
+function choiceOf({ packages, configuration }: ReadChoice): ReadChoice {
+  return { ...(packages && { packages }), ...(configuration && { configuration }) };
+}
+
+function lastOf(command: { readonly file: string; readonly text: string } & ReadChoice): ModelFile | undefined {
+  const { file, text, choice } = keyOf(command);
+  const { key, opened } = last ?? {};
+  return key?.file === file && key.text === text && key.choice === choice ? opened : undefined;
+}
+
+async function shapes(command: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
+  const { file, text, cancel } = command;
+  const options = { ...choiceOf(command), cancel: new Int32Array(cancel) };
+  return shapesOf(lastOf(command) ?? (await openModelFile(file, text, options)), text);
+}
+
+async function configurations(command: ReadingCommand & { type: "configurations" }): Promise<ConfigurationsResult> {
+  const opened = lastOf(command) ?? (await openModelFile(command.file, command.text, choiceOf(command)));
+  const model = chooseModel(opened, command.class);
+  const options = (model.configurations?.() ?? []).map(({ choice, label, place, problem }) => ({
+    choice,
+    label,
+    ...(place && { place: placeOf(place) }),
+    ...(problem !== undefined && { problem }),
+  }));
+  return {
+    options,
+    takesConfiguration: options.length > 0 || model.lacksConfiguration === true || model.configuration !== undefined,
+    used: model.configuration?.label ?? null,
+  };
 }
 
 function defaultTargets(file: ModelFile): Map<string, readonly string[]> {
@@ -48,6 +90,10 @@ async function answer(command: ReadingCommand): Promise<ReadingReply> {
         return { ok: true, value: await read(command) };
       case "shapes":
         return { ok: true, value: await shapes(command) };
+      case "configurations":
+        return { ok: true, value: await configurations(command) };
+      case "environment":
+        return { ok: true, value: findEnvironment(command.candidates) };
       case "inject":
         return { ok: true, value: await inject(command.params) };
     }

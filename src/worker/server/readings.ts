@@ -80,6 +80,12 @@ export class Readings {
     entry.timer = setTimeout(() => void this.read(entry), delayMs);
   }
 
+  /** Reads a document again whose text is the same: something that it leads to is not. */
+  again(uri: string): void {
+    const entry = this.entries.get(uri);
+    if (entry) this.changed(entry.document);
+  }
+
   closed(uri: string): void {
     const entry = this.entries.get(uri);
     if (!entry) return;

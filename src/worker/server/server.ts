@@ -14,7 +14,9 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import type { JobRequest, ModelChoice } from "../../protocol/jobs";
 import {
   AdapterRequest,
+  ConfigurationsRequest,
   EnginesRequest,
+  EnvironmentNotification,
   HtmlRequest,
   InjectRequest,
   JobProgressNotification,
@@ -26,7 +28,6 @@ import {
   StopJobRequest,
   SummaryRequest,
   TargetsRequest,
-  type WorkerSettings,
 } from "../../protocol/messages";
 import { UserError } from "../formats/errors";
 import { standaloneHtml } from "../jobs/html";
@@ -36,22 +37,17 @@ import { hover } from "../language/hover";
 import { inlayHints } from "../language/inlayHints";
 import type { Reading } from "../language/layers";
 import { targetChoices } from "../language/targets";
-import { DEFAULT_ALPHA, DEFAULT_RANK } from "../lora/config";
 import { Compute } from "./compute";
 import { toResponseError } from "./failure";
 import { NOTEBOOK_SYNC, OpenNotebooks } from "./notebooks";
 import { bundledProcesses, type Processes } from "./processes";
 import { ReadingThread } from "./reading";
+import { ReadingChoices } from "./readingChoices";
+import type { ReadingCommand } from "./readingProtocol";
 import { Readings } from "./readings";
 import { adapterIn } from "./savedAdapter";
-
-const DEFAULT_SETTINGS: WorkerSettings = {
-  rank: DEFAULT_RANK,
-  alpha: DEFAULT_ALPHA,
-  codeLens: true,
-  diagnostics: true,
-  inlayHints: true,
-};
+import { DEFAULT_SETTINGS, validSettings } from "./settings";
+import { Watching } from "./watching";
 
 /**
  * Serves the Language Server Protocol and the requests of protocol/messages.ts on the connection. Reading happens in a
@@ -68,11 +64,27 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   const notify = <P>(name: NotificationName<P>, params: P) => void connection.sendNotification(name.method, params);
 
+  const choices = new ReadingChoices({
+    find: (candidates) => thread.run({ type: "environment", candidates }),
+    onFound: (state) => {
+      notify(EnvironmentNotification, state);
+      for (const note of state.notes) log(note);
+      watching.update();
+    },
+  });
+
+  /** The thread's answer for a file, read as it was chosen to be. */
+  const run = async <C extends ReadingCommand>(command: C) =>
+    thread.run<C>("file" in command ? { ...command, ...(await choices.of(command.file)) } : command);
+
   const readings = new Readings({
-    thread,
+    thread: { run },
     fileOf,
     onState: (state) => notify(ReadingStateNotification, state),
-    onRead: publish,
+    onRead: (document, reading) => {
+      publish(document, reading);
+      watching.opened(document.uri, reading);
+    },
     wantsShapes: () => settings.inlayHints || settings.diagnostics,
     onShapes: (document, reading) => {
       publish(document, reading);
@@ -80,9 +92,22 @@ export function startServer(connection: Connection, processes: Processes = bundl
     },
   });
 
+  const watching = new Watching({ connection, choices, fileOf, readAgain, log });
+
+  /** Reads the open documents again whose files these are: what they lead to has changed. */
+  function readAgain(isConcerned: (file: string) => boolean): void {
+    const uris = [...documents.all(), ...notebooks.all()].map(({ uri }) => uri);
+    const concerned = uris.filter((uri) => isConcerned(fileOf(uri)));
+    for (const uri of concerned) readings.again(uri);
+    if (concerned.length > 0) refresh();
+  }
+
   const notebooks = new OpenNotebooks({
     onChange: (notebook) => readings.changed(notebook),
-    onClose: (uri) => readings.closed(uri),
+    onClose: (uri) => {
+      readings.closed(uri);
+      watching.closed(uri);
+    },
     onCellGone: (uri) => void connection.sendDiagnostics({ uri, diagnostics: [] }),
   });
 
@@ -97,6 +122,11 @@ export function startServer(connection: Connection, processes: Processes = bundl
       const whole = index === 0 ? found() : [];
       void connection.sendDiagnostics({ uri: cell, diagnostics: [...whole, ...found(index + 1, cell)] });
     }
+  }
+
+  function refresh(): void {
+    if (refreshesLenses) void connection.sendRequest(CodeLensRefreshRequest.type);
+    refreshHints();
   }
 
   function refreshHints(): void {
@@ -121,6 +151,8 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   connection.onInitialize((params: InitializeParams): InitializeResult => {
     settings = { ...DEFAULT_SETTINGS, ...validSettings(params.initializationOptions) };
+    choices.change(settings);
+    watching.start(params.capabilities);
     refreshesLenses = params.capabilities.workspace?.codeLens?.refreshSupport === true;
     refreshesHints = params.capabilities.workspace?.inlayHint?.refreshSupport === true;
     return {
@@ -137,8 +169,9 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   connection.onNotification(SettingsNotification.method, async (changed: unknown) => {
     settings = { ...settings, ...validSettings(changed) };
-    if (refreshesLenses) void connection.sendRequest(CodeLensRefreshRequest.type);
-    refreshHints();
+    readAgain(choices.change(settings));
+    watching.update();
+    refresh();
     for (const document of [...documents.all(), ...notebooks.all()]) {
       const reading = await readings.newest(document.uri);
       if (reading) publish(document, reading);
@@ -149,6 +182,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
   documents.onDidChangeContent(({ document }) => readings.changed(document));
   documents.onDidClose(({ document }) => {
     readings.closed(document.uri);
+    watching.closed(document.uri);
     void connection.sendDiagnostics({ uri: document.uri, diagnostics: [] });
   });
 
@@ -184,14 +218,19 @@ export function startServer(connection: Connection, processes: Processes = bundl
   answer(TargetsRequest, async (params, token) =>
     targetChoices(await readingOf(params.uri, token), params.class, params.rank),
   );
-  answer(InjectRequest, (params) =>
-    thread.run({ type: "inject", params: { ...params, model: withOpenText(params.model) } }),
+  answer(ConfigurationsRequest, async (params) => {
+    const { uri } = notebooks.locate(params.uri);
+    return run({ type: "configurations", file: fileOf(uri), text: await textOf(uri), class: params.class });
+  });
+  answer(InjectRequest, async (params) =>
+    thread.run({ type: "inject", params: { ...params, model: await asShown(params.model) } }),
   );
   answer(AdapterRequest, async ({ folder }) => ({ adapter: await adapterIn(folder) }));
   answer(HtmlRequest, async ({ report }) => ({ html: standaloneHtml(report, await processes.pageAssets()) }));
-  answer(RunJobRequest, ({ id, job }, token) =>
-    compute.run(id, withText(job), (progress) => notify(JobProgressNotification, { id, progress }), token),
-  );
+  answer(RunJobRequest, async ({ id, job }, token) => {
+    const shown: JobRequest = { ...job, model: await asShown(job.model) };
+    return compute.run(id, shown, (progress) => notify(JobProgressNotification, { id, progress }), token);
+  });
   answer(StopJobRequest, ({ id }) => ({ found: compute.stop(id) }));
   answer(EnginesRequest, async (_, token) => ({ engines: await compute.engines(token) }));
 
@@ -200,22 +239,31 @@ export function startServer(connection: Connection, processes: Processes = bundl
     const { uri } = notebooks.locate(document);
     const open = await readings.newest(uri, token);
     if (open) return open;
+    const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+    return run({ type: "read", file: fileOf(uri), text: await textOf(uri), cancel });
+  }
+
+  async function textOf(uri: string): Promise<string> {
     const file = fileOf(uri);
-    const text = await readFile(file, "utf8").catch((error: Error) => {
+    const open = openText(file);
+    if (open !== undefined) return open;
+    return readFile(file, "utf8").catch((error: Error) => {
       throw new UserError(`cannot read ${file}: ${error.message}`, { file });
     });
-    return thread.run({ type: "read", file, text, cancel: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT) });
   }
 
-  /** What the person sees counts: an unsaved text goes before the file's. */
-  function withOpenText(model: ModelChoice): ModelChoice {
-    if (model.text !== undefined) return model;
-    const open = [...documents.all(), ...notebooks.all()].find((document) => fileOf(document.uri) === model.file);
-    return open ? { ...model, text: open.getText() } : model;
+  function openText(file: string): string | undefined {
+    const all = [...documents.all(), ...notebooks.all()];
+    return all.find((document) => fileOf(document.uri) === file)?.getText();
   }
 
-  function withText(job: JobRequest): JobRequest {
-    return { ...job, model: withOpenText(job.model) };
+  /**
+   * What the person sees counts: an unsaved text goes before the file's, and the model is read with the environment and
+   * the configuration that its lenses are from.
+   */
+  async function asShown(model: ModelChoice): Promise<ModelChoice> {
+    const text = model.text ?? openText(model.file);
+    return { ...(await choices.of(model.file)), ...model, ...(text !== undefined && { text }) };
   }
 
   connection.onShutdown(async () => {
@@ -232,17 +280,4 @@ export function startServer(connection: Connection, processes: Processes = bundl
 /** The path of a file document; an untitled one goes by its name. */
 function fileOf(uri: string): string {
   return uri.startsWith("file:") ? fileURLToPath(uri) : basename(decodeURIComponent(uri.split(/[?#]/, 1)[0]!));
-}
-
-/** The settings that are of their type; the others keep their value. */
-function validSettings(value: unknown): Partial<WorkerSettings> {
-  if (typeof value !== "object" || value === null) return {};
-  const given = value as Record<string, unknown>;
-  const valid: Record<string, unknown> = {};
-  for (const [name, fallback] of Object.entries(DEFAULT_SETTINGS)) {
-    const one = given[name];
-    const isRank = name !== "rank" || (Number.isInteger(one) && (one as number) > 0);
-    if (typeof one === typeof fallback && isRank) valid[name] = one;
-  }
-  return valid;
 }

@@ -1,3 +1,4 @@
+import type { SourcePlace } from "../../graph/node";
 import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
@@ -30,6 +31,8 @@ export interface CallSite {
 
 export interface EvaluatedCall {
   readonly call: CallExpr;
+  /** The function whose body it stands in; undefined at the top level. */
+  readonly within: string | undefined;
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
 }
@@ -87,6 +90,15 @@ export class CallSites {
     }
   }
 
+  /** Where the name is assigned last, at the top level or in a main guard. */
+  assignment(name: string): SourcePlace | undefined {
+    const last = this.regions
+      .filter((region) => region.fn === undefined)
+      .flatMap((region) => assignmentsOf(region, name))
+      .at(-1);
+    return last && this.ev.main.place(last);
+  }
+
   /** Calls of the class outside of class bodies, with arguments that could all be evaluated. */
   constructions(type: PyClass): EvaluatedCall[] {
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
@@ -135,7 +147,8 @@ export class CallSites {
         const scope = this.scopeFor(names, region, call.start, 0, flattened);
         const { args, kwargs } = evaluateArguments(this.ev, scope, call);
         if (args instanceof Unknown) return;
-        if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown)) found = { call, args, kwargs };
+        if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown))
+          found = { call, within: region.fn?.name, args, kwargs };
       });
       if (found) return [found];
     }

@@ -17,7 +17,7 @@ const MAX_DEPTH = 32;
  * it when it cannot be used.
  */
 export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | string | undefined {
-  const file = chosen ?? join(dirname(modelFile), "config.json");
+  const file = chosen ?? siblingPath(modelFile);
   let text: string;
   try {
     const { size } = statSync(file);
@@ -33,6 +33,11 @@ export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | 
   return typeof parsed === "string"
     ? `${file} is not used as the model's configuration: ${parsed}`
     : { file, name: basename(file), fields: parsed };
+}
+
+/** Where a configuration lies that nobody has to choose. */
+export function siblingPath(modelFile: string): string {
+  return join(dirname(modelFile), "config.json");
 }
 
 function parseObject(text: string): Record<string, unknown> | string {

@@ -1,8 +1,9 @@
 import type { ConfigurationChoice } from "../../../protocol/jobs";
-import type { Configuration } from "../model";
+import { lineText, type SourcePlace } from "../../graph/node";
+import type { Configuration, ConfigurationOption } from "../model";
 import type { Param } from "./ast";
 import type { CallSites, EvaluatedCall } from "./callSites";
-import { type ConfigFile, siblingConfig } from "./configFile";
+import { type ConfigFile, siblingConfig, siblingPath } from "./configFile";
 import { dataclassFields } from "./dataclasses";
 import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
@@ -56,10 +57,22 @@ interface Slot {
   readonly type: PyClass | undefined;
 }
 
+/** A configuration that the file makes. */
+interface Instance {
+  /** What it is chosen by, the same while other lines change: "GPT_CONFIG_124M", "GPTConfig in main()". */
+  readonly name: string;
+  /** In words: "GPT_CONFIG_124M", "the GPTConfig at line 22". */
+  readonly label: string;
+  readonly place: SourcePlace | undefined;
+  readonly value: () => Value | undefined;
+}
+
 /** Configurations for the model classes of one file. */
 export class Configurations {
   private readonly made = new Map<string, Value | undefined>();
   private readonly json: ConfigFile | undefined;
+  /** The instance that was chosen is in the file. */
+  private foundChosen = false;
 
   constructor(
     private readonly ev: Evaluator,
@@ -96,12 +109,34 @@ export class Configurations {
     return this.complete(defined, value, { source: "json", label: json.name, file: json.file });
   }
 
-  /** What an instance that the file makes gives: `config = GPTConfig(n_layer=2)`, `GPT_CONFIG_124M = {...}`. */
-  fromInstance(defined: DefinedClass): Configured | undefined {
+  /** What was chosen in place of the first source that there is: an instance by its name, or the defaults. */
+  fromChoice(defined: DefinedClass): Configured | undefined {
+    if (this.choice?.source === "defaults") return this.fromDefaults(defined);
+    const { chosenName } = this;
+    return chosenName === undefined ? undefined : this.fromInstance(defined, chosenName);
+  }
+
+  /** To be called when all classes are built: says when the chosen instance was nowhere. */
+  checkChoice(): void {
+    const { chosenName } = this;
+    if (chosenName === undefined || this.foundChosen) return;
+    const message = `the configuration chosen for this file, ${chosenName}, is not in it any more; another one is used`;
+    this.ev.problem(message, "warning", this.start);
+  }
+
+  private get chosenName(): string | undefined {
+    return this.choice?.source === "instance" ? this.choice.name : undefined;
+  }
+
+  /**
+   * What an instance that the file makes gives: `config = GPTConfig(n_layer=2)`, `GPT_CONFIG_124M = {...}`. `name`d one,
+   * or else the first.
+   */
+  fromInstance(defined: DefinedClass, name?: string): Configured | undefined {
     if (this.choice?.source === "defaults") return undefined;
     let label = "";
     const value = (slot: Slot) => {
-      const found = this.instanceOf(slot);
+      const found = this.instanceOf(slot, name);
       if (found) label = found.label;
       return found?.value;
     };
@@ -134,10 +169,52 @@ export class Configurations {
   }
 
   /** Where the configuration of a call that the file makes comes from, when the class takes one. */
-  ofCall(defined: DefinedClass, line: number | undefined): Configuration | undefined {
-    const takes = constructorParameters(defined).some((p) => this.slot(defined, p.name) !== undefined);
-    if (!takes) return undefined;
+  ofCall(
+    defined: DefinedClass,
+    { args, kwargs }: Pick<EvaluatedCall, "args" | "kwargs">,
+    line: number | undefined,
+  ): Configuration | undefined {
+    const slots = constructorParameters(defined).map((p) => this.slot(defined, p.name));
+    if (slots.every((slot) => slot === undefined)) return undefined;
+    for (const [i, slot] of slots.entries()) {
+      const given = slot && (kwargs.get(slot.name) ?? args[i]);
+      if (given === undefined) continue;
+      for (const { label, place, value } of this.instances(slot!)) {
+        const same = given instanceof PyObject && given.place && place ? samePlace(given.place, place) : false;
+        if (same || given === value()) return { source: "instance", label };
+      }
+    }
     return { source: "instance", label: line === undefined ? "the instance in this file" : `the call at line ${line}` };
+  }
+
+  /** The class takes a configuration. */
+  isTaken(defined: DefinedClass): boolean {
+    return requiredParameters(defined).some((name) => this.slot(defined, name) !== undefined);
+  }
+
+  /** What the class can take, in the order in which it is looked for. */
+  options(defined: DefinedClass): ConfigurationOption[] {
+    if (!this.isTaken(defined)) return [];
+    const { file } = this.ev.main;
+    const found: ConfigurationOption[] = [];
+    const beside = siblingConfig(file);
+    if (beside !== undefined) {
+      const choice = { source: "json", file: siblingPath(file) } as const;
+      found.push({ choice, label: "config.json", ...(typeof beside === "string" && { problem: beside }) });
+    }
+    const seen = new Set<string>();
+    for (const parameter of requiredParameters(defined)) {
+      const slot = this.slot(defined, parameter);
+      if (!slot) continue;
+      for (const { name, label, place, value } of this.instances(slot)) {
+        if (seen.has(name) || value() === undefined) continue;
+        seen.add(name);
+        found.push({ choice: { source: "instance", name }, label, ...(place?.file === file && { place }) });
+      }
+    }
+    const defaults = this.fromDefaults(defined);
+    if (defaults) found.push({ choice: { source: "defaults" }, label: defaults.configuration.label });
+    return found;
   }
 
   private valueOf(slot: Slot): Value | undefined {
@@ -145,7 +222,7 @@ export class Configurations {
     const { type } = slot;
     return (
       (json && this.once(`json ${type?.name} ${slot.name}`, () => this.read(json, slot))) ??
-      (this.choice?.source === "defaults" ? undefined : this.instanceOf(slot)?.value) ??
+      (this.choice?.source === "defaults" ? undefined : this.chosenOrFirst(slot)) ??
       (type && this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map())))
     );
   }
@@ -244,26 +321,58 @@ export class Configurations {
     return named[0] ?? (classes.length === 1 ? classes[0] : undefined);
   }
 
-  private instanceOf({ type, name }: Slot): { value: Value; label: string } | undefined {
-    for (const [variable, value] of this.ev.globals.names) {
-      if (type && classOf(value) === type) return { value, label: variable };
-    }
-    if (type) {
-      const call = this.sites.constructions(type)[0];
-      const value = call && this.once(`call ${call.call.start}`, () => this.make(type, call.kwargs, call.args));
-      if (call && value !== undefined) return { value, label: `the ${type.name} at line ${this.lineOf(call)}` };
-    }
-    // GPT_CONFIG_124M = {"emb_dim": 768, ...}
-    if (type && !type.mro.some((c) => c.name === "dict")) return undefined;
-    for (const [variable, value] of this.ev.globals.names) {
-      const named = CONFIG_NAME.test(variable.toLowerCase()) || /(^|_)(config|cfg)(_|$)/i.test(variable);
-      if (named && this.isUsedAs(value, name)) return { value, label: variable };
+  private chosenOrFirst(slot: Slot): Value | undefined {
+    const { chosenName } = this;
+    const chosen = chosenName === undefined ? undefined : this.instanceOf(slot, chosenName);
+    return (chosen ?? this.instanceOf(slot, undefined))?.value;
+  }
+
+  private instanceOf(slot: Slot, name: string | undefined): { value: Value; label: string } | undefined {
+    for (const instance of this.instances(slot)) {
+      if (name !== undefined && instance.name !== name) continue;
+      this.foundChosen ||= name !== undefined;
+      const value = instance.value();
+      if (value !== undefined) return { value, label: instance.label };
     }
     return undefined;
   }
 
-  private lineOf({ call }: EvaluatedCall): number {
-    return this.ev.main.place(call).line;
+  /** Those that have a name first. */
+  private *instances({ type, name }: Slot): Generator<Instance> {
+    const { globals } = this.ev;
+    const places: SourcePlace[] = [];
+    for (const [variable, value] of globals.names) {
+      if (!type || classOf(value) !== type) continue;
+      const place = value instanceof PyObject ? value.place : undefined;
+      if (place) places.push(place);
+      yield { name: variable, label: variable, place, value: () => value };
+    }
+    if (type) yield* this.calls(type, places);
+    // GPT_CONFIG_124M = {"emb_dim": 768, ...}
+    if (type && !type.mro.some((c) => c.name === "dict")) return;
+    for (const [variable, value] of globals.names) {
+      const named = CONFIG_NAME.test(variable.toLowerCase()) || /(^|_)(config|cfg)(_|$)/i.test(variable);
+      if (named && this.isUsedAs(value, name))
+        yield { name: variable, label: variable, place: this.sites.assignment(variable), value: () => value };
+    }
+  }
+
+  /** Instances that the file makes and keeps in no global name. */
+  private *calls(type: PyClass, named: readonly SourcePlace[]): Generator<Instance> {
+    const counts = new Map<string, number>();
+    for (const { call, within, args, kwargs } of this.sites.constructions(type)) {
+      const place = this.ev.main.place(call);
+      if (named.some((other) => samePlace(other, place))) continue;
+      const name = within === undefined ? type.name : `${type.name} in ${within}()`;
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
+      yield {
+        name: count === 1 ? name : `${name} (${count})`,
+        label: `the ${type.name} at ${lineText(place)}`,
+        place,
+        value: () => this.once(`call ${call.start}`, () => this.make(type, kwargs, args)),
+      };
+    }
   }
 
   /** A dict whose keys the source asks the parameter for, or a namespace. */
@@ -324,6 +433,10 @@ export class Configurations {
     }
     return part;
   }
+}
+
+function samePlace(a: SourcePlace, b: SourcePlace): boolean {
+  return a.file === b.file && a.cell === b.cell && a.line === b.line && a.column === b.column;
 }
 
 /** The scope that the class's methods were defined in. */

@@ -4,6 +4,7 @@ import type { Tensor } from "../../formats/tensor";
 import { lineText } from "../../graph/node";
 import type {
   Configuration,
+  ConfigurationOption,
   Model,
   ModuleInfo,
   ObservedShapes,
@@ -77,13 +78,14 @@ export function buildModels(
     const whole = isWhole(defined);
     const json = whole ? configurations.fromJson(defined) : undefined;
     if (json) yield json;
-    const chosen = choice?.source === "defaults" ? configurations.fromDefaults(defined) : undefined;
+    const chosen = whole || choice?.source === "defaults" ? configurations.fromChoice(defined) : undefined;
     if (chosen) yield chosen;
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
-    if (called) yield { ...called, configuration: configurations.ofCall(defined, undefined) };
+    if (called) yield { ...called, configuration: configurations.ofCall(defined, called, undefined) };
     for (const written of sites.constructions(defined.type)) {
-      yield { ...written, configuration: configurations.ofCall(defined, ev.main.place(written.call).line) };
+      const { line } = ev.main.place(written.call);
+      yield { ...written, configuration: configurations.ofCall(defined, written, line) };
     }
     if (whole && configurations.isModel(defined)) yield* configured(defined);
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
@@ -114,7 +116,8 @@ export function buildModels(
     attempt(defined, json ? [json] : configured(defined));
     if (pending.size < before) rounds();
   }
-  for (const defined of [...pending]) {
+  const unresolved = new Set(pending);
+  for (const defined of unresolved) {
     built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps));
   }
   for (const [{ type }, { object }] of built) {
@@ -124,10 +127,15 @@ export function buildModels(
       ev.call(ev.getAttribute(object, precision), []);
     });
   }
+  configurations.checkChoice();
   const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));
   return [...built]
     .sort(([a], [b]) => a.node.start - b.node.start)
-    .map(([defined, result]) => new PythonModel(ev, defined, result, sites, inside.has(defined.type)));
+    .map(([defined, result]) => {
+      const lacksConfiguration = unresolved.has(defined) && configurations.isTaken(defined);
+      const options = () => configurations.options(defined);
+      return new PythonModel(ev, defined, result, sites, inside.has(defined.type), lacksConfiguration, options);
+    });
 }
 
 /** Names of the model classes that other model classes of the file mention. */
@@ -237,6 +245,8 @@ class PythonModel implements Model {
     private readonly built: Built,
     private readonly sites: CallSites,
     readonly part: boolean,
+    readonly lacksConfiguration: boolean,
+    readonly configurations: () => readonly ConfigurationOption[],
   ) {
     this.className = type.name;
     this.file = ev.main.file;

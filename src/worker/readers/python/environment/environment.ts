@@ -93,6 +93,7 @@ export class Environment {
     strict: boolean,
   ): PyNamespace | NotFollowed {
     if (located.kind === "compiled") return { why: "it is compiled code", absent: false };
+    if (located.kind === "forbidden") return { why: `${located.path} may not be read`, absent: false };
     if (located.kind === "folder") return new Below(this, ev, root, name, strict);
     const file = strict ? within(root, located.file) : realpathSync(located.file);
     if (file === undefined) return { why: `it is a link that leads out of ${root}`, absent: false };

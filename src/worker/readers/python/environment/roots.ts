@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { isFile, isFolder, kindOf, namesIn } from "./look";
 
 /** Where the imports of a file are looked for. */
 
@@ -49,7 +50,9 @@ export type Located =
   | { readonly kind: "module"; readonly file: string; readonly package: boolean }
   /** A folder without `__init__.py`. */
   | { readonly kind: "folder"; readonly folder: string }
-  | { readonly kind: "compiled" };
+  | { readonly kind: "compiled" }
+  /** Something is there that this process may not look into. */
+  | { readonly kind: "forbidden"; readonly path: string };
 
 /** The module of the dotted name below `root`, in Python's order: package, module, compiled module, folder. */
 export function locate(root: string, name: string): Located | undefined {
@@ -62,15 +65,16 @@ export function locate(root: string, name: string): Located | undefined {
   const file = `${path}.py`;
   if (isFile(file)) return { kind: "module", file, package: false };
   if (isCompiled(path)) return { kind: "compiled" };
-  return isFolder(path) ? { kind: "folder", folder: path } : undefined;
+  if (isFolder(path)) return { kind: "folder", folder: path };
+  const forbidden = [init, file].find((each) => kindOf(each) === "forbidden");
+  return forbidden === undefined ? undefined : { kind: "forbidden", path: forbidden };
 }
 
 /** `_C.so`, `_C.abi3.so`, `_C.cpython-311-x86_64-linux-gnu.so`, `_C.cp311-win_amd64.pyd`. */
 function isCompiled(path: string): boolean {
-  const folder = dirname(path);
-  if (!isFolder(folder)) return false;
+  const names = namesIn(dirname(path));
   const start = `${basename(path)}.`;
-  return readdirSync(folder).some((name) => name.startsWith(start) && /\.(so|pyd)$/.test(name));
+  return names !== "forbidden" && names.some((name) => name.startsWith(start) && /\.(so|pyd)$/.test(name));
 }
 
 /** The file's real path when that is below the root's; a link that leads elsewhere is not followed. */
@@ -82,12 +86,4 @@ export function within(root: string, file: string): string | undefined {
 /** The module's dotted name without the root: `models.unet`; of a package its own. */
 export function packageOf(name: string, located: { readonly package: boolean }): string {
   return located.package ? name : name.split(".").slice(0, -1).join(".");
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

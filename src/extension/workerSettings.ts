@@ -1,0 +1,46 @@
+import { Disposable, EventEmitter, workspace } from "vscode";
+import type { WorkerSettings } from "../protocol/messages";
+import type { Memory } from "./memory";
+import type { PythonEnvironments } from "./python";
+import { readSettings, SECTION } from "./settings";
+
+/** What the worker has to know, from wherever people set it: the settings, what was chosen for files, Python's environments. */
+export class WorkerSettingsSource implements Disposable {
+  private readonly changeEmitter = new EventEmitter<void>();
+  private readonly listeners: Disposable;
+
+  readonly onChange = this.changeEmitter.event;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly python: PythonEnvironments,
+  ) {
+    const changed = () => this.changeEmitter.fire();
+    this.listeners = Disposable.from(
+      workspace.onDidChangeConfiguration((change) => {
+        if (change.affectsConfiguration(SECTION)) changed();
+      }),
+      memory.onConfiguration(changed),
+      python.onChange(changed),
+    );
+  }
+
+  current(): WorkerSettings {
+    const { rank, alpha, codeLens, diagnostics, inlayHints } = readSettings();
+    const environments = this.python.folders();
+    return {
+      rank,
+      alpha,
+      codeLens,
+      diagnostics,
+      inlayHints,
+      environments,
+      configurations: this.memory.configurations(),
+    };
+  }
+
+  dispose(): void {
+    this.listeners.dispose();
+    this.changeEmitter.dispose();
+  }
+}

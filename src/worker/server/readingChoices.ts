@@ -1,0 +1,96 @@
+import { dirname, join, sep } from "node:path";
+import type { EnvironmentState, FolderEnvironments } from "../../protocol/environments";
+import type { ModelChoice } from "../../protocol/jobs";
+import type { WorkerSettings } from "../../protocol/messages";
+import type { EnvironmentSearch } from "../readers/python/environment/find";
+
+/** How a file is read, beside its text. */
+export type ReadChoice = Pick<ModelChoice, "packages" | "configuration">;
+
+type Chosen = Pick<WorkerSettings, "environments" | "configurations">;
+
+export interface ReadingChoicesOptions {
+  readonly find: (candidates: FolderEnvironments["candidates"]) => Promise<EnvironmentSearch>;
+  /** Called with what was found, each time that it is looked for. */
+  readonly onFound: (state: EnvironmentState) => void;
+}
+
+/** What people and the editor chose about how files are read: Python environments by folder, configurations by file. */
+export class ReadingChoices {
+  private chosen: Chosen = { environments: [], configurations: {} };
+  private readonly found = new Map<string, Promise<EnvironmentState>>();
+
+  constructor(private readonly options: ReadingChoicesOptions) {}
+
+  /** Takes new choices; the result says of a file whether it has to be read again. */
+  change(chosen: Chosen): (file: string) => boolean {
+    const before = this.chosen;
+    this.chosen = chosen;
+    const changed = new Set<string>();
+    for (const folder of [...before.environments, ...chosen.environments].map((each) => each.folder)) {
+      const of = (choice: Chosen) => JSON.stringify(choice.environments.find((each) => each.folder === folder));
+      if (of(before) === of(chosen)) continue;
+      changed.add(folder);
+      this.found.delete(folder);
+    }
+    const configuration = (choice: Chosen, file: string) => JSON.stringify(choice.configurations[file]);
+    return (file) =>
+      changed.has(this.folderOf(file)?.folder ?? "") || configuration(before, file) !== configuration(chosen, file);
+  }
+
+  async of(file: string): Promise<ReadChoice> {
+    const configuration = this.chosen.configurations[file];
+    const packages = (await this.environment(file))?.environment?.packages;
+    return { ...(packages && { packages }), ...(configuration && { configuration }) };
+  }
+
+  /** Where a file's configuration is read from, if from a file: it may not be there yet. */
+  configurationFile(file: string): string | undefined {
+    const choice = this.chosen.configurations[file];
+    if (choice === undefined) return join(dirname(file), "config.json");
+    return choice.source === "json" ? choice.file : undefined;
+  }
+
+  /** Folders with the places in them that an environment made later would have. */
+  folders(): string[] {
+    return this.chosen.environments.flatMap(({ folder }) => (folder === "" ? [] : [folder]));
+  }
+
+  /** Looks for the folder's environment anew; the result says of a file whether it is one of the folder's. */
+  lookAgain(folder: string): (file: string) => boolean {
+    this.found.delete(folder);
+    return (file) => this.folderOf(file)?.folder === folder;
+  }
+
+  private environment(file: string): Promise<EnvironmentState> | undefined {
+    const of = this.folderOf(file);
+    if (!of || of.candidates.length === 0) return undefined;
+    let found = this.found.get(of.folder);
+    if (!found) {
+      found = this.find(of);
+      this.found.set(of.folder, found);
+    }
+    return found;
+  }
+
+  /** A search that fails finds nothing, and the files are read all the same. */
+  private async find({ folder, candidates }: FolderEnvironments): Promise<EnvironmentState> {
+    let state: EnvironmentState;
+    try {
+      state = { folder, ...(await this.options.find(candidates)) };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      state = { folder, environment: null, notes: [`no Python environment was looked for: ${why}`] };
+    }
+    this.options.onFound(state);
+    return state;
+  }
+
+  /** The innermost folder that the file is in. */
+  private folderOf(file: string): FolderEnvironments | undefined {
+    const around = this.chosen.environments.filter(
+      ({ folder }) => folder === "" || file.startsWith(folder.endsWith(sep) ? folder : folder + sep),
+    );
+    return around.sort((a, b) => b.folder.length - a.folder.length)[0];
+  }
+}
