@@ -1,15 +1,17 @@
 import { compareValues } from "./comparisons";
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
+import { GENERATOR_METHODS } from "./generators";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { onSets } from "./operators";
 import { STRING_METHODS } from "./stringMethods";
 import { repr } from "./text";
-import { typeName } from "./types";
+import { PyRange, typeName } from "./types";
 import {
   PyDict,
   PyError,
   type PyFloat,
+  PyGenerator,
   PyList,
   type PyNative,
   type PySet,
@@ -432,5 +434,6 @@ export function methodOf(value: Value, name: string): PyNative | undefined {
   if (value instanceof PyDict) return DICT.get(name);
   if (value instanceof PyList) return LIST.get(name);
   if (value instanceof PyTuple) return TUPLE.get(name);
+  if (value instanceof PyGenerator && !(value instanceof PyRange)) return GENERATOR_METHODS.get(name);
   return BUILTIN_METHODS.get(typeof value === "boolean" ? "int" : typeName(value))?.get(name);
 }
