@@ -2,6 +2,7 @@ import { BUILTIN_TYPES } from "./builtinTypes";
 import { compare, identityOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { EXCEPTIONS } from "./exceptions";
+import { stopIteration } from "./generators";
 import { truthyOf } from "./iteration";
 import { findMember } from "./members";
 import { sortValues } from "./methods";
@@ -137,6 +138,17 @@ function nameOf(value: Value | undefined): string {
 function* enumerate(ev: Evaluator, iterable: Value, start: number): Generator<Value> {
   let i = start;
   for (const item of ev.iterate(iterable)) yield new PyTuple([i++, item]);
+}
+
+function nextOf(ev: Evaluator, method: Value, fallback: Value | undefined): Value {
+  const restore = ev.mark();
+  try {
+    return ev.call(method, []);
+  } catch (error) {
+    if (fallback === undefined || !(error instanceof PyError) || error.type !== "StopIteration") throw error;
+    restore();
+    return fallback;
+  }
 }
 
 function* zip(ev: Evaluator, iterables: readonly Value[], strict: boolean): Generator<Value> {
@@ -275,19 +287,21 @@ const FUNCTIONS: readonly PyNative[] = [
   native("chr", "i", (args) => String.fromCodePoint(Number(args.i))),
   native("ord", "c", (args) => String(args.c).codePointAt(0) ?? 0),
   native("iter", "obj", (args, ev) => {
-    const items = ev.iterate(args.obj!);
-    return new PyGenerator(items[Symbol.iterator]() as IterableIterator<Value>);
+    const { obj } = args;
+    if (obj instanceof PyGenerator && !(obj instanceof PyRange)) return obj;
+    const own = ev.special(obj!, "__iter__");
+    return own ? ev.call(own, []) : new PyGenerator(ev.iterate(obj!));
   }),
   native("next", "iterator, *default", (args, ev) => {
     const method = ev.special(args.iterator!, "__next__");
-    if (method) return ev.call(method, []);
-    if (!(args.iterator instanceof PyGenerator)) {
+    if (method) return nextOf(ev, method, tuple(args.default)[0]);
+    if (!(args.iterator instanceof PyGenerator) || args.iterator instanceof PyRange) {
       throw new PyError("TypeError", `'${typeName(args.iterator!)}' object is not an iterator`);
     }
-    const next = args.iterator.items[Symbol.iterator]().next();
+    const next = args.iterator.next();
     if (!next.done) return next.value;
     const fallback = tuple(args.default)[0];
-    if (fallback === undefined) throw new PyError("StopIteration", "");
+    if (fallback === undefined) throw stopIteration(next.value);
     return fallback;
   }),
   nativeOfUnknown("vars", "obj", (args, ev) => ev.getAttribute(args.obj!, "__dict__")),

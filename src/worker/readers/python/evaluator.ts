@@ -15,6 +15,7 @@ import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
 import { executeBody } from "./statements";
 import type { Storage } from "./storage";
+import { generatorOf } from "./suspended";
 import { isModule, moduleCall, moduleClass } from "./torch";
 import { classOf, PyPartial, PyWrapped, typeName } from "./types";
 import {
@@ -23,7 +24,6 @@ import {
   PyClass,
   PyError,
   PyFunction,
-  PyGenerator,
   type PyNamespace,
   PyNative,
   PyObject,
@@ -327,24 +327,29 @@ export class Evaluator implements Runtime {
 
   callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
     const { node, params, qualifiedName, owner } = fn.definition as Definition;
-    if (++this.depth > this.limits.depth) {
-      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
-    }
     this.step();
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
     scope.receiver = args[0];
     const bound = params.map((p): BoundParam => ({ name: p.name, kind: p.kind, default: fn.defaults.get(p.name) }));
     bind(qualifiedName || fn.name, bound, args, kwargs, (name, value) => scope.names.set(name, value));
-    this.recorder?.enter(scope, this.place, scope.source === this.main);
-    const run = (): Value => {
+    if (node.kind === "Function" && node.generator) return generatorOf(this, scope, node.body);
+    return this.inFrame(scope, () => {
       if (node.kind === "Lambda") return evaluate(this, scope, node.body);
-      if (node.generator) scope.yields = [];
       executeBody(this, scope, node.body);
-      return scope.yields ? new PyGenerator(scope.yields[Symbol.iterator]()) : (scope.uncertain ?? scope.returned);
-    };
-    const result = this.inSource(scope, run);
-    this.recorder?.leave();
+      return scope.uncertain ?? scope.returned;
+    });
+  }
+
+  /** Runs code of a call: its whole body, or a generator's up to its next yield. */
+  inFrame<T>(scope: Scope, body: () => T): T {
+    if (++this.depth > this.limits.depth) {
+      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
+    }
+    const watched = scope.kind === "function" ? this.recorder : undefined;
+    watched?.enter(scope, this.place, scope.source === this.main);
+    const result = this.inSource(scope, body);
+    watched?.leave();
     this.depth--;
     return result;
   }

@@ -1,4 +1,5 @@
 import type { Evaluator } from "./evaluator";
+import { truthyOf } from "./iteration";
 import { repr, str } from "./text";
 import { builtinClass, OBJECT } from "./types";
 import { type EvaluationError, PyClass, PyError, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
@@ -109,6 +110,14 @@ export function classOfError(_ev: Evaluator, error: PyError): PyClass {
 export function errorValue(ev: Evaluator, error: PyError): PyObject {
   if (error.value) return error.value;
   const object = new PyObject(classOfError(ev, error), error.place);
-  object.attributes.set("args", new PyTuple([error.message]));
+  object.attributes.set("args", new PyTuple(error.message === "" ? [] : [error.message]));
   return object;
+}
+
+/** Calls `__exit__` with what went wrong: a true result ends the exception there. */
+export function endsThere(ev: Evaluator, exit: Value, error: PyError | EvaluationError): boolean {
+  const isPython = error instanceof PyError;
+  const given = isPython ? [classOfError(ev, error), errorValue(ev, error), null] : [null, null, null];
+  const ended = truthyOf(ev, ev.call(exit, given)) === true;
+  return isPython && ended;
 }

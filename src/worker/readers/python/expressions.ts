@@ -2,6 +2,7 @@ import type { CallExpr, ComprehensionClause, ComprehensionExpr, Expr, FormattedP
 import { compareValues } from "./comparisons";
 import { dictSet, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
+import { PySuspended } from "./generators";
 import { truthyOf } from "./iteration";
 import { binaryOperation, unaryOperation } from "./operators";
 import { type Definition, LimitError, Scope } from "./scope";
@@ -14,7 +15,6 @@ import {
   PyDict,
   PyError,
   PyFunction,
-  PyGenerator,
   PyList,
   PySlice,
   PyTuple,
@@ -113,20 +113,9 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       if (ev.inMain) ev.recorder?.assigned(ev.source, scope.enclosing, named, expr.name, value);
       return value;
     }
-    case "Yield": {
-      const value = expr.value ? evaluate(ev, scope, expr.value) : null;
-      const { yields } = scope.enclosing;
-      if (!yields) throw new EvaluationError("yield outside of a function", ev.source.place(expr));
-      if (expr.from) {
-        for (const item of ev.iterate(value)) {
-          ev.step();
-          yields.push(item);
-        }
-      } else yields.push(value);
-      ev.span = expr;
-      ev.allot(yields.length >> 4, "a generator");
-      return null;
-    }
+    case "Yield":
+      // A generator's body is run by suspended.ts, which gets to every yield that can suspend it.
+      throw new EvaluationError("a yield cannot stand here", ev.source.place(expr));
     case "Starred":
       ev.span = expr;
       throw new EvaluationError("a starred expression cannot stand here", ev.place);
@@ -356,7 +345,7 @@ function comprehension(ev: Evaluator, scope: Scope, expr: ComprehensionExpr): Va
   const inner = new Scope("comprehension", around, scope.qualifiedName);
   inner.owner = undefined;
   ev.span = first.iterable;
-  if (expr.type === "generator") return new PyGenerator(values(ev, inner, expr, iterable));
+  if (expr.type === "generator") return new PySuspended(ev, inner, values(ev, inner, expr, iterable));
   const flow: Flow = {};
   if (expr.type === "dict") {
     const dict = new PyDict();
@@ -372,11 +361,12 @@ interface Flow {
   unknown?: Unknown;
 }
 
-function* values(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Generator<Value> {
+function* values(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Generator<Value, Value> {
   const flow: Flow = {};
   for (const { value } of pairsOf(ev, scope, expr, iterable, flow)) yield value;
   if (flow.unknown)
     throw new EvaluationError(`a generator's condition is unknown: ${flow.unknown.reason}`, flow.unknown.place);
+  return null;
 }
 
 function* pairsOf(

@@ -1,12 +1,24 @@
 import { compareValues } from "./comparisons";
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
+import { GENERATOR_METHODS } from "./generators";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { onSets } from "./operators";
 import { STRING_METHODS } from "./stringMethods";
 import { repr } from "./text";
-import { typeName } from "./types";
-import { PyDict, PyError, type PyFloat, PyList, type PyNative, PySet, PyTuple, Unknown, type Value } from "./values";
+import { PyRange, typeName } from "./types";
+import {
+  PyDict,
+  PyError,
+  type PyFloat,
+  PyGenerator,
+  PyList,
+  type PyNative,
+  PySet,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** Methods of Python's own containers and numbers. */
 
@@ -438,5 +450,6 @@ export function methodOf(value: Value, name: string): PyNative | undefined {
   if (value instanceof PyDict) return DICT.get(name);
   if (value instanceof PyList) return LIST.get(name);
   if (value instanceof PyTuple) return TUPLE.get(name);
+  if (value instanceof PyGenerator && !(value instanceof PyRange)) return GENERATOR_METHODS.get(name);
   return BUILTIN_METHODS.get(typeof value === "boolean" ? "int" : typeName(value))?.get(name);
 }

@@ -12,8 +12,6 @@ export class Scope {
   returned: Value = null;
   /** A `return` stood in a branch that could not be decided: whatever is returned is unknown. */
   uncertain: Unknown | undefined;
-  /** What `yield` has given so far; set in a generator's call. */
-  yields: Value[] | undefined;
   /** The class a method stands in: what super() starts from. */
   owner: { type: PyClass | undefined } | undefined;
   /** The first positional argument of the call: the other half of super(). */

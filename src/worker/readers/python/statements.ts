@@ -1,10 +1,11 @@
 import * as build from "../../graph/build";
-import { assignedTargets, leaves } from "./assigned";
+import { leaves } from "./assigned";
 import type { ExceptHandler, Expr, FunctionStmt, MatchCase, Stmt, TryStmt } from "./ast";
+import { assignment, assignSafely, type Completion, undecided } from "./branches";
 import { makeClass } from "./classes";
 import { dictOf, dictSet } from "./equality";
 import type { Evaluator } from "./evaluator";
-import { classOfError, errorValue, raise } from "./exceptions";
+import { classOfError, endsThere, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
@@ -15,20 +16,7 @@ import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
 import { rowsOneByOne, wrapNode } from "./torch";
-import {
-  EvaluationError,
-  PyDict,
-  PyError,
-  PyFunction,
-  PyObject,
-  PyTensor,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "./values";
-
-/** How a statement ends. */
-export type Completion = "normal" | "break" | "continue" | "return";
+import { EvaluationError, PyDict, PyError, PyFunction, PyTensor, PyTuple, Unknown, type Value } from "./values";
 
 /** Runs a function's body. */
 export function executeBody(ev: Evaluator, scope: Scope, body: readonly Stmt[]): void {
@@ -153,16 +141,6 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
   }
 }
 
-/** Assigns; where that cannot be evaluated, what was to change is unknown from here on. */
-function assignSafely(ev: Evaluator, scope: Scope, target: Expr, value: Value): void {
-  const failed = safely(ev, () => {
-    assignTarget(ev, scope, target, value);
-    return null;
-  });
-  if (!(failed instanceof Unknown)) return;
-  for (const changed of assignedTargets([assignment(target)])) forget(ev, scope, changed, failed);
-}
-
 /** A dataclass's fields are its annotated names, in order. */
 function annotate(scope: Scope, target: Expr, annotation: string): void {
   if (scope.kind !== "class" || target.kind !== "Name") return;
@@ -209,64 +187,6 @@ function undisturbed(ev: Evaluator, decorator: Value, value: Value): Value {
     }
   });
   return result;
-}
-
-// Branches that cannot be decided
-
-/** Neither branch is taken; whatever either would have assigned is unknown from here on. */
-export function undecided(
-  ev: Evaluator,
-  scope: Scope,
-  what: string,
-  reason: Unknown,
-  blocks: readonly (readonly Stmt[])[],
-  place: Expr | Stmt,
-): Completion {
-  const at = ev.source.place(place);
-  const unknown = new Unknown(reason.reason, reason.place ?? at);
-  let leavesLoop = false;
-  let returns = false;
-  const targets: Expr[] = [];
-  for (const block of blocks) {
-    targets.push(...assignedTargets(block));
-    const ends = leaves(block);
-    leavesLoop ||= ends.loop;
-    returns ||= ends.function;
-  }
-  const onlyRaises = targets.length === 0 && !leavesLoop && !returns && blocks.every(isGuard);
-  // Scripts at the top level loop over data; that is not a model and not worth a mark in the editor.
-  const silent = onlyRaises || (scope.kind === "module" && what.startsWith("loop"));
-  if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
-  for (const target of targets) forget(ev, scope, target, unknown);
-  if (returns) scope.uncertain ??= unknown;
-  return leavesLoop ? "break" : "normal";
-}
-
-/** `if bad: raise ...`, or nothing: skipping it assumes nothing about the model. */
-function isGuard(block: readonly Stmt[]): boolean {
-  return block.every(
-    (s) => s.kind === "Raise" || s.kind === "Pass" || s.kind === "Assert" || (s.kind === "Expr" && isReport(s.value)),
-  );
-}
-
-function isReport(expr: Expr): boolean {
-  if (expr.kind === "Constant") return true;
-  if (expr.kind !== "Call") return false;
-  const { callee } = expr;
-  if (callee.kind === "Name") return callee.id === "print";
-  return (
-    callee.kind === "Attribute" && callee.object.kind === "Name" && /^(logger|logging|warnings)$/.test(callee.object.id)
-  );
-}
-
-function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): void {
-  if (target.kind === "Name") {
-    scope.assign(target.id, unknown);
-    return;
-  }
-  if (target.kind !== "Attribute" || target.object.kind !== "Name") return;
-  const object = scope.lookup(target.object.id);
-  if (object instanceof PyObject) ev.setAttribute(object, target.name, unknown);
 }
 
 function executeIf(
@@ -343,11 +263,6 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
   return executeBlock(ev, scope, otherwise);
 }
 
-function assignment(target: Expr): Stmt {
-  const { start, end } = target;
-  return { kind: "Assign", targets: [target], value: { kind: "Constant", value: null, start, end }, start, end };
-}
-
 function executeWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "While" }>): Completion {
   for (;;) {
     const value = evaluateSafely(ev, scope, statement.test);
@@ -380,11 +295,7 @@ function executeWith(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kin
   } catch (thrown) {
     const error = ev.understood(thrown);
     if (error instanceof LimitError || !exit) throw error;
-    const isPython = error instanceof PyError;
-    const given = isPython ? [classOfError(ev, error), errorValue(ev, error), null] : [null, null, null];
-    // A true result of `__exit__` ends the exception there.
-    const ended = truthyOf(ev, ev.call(exit, given)) === true;
-    if (!isPython || !ended) throw error;
+    if (!endsThere(ev, exit, error)) throw error;
     restore();
     return "normal";
   }
@@ -443,6 +354,17 @@ function executeGuarded(ev: Evaluator, scope: Scope, statement: TryStmt): Comple
 }
 
 function handle(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): Completion | undefined {
+  const handler = handlerOf(ev, scope, statement, error);
+  if (!handler) return undefined;
+  try {
+    return executeBlock(ev, scope, handler.body);
+  } finally {
+    if (handler.name) scope.delete(handler.name);
+  }
+}
+
+/** The handler that takes the exception, its name bound. */
+export function handlerOf(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): ExceptHandler | undefined {
   const type = classOfError(ev, error);
   for (const handler of statement.handlers) {
     if (handler.type) {
@@ -454,11 +376,7 @@ function handle(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError)
     const value = errorValue(ev, error);
     scope.names.set("*handled", value);
     if (handler.name) scope.assign(handler.name, value);
-    try {
-      return executeBlock(ev, scope, handler.body);
-    } finally {
-      if (handler.name) scope.delete(handler.name);
-    }
+    return handler;
   }
   return undefined;
 }

@@ -29,12 +29,18 @@ export class PyRange extends PyGenerator {
     readonly step: number,
   ) {
     const length = Math.max(0, Math.ceil((stop - first) / step));
-    super({
+    super([]);
+    this.length = length;
+  }
+
+  /** It is no iterator: each loop over it starts anew. */
+  override get items(): Iterable<Value> {
+    const { first, step, length } = this;
+    return {
       *[Symbol.iterator]() {
         for (let i = 0; i < length; i++) yield first + i * step;
       },
-    });
-    this.length = length;
+    };
   }
 }
 

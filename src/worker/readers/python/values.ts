@@ -160,8 +160,17 @@ export class PyFunction {
     readonly kind: "function" | "static" | "class" | "property" = "function",
   ) {}
 }
+/** An iterator: it goes on where it stopped, and leaving a loop over it does not end it. */
 export class PyGenerator {
-  constructor(readonly items: Iterable<Value>) {}
+  private iterator: Iterator<Value, unknown> | undefined;
+  constructor(private readonly source: Iterable<Value>) {}
+  next(): IteratorResult<Value, unknown> {
+    this.iterator ??= this.source[Symbol.iterator]();
+    return this.iterator.next();
+  }
+  get items(): Iterable<Value> {
+    return { [Symbol.iterator]: () => ({ next: () => this.next() }) };
+  }
 }
 /** A class of the source, or one of ours (then `builtin` is set, as for every torch.nn class). */
 export class PyClass {

@@ -1,0 +1,84 @@
+import { assignedTargets, leaves } from "./assigned";
+import type { Expr, Stmt } from "./ast";
+import type { Evaluator } from "./evaluator";
+import { assignTarget, safely } from "./expressions";
+import type { Scope } from "./scope";
+import { PyObject, Unknown, type Value } from "./values";
+
+/** What stays known when a statement's condition, or what it assigns, is not. */
+
+/** How a statement ends. */
+export type Completion = "normal" | "break" | "continue" | "return";
+
+/** Neither branch is taken; whatever either would have assigned is unknown from here on. */
+export function undecided(
+  ev: Evaluator,
+  scope: Scope,
+  what: string,
+  reason: Unknown,
+  blocks: readonly (readonly Stmt[])[],
+  place: Expr | Stmt,
+): Completion {
+  const at = ev.source.place(place);
+  const unknown = new Unknown(reason.reason, reason.place ?? at);
+  let leavesLoop = false;
+  let returns = false;
+  const targets: Expr[] = [];
+  for (const block of blocks) {
+    targets.push(...assignedTargets(block));
+    const ends = leaves(block);
+    leavesLoop ||= ends.loop;
+    returns ||= ends.function;
+  }
+  const onlyRaises = targets.length === 0 && !leavesLoop && !returns && blocks.every(isGuard);
+  // Scripts at the top level loop over data; that is not a model and not worth a mark in the editor.
+  const silent = onlyRaises || (scope.kind === "module" && what.startsWith("loop"));
+  if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
+  for (const target of targets) forget(ev, scope, target, unknown);
+  if (returns) scope.uncertain ??= unknown;
+  return leavesLoop ? "break" : "normal";
+}
+
+/** `if bad: raise ...`, or nothing: skipping it assumes nothing about the model. */
+function isGuard(block: readonly Stmt[]): boolean {
+  return block.every(
+    (s) => s.kind === "Raise" || s.kind === "Pass" || s.kind === "Assert" || (s.kind === "Expr" && isReport(s.value)),
+  );
+}
+
+function isReport(expr: Expr): boolean {
+  if (expr.kind === "Constant") return true;
+  if (expr.kind !== "Call") return false;
+  const { callee } = expr;
+  if (callee.kind === "Name") return callee.id === "print";
+  return (
+    callee.kind === "Attribute" && callee.object.kind === "Name" && /^(logger|logging|warnings)$/.test(callee.object.id)
+  );
+}
+
+/** Its value is unknown from here on. */
+function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): void {
+  if (target.kind === "Name") {
+    scope.assign(target.id, unknown);
+    return;
+  }
+  if (target.kind !== "Attribute" || target.object.kind !== "Name") return;
+  const object = scope.lookup(target.object.id);
+  if (object instanceof PyObject) ev.setAttribute(object, target.name, unknown);
+}
+
+/** Assigns; where that cannot be evaluated, what was to change is unknown from here on. */
+export function assignSafely(ev: Evaluator, scope: Scope, target: Expr, value: Value): void {
+  const failed = safely(ev, () => {
+    assignTarget(ev, scope, target, value);
+    return null;
+  });
+  if (!(failed instanceof Unknown)) return;
+  for (const changed of assignedTargets([assignment(target)])) forget(ev, scope, changed, failed);
+}
+
+/** An assignment to the target, for what asks which names a block assigns. */
+export function assignment(target: Expr): Stmt {
+  const { start, end } = target;
+  return { kind: "Assign", targets: [target], value: { kind: "Constant", value: null, start, end }, start, end };
+}
