@@ -132,11 +132,16 @@ export class TestWindow {
     await dialog.locator(".quick-input-message", { hasText: says }).waitFor();
   }
 
+  /** Presses Enter in the dialog's input: a panel or an editor that has just changed may have taken the focus. */
+  async accept(): Promise<void> {
+    await this.page.locator(".quick-input-widget input[type=text]").first().press("Enter");
+  }
+
   /** Accepts what the steps of a dialog offer, from one to another. */
   async acceptSteps(from: number, to: number, steps: number): Promise<void> {
     for (let step = from; step <= to; step++) {
       await this.step(step, steps);
-      await this.page.keyboard.press("Enter");
+      await this.accept();
     }
   }
 
@@ -144,8 +149,8 @@ export class TestWindow {
   async acceptFile(): Promise<void> {
     const dialog = this.page.locator(".quick-input-widget");
     for (let attempt = 1; ; attempt++) {
-      await this.page.keyboard.press("Enter");
       try {
+        await this.accept();
         await dialog.waitFor({ state: "hidden", timeout: PALETTE_PATIENCE });
         return;
       } catch (error) {
@@ -162,7 +167,7 @@ export class TestWindow {
     await (await this.step(4, 6)).locator(".monaco-list-row", { hasText: weights }).click();
     await this.step(5, 6);
     await this.answer(`${epochs}, 32, 0.002`, `${epochs} epochs in batches of 32`);
-    await this.page.keyboard.press("Enter");
+    await this.accept();
     await this.acceptSteps(6, 6, 6);
   }
 

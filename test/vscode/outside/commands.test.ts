@@ -74,20 +74,20 @@ describe("commands in a window, on the digits example", function () {
       await window.screenshot("inject-layers");
       await list.locator(".monaco-list-row", { hasText: "fc1" }).locator(".monaco-checkbox").click();
       await checked("fc1").waitFor({ state: "detached" });
-      await window.page.keyboard.press("Enter");
+      await window.accept();
 
       await window.step(2, 4);
       await window.answer("0", "The rank is a whole number from 1");
       await window.answer("1000", "The rank is at most 128 here");
       await window.answer("4", "1,024 trainable");
       await window.screenshot("inject-rank");
-      await window.page.keyboard.press("Enter");
+      await window.accept();
       await window.step(3, 4);
       await window.answer("12", "Scale 3");
-      await window.page.keyboard.press("Enter");
+      await window.accept();
       await window.step(4, 4);
       await window.answer(folder, "Writes");
-      await window.page.keyboard.press("Enter");
+      await window.accept();
 
       // 128 * 4 + 4 * 128 beside the model's 26,122.
       await window.notification(/trainable params: 1,024 · all params: 27,146 · trainable%: 3\.7722/);
