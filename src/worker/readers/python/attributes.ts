@@ -1,6 +1,7 @@
-import { dictOf, liveDict } from "./equality";
+import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { fill, isDataDescriptor, newInstance } from "./instances";
+import { liveDict } from "./liveDict";
 import { findMember } from "./members";
 import { methodOf } from "./methods";
 import {

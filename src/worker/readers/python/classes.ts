@@ -1,5 +1,5 @@
 import type { ClassStmt } from "./ast";
-import { type BoundParam, bind } from "./binding";
+import { bind } from "./binding";
 import { TYPE } from "./builtinTypes";
 import { ENUM, enumMember, makeEnum } from "./enums";
 import { dictOf } from "./equality";
@@ -11,6 +11,7 @@ import { type Definition, Scope } from "./scope";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
+  type BoundParam,
   PyBound,
   PyClass,
   PyDict,

@@ -88,42 +88,6 @@ export function dictGet(dict: PyDict, key: Value): Value | undefined {
   return dict.entries.get(keyOf(key))?.value;
 }
 
-/** A dict over names that live elsewhere: what is set or deleted in it is so there, where `accepts` allows. */
-export function liveDict(names: Map<string, Value | null>, accepts: (value: Value) => boolean = () => true): PyDict {
-  const dict = new PyDict();
-  const { entries } = dict;
-  const [set, remove, clear] = [entries.set.bind(entries), entries.delete.bind(entries), entries.clear.bind(entries)];
-  const live = (name: Value, initial: Value) => {
-    let current = initial;
-    return {
-      key: name,
-      get value() {
-        return current;
-      },
-      set value(value: Value) {
-        current = value;
-        if (accepts(value)) names.set(String(name), value);
-      },
-    };
-  };
-  for (const [name, value] of names) set(keyOf(name), live(name, value));
-  entries.set = (key, { key: name, value }) => {
-    const entry = live(name, value);
-    entry.value = value;
-    return set(key, entry);
-  };
-  entries.delete = (key) => {
-    const entry = entries.get(key);
-    if (entry) names.delete(String(entry.key));
-    return remove(key);
-  };
-  entries.clear = () => {
-    names.clear();
-    clear();
-  };
-  return dict;
-}
-
 export function dictSet(dict: PyDict, key: Value, value: Value): void {
   const hash = keyOf(key);
   const entry = dict.entries.get(hash);

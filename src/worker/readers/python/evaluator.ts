@@ -4,7 +4,7 @@ import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
 import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
-import { type BoundParam, bind, paramsOf } from "./binding";
+import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, instantiate } from "./classes";
 import { evaluate } from "./expressions";
@@ -122,9 +122,10 @@ export class Evaluator implements Runtime {
   private inSource<T>(scope: Scope, body: () => T): T {
     const inner = scope.source ?? this.source;
     if (inner === this.source) return body();
-    const [source, span, departure] = [this.source, this.span, this.departure];
+    const { source, span, departure } = this;
     if (source === this.main) this.departure = this.place;
-    [this.source, this.span] = [inner, undefined];
+    this.source = inner;
+    this.span = undefined;
     try {
       return body();
     } catch (error) {
@@ -133,7 +134,9 @@ export class Evaluator implements Runtime {
       if (source !== this.main || !place || place.file === source.file) throw known;
       throw this.standIn(known, moved(known, this.departure ?? place, within(place)));
     } finally {
-      [this.source, this.span, this.departure] = [source, span, departure];
+      this.source = source;
+      this.span = span;
+      this.departure = departure;
     }
   }
 
@@ -331,8 +334,8 @@ export class Evaluator implements Runtime {
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
     scope.receiver = args[0];
-    const bound = params.map((p): BoundParam => ({ name: p.name, kind: p.kind, default: fn.defaults.get(p.name) }));
-    bind(qualifiedName || fn.name, bound, args, kwargs, (name, value) => scope.names.set(name, value));
+    fn.params ??= params.map(({ name, kind }) => ({ name, kind, default: fn.defaults.get(name) }));
+    bind(qualifiedName || fn.name, fn.params, args, kwargs, (name, value) => scope.names.set(name, value));
     if (node.kind === "Function" && node.generator) return generatorOf(this, scope, node.body);
     return this.inFrame(scope, () => {
       if (node.kind === "Lambda") return evaluate(this, scope, node.body);
@@ -470,11 +473,14 @@ export class Evaluator implements Runtime {
 
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
-    const [depth, nesting, span, constructing] = [this.depth, this.nesting, this.span, this.constructing];
+    const { depth, nesting, span, constructing } = this;
     const frames = this.recorder?.frames.length ?? 0;
     return () => {
       this.recorder?.frames.splice(frames);
-      [this.depth, this.nesting, this.span, this.constructing] = [depth, nesting, span, constructing];
+      this.depth = depth;
+      this.nesting = nesting;
+      this.span = span;
+      this.constructing = constructing;
     };
   }
 }

@@ -1,12 +1,22 @@
 import { lineText, type SourcePlace } from "../../graph/node";
 import type { InputSpec } from "../model";
-import { type BoundParam, paramsOf } from "./binding";
+import { paramsOf } from "./binding";
 import type { EvaluatedCall } from "./callSites";
 import { type Candidate, candidatesOf } from "./candidates";
 import { type Companion, companionOf } from "./companions";
 import { findMember } from "./members";
 import type { Definition } from "./scope";
-import { PyFunction, PyList, PyNative, type PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import {
+  type BoundParam,
+  PyFunction,
+  PyList,
+  PyNative,
+  type PyObject,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** Example inputs of `forward`: from a call in the file, or inferred from the first layers. */
 

@@ -71,7 +71,7 @@ export class PyTuple {
 /** Keys are kept by Python equality: see `keyOf`. */
 export class PyDict {
   subclass?: Subclassed;
-  readonly entries = new Map<string, { key: Value; value: Value }>();
+  constructor(readonly entries: Map<string, { key: Value; value: Value }> = new Map()) {}
 }
 export class PySet {
   subclass?: Subclassed;
@@ -131,8 +131,17 @@ export interface Runtime {
   changing?(storage: Storage): void;
 }
 
+/** A parameter with its default already evaluated. */
+export interface BoundParam {
+  readonly name: string;
+  readonly kind: "positionalOnly" | "normal" | "keywordOnly" | "star" | "doubleStar";
+  readonly default?: Value | undefined;
+}
+
 /** A function of ours, callable from Python. */
 export class PyNative {
+  /** The signature, once it has been read. */
+  params?: readonly BoundParam[];
   constructor(
     readonly name: string,
     /** As Python writes it: "input, dim=None, *, keepdim=False". Defaults are Python literals. "*args" and "**kwargs" work. */
@@ -151,6 +160,8 @@ export class PyBound {
 export class PyFunction {
   /** What the source has set on it, `__name__` by functools.wraps for one. */
   attributes?: Map<string, Value>;
+  /** The definition's parameters with the defaults, once it has been called. */
+  params?: readonly BoundParam[];
   constructor(
     readonly name: string,
     /** The evaluator's definition node and captured scope. */

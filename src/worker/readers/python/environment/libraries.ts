@@ -102,6 +102,9 @@ export function adaptLibrary(module: string, name: string, value: Value): void {
     value.members.set("from_config", new PyWrapped("class", AUTO_FROM_CONFIG));
   if (module === "transformers.models.auto.auto_factory" && name === "_LazyAutoMapping" && value instanceof PyClass)
     value.members.set("__init__", AUTO_MAPPING_INIT);
+  // Looked through with each attribute of each configuration: what gives layers different ones needs no guard here.
+  if (name === "HeterogeneousConfigMixin" && isTransformers(module) && value instanceof PyClass)
+    value.members.delete("__getattribute__");
   if (module !== "transformers.modeling_utils" || name !== "PreTrainedModel" || !(value instanceof PyClass)) return;
   for (const method of [PRETRAINED_INIT, POST_INIT]) value.members.set(method.name, method);
   // Which configuration class a model has is read from the class itself.
