@@ -16,7 +16,7 @@ import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 
 async function read(command: ReadingCommand & { type: "read" }): Promise<Reading> {
   const { file, text, cancel } = command;
-  const opened = await openModelFile(file, text, { ...choiceOf(command), cancel: new Int32Array(cancel) });
+  const opened = await openModelFile(file, text, { ...choiceOf(command), cancel: new Int32Array(cancel), open: true });
   last = { key: keyOf(command), opened };
   return { summary: summarize(opened), defaultTargets: defaultTargets(opened) };
 }
@@ -47,7 +47,7 @@ function lastOf(command: { readonly file: string; readonly text: string } & Read
 
 async function shapes(command: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
   const { file, text, cancel } = command;
-  const options = { ...choiceOf(command), cancel: new Int32Array(cancel) };
+  const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true };
   return shapesOf(lastOf(command) ?? (await openModelFile(file, text, options)), text);
 }
 

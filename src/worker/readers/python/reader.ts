@@ -19,29 +19,34 @@ export const pythonReader: Reader = {
   open: (file, text, options) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...options }),
 };
 
-/** Reads one module, which may be the cells of a notebook. `given` are further names that it finds defined. */
+/** Reads one module, which may be the cells of a notebook. `defined` are further names that it finds. */
 export async function readPython(
-  source: Source,
+  given: Source,
   limits: ReadOptions,
-  given: ReadonlyMap<string, Value> = new Map(),
+  defined: ReadonlyMap<string, Value> = new Map(),
 ): Promise<ModelFile> {
-  const { file, text } = source;
+  const { file, text } = given;
   if (text.length > MAX_SOURCE_LENGTH) {
     const size = (text.length / 1024 / 1024).toFixed(1);
     const most = MAX_SOURCE_LENGTH / 1024 / 1024;
     const message = `this file is ${size} MB long; files of more than ${most} MB are not read`;
-    return { file, models: [], problems: [{ place: source.place({ start: 0, end: 0 }), message, severity: "error" }] };
+    return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
-  const segments = source.segments.length > 0 ? source.segments : undefined;
-  const module = await parse(text, cancel && (() => Atomics.load(cancel, 0) !== 0), segments);
+  const segments = given.segments.length > 0 ? given.segments : undefined;
+  const module = await parse(text, {
+    cancelled: cancel && (() => Atomics.load(cancel, 0) !== 0),
+    segments,
+    file: limits.open ? file : undefined,
+  });
+  const source = module.pieces ? given.inPieces(module.pieces) : given;
   const environment = environmentOf(file, limits.packages);
   const ev = new Evaluator(source, limits, builtinScope(), environment.resolve);
   ev.globals.package = environment.package;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
-  for (const [name, value] of given) ev.globals.names.set(name, value);
+  for (const [name, value] of defined) ev.globals.names.set(name, value);
   evaluateTop(ev, module, limits);
   let models: Model[] = [];
   const own = ev.collect(() => {
