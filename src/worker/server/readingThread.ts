@@ -15,8 +15,9 @@ import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 /** Entry of the thread that reads model files, so that the server's own thread always answers. */
 
 async function read(command: ReadingCommand & { type: "read" }): Promise<Reading> {
-  const { file, text, cancel } = command;
-  const opened = await openModelFile(file, text, { ...choiceOf(command), cancel: new Int32Array(cancel), open: true });
+  const { file, text, cancel, anew = false } = command;
+  const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true, anew };
+  const opened = await openModelFile(file, text, options);
   last = { key: keyOf(command), opened };
   return { summary: summarize(opened), defaultTargets: defaultTargets(opened) };
 }

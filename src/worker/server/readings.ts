@@ -46,6 +46,8 @@ interface Entry {
   generation: number;
   timer: NodeJS.Timeout | undefined;
   cancel: Int32Array | undefined;
+  /** What was read before counts no more. */
+  anew: boolean;
   newest: Promise<Reading>;
   settle: (reading: Reading) => void;
   settled: boolean;
@@ -83,7 +85,9 @@ export class Readings {
   /** Reads a document again whose text is the same: something that it leads to is not. */
   again(uri: string): void {
     const entry = this.entries.get(uri);
-    if (entry) this.changed(entry.document);
+    if (!entry) return;
+    entry.anew = true;
+    this.changed(entry.document);
   }
 
   closed(uri: string): void {
@@ -123,6 +127,7 @@ export class Readings {
       generation: 0,
       timer: undefined,
       cancel: undefined,
+      anew: false,
       newest: Promise.resolve(EMPTY_READING),
       settle: () => undefined,
       settled: true,
@@ -145,8 +150,10 @@ export class Readings {
     this.began();
     try {
       const file = this.options.fileOf(document.uri);
-      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer });
+      const { anew } = entry;
+      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer, anew });
       if (entry.generation === generation) {
+        entry.anew = false;
         this.failure = undefined;
         this.finish(entry, document, reading);
         void this.trace(entry, reading, { file, text, cancel });

@@ -240,7 +240,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
     const open = await readings.newest(uri, token);
     if (open) return open;
     const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    return run({ type: "read", file: fileOf(uri), text: await textOf(uri), cancel });
+    return run({ type: "read", file: fileOf(uri), text: await textOf(uri), cancel, anew: true });
   }
 
   async function textOf(uri: string): Promise<string> {

@@ -70,12 +70,13 @@ class LiveEntries extends Map<string, Entry> {
   }
 }
 
-/** An entry whose value is the name's, also where it is copied: `{ ...entry }`. */
+/** An entry whose value is the name's, also where it is copied, `{ ...entry }`; after a deletion, its last. */
 function live(names: Names, key: string, accepts: Accepts): Entry {
+  const last = names.get(key) ?? null;
   return {
     key,
     get value() {
-      return names.get(key) ?? null;
+      return names.has(key) ? (names.get(key) ?? null) : last;
     },
     set value(value: Value) {
       if (accepts(value)) names.set(key, value);

@@ -13,7 +13,7 @@ import type {
   Traced,
   TraceOptions,
 } from "../model";
-import type { Module, Stmt } from "./ast";
+import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
 import { initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
@@ -50,13 +50,15 @@ export function buildModels(
   module: Module,
   steps: number,
   choice: ConfigurationChoice | undefined,
+  /** The classes to build. */
+  isWanted: (definition: ClassStmt) => boolean = () => true,
 ): Model[] {
   const sites = new CallSites(ev, module.body);
   sites.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
   const classes = modelClasses(ev, module);
-  const pending = new Set(classes);
+  const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
   const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
     let first: Built | undefined;

@@ -25,6 +25,11 @@ export class Source {
     return new Source(this.file, this.text, this.segments, pieces);
   }
 
+  /** By the base of each piece the line it begins at, in the text's order. */
+  pieceLines(): ReadonlyMap<number, number> {
+    return new Map(this.pieces.map(({ base, start }) => [base, this.position(start)[0]]));
+  }
+
   textOf({ start, end }: Span): string {
     return this.text.slice(this.offset(start), this.offset(end));
   }

@@ -38,19 +38,22 @@ export interface ParseOptions {
   readonly cancelled?: (() => boolean) | undefined;
   /** Parsed each by itself, so that what is open at the end of a notebook's cell does not reach into the next. */
   readonly segments?: readonly Span[] | undefined;
-  /** The file whose text this is: what is parsed serves its next text, and of its last text what has stayed the same. */
+  /** Each definition at the top is parsed by itself, too: what is open in one does not reach into the next. */
+  readonly pieces?: boolean;
+  /** With `pieces`, the file whose text this is: what has stayed the same since its last text is not parsed again. */
   readonly file?: string | undefined;
 }
 
 /** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
 export async function parse(text: string, options: ParseOptions = {}): Promise<Module> {
-  const { cancelled, segments = [{ start: 0, end: text.length }], file } = options;
+  const { cancelled, segments = [{ start: 0, end: text.length }], pieces = false, file } = options;
   if (text.includes("\0"))
     return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
   const loaded = await grammar;
-  if (file !== undefined) return parsePieces(loaded, text, segments, file, cancelled);
-  const parts = segments.map(({ start, end }) => {
+  const spans = pieces ? segments.flatMap((segment) => piecesOf(text, segment)) : segments;
+  if (pieces && file !== undefined) return parseChanged(loaded, text, spans, file, cancelled);
+  const parts = spans.map(({ start, end }) => {
     const whole = start === 0 && end === text.length;
     return parseSegment(loaded, text, blankComments(whole ? text : text.slice(start, end)), start, cancelled);
   });
@@ -61,17 +64,18 @@ function joined(parts: readonly Omit<Module, "pieces">[]): Omit<Module, "pieces"
   return { body: parts.flatMap((part) => part.body), errors: firstOf(parts.flatMap((part) => part.errors)) };
 }
 
-function parsePieces(
+function piecesOf(text: string, { start, end }: Span): Span[] {
+  const starts = pieceStarts(text.slice(start, end));
+  return starts.map((from, i) => ({ start: start + from, end: start + (starts[i + 1] ?? end - start) }));
+}
+
+function parseChanged(
   loaded: Grammar,
   text: string,
-  segments: readonly Span[],
+  spans: readonly Span[],
   file: string,
   cancelled: (() => boolean) | undefined,
 ): Module {
-  const spans = segments.flatMap(({ start, end }) => {
-    const starts = pieceStarts(text.slice(start, end));
-    return starts.map((from, i) => ({ start: start + from, end: start + (starts[i + 1] ?? end - start) }));
-  });
   const laid = layOut(
     spans.map(({ start, end }) => text.slice(start, end)),
     keptPieces(file),

@@ -10,7 +10,7 @@ const EXAMPLE = readFileSync(join(__dirname, "../../../../examples/transformer/m
 
 /** The statements with lines and columns in place of offsets. */
 async function placed(text: string, file?: string): Promise<unknown> {
-  const module = await parse(text, { file });
+  const module = await parse(text, { pieces: file !== undefined, file });
   const source = new Source("f.py", text).inPieces(module.pieces ?? []);
   const place = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(place);
@@ -31,8 +31,8 @@ describe("an open file, parsed in pieces", () => {
 
   it("parses anew what an edit concerns, and nothing else", async () => {
     const edited = EXAMPLE.replace("self.n_heads = n_heads", "self.n_heads = 2 * n_heads");
-    const before = await parse(EXAMPLE, { file: "/edited.py" });
-    const after = await parse(edited, { file: "/edited.py" });
+    const before = await parse(EXAMPLE, { pieces: true, file: "/edited.py" });
+    const after = await parse(edited, { pieces: true, file: "/edited.py" });
     assert.equal(after.body.length, before.body.length);
     const changed = after.body.filter((statement, i) => statement !== before.body[i]);
     assert.deepEqual(
@@ -74,7 +74,7 @@ describe("an open file, parsed in pieces", () => {
     for (let i = 0; i < 400; i++) definitions.splice(1, 0, `def f${i}(): return ${i}\n`);
     for (let count = 2; count <= definitions.length; count++) {
       const text = [definitions[0], ...definitions.slice(definitions.length - count + 1)].join("");
-      const { body } = await parse(text, { file: "/inserted.py" });
+      const { body } = await parse(text, { pieces: true, file: "/inserted.py" });
       assert.equal(body.length, count);
       for (let i = 1; i < body.length; i++) assert.ok(body[i - 1]!.end <= body[i]!.start);
     }

@@ -8,7 +8,7 @@ import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
 import { type Home, homeOf, type Located, locate, packageOf, rootsOf, within } from "./roots";
-import { moduleSource } from "./sources";
+import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
 
 /** What one reading may load: the largest models of transformers need some fifty modules, 3 MB. */
@@ -116,6 +116,11 @@ export class Environment {
     const module = new LazyModule(ev, name, home, source, surroundings);
     this.byFile.set(file, module);
     return module;
+  }
+
+  /** What has been read so far. */
+  imported(): Imported {
+    return new Map([...this.byFile.keys()].map((file) => [file, stateOf(file)]));
   }
 
   /** For the scope of the file that is read. */
