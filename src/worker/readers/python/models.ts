@@ -237,7 +237,7 @@ class PythonModel implements Model {
   readonly file: string;
   readonly place;
   readonly root: ModuleInfo;
-  readonly stateDict: readonly ParameterInfo[];
+  private entries: readonly ParameterInfo[] | undefined;
   readonly problems: readonly Problem[];
   readonly configuration: Configuration | undefined;
 
@@ -254,9 +254,14 @@ class PythonModel implements Model {
     this.file = ev.main.file;
     this.place = type.place ?? ev.source.place(node);
     this.root = moduleTree(built.object, this.place);
-    this.stateDict = stateDictOf(built.object);
     this.problems = built.problems;
     this.configuration = built.configuration;
+  }
+
+  /** Made when it is asked for: lenses need none. */
+  get stateDict(): readonly ParameterInfo[] {
+    this.entries ??= stateDictOf(this.built.object);
+    return this.entries;
   }
 
   trace(options: TraceOptions = {}): Traced {

@@ -7,7 +7,7 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
-import { type Home, homeOf, type Located, locate, packageOf, rootsOf, within } from "./roots";
+import { type Home, homeOf, type Listings, type Located, locate, packageOf, rootsOf, within } from "./roots";
 import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
 
@@ -31,6 +31,7 @@ export class Environment {
   private readonly mainFile: string | undefined;
   private readonly modules = new Map<string, PyNamespace | NotFollowed>();
   private readonly byFile = new Map<string, PyNamespace>();
+  private readonly listed: Listings = new Map();
   private text = 0;
 
   constructor(
@@ -78,7 +79,7 @@ export class Environment {
     const key = `${root}\n${name}`;
     const known = this.modules.get(key);
     if (known) return known;
-    const located = locate(root, name);
+    const located = locate(root, name, this.listed);
     if (!located) return undefined;
     const found = this.open(ev, root, name, located, strict);
     this.modules.set(key, found);
@@ -111,7 +112,8 @@ export class Environment {
       imported: (wanted: string) => namespaceOf(this.resolve(ev, wanted, importer)),
       below: (wanted: string) =>
         located.package ? namespaceOf(this.find(ev, root, `${name}.${wanted}`, strict)) : undefined,
-      installed: (wanted: string) => [...this.packages, ...this.roots].some((folder) => locate(folder, wanted)),
+      installed: (wanted: string) =>
+        [...this.packages, ...this.roots].some((folder) => locate(folder, wanted, this.listed)),
     });
     const module = new LazyModule(ev, name, home, source, surroundings);
     this.byFile.set(file, module);
