@@ -162,7 +162,7 @@ export function instantiate(
 
 const given = new WeakMap<PyObject, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
 
-/** The constructor's parameters of a module of the file's own classes, defaults included. */
+/** The constructor's arguments of a module of the file's own classes by name, defaults and what `**kwargs` collects included. */
 export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
   const values = new Map<string, Value>();
   const init = findMember(object.type, "__init__");
@@ -175,6 +175,9 @@ export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
       (kind === "keywordOnly" ? undefined : call.args[i]) ?? call.kwargs.get(name) ?? init.defaults.get(name);
     if (value !== undefined) values.set(name, value);
   });
+  if (params.some(({ kind }) => kind === "doubleStar")) {
+    for (const [name, value] of call.kwargs) if (!values.has(name)) values.set(name, value);
+  }
   return values;
 }
 

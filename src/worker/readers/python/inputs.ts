@@ -53,6 +53,22 @@ export function forwardParams(root: PyObject): ForwardParam[] {
     );
 }
 
+/** Arguments are passed by position as far as forward takes them so: a module that wraps another may use *args. */
+export function forwardArguments<T>(
+  params: readonly ForwardParam[],
+  given: ReadonlyMap<string, T>,
+): { readonly positional: T[]; readonly named: Map<string, T> } {
+  const positional: T[] = [];
+  const named = new Map(given);
+  for (const { name, positional: byPosition } of params) {
+    const value = named.get(name);
+    if (!byPosition || value === undefined) break;
+    positional.push(value);
+    named.delete(name);
+  }
+  return { positional, named };
+}
+
 export function specOf(name: string, tensor: PyTensor): InputSpec | undefined {
   if (tensor.shape.some((d) => d === undefined)) return undefined;
   return { name, shape: tensor.shape as readonly number[], dtype: tensor.dtype };

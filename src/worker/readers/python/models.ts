@@ -10,19 +10,19 @@ import type {
   ObservedShapes,
   ParameterInfo,
   Problem,
-  Traced,
   TraceOptions,
 } from "../model";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { initializeInstance } from "./classes";
+import { constructedWith, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
+import { type ForwardParam, forwardParams } from "./inputs";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
-import { trace } from "./trace";
+import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
 import { type PyClass, PyObject, type PyTensor, Unknown, type Value } from "./values";
 import { namesMentioned } from "./walk";
@@ -232,7 +232,7 @@ function buildWithUnknowns(
   return { ...result, problems: [note, ...result.problems] };
 }
 
-class PythonModel implements Model {
+export class PythonModel implements Model {
   readonly className: string;
   readonly file: string;
   readonly place;
@@ -264,7 +264,16 @@ class PythonModel implements Model {
     return this.entries;
   }
 
-  trace(options: TraceOptions = {}): Traced {
+  /** What its constructor was given, by parameter, defaults included. */
+  get arguments(): ReadonlyMap<string, Value> {
+    return constructedWith(this.built.object);
+  }
+
+  get forwardParameters(): readonly ForwardParam[] {
+    return forwardParams(this.built.object);
+  }
+
+  trace(options: TraceOptions = {}): PythonTraced {
     return trace(this.ev, this.built.object, this.sites, options);
   }
 

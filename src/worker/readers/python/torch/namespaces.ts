@@ -9,6 +9,7 @@ import { EPSILON } from "./functions/neural";
 import { norm } from "./functions/reductions";
 import { initFunctions } from "./init";
 import { parametrizedSpectralNorm, parametrizedWeightNorm, spectralNorm, weightNorm } from "./parametrizations";
+import { isParametrized, registerParametrization } from "./parametrize";
 import { CUDA, JIT, SEQUENCES, STATES, surroundings } from "./surroundings";
 import "./layers";
 import { layerClasses } from "./layers/layer";
@@ -124,12 +125,17 @@ function makeModules(): Map<string, PyNamespace> {
     ["weight_norm", parametrizedWeightNorm],
     ["spectral_norm", parametrizedSpectralNorm],
   ]);
+  const parametrize = namespace("torch.nn.utils.parametrize", [
+    ["register_parametrization", registerParametrization],
+    ["is_parametrized", isParametrized],
+  ]);
   const utils = namespace("torch.nn.utils", [
     ["clip_grad_norm_", clip],
     ["clip_grad_value_", clip],
     ["weight_norm", weightNorm],
     ["spectral_norm", spectralNorm],
     ["parametrizations", parametrizations],
+    ["parametrize", parametrize],
     ["rnn", rnn],
   ]);
   const nn = namespace("torch.nn", [
@@ -248,6 +254,7 @@ function makeModules(): Map<string, PyNamespace> {
     utils,
     rnn,
     parametrizations,
+    parametrize,
     linalg,
     jit,
     cuda,
