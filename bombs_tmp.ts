@@ -30,5 +30,5 @@ if (process.argv[2] === "child") {
     child.on("message", (m: any) => { t(); if (m.start !== undefined) at = m.start; if (m.end) end = true; if (m.done !== undefined && (m.ms > 1500 || m.rss - last > 150 || /FINDING/.test(m.what))) console.log(`${m.ms.toFixed(0)} ms, ${m.rss.toFixed(0)} MB | ${cases[m.done]!.includes("return self.fc(x)\nNet") && m.done % 2 === 0 ? "forward" : "init"} | ${all[m.done >> 1]!.slice(0, 200).replaceAll("\n", "; ")} | ${m.what.slice(0, 300)}`); if (m.rss) last = m.rss; });
     child.on("exit", (c, s) => { clearTimeout(timer); if (!end) { console.log(`${why || "DIED"} ${c} ${s} | ${at % 2 === 0 ? "forward" : "init"} | ${all[at >> 1]!.slice(0, 300).replaceAll("\n", "; ")}`); if (at + 1 < cases.length) go(at + 1); } });
   };
-  go(0);
+  go(Number(process.argv[3] ?? 0));
 }
