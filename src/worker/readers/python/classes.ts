@@ -12,6 +12,7 @@ import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
   type BoundParam,
+  EvaluationError,
   PyBound,
   PyClass,
   PyDict,
@@ -77,6 +78,9 @@ function inheritedMetaclass(bases: readonly PyClass[]): PyClass | undefined {
   return bases.map((b) => b.metaclass).find((m) => m !== undefined);
 }
 
+/** Real ones have some twenty; ordering them takes the square of their number, and each look-up goes through all. */
+const MAX_ABOVE = 500;
+
 /** `type(name, bases, members)`: links the bases, names the descriptors and tells the bases of their subclass. */
 export function defineClass(
   ev: Evaluator,
@@ -86,6 +90,11 @@ export function defineClass(
   keywords: ReadonlyMap<string, Value>,
   metaclass = inheritedMetaclass(bases),
 ): PyClass {
+  const above = bases.reduce((sum, base) => sum + base.mro.length, 0);
+  if (above > MAX_ABOVE) {
+    throw new EvaluationError(`a class with more than ${MAX_ABOVE} classes above it is not supported`, ev.place);
+  }
+  ev.step(above);
   const type = new PyClass(name, bases.length > 0 ? bases : [OBJECT], members, ev.place, undefined);
   type.mro = linearize(type);
   type.metaclass = metaclass;
