@@ -3,6 +3,7 @@ import { allocate, type TensorData } from "../../../../formats/tensor";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Dim } from "../../../model";
+import { PyArray } from "../../numpy/array";
 import { typeName } from "../../types";
 import {
   type BoundArgs,
@@ -190,6 +191,7 @@ export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime
     const node = nodeOf(data, runtime);
     return dtype ? build.cast(node, dtype) : node;
   }
+  if (data instanceof PyArray) return constant(data.values(), data.shape, dtype ?? data.dtype);
   const shape: number[] = [];
   for (let level: Value | undefined = data; sequenceOf(level) !== undefined; level = sequenceOf(level)![0]) {
     shape.push(sequenceOf(level)!.length);
@@ -248,6 +250,10 @@ define(
 define(["torch"], "tensor", "data, dtype=None, device=None, requires_grad=False, pin_memory=False", (args, runtime) =>
   withGradient(wrap(fromData(args.data ?? null, optionalDType(args), runtime)), args),
 );
+define(["torch"], "from_numpy", "ndarray", ({ ndarray }, runtime) => {
+  if (ndarray instanceof PyArray) return wrap(fromData(ndarray, undefined, runtime));
+  throw new PyError("TypeError", `expected np.ndarray (got ${typeName(ndarray ?? null)})`);
+});
 for (const [name, dtype] of [
   ["FloatTensor", "float32"],
   ["LongTensor", "int64"],
