@@ -57,7 +57,6 @@ const PROPERTIES: Record<string, (array: PyArray) => Value> = {
   ndim: (array) => array.shape.length,
   size: (array) => array.size,
   dtype: (array) => dtypeClass(array.dtype),
-  // biome-ignore lint/style/useNamingConvention: NumPy's name
   T: reversedAxes,
 };
 for (const [name, get] of Object.entries(PROPERTIES)) {

@@ -2,6 +2,7 @@ import { COUNTER, DEFAULT_DICT, INT, ORDERED_DICT, STR, TYPE } from "../builtinT
 import { NAMED_TUPLE } from "../classes";
 import { AUTO, ENUM, FLAG, showsValue } from "../enums";
 import { dictOf } from "../equality";
+import type { Evaluator } from "../evaluator";
 import { native, nativeOfUnknown } from "../native";
 import { builtinClass, OBJECT, PyPartial, PyProperty } from "../types";
 import {
@@ -21,6 +22,7 @@ import { CONTEXTLIB } from "./contextlib";
 import { COPY } from "./copy";
 import { DATACLASSES } from "./dataclasses";
 import { IMPORTLIB } from "./importlib";
+import { INSPECT } from "./inspect";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
@@ -96,6 +98,18 @@ const COLLECTIONS = namespace("collections", [
   ],
 ]);
 
+/** What functools.wraps sets: the wrapper goes by the name of what it wraps, and says what that is. */
+function likeWrapped(ev: Evaluator, wrapper: Value, wrapped: Value): Value {
+  if (!(wrapper instanceof PyFunction) || wrapped instanceof Unknown) return wrapper;
+  wrapper.attributes ??= new Map();
+  for (const name of ["__name__", "__qualname__", "__doc__"]) {
+    const value = ev.tryAttribute(wrapped, name);
+    if (value !== undefined) wrapper.attributes.set(name, value);
+  }
+  wrapper.attributes.set("__wrapped__", wrapped);
+  return wrapper;
+}
+
 const FUNCTOOLS = namespace("functools", [
   [
     "partial",
@@ -118,7 +132,18 @@ const FUNCTOOLS = namespace("functools", [
       return total;
     }),
   ],
-  ["wraps", nativeOfUnknown("wraps", "wrapped, **kwargs", () => identity("wraps", "fn", "fn"))],
+  [
+    "wraps",
+    nativeOfUnknown("wraps", "wrapped, **kwargs", ({ wrapped }, ev) =>
+      nativeOfUnknown("wraps", "fn", ({ fn }) => likeWrapped(ev, fn!, wrapped!)),
+    ),
+  ],
+  [
+    "update_wrapper",
+    nativeOfUnknown("update_wrapper", "wrapper, wrapped, **kwargs", ({ wrapper, wrapped }, ev) =>
+      likeWrapped(ev, wrapper!, wrapped!),
+    ),
+  ],
   [
     "lru_cache",
     nativeOfUnknown("lru_cache", "maxsize=None, typed=False", (args) =>
@@ -185,6 +210,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     COLLECTIONS,
     FUNCTOOLS,
     IMPORTLIB,
+    INSPECT,
     ITERTOOLS,
     COPY,
     ENUM_MODULE,
