@@ -1,10 +1,10 @@
-import { COUNTER, DEFAULT_DICT, INT, ORDERED_DICT, STR, TYPE } from "../builtinTypes";
+import { COUNTER, DEFAULT_DICT, FUNCTION, INT, MODULE_TYPE, NONE_TYPE, ORDERED_DICT, STR, TYPE } from "../builtinTypes";
 import { NAMED_TUPLE } from "../classes";
 import { AUTO, ENUM, FLAG, showsValue } from "../enums";
 import { dictOf } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { native, nativeOfUnknown } from "../native";
-import { builtinClass, OBJECT, PyPartial, PyProperty } from "../types";
+import { builtinClass, OBJECT, PARTIAL, PyProperty } from "../types";
 import {
   PyClass,
   type PyDict,
@@ -111,17 +111,7 @@ function likeWrapped(ev: Evaluator, wrapper: Value, wrapped: Value): Value {
 }
 
 const FUNCTOOLS = namespace("functools", [
-  [
-    "partial",
-    nativeOfUnknown("partial", "fn, /, *args, **kwargs", (args) => {
-      if (args.fn instanceof Unknown) return args.fn;
-      const kwargs = [...(args.kwargs as PyDict).entries.values()].map((e): [string, Value] => [
-        String(e.key),
-        e.value,
-      ]);
-      return new PyPartial(args.fn!, (args.args as PyTuple).items, new Map(kwargs));
-    }),
-  ],
+  ["partial", PARTIAL],
   [
     "reduce",
     native("reduce", "fn, iterable, *initial", (args, ev) => {
@@ -189,7 +179,13 @@ simpleNamespace.members.set(
     return null;
   }),
 );
-const TYPES = namespace("types", [["SimpleNamespace", simpleNamespace]]);
+/** `types.FunctionType` and its like are what `type()` gives of a function, a lambda, a method. */
+const TYPES = namespace("types", [
+  ["SimpleNamespace", simpleNamespace],
+  ...["FunctionType", "LambdaType", "MethodType", "BuiltinFunctionType"].map((name) => [name, FUNCTION] as const),
+  ["ModuleType", MODULE_TYPE],
+  ["NoneType", NONE_TYPE],
+]);
 
 const WARNINGS = namespace(
   "warnings",

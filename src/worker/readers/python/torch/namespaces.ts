@@ -187,6 +187,7 @@ function makeModules(): Map<string, PyNamespace> {
       "expit",
       "erf",
       "erfc",
+      "erfinv",
       "log1p",
       "expm1",
       "exp2",
