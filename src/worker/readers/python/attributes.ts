@@ -151,7 +151,8 @@ function ordinaryAttribute(ev: Evaluator, object: PyObject, name: string): Value
   const value = ordinaryWithoutFallback(ev, object, name);
   if (value !== undefined) return value;
   const fallback = findMember(object.type, "__getattr__");
-  return fallback instanceof PyFunction ? ev.call(fallback, [object, name]) : undefined;
+  const isMethod = fallback instanceof PyFunction || fallback instanceof PyNative;
+  return isMethod ? ev.call(fallback, [object, name]) : undefined;
 }
 
 /** As `object.__getattribute__` finds it. */

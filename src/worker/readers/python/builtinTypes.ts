@@ -125,9 +125,9 @@ export const DEFAULT_DICT = type(
   [DICT],
 );
 export const COUNTER = type("Counter", () => new Unknown("collections.Counter is not supported"), [DICT]);
-const NONE_TYPE = builtinClass("NoneType", [OBJECT]);
-const FUNCTION = builtinClass("function", [OBJECT]);
-const MODULE_TYPE = builtinClass("module", [OBJECT]);
+export const NONE_TYPE = builtinClass("NoneType", [OBJECT]);
+export const FUNCTION = builtinClass("function", [OBJECT]);
+export const MODULE_TYPE = builtinClass("module", [OBJECT]);
 
 export const TYPE: PyClass = type("type", (ev, args, kwargs): Value => {
   return args.length === 1 ? typeOf(args[0]!) : ev.allocate(TYPE, args, kwargs);

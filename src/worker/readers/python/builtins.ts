@@ -240,6 +240,8 @@ const FUNCTIONS: readonly PyNative[] = [
     if (x instanceof PyTensor) return ev.call(tensorAttribute(x, "abs", ev) ?? null, []);
     if (x instanceof PyFloat) return new PyFloat(Math.abs(x.value));
     if (isNumeric(x)) return Math.abs(numberOf(x));
+    const method = ev.special(x, "__abs__");
+    if (method) return ev.call(method, []);
     throw new PyError("TypeError", `bad operand type for abs(): '${typeName(x)}'`);
   }),
   native("round", "number, ndigits=None", (args) => {

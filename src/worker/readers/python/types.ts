@@ -108,7 +108,10 @@ export const NOT_IMPLEMENTED = new PyObject(builtinClass("NotImplementedType", [
 const SUPER = builtinClass("super", []);
 const PROPERTY = builtinClass("property", []);
 const WRAPPED = builtinClass("classmethod", []);
-const PARTIAL = builtinClass("partial", []);
+/** functools.partial itself. */
+export const PARTIAL = builtinClass("partial", [OBJECT], ([callee = null, ...args], kwargs) =>
+  callee instanceof Unknown ? callee : new PyPartial(callee, args, kwargs),
+);
 
 /** The class of the source, or object type, whose methods a value has; undefined for plain builtin values. */
 export function classOf(value: Value): PyClass | undefined {

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
+import { NUMPY_MODULES } from "../numpy";
 import type { Scope } from "../scope";
 import { STANDARD_LIBRARY } from "../stdlib";
 import { torchModules } from "../torch";
@@ -46,7 +47,8 @@ export class Environment {
   readonly resolve: ImportResolver = (ev, name, importer) => {
     const dots = /^\.*/.exec(name)![0].length;
     if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
-    const known = torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? knownLibrary(name);
+    const known =
+      torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? NUMPY_MODULES.get(name) ?? knownLibrary(name);
     if (known) return known;
     const top = name.split(".")[0]!;
     if (COMPILED_LIBRARIES.has(top) || isStandard(top)) return FOLLOWED_NOWHERE;

@@ -1,5 +1,5 @@
 import { dictGet, dictOf } from "../equality";
-import type { Evaluator } from "../evaluator";
+import type { Evaluator, NotFollowed } from "../evaluator";
 import { findMember } from "../members";
 import { native, nativeOfUnknown } from "../native";
 import { DATACLASSES } from "../stdlib/dataclasses";
@@ -7,6 +7,7 @@ import { named, namespace } from "../stdlib/namespace";
 import { moduleClass } from "../torch";
 import { builtinClass, OBJECT, PyProperty, PyWrapped } from "../types";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import { POST_INIT } from "./tiedWeights";
 
 /**
  * Parts of Hugging Face's libraries that are about downloading, documenting, distributing and checking, and would take
@@ -131,8 +132,17 @@ const PRETRAINED_INIT = nativeOfUnknown("__init__", "self, config, *inputs, **kw
   return null;
 });
 
-const FROM_CONFIG = nativeOfUnknown("_from_config", "cls, config, **kwargs", ({ cls, config }, ev) =>
-  ev.call(cls!, [config!]),
+/** What from_config takes for itself; the model's constructor gets the rest. */
+const LOADING =
+  /^(trust_remote_code|code_revision|dtype|torch_dtype|attn_implementation|experts_implementation|allow_all_kernels)$/;
+
+function constructorsOwn(kwargs: Value | undefined): Map<string, Value> {
+  const entries = kwargs instanceof PyDict ? [...kwargs.entries.values()] : [];
+  return new Map(entries.map((e): [string, Value] => [String(e.key), e.value]).filter(([name]) => !LOADING.test(name)));
+}
+
+const FROM_CONFIG = nativeOfUnknown("_from_config", "cls, config, **kwargs", ({ cls, config, kwargs }, ev) =>
+  ev.call(cls!, [config!], constructorsOwn(kwargs)),
 );
 
 /** `_LazyAutoMapping.__init__`, without the way back that only registering a model of one's own needs. */
@@ -148,7 +158,7 @@ const AUTO_MAPPING_INIT = nativeOfUnknown("__init__", "self, config_mapping, mod
 });
 
 /** `AutoModel.from_config`: the class that the auto class's table has for the configuration's. */
-const AUTO_FROM_CONFIG = nativeOfUnknown("from_config", "cls, config, **kwargs", ({ cls, config }, ev) => {
+const AUTO_FROM_CONFIG = nativeOfUnknown("from_config", "cls, config, **kwargs", ({ cls, config, kwargs }, ev) => {
   if (!(config instanceof PyObject)) return new Unknown("the configuration that AutoModel is given is not known");
   const mapping = ev.getAttribute(cls!, "_model_mapping");
   const types = ev.getAttribute(mapping, "_reverse_config_mapping");
@@ -162,37 +172,27 @@ const AUTO_FROM_CONFIG = nativeOfUnknown("from_config", "cls, config, **kwargs",
   const toModule = auto instanceof PyNamespace ? auto.get("model_type_to_module_name") : undefined;
   const folder = toModule === undefined ? type : ev.call(toModule, [type]);
   const home = ev.resolveImport(`transformers.models.${String(folder)}`);
-  const found = home instanceof PyNamespace ? home.get(model) : undefined;
+  // Some of the table's models are another kind's.
+  const found = memberOf(home, model) ?? memberOf(ev.resolveImport("transformers"), model);
   if (found === undefined) return unfound(ev, `${model} is not found in transformers`);
-  const made = ev.call(found, [config]);
+  const made = ev.call(found, [ofModel(ev, found, config)], constructorsOwn(kwargs));
   return made instanceof Unknown ? unfound(ev, made.reason) : made;
 });
+
+function memberOf(module: PyNamespace | NotFollowed, name: string): Value | undefined {
+  return module instanceof PyNamespace ? module.get(name) : undefined;
+}
+
+/** Of a composite configuration the text's, where the table has the text's model for the whole. */
+function ofModel(ev: Evaluator, model: Value, config: Value): Value {
+  const parts = ev.tryAttribute(config, "sub_configs");
+  const text = parts instanceof PyDict ? dictGet(parts, "text_config") : undefined;
+  if (text === undefined || ev.tryAttribute(model, "config_class") !== text) return config;
+  return ev.call(ev.getAttribute(config, "get_text_config"), []);
+}
 
 /** The module that should be made here would otherwise be missing without a word. */
 function unfound(ev: Evaluator, why: string): Unknown {
   ev.problem(`the layers of this model are not shown: ${why}`, "error");
   return new Unknown(why, ev.place);
-}
-
-/**
- * `PreTrainedModel.post_init`: ties the weights that the class lists, `{"lm_head.weight": "model.embed_tokens.weight"}`,
- * where the configuration says that word embeddings are tied.
- */
-const POST_INIT = nativeOfUnknown("post_init", "self", ({ self }, ev) => {
-  const config = ev.tryAttribute(self!, "config");
-  if (config === undefined || ev.tryAttribute(config, "tie_word_embeddings") !== true) return null;
-  const keys = ev.tryAttribute(self!, "_tied_weights_keys");
-  if (!(keys instanceof PyDict)) return null;
-  for (const { key, value } of keys.entries.values()) {
-    if (typeof key === "string" && typeof value === "string") tie(ev, self!, key, value);
-  }
-  return null;
-});
-
-function tie(ev: Evaluator, model: Value, target: string, source: string): void {
-  const at = (path: readonly string[]): Value | undefined =>
-    path.reduce<Value | undefined>((o, name) => (o === undefined ? undefined : ev.tryAttribute(o, name)), model);
-  const path = target.split(".");
-  const [owner, value] = [at(path.slice(0, -1)), at(source.split("."))];
-  if (owner instanceof PyObject && value !== undefined && value !== null) ev.setAttribute(owner, path.at(-1)!, value);
 }

@@ -1,9 +1,10 @@
-import { COUNTER, DEFAULT_DICT, INT, ORDERED_DICT, STR, TYPE } from "../builtinTypes";
+import { COUNTER, DEFAULT_DICT, FUNCTION, INT, MODULE_TYPE, NONE_TYPE, ORDERED_DICT, STR, TYPE } from "../builtinTypes";
 import { NAMED_TUPLE } from "../classes";
 import { AUTO, ENUM, FLAG, showsValue } from "../enums";
 import { dictOf } from "../equality";
+import type { Evaluator } from "../evaluator";
 import { native, nativeOfUnknown } from "../native";
-import { builtinClass, OBJECT, PyPartial, PyProperty } from "../types";
+import { builtinClass, OBJECT, PARTIAL, PyProperty } from "../types";
 import {
   PyClass,
   type PyDict,
@@ -21,6 +22,7 @@ import { CONTEXTLIB } from "./contextlib";
 import { COPY } from "./copy";
 import { DATACLASSES } from "./dataclasses";
 import { IMPORTLIB } from "./importlib";
+import { INSPECT } from "./inspect";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
@@ -96,18 +98,20 @@ const COLLECTIONS = namespace("collections", [
   ],
 ]);
 
+/** What functools.wraps sets: the wrapper goes by the name of what it wraps, and says what that is. */
+function likeWrapped(ev: Evaluator, wrapper: Value, wrapped: Value): Value {
+  if (!(wrapper instanceof PyFunction) || wrapped instanceof Unknown) return wrapper;
+  wrapper.attributes ??= new Map();
+  for (const name of ["__name__", "__qualname__", "__doc__"]) {
+    const value = ev.tryAttribute(wrapped, name);
+    if (value !== undefined) wrapper.attributes.set(name, value);
+  }
+  wrapper.attributes.set("__wrapped__", wrapped);
+  return wrapper;
+}
+
 const FUNCTOOLS = namespace("functools", [
-  [
-    "partial",
-    nativeOfUnknown("partial", "fn, /, *args, **kwargs", (args) => {
-      if (args.fn instanceof Unknown) return args.fn;
-      const kwargs = [...(args.kwargs as PyDict).entries.values()].map((e): [string, Value] => [
-        String(e.key),
-        e.value,
-      ]);
-      return new PyPartial(args.fn!, (args.args as PyTuple).items, new Map(kwargs));
-    }),
-  ],
+  ["partial", PARTIAL],
   [
     "reduce",
     native("reduce", "fn, iterable, *initial", (args, ev) => {
@@ -118,7 +122,18 @@ const FUNCTOOLS = namespace("functools", [
       return total;
     }),
   ],
-  ["wraps", nativeOfUnknown("wraps", "wrapped, **kwargs", () => identity("wraps", "fn", "fn"))],
+  [
+    "wraps",
+    nativeOfUnknown("wraps", "wrapped, **kwargs", ({ wrapped }, ev) =>
+      nativeOfUnknown("wraps", "fn", ({ fn }) => likeWrapped(ev, fn!, wrapped!)),
+    ),
+  ],
+  [
+    "update_wrapper",
+    nativeOfUnknown("update_wrapper", "wrapper, wrapped, **kwargs", ({ wrapper, wrapped }, ev) =>
+      likeWrapped(ev, wrapper!, wrapped!),
+    ),
+  ],
   [
     "lru_cache",
     nativeOfUnknown("lru_cache", "maxsize=None, typed=False", (args) =>
@@ -164,7 +179,13 @@ simpleNamespace.members.set(
     return null;
   }),
 );
-const TYPES = namespace("types", [["SimpleNamespace", simpleNamespace]]);
+/** `types.FunctionType` and its like are what `type()` gives of a function, a lambda, a method. */
+const TYPES = namespace("types", [
+  ["SimpleNamespace", simpleNamespace],
+  ...["FunctionType", "LambdaType", "MethodType", "BuiltinFunctionType"].map((name) => [name, FUNCTION] as const),
+  ["ModuleType", MODULE_TYPE],
+  ["NoneType", NONE_TYPE],
+]);
 
 const WARNINGS = namespace(
   "warnings",
@@ -185,6 +206,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     COLLECTIONS,
     FUNCTOOLS,
     IMPORTLIB,
+    INSPECT,
     ITERTOOLS,
     COPY,
     ENUM_MODULE,

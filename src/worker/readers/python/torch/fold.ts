@@ -4,6 +4,7 @@ import * as build from "../../../graph/build";
 import { is, type Node } from "../../../graph/node";
 import { broadcast, stridesOf } from "../../../graph/shapes";
 import { EvaluationError, PyFloat, type PyTensor, type Runtime, type Value } from "../values";
+import { foldedPlaces } from "./foldedPlaces";
 import { selectedRows } from "./selectedRows";
 import { nodeOf } from "./tensor";
 
@@ -129,7 +130,7 @@ function compute(node: Node, size: number, folding: Folding): Values | undefined
     const { perm } = node.attrs;
     return pick(first, node.inputs[0]!.shape, node.shape, (at) => perm.map((_, axis) => at[perm.indexOf(axis)]!));
   }
-  return undefined;
+  return foldedPlaces(node, inputs);
 }
 
 function pick(

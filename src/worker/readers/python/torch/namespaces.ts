@@ -193,6 +193,7 @@ function makeModules(): Map<string, PyNamespace> {
       "expit",
       "erf",
       "erfc",
+      "erfinv",
       "log1p",
       "expm1",
       "exp2",

@@ -1,6 +1,7 @@
 import type { DType } from "../../../formats/dtype";
 import { isFloating } from "../../../formats/dtype";
 import * as build from "../../../graph/build";
+import { PyArray } from "../numpy/array";
 import { builtinClass, typeName } from "../types";
 import {
   type BoundArgs,
@@ -36,7 +37,8 @@ export const tensorClass: PyClass = builtinClass("Tensor", [], (args, _kwargs, r
   const sizes = args.filter((a) => typeof a === "number");
   if (sizes.length === args.length) return wrap(build.full(0, sizes, "float32"));
   const [data] = args;
-  if (sequenceOf(data)) return runtime.call(torchTensor(), [data!, dtypeObject("float32")]);
+  if (sequenceOf(data) || data instanceof PyTensor || data instanceof PyArray)
+    return runtime.call(torchTensor(), [data!, dtypeObject("float32")]);
   throw new PyError("TypeError", `new(): data must be a sequence (got ${typeName(data ?? null)})`, runtime.place);
 });
 function torchTensor(): PyNative {
@@ -225,11 +227,12 @@ method("tolist", "input", (args, runtime) => {
   };
   return nest(0, 0, values.length);
 });
-method(
-  "numpy",
-  "input, *args, **kwargs",
-  (_args, runtime) => new Unknown("NumPy arrays are not evaluated", runtime.place),
-);
+method("numpy", "input, *, force=False", (args, runtime) => {
+  const node = nodeArg(args, "input", runtime);
+  const values = fold(node);
+  if (values) return new PyArray([...values], node.shape, node.dtype);
+  return new Unknown("numpy() needs the tensor's values, which are not known while the model is read", runtime.place);
+});
 method("backward", "input, *args, **kwargs", () => null);
 method("fill_", "input, value", (args, runtime) => {
   const tensor = tensorArg(args, "input");

@@ -208,4 +208,83 @@ class TinyModel(PreTrainedModel):
     assert.equal(models[0]?.configuration?.label, "TinyConfig's defaults");
     assert.equal(models[0]?.stateDict.find((p) => p.path === "head.weight")?.tiedTo, "embed.weight");
   });
+
+  it("ties the weights of modules and patterns that transformers' models list, and keeps the modules apart", async () => {
+    write({
+      "site/transformers/__init__.py": "",
+      "site/transformers/modeling_utils.py": "from torch import nn\nclass PreTrainedModel(nn.Module):\n    pass\n",
+      "site/transformers/tiny.py": `from torch import nn
+from .modeling_utils import PreTrainedModel
+class TinyConfig:
+    tie_word_embeddings = True
+class TinyModel(PreTrainedModel):
+    config_class = TinyConfig
+    _tied_weights_keys = {"second": "first", r"many.(?![0])\\d+": "many.0"}
+    def __init__(self, config):
+        super().__init__(config)
+        self.first = nn.Linear(2, 3)
+        self.second = nn.Linear(2, 3)
+        self.many = nn.ModuleList([nn.Linear(4, 5, bias=False) for _ in range(3)])
+        self.post_init()
+`,
+      "m.py": "from transformers.tiny import TinyModel\nclass Mine(TinyModel):\n    pass\n",
+    });
+    const packages = [join(folder, "site")];
+    assert.deepEqual(await layers("m.py", packages), [
+      ...["Mine first 2→3", "Mine second 2→3"],
+      ...["Mine many.0 4→5", "Mine many.1 4→5", "Mine many.2 4→5"],
+    ]);
+    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages });
+    const tied = models[0]?.stateDict.flatMap((p) => (p.tiedTo === undefined ? [] : [`${p.path} = ${p.tiedTo}`]));
+    assert.deepEqual(tied, [
+      "second.weight = first.weight",
+      "second.bias = first.bias",
+      "many.1.weight = many.0.weight",
+      "many.2.weight = many.0.weight",
+    ]);
+  });
+
+  it("gives a model of AutoModel.from_config what its constructor takes besides, and finds it under another's name", async () => {
+    write({
+      "site/transformers/__init__.py": "from .shared import TinyModel\n",
+      "site/transformers/modeling_utils.py": "from torch import nn\nclass PreTrainedModel(nn.Module):\n    pass\n",
+      "site/transformers/shared.py": `from torch import nn
+from .modeling_utils import PreTrainedModel
+class TextConfig:
+    width = 6
+class TinyConfig:
+    sub_configs = {"text_config": TextConfig}
+    def get_text_config(self):
+        return TextConfig()
+class TinyModel(PreTrainedModel):
+    config_class = TextConfig
+    def __init__(self, config, pooler=True):
+        super().__init__(config)
+        self.fc = nn.Linear(config.width, 2)
+        if pooler:
+            self.pooler = nn.Linear(2, 2)
+`,
+      "site/transformers/models/__init__.py": "",
+      "site/transformers/models/tiny/__init__.py": "",
+      "site/transformers/models/auto/__init__.py": "",
+      "site/transformers/models/auto/auto_factory.py": `class Mapping:
+    _reverse_config_mapping = {"TinyConfig": "tiny"}
+    _model_mapping = {"tiny": "TinyModel"}
+class AutoModel:
+    _model_mapping = Mapping()
+    @classmethod
+    def from_config(cls, config, **kwargs):
+        raise OSError("looks on the network")
+`,
+      "m.py": `from torch import nn
+from transformers.models.auto.auto_factory import AutoModel
+from transformers.shared import TinyConfig
+class Mine(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.text = AutoModel.from_config(TinyConfig(), pooler=False, attn_implementation="eager")
+`,
+    });
+    assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Mine text.fc 6→2"]);
+  });
 });

@@ -1,8 +1,9 @@
-import type { DType } from "../../../../formats/dtype";
+import { type DType, isFloating } from "../../../../formats/dtype";
 import { allocate, type TensorData } from "../../../../formats/tensor";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Dim } from "../../../model";
+import { PyArray } from "../../numpy/array";
 import { typeName } from "../../types";
 import {
   type BoundArgs,
@@ -28,6 +29,7 @@ import {
   varValues,
 } from "../arguments";
 import type { RandomValue } from "../draws";
+import { tensorScalar } from "../fold";
 import { listable } from "../listable";
 import { noise } from "../noise";
 import { countOf } from "../selectedRows";
@@ -43,8 +45,10 @@ const OPTIONS = "*, out=None, dtype=None, layout=None, device=None, requires_gra
 const LIKE = "input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None";
 
 /** Sizes as given; a dimension may be unknown. */
-function sizes(values: readonly Value[], what: string): (number | Unknown)[] {
-  return values.map((v) => {
+function sizes(values: readonly Value[], what: string, runtime: Runtime): (number | Unknown)[] {
+  return values.map((given) => {
+    // A tensor of one whole number stands for it.
+    const v = given instanceof PyTensor && !isFloating(given.dtype) ? tensorScalar(given, runtime) : given;
     if (v instanceof Unknown) return v;
     if (typeof v === "number") {
       if (v < 0) throw new PyError("RuntimeError", `Trying to create tensor with negative dimension ${v}`);
@@ -88,11 +92,11 @@ for (const [name, value] of [
     ["torch"],
     name,
     `*size, ${OPTIONS}, memory_format=None`,
-    (args) => {
+    (args, runtime) => {
       const listed = given(args, "size") ? varValues(args, "size") : [];
       const dtype = optionalDType(args) ?? "float32";
       return withGradient(
-        sized(sizes(listed, name), dtype, (shape) => build.full(value, shape, dtype)),
+        sized(sizes(listed, name, runtime), dtype, (shape) => build.full(value, shape, dtype)),
         args,
       );
     },
@@ -104,31 +108,34 @@ for (const [name, value] of [
     if (x.unknown) return unknownTensor(x.shape, dtype, x.unknown);
     return build.full(value, x.shape as readonly number[], dtype);
   });
-  define(["tensor"], `new_${name}`, `input, *size, ${OPTIONS.slice(3)}`, (args) => {
+  define(["tensor"], `new_${name}`, `input, *size, ${OPTIONS.slice(3)}`, (args, runtime) => {
     const dtype = optionalDType(args) ?? tensorArg(args, "input").dtype;
-    return sized(sizes(varValues(args, "size"), name), dtype, (shape) => build.full(value, shape, dtype));
+    return sized(sizes(varValues(args, "size"), name, runtime), dtype, (shape) => build.full(value, shape, dtype));
   });
 }
 
-function full(args: BoundArgs, dtype: DType | undefined): PyTensor {
+function full(args: BoundArgs, dtype: DType | undefined, runtime: Runtime): PyTensor {
   const value = args.fill_value instanceof PyTensor ? undefined : args.fill_value;
   if (!isNumber(value)) throw new PyError("TypeError", "full(): argument 'fill_value' must be Number");
   const type = dtype ?? numberDType(value);
   const listed = sequenceOf(args.size) ?? [args.size ?? null];
-  return sized(sizes(listed, "full"), type, (shape) => build.full(numberOf(value), shape, type));
+  return sized(sizes(listed, "full", runtime), type, (shape) => build.full(numberOf(value), shape, type));
 }
 define(
   ["torch"],
   "full",
   `size, fill_value, ${OPTIONS}`,
-  (args) => {
+  (args, runtime) => {
     if (args.fill_value instanceof Unknown) return args.fill_value;
-    return withGradient(full(args, optionalDType(args)), args);
+    return withGradient(full(args, optionalDType(args), runtime), args);
   },
   { takesUnknown: true },
 );
-define(["tensor"], "new_full", "input, size, fill_value, *, dtype=None, device=None, requires_grad=False", (args) =>
-  full(args, optionalDType(args) ?? tensorArg(args, "input").dtype),
+define(
+  ["tensor"],
+  "new_full",
+  "input, size, fill_value, *, dtype=None, device=None, requires_grad=False",
+  (args, runtime) => full(args, optionalDType(args) ?? tensorArg(args, "input").dtype, runtime),
 );
 define(["torch"], "full_like", `input, fill_value, ${LIKE.slice(7)}`, (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
@@ -140,10 +147,15 @@ define(["torch"], "full_like", `input, fill_value, ${LIKE.slice(7)}`, (args, run
   return build.expand(build.cast(value, dtype), x.shape);
 });
 
-define(["torch"], "arange", `*bounds, start=None, end=None, step=None, ${OPTIONS.slice(3)}`, (args) => {
+/** A bound is a number, or a tensor with one element whose value is known. */
+function bound(value: Value, runtime: Runtime): Value {
+  return value instanceof PyTensor ? tensorScalar(value, runtime) : value;
+}
+
+define(["torch"], "arange", `*bounds, start=None, end=None, step=None, ${OPTIONS.slice(3)}`, (args, runtime) => {
   const bounds = sequenceOf(args.bounds) ?? [];
   const named = [args.start, args.end].filter((v) => v !== null && v !== undefined);
-  const values: Value[] = [...bounds, ...named];
+  const values: Value[] = [...bounds, ...named].map((value) => bound(value, runtime));
   const [first, last, third] = values.length === 1 ? [0, values[0]!, undefined] : values;
   const step = third ?? args.step ?? 1;
   if (!isNumber(first) || !isNumber(last) || !isNumber(step)) {
@@ -157,8 +169,9 @@ define(["torch"], "arange", `*bounds, start=None, end=None, step=None, ${OPTIONS
   const whole = [first, last, step].every((v) => !(v instanceof PyFloat));
   return build.arange(Math.ceil((b - a) / s), optionalDType(args) ?? (whole ? "int64" : "float32"), a, s);
 });
-define(["torch"], "linspace", `start, end, steps, ${OPTIONS}`, (args) => {
-  const [a, b, n] = [numberArg(args, "start"), numberArg(args, "end"), intArg(args, "steps")];
+define(["torch"], "linspace", `start, end, steps, ${OPTIONS}`, (args, runtime) => {
+  const ends = { start: bound(args.start!, runtime), end: bound(args.end!, runtime) };
+  const [a, b, n] = [numberArg(ends, "start"), numberArg(ends, "end"), intArg(args, "steps")];
   if (n < 0) throw new PyError("RuntimeError", "number of steps must be non-negative");
   const step = n > 1 ? (b - a) / (n - 1) : 0;
   // From both ends to the middle, as PyTorch does it.
@@ -191,6 +204,7 @@ export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime
     const node = nodeOf(data, runtime);
     return dtype ? build.cast(node, dtype) : node;
   }
+  if (data instanceof PyArray) return constant(data.values(), data.shape, dtype ?? data.dtype);
   const shape: number[] = [];
   for (let level: Value | undefined = data; sequenceOf(level) !== undefined; level = sequenceOf(level)![0]) {
     shape.push(sequenceOf(level)!.length);
@@ -249,6 +263,10 @@ define(
 define(["torch"], "tensor", "data, dtype=None, device=None, requires_grad=False, pin_memory=False", (args, runtime) =>
   withGradient(wrap(fromData(args.data ?? null, optionalDType(args), runtime)), args),
 );
+define(["torch"], "from_numpy", "ndarray", ({ ndarray }, runtime) => {
+  if (ndarray instanceof PyArray) return wrap(fromData(ndarray, undefined, runtime));
+  throw new PyError("TypeError", `expected np.ndarray (got ${typeName(ndarray ?? null)})`);
+});
 for (const [name, dtype] of [
   ["FloatTensor", "float32"],
   ["LongTensor", "int64"],
@@ -307,7 +325,7 @@ for (const [name, initializer] of [
     (args, runtime) => {
       const tensor = random(
         initializer,
-        sizes(varValues(args, "size"), name),
+        sizes(varValues(args, "size"), name, runtime),
         optionalDType(args) ?? "float32",
         runtime,
       );
@@ -324,7 +342,7 @@ define(["torch"], "normal", "mean=0.0, std=1.0, size=None, *, generator=None, ou
   const computed = normalOf(args, runtime);
   if (computed) return computed;
   const initializer = { kind: "normal", mean: numberArg(args, "mean"), std: numberArg(args, "std") } as const;
-  return random(initializer, sizes(sequenceOf(args.size) ?? [], "normal"), "float32", runtime);
+  return random(initializer, sizes(sequenceOf(args.size) ?? [], "normal", runtime), "float32", runtime);
 });
 define(["torch"], "is_tensor", "obj", (args) => args.obj instanceof PyTensor, { takesUnknown: true });
 define(["torch"], "numel", "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));

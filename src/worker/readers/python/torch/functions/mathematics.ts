@@ -48,6 +48,29 @@ elementwise(["acos", "arccos"], (x) =>
   scale(unary("atan", div(unary("sqrt", shift(unary("neg", x), 1)), unary("sqrt", shift(x, 1)))), 2),
 );
 elementwise(["atan", "arctan"], (x) => unary("atan", x));
+/** Highest power first. */
+const polynomial = (x: Node, coefficients: readonly number[]): Node =>
+  coefficients.slice(1).reduce((sum, c) => shift(mul(sum, x), c), like(x, coefficients[0]!));
+/** M. Giles, Approximating the erfinv function, 2010: two polynomials in w = -log(1 - x²), good to single precision. */
+const GILES = {
+  central: [
+    ...[2.81022636e-8, 3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 2.1858087e-4, -1.25372503e-3, -4.17768164e-3],
+    ...[0.246640727, 1.50140941],
+  ],
+  tails: [
+    ...[-2.00214257e-4, 1.00950558e-4, 1.34934322e-3, -3.67342844e-3, 5.73950773e-3, -7.6224613e-3, 9.43887047e-3],
+    ...[1.00167406, 2.83297682],
+  ],
+};
+elementwise("erfinv", (x) => {
+  const w = unary("neg", unary("log", mul(shift(unary("neg", x), 1), shift(x, 1))));
+  const isCentral = binary("less", w, like(w, 5));
+  const central = polynomial(shift(w, -2.5), GILES.central);
+  const tails = polynomial(shift(unary("sqrt", binary("maximum", w, like(w, 5))), -3), GILES.tails);
+  const y = mul(where(isCentral, central, tails), x);
+  const isEnd = binary("equal", unary("abs", x), like(x, 1));
+  return where(isEnd, mul(x, like(x, Number.POSITIVE_INFINITY)), y);
+});
 elementwise(["asinh", "arcsinh"], (x) => {
   const size = unary("abs", x);
   const square = mul(size, size);

@@ -1,3 +1,4 @@
+import { isFloating } from "../../../../formats/dtype";
 import type { Node } from "../../../../graph/node";
 import type { Initializer } from "../../../model";
 import { typeName } from "../../types";
@@ -18,6 +19,7 @@ import {
 import { isNumber, numberOf, sequenceOf } from "../arguments";
 import { derivedWeight } from "../derived";
 import { dtypeFrom } from "../dtypes";
+import { tensorScalar } from "../fold";
 import { moduleClass, newModuleState, stateOf } from "../module";
 import { guarded } from "../native";
 import { newStored } from "../parameter";
@@ -48,7 +50,11 @@ export class Construction {
     return this.sizeOf(this.args[name] ?? null, name);
   }
 
-  sizeOf(value: Value, name: string): Size {
+  sizeOf(given: Value, name: string): Size {
+    // A tensor of one whole number stands for it.
+    const whole = given instanceof PyTensor && !isFloating(given.dtype);
+    const value = whole ? tensorScalar(given, this.runtime) : given;
+    if (whole) stateOf(this.self, this.runtime).options[name] = value;
     if (value instanceof Unknown) return value;
     if (typeof value === "number") {
       if (value < 0) {

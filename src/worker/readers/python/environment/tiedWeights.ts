@@ -1,0 +1,68 @@
+import type { Evaluator } from "../evaluator";
+import { nativeOfUnknown } from "../native";
+import { PyDict, PyError, PyObject, PyTensor, type Value } from "../values";
+
+/**
+ * `PreTrainedModel.post_init`: ties the weights that the class lists, where the configuration says that word embeddings
+ * are tied. `{"lm_head.weight": "model.embed_tokens.weight"}` names one of each; `{"decoder.bbox_embed": "bbox_embed"}`
+ * and patterns stand for all parameters and buffers whose paths begin so. The modules stay two.
+ */
+export const POST_INIT = nativeOfUnknown("post_init", "self", ({ self }, ev) => {
+  const config = ev.tryAttribute(self!, "config");
+  if (config === undefined || ev.tryAttribute(config, "tie_word_embeddings") !== true) return null;
+  const keys = ev.tryAttribute(self!, "_tied_weights_keys");
+  if (!(keys instanceof PyDict) || !(self instanceof PyObject)) return null;
+  const pairs = [...keys.entries.values()].filter(
+    (entry): entry is { key: string; value: string } =>
+      typeof entry.key === "string" && typeof entry.value === "string",
+  );
+  if (pairs.every(({ key, value }) => isPath(key) && isPath(value))) {
+    for (const { key, value } of pairs) tie(ev, self, key, value);
+    return null;
+  }
+  const paths = [...tensorPaths(self)].sort();
+  const sourceOf = new Map<string, string>();
+  for (const { key, value } of pairs) {
+    const [targets, sources] = [key, value].map((pattern) => matching(pattern, paths)) as [string[], string[]];
+    if (targets.length === 0 || sources.length === 0 || targets.length % sources.length !== 0) {
+      throw new PyError("ValueError", `_tied_weights_keys: ${key} and ${value} do not stand for as many weights`);
+    }
+    targets.forEach((target, i) => {
+      const source = sources[i % sources.length]!;
+      sourceOf.set(target, sourceOf.get(source) ?? source);
+    });
+  }
+  for (const [target, source] of sourceOf) tie(ev, self, target, source);
+  return null;
+});
+
+function isPath(text: string): boolean {
+  return /^[\w.]+\.(weight|bias)$/.test(text);
+}
+
+function matching(pattern: string, paths: readonly string[]): string[] {
+  let expression: RegExp;
+  try {
+    expression = new RegExp(`^(?:${pattern})`);
+  } catch {
+    throw new PyError("ValueError", `_tied_weights_keys: the pattern ${pattern} is not understood`);
+  }
+  return paths.filter((path) => expression.test(path));
+}
+
+/** Of every parameter and buffer, each of its paths. */
+function* tensorPaths(root: PyObject, prefix = ""): Generator<string> {
+  const { module } = root;
+  if (!module) return;
+  for (const [name, tensor] of module.parameters) if (tensor) yield prefix + name;
+  for (const [name, { tensor }] of module.buffers) if (tensor) yield prefix + name;
+  for (const [name, child] of module.modules) if (child) yield* tensorPaths(child, `${prefix}${name}.`);
+}
+
+function tie(ev: Evaluator, model: PyObject, target: string, source: string): void {
+  const at = (path: readonly string[]): Value | undefined =>
+    path.reduce<Value | undefined>((o, name) => (o === undefined ? undefined : ev.tryAttribute(o, name)), model);
+  const path = target.split(".");
+  const [owner, value] = [at(path.slice(0, -1)), at(source.split("."))];
+  if (owner instanceof PyObject && value instanceof PyTensor) ev.setAttribute(owner, path.at(-1)!, value);
+}
