@@ -50,9 +50,13 @@ interface Fixture {
 /** Each program of the fixtures as a model's forward that the file calls. */
 function snippets(name: string): string[] {
   const { inputs, results } = JSON.parse(textOf(`test/fixtures/torch/${name}.json`)) as Fixture;
-  const call = Object.values(inputs).map(({ shape, dtype }) => `torch.zeros(${shape.join(", ")}, dtype=torch.${dtype})`);
+  const call = Object.values(inputs).map(
+    ({ shape, dtype }) => `torch.zeros(${shape.join(", ")}, dtype=torch.${dtype})`,
+  );
   return results.map(({ program, expression, make, call: called }) => {
-    const body = program ? [program].flat().join("\n") : `r = ${called === undefined ? expression : called.replace(/\bm\b/, "self.m")}`;
+    const body = program
+      ? [program].flat().join("\n")
+      : `r = ${called === undefined ? expression : called.replace(/\bm\b/, "self.m")}`;
     return `${IMPORTS}
 class Model(nn.Module):
     def __init__(self):

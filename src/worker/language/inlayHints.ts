@@ -39,7 +39,7 @@ function tooltip({ traces }: FileShapes, { dims, dtype, shapes, runs, trace }: P
   return lines.join("  \n");
 }
 
-const words = (dim: string): string[] => dim.split(/[·+−/]/);
+const words = (dim: string): string[] => dim.split(/[·+−/|]/);
 
 function times(shape: readonly number[]): string {
   return shape.length === 0 ? "a scalar" : shape.length === 1 ? `[${shape[0]}]` : shape.join(" × ");

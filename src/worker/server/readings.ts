@@ -1,5 +1,5 @@
 import type { CancellationToken } from "vscode-languageserver";
-import { KERAS_TEXT, MODEL_TEXT, TFJS_TEXT } from "../../protocol/commands";
+import { FORMAT_TEXT, modelFormat } from "../../protocol/commands";
 import type { ReadingState } from "../../protocol/messages";
 import { EMPTY_READING, type Reading } from "../language/layers";
 import type { FileShapes } from "../language/shapes";
@@ -143,13 +143,14 @@ export class Readings {
     const { document, generation } = entry;
     const text = document.getText();
     if (text.length > MAX_TEXT) return this.finishWithout(entry, document, failedReading(tooLong(text.length)));
-    if (![MODEL_TEXT, KERAS_TEXT, TFJS_TEXT].some((pattern) => pattern.test(text)))
+    const file = this.options.fileOf(document.uri);
+    const format = modelFormat(file);
+    if (format === "keras-file" || !FORMAT_TEXT[format].test(text))
       return this.finishWithout(entry, document, EMPTY_READING);
     const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     entry.cancel = cancel;
     this.began();
     try {
-      const file = this.options.fileOf(document.uri);
       const { anew } = entry;
       const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer, anew });
       if (entry.generation === generation) {

@@ -11,6 +11,7 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
+import { modelFormat } from "../../protocol/commands";
 import type { JobRequest, ModelChoice } from "../../protocol/jobs";
 import {
   AdapterRequest,
@@ -245,6 +246,8 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   async function textOf(uri: string): Promise<string> {
     const file = fileOf(uri);
+    // Its reader opens it by itself.
+    if (modelFormat(file) === "keras-file") return "";
     const open = openText(file);
     if (open !== undefined) return open;
     return readFile(file, "utf8").catch((error: Error) => {

@@ -82,7 +82,7 @@ class Net(nn.Module):
         return x
 `;
     const found = await shapes(source);
-    assert.deepEqual(hints(found).sort(), ["15: [B, …]", "7: [B, …]"]);
+    assert.deepEqual(hints(found).sort(), ["15: [B, 4|2]", "7: [B, 4|2]"]);
     assert.deepEqual(
       found.traces.map((t) => t.class),
       ["Net"],

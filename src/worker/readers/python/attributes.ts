@@ -5,7 +5,9 @@ import { liveDict } from "./liveDict";
 import { findMember } from "./members";
 import { methodOf } from "./methods";
 import {
+  isModule,
   moduleAttribute,
+  moduleCall,
   moduleDeleteAttribute,
   moduleSetAttribute,
   tensorAttribute,
@@ -322,6 +324,11 @@ function superAttribute(ev: Evaluator, object: PySuper, name: string): Value | u
       if (self instanceof PyClass) {
         return new PyNative(name, "*args, **kwargs", ({ args, kwargs }) =>
           ev.instantiate(self, args instanceof PyTuple ? args.items : [], keywordsOf(kwargs as PyDict)),
+        );
+      }
+      if (isModule(self)) {
+        return new PyNative(name, "*args, **kwargs", ({ args, kwargs }) =>
+          moduleCall(self, args instanceof PyTuple ? args.items : [], keywordsOf(kwargs as PyDict), ev),
         );
       }
       break;

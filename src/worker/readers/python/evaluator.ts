@@ -16,7 +16,7 @@ import type { Source } from "./source";
 import { executeBody } from "./statements";
 import type { Storage } from "./storage";
 import { generatorOf } from "./suspended";
-import { isModule, moduleCall, moduleClass } from "./torch";
+import { isModule, moduleCall, moduleClass, tensorAttributeLike } from "./torch";
 import { classOf, PyPartial, PyWrapped, typeName } from "./types";
 import {
   EvaluationError,
@@ -396,6 +396,11 @@ export class Evaluator implements Runtime {
     if (value !== undefined) return value;
     if (object instanceof PyClass)
       throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
+    // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
+    if (object instanceof PyTensor && !tensorAttributeLike(name))
+      return new Unknown(`Tensor.${name} is not evaluated`, this.place);
+    const gap = object instanceof PyObject ? object.type.missing?.(name) : undefined;
+    if (gap !== undefined) return new Unknown(gap, this.place);
     throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
   }
 

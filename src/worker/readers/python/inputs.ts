@@ -131,6 +131,11 @@ const MAX_ATTEMPTS = 48;
 /** Examples to try, likeliest first: each layer in the order of definition says what it could be fed. */
 export function* inferredExamples(root: PyObject, params: readonly ForwardParam[], batch?: number): Generator<Example> {
   const required = params.filter((p) => p.required);
+  if (required.length === 0) {
+    yield { arguments: new Map(), from: "forward takes no inputs" };
+    yield* inferredOptional(root, params, batch);
+    return;
+  }
   const names = required.map((p) => p.name);
   const candidates = candidatesOf(root, names).map((c) => (batch === undefined ? c : withBatch(c, batch)));
   let attempts = 0;
@@ -148,13 +153,34 @@ export function* inferredExamples(root: PyObject, params: readonly ForwardParam[
       required.map(() => candidate),
     );
   }
-  if (required.length === 0) yield { arguments: new Map(), from: "forward takes no inputs" };
   if (required.length < 2) return;
   const options = required.map((p) => (/mask/i.test(p.name) ? [undefined, ...candidates] : candidates));
   for (const choice of combinations(options, [])) {
     if (attempts++ >= MAX_ATTEMPTS * 2) return;
     if (choice.every((c) => c === choice[0])) continue;
     yield exampleOf(required, choice);
+  }
+}
+
+/** An encoder-decoder's second sequence, of the same kind as the first. */
+const SECOND_INPUT = /^decoder_input/;
+
+/**
+ * Inputs of a `forward` whose parameters are all optional, as those of transformers' models are: the first parameter is
+ * the main input, and a decoder may need its own.
+ */
+function* inferredOptional(
+  root: PyObject,
+  params: readonly ForwardParam[],
+  batch: number | undefined,
+): Generator<Example> {
+  const [first] = params;
+  if (!first) return;
+  const second = params.find(({ name }) => SECOND_INPUT.test(name));
+  const candidates = candidatesOf(root, [first.name]).map((c) => (batch === undefined ? c : withBatch(c, batch)));
+  for (const candidate of candidates.slice(0, MAX_ATTEMPTS)) {
+    yield exampleOf([first], [candidate]);
+    if (second) yield exampleOf([first, second], [candidate, candidate]);
   }
 }
 

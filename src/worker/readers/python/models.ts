@@ -259,7 +259,7 @@ export class PythonModel implements Model {
     this.className = type.name;
     this.file = ev.main.file;
     this.place = type.place ?? ev.source.place(node);
-    this.root = moduleTree(built.object, this.place);
+    this.root = moduleTree(ev, built.object, this.place);
     this.problems = built.problems;
     this.configuration = built.configuration;
   }

@@ -168,11 +168,17 @@ function hintOf(key: string, sighting: Sighting, runs: readonly Recorder[], name
   return { place, name, dtype, dims: merged(texts), shapes: different, runs: shapes.length };
 }
 
-/** The first run's, with "…" for a dimension that is another one in a later run. */
+/** Sizes that a dimension has in turn, in a loop over layers, are named up to so many. */
+const NAMED_SIZES = 3;
+
+/** The first run's; a dimension that is another one in later runs is `64|32`, or "…" where it is many. */
 function merged(texts: readonly (readonly string[])[]): string[] {
   const [first = [], ...rest] = texts;
   if (rest.some((dims) => dims.length !== first.length)) return ["…"];
-  return first.map((dim, axis) => (rest.every((dims) => dims[axis] === dim) ? dim : "…"));
+  return first.map((_, axis) => {
+    const sizes = [...new Set([first, ...rest].map((dims) => dims[axis]!))];
+    return sizes.length > NAMED_SIZES || sizes.includes("…") ? "…" : sizes.join("|");
+  });
 }
 
 /** Finds the names that the code itself has for dimensions. */

@@ -200,6 +200,8 @@ export class PyClass {
   metaclass?: PyClass;
   /** Of an enumeration: its members by name, aliases included. */
   enumMembers?: Map<string, PyObject>;
+  /** Of objects that are known in part: why an attribute that one lacks is unknown, where for others it is an error. */
+  missing?: (name: string) => string;
 }
 /** Hooks of a class written by us. All are optional; an ordinary method goes in PyClass.members as a PyNative with `self`. */
 export interface BuiltinClass {

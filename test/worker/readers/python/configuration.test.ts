@@ -225,4 +225,19 @@ class Net(nn.Module):
 `);
     assert.deepEqual(of("Net"), { layers: ["fc 5→2"], label: "NetConfig's defaults", source: "defaults" });
   });
+
+  it("of a file, without a class that has the defaults: what it lacks is unknown and no mistake of the code", async () => {
+    writeFileSync(join(folder, "config.json"), '{ "width": 6 }');
+    const { of, messages } = await read(`
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.scale = config.scale
+        self.rate = getattr(config, "rate", 0.5)
+        self.fc = nn.Linear(config.width, 2 if self.rate == 0.5 else 3)
+`);
+    assert.deepEqual(of("Net"), { layers: ["fc 6→2"], label: "config.json", source: "json" });
+    assert.deepEqual(messages, []);
+  });
 });

@@ -8,7 +8,17 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
-import { type Home, homeOf, type Listings, type Located, locate, packageOf, rootsOf, within } from "./roots";
+import {
+  type Home,
+  homeOf,
+  type Listings,
+  type Located,
+  locate,
+  originalHome,
+  packageOf,
+  rootsOf,
+  within,
+} from "./roots";
 import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
 
@@ -28,6 +38,8 @@ const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };
 /** The modules that one reading's imports lead to. Their files are read; nothing is run. */
 export class Environment {
   private readonly home: Home;
+  /** Where the file was copied from, or its home. */
+  private original: Home | undefined;
   private readonly roots: readonly string[];
   private readonly mainFile: string | undefined;
   private readonly modules = new Map<string, PyNamespace | NotFollowed>();
@@ -36,7 +48,7 @@ export class Environment {
   private text = 0;
 
   constructor(
-    file: string,
+    private readonly file: string,
     private readonly packages: readonly string[],
   ) {
     this.home = homeOf(file);
@@ -67,7 +79,14 @@ export class Environment {
   };
 
   private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
-    const { root, name } = importer.package ?? this.home;
+    const home = importer.package ?? this.home;
+    const found = this.relativeTo(home, ev, rest, dots);
+    if (home !== this.home || found instanceof PyNamespace) return found;
+    this.original ??= originalHome(this.file, this.packages) ?? this.home;
+    return this.original === this.home ? found : this.relativeTo(this.original, ev, rest, dots);
+  }
+
+  private relativeTo({ root, name }: Home, ev: Evaluator, rest: string, dots: number): PyNamespace | NotFollowed {
     const parts = name === "" ? [] : name.split(".");
     if (dots - 1 > parts.length) return { why: "it leads out of the package", absent: false };
     const full = [...parts.slice(0, parts.length - (dots - 1)), ...(rest === "" ? [] : [rest])].join(".");

@@ -25,6 +25,17 @@ export function homeOf(file: string): Home {
   return { root, name: relative(root, folder).split(sep).join(".") };
 }
 
+/**
+ * The place in an installed transformers of a model file that somebody has copied out of it to change it, as its name
+ * says: `modeling_llama.py` is of `transformers.models.llama`. Its relative imports lead nowhere from where it lies.
+ */
+export function originalHome(file: string, packages: readonly string[]): Home | undefined {
+  const [name, model] = /^(?:modeling|modular)_(\w+)\.py$/.exec(basename(file)) ?? [];
+  if (name === undefined || model === undefined) return undefined;
+  const root = packages.find((folder) => isFile(join(folder, "transformers", "models", model, name)));
+  return root === undefined ? undefined : { root, name: `transformers.models.${model}` };
+}
+
 /** Folders that the file's absolute imports start from, besides installed packages: a script's own comes first. */
 export function rootsOf(file: string, home: Home): string[] {
   const folder = dirname(resolve(file));
