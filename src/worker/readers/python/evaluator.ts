@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
@@ -7,8 +6,10 @@ import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, instantiate } from "./classes";
+import { moved, placed, pythonMessage, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
+import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
@@ -34,15 +35,6 @@ import {
   Unknown,
   type Value,
 } from "./values";
-
-export const DEFAULT_LIMITS: ReadLimits = { steps: 5_000_000, depth: 200 };
-/** Elements of one list, characters of one string. A model's own data is far smaller; a typo like `[0] * 10**12` is not. */
-export const MAX_ITEMS = 1_000_000;
-const CANCEL_EVERY = 1024;
-/** A tensor's operation makes nodes of a graph, which every later pass goes through: some 20 times an expression's work. */
-export const TENSOR_STEPS = 20;
-/** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
-const MAX_NESTING = 1500;
 
 /** Why an import was not followed. */
 export interface NotFollowed {
@@ -500,25 +492,4 @@ export class Evaluator implements Runtime {
       this.constructing = constructing;
     };
   }
-}
-
-export function pythonMessage(error: PyError): string {
-  return error.message ? `${error.type}: ${error.message}` : error.type;
-}
-
-/** For a message about a place in another file. */
-function within({ file, line }: SourcePlace): string {
-  return `(in ${basename(file)}, line ${line})`;
-}
-
-function moved(error: PyError | EvaluationError, place: SourcePlace, note: string): PyError | EvaluationError {
-  const message = error.message ? `${error.message} ${note}` : note;
-  if (error instanceof PyError) return new PyError(error.type, message, place, error.value);
-  return error instanceof LimitError ? new LimitError(message, place) : new EvaluationError(message, place);
-}
-
-function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
-  if (error instanceof PyError) return new PyError(error.type, error.message, place, error.value);
-  if (error instanceof LimitError) return new LimitError(error.message, place);
-  return new EvaluationError(error.message, place);
 }

@@ -4,6 +4,7 @@ import { dictSet, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { PySuspended } from "./generators";
 import { truthyOf } from "./iteration";
+import { MAX_NESTING } from "./limits";
 import { binaryOperation, unaryOperation } from "./operators";
 import { type Definition, LimitError, Scope } from "./scope";
 import { index as indexValue, setItem } from "./subscripts";
@@ -127,7 +128,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
 
 /** Counts nesting; paired with `ev.nesting--` when nothing was thrown (`mark` restores it otherwise). */
 function enter(ev: Evaluator, expr: Expr): void {
-  if (++ev.nesting > 1500) {
+  if (++ev.nesting > MAX_NESTING) {
     ev.span = expr;
     throw ev.tooDeep();
   }

@@ -1,8 +1,8 @@
 import { sizeOf } from "../../formats/tensor";
 import { is, type Node, type SourcePlace } from "../../graph/node";
 import type { Problem } from "../model";
+import { pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
-import { pythonMessage } from "./evaluator";
 import { specsOf } from "./inputs";
 import type { FailedOperation, OperandSeen, Recorder } from "./recorder";
 import { LimitError } from "./scope";

@@ -1,7 +1,8 @@
 import type { BinaryOp, UnaryOp } from "./ast";
 import { dictSet, setOf } from "./equality";
-import { type Evaluator, TENSOR_STEPS } from "./evaluator";
+import type { Evaluator } from "./evaluator";
 import { truthyOf } from "./iteration";
+import { TENSOR_STEPS } from "./limits";
 import { arithmetic, int, isNumeric, numberOf } from "./numbers";
 import { percentFormat } from "./text";
 import { tensorOperator } from "./torch";

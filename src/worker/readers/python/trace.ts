@@ -4,7 +4,8 @@ import { Graph } from "../../graph/graph";
 import { is, lineText, type Node, type SourcePlace } from "../../graph/node";
 import type { InputSpec, Problem, Traced, TraceOptions } from "../model";
 import type { CallSites } from "./callSites";
-import { type Evaluator, pythonMessage } from "./evaluator";
+import { pythonMessage } from "./errors";
+import type { Evaluator } from "./evaluator";
 import {
   type Argument,
   type Example,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { builtinScope } from "../../../../src/worker/readers/python/builtins";
-import { DEFAULT_LIMITS, Evaluator, pythonMessage } from "../../../../src/worker/readers/python/evaluator";
+import { pythonMessage } from "../../../../src/worker/readers/python/errors";
+import { Evaluator } from "../../../../src/worker/readers/python/evaluator";
+import { DEFAULT_LIMITS } from "../../../../src/worker/readers/python/limits";
 import { Source } from "../../../../src/worker/readers/python/source";
 import { execute } from "../../../../src/worker/readers/python/statements";
 import { STANDARD_LIBRARY } from "../../../../src/worker/readers/python/stdlib";
