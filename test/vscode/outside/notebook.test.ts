@@ -1,3 +1,5 @@
+import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestWindow } from "../harness";
 
@@ -51,5 +53,18 @@ describe("a notebook in a window", function () {
       .locator(".verdict", { hasText: /All \d+ checks passed/ })
       .waitFor();
     await window.screenshot("notebook-verify");
+  });
+
+  it("its class is trained on the open cells, and the adapter kept beside the notebook", async () => {
+    await window.tidy();
+    await window.lenses("Train…").first().click();
+    await window.startTraining(2);
+    const panel = window.panel();
+    await panel.locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();
+    const folder = await panel.locator("main section code").first().textContent();
+    assert.equal(folder, join(window.folder, "notebook", "lora-lora"));
+    const config = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"));
+    assert.deepEqual(config.target_modules, ["fc1", "fc2"]);
+    await window.screenshot("notebook-trained");
   });
 });
