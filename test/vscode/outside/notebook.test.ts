@@ -16,6 +16,7 @@ describe("a notebook in a window", function () {
     await input.fill(join(window.folder, "notebook", "lora.ipynb"));
     await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "lora.ipynb" }).first().click();
     await window.page.locator(".notebookOverlay").first().waitFor();
+    await window.command("View: Close Primary Side Bar");
   });
   afterEach(async function () {
     if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
@@ -29,6 +30,13 @@ describe("a notebook in a window", function () {
     // 8 * (64 + 256) and 8 * (256 + 256).
     await lenses.filter({ hasText: /^LoRA r=8 · 2,560 trainable/ }).waitFor();
     await lenses.filter({ hasText: /^LoRA r=8 · 4,096 trainable/ }).waitFor();
+  });
+
+  it("shows the shapes of its assignments in its cells", async () => {
+    // Brings the cell into view.
+    await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
+    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" });
+    await cell.getByText("[B, 256]").first().waitFor();
     await window.screenshot("notebook");
   });
 
