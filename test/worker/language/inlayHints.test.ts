@@ -66,4 +66,19 @@ describe("inlay hints", () => {
     assert.equal(inlayHints(SHAPES, range).length, 1);
     assert.equal(inlayHints(SHAPES, ALL, 2).length, 0);
   });
+
+  it("of a line with several are written closer where VS Code would cut them off", () => {
+    const hint = (column: number, dims: readonly string[]) => ({
+      place: { line: 5, column, endLine: 5, endColumn: column + 1 },
+      dims,
+      dtype: "float32" as const,
+      shapes: [[2, 8, 16, 64]],
+      runs: 1,
+      trace: 0,
+    });
+    const labels = (dims: readonly string[]) =>
+      inlayHints({ ...SHAPES, hints: [hint(3, dims), hint(9, dims)] }, ALL).map(({ label }) => label);
+    assert.deepEqual(labels(["batch", "8", "length", "64"]), [": [batch,8,length,64]", ": [batch,8,length,64]"]);
+    assert.deepEqual(labels(["B", "8", "T", "64"]), [": [B, 8, T, 64]", ": [B, 8, T, 64]"]);
+  });
 });

@@ -57,12 +57,13 @@ export function problemOf(
       message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, and its shapes are checked.`,
     };
   }
-  const reach = inputs ? ` With ${fed} from ${example.from}.` : "";
+  const reach = inputs ? [`With ${fed} from ${example.from}.`] : [];
   return {
     place,
     severity: "error",
     code: looksTransposed(operation) ? "lora-transposed" : "shape-mismatch",
-    message: `${explained ? `${explained}. ` : ""}${pytorch}.${reach}`,
+    // On lines of their own: editors do not break a long one.
+    message: [...(explained ? [`${explained}.`] : []), `${pytorch}.`, ...reach].join("\n"),
     related: callsTo(operation),
   };
 }
