@@ -194,6 +194,11 @@ class Decoder:
     def device_value(self, of):
         return torch.device(of)
 
+    def tensor_value(self, of):
+        dtype, shape, values = of
+        numbers = [float(v.replace("Infinity", "inf")) for v in values]
+        return torch.tensor(numbers, dtype=torch.float64).reshape(shape).to(getattr(torch, dtype))
+
     def input_value(self, of):
         return self.inputs[of]
 
