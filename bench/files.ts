@@ -65,14 +65,14 @@ class Subject {
   }
 
   /** What Python is asked; `error` where it cannot be. */
-  get request(): Record<string, unknown> {
+  async request(): Promise<Record<string, unknown>> {
     const { model, traced } = this;
     const floats = new Set(model.stateDict.filter((e) => !e.buffer && /float/.test(e.dtype)).map((e) => e.dtype));
     return {
       class: model.className,
       arguments: [...model.arguments].map(([name, value]) => [name, encode(value)]),
       inputs: traced?.inputs ?? [],
-      call: traced ? encodeCall(model, traced.example) : null,
+      call: traced ? await encodeCall(model, traced.example) : null,
       meta: (this.parameters ?? Number.POSITIVE_INFINITY) > MAX_RUN,
       ...(floats.size === 1 && { dtype: [...floats][0] }),
     };
@@ -107,7 +107,7 @@ async function compareFile(given: string, { python, sizes, appended }: Options):
     const asked: { subject: Subject; request: Record<string, unknown> }[] = [];
     for (const subject of subjects) {
       try {
-        asked.push({ subject, request: subject.request });
+        asked.push({ subject, request: await subject.request() });
       } catch (error) {
         rows.push(rowOf(subject, file, ms, { reason: (error as Error).message }));
       }

@@ -59,6 +59,9 @@ sys.meta_path.insert(0, Absent())
 import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
+# What a file moves to a GPU stays where it is.
+torch.Tensor.cuda = lambda self, *args, **kwargs: self
+
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -190,6 +193,11 @@ class Decoder:
 
     def device_value(self, of):
         return torch.device(of)
+
+    def tensor_value(self, of):
+        dtype, shape, values = of
+        numbers = [float(v.replace("Infinity", "inf")) for v in values]
+        return torch.tensor(numbers, dtype=torch.float64).reshape(shape).to(getattr(torch, dtype))
 
     def input_value(self, of):
         return self.inputs[of]

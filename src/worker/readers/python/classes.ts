@@ -180,8 +180,9 @@ export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
   const { params } = init.definition as Definition;
   params.slice(1).forEach(({ name, kind }, i) => {
     if (kind === "star" || kind === "doubleStar") return;
-    const value =
-      (kind === "keywordOnly" ? undefined : call.args[i]) ?? call.kwargs.get(name) ?? init.defaults.get(name);
+    const byPosition = kind !== "keywordOnly" && i < call.args.length;
+    const named = call.kwargs.has(name) ? call.kwargs : init.defaults;
+    const value = byPosition ? call.args[i] : named.get(name);
     if (value !== undefined) values.set(name, value);
   });
   if (params.some(({ kind }) => kind === "doubleStar")) {

@@ -9,6 +9,7 @@ import { dataclassFields } from "./dataclasses";
 import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { findMember } from "./members";
+import { withoutPlaceholders } from "./placeholders";
 import type { DefinedClass, Definition, Scope } from "./scope";
 import { simpleNamespace } from "./stdlib";
 import { builtinClass, classOf, OBJECT } from "./types";
@@ -158,7 +159,7 @@ export class Configurations {
       const { type } = slot;
       if (!type) return undefined;
       label ||= `${type.name}'s defaults`;
-      return this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map()));
+      return this.defaultsOf(type);
     };
     const configured = this.complete(defined, value, { source: "defaults", label: "" });
     return configured && { ...configured, configuration: { source: "defaults", label } };
@@ -230,8 +231,13 @@ export class Configurations {
     return (
       (json && this.once(`json ${type?.name} ${slot.name}`, () => this.read(json, slot))) ??
       (this.choice?.source === "defaults" ? undefined : this.chosenOrFirst(slot)) ??
-      (type && this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map())))
+      (type && this.defaultsOf(type))
     );
+  }
+
+  private defaultsOf(type: PyClass): Value | undefined {
+    const key = `defaults ${type.name} ${type.place?.file}`;
+    return this.once(key, () => withoutPlaceholders(this.make(type, new Map()), type));
   }
 
   private once(key: string, make: () => Value | undefined): Value | undefined {

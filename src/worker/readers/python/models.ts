@@ -18,6 +18,7 @@ import { constructedWith, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
 import { type ForwardParam, forwardParams } from "./inputs";
+import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
@@ -130,13 +131,23 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
-  const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));
+  const within = new Map([...built.values()].map(({ object }) => [object, new Set(typesWithin(object))] as const));
+  const inside = new Set([...within.values()].flatMap((types) => [...types]));
+  /** Models that hold the class, those first that are part of no other, and of these the last. */
+  const wholes = (type: PyClass): PyObject[] =>
+    [...within]
+      .filter(([object, types]) => object.type !== type && types.has(type))
+      .map(([object]) => object)
+      .reverse()
+      .sort((a, b) => Number(inside.has(a.type)) - Number(inside.has(b.type)));
   return [...built]
     .sort(([a], [b]) => a.node.start - b.node.start)
     .map(([defined, result]) => {
       const lacksConfiguration = unresolved.has(defined) && configurations.isTaken(defined);
       const options = () => configurations.options(defined);
-      return new PythonModel(ev, defined, result, sites, inside.has(defined.type), lacksConfiguration, options);
+      const part = inside.has(defined.type);
+      const holders = () => (part ? wholes(defined.type) : []);
+      return new PythonModel(ev, defined, result, sites, part, lacksConfiguration, options, holders);
     });
 }
 
@@ -255,6 +266,7 @@ export class PythonModel implements Model {
     readonly part: boolean,
     readonly lacksConfiguration: boolean,
     readonly configurations: () => readonly ConfigurationOption[],
+    private readonly wholes: () => readonly PyObject[],
   ) {
     this.className = type.name;
     this.file = ev.main.file;
@@ -280,7 +292,9 @@ export class PythonModel implements Model {
   }
 
   trace(options: TraceOptions = {}): PythonTraced {
-    return trace(this.ev, this.built.object, this.sites, options);
+    const { ev, built, sites } = this;
+    const within = givenByWholes(ev, built.object, this.wholes(), sites, options);
+    return trace(ev, built.object, sites, options, within);
   }
 
   shapes(): ObservedShapes {

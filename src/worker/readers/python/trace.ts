@@ -58,10 +58,17 @@ export interface Failure {
   readonly example: Example;
 }
 
-export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: TraceOptions): PythonTraced {
+/** `within` are examples that other models of the file give, tried before those that layers suggest. */
+export function trace(
+  ev: Evaluator,
+  root: PyObject,
+  sites: CallSites,
+  options: TraceOptions,
+  within: Iterable<Example> = [],
+): PythonTraced {
   const params = forwardParams(root);
   let best: Failure | undefined;
-  for (const example of examples(ev, root, sites, params, options)) {
+  for (const example of examples(ev, root, sites, params, options, within)) {
     const { traced, failure } = attempt(ev, root, example, {
       training: options.training ?? false,
     });
@@ -97,6 +104,7 @@ export function* examples(
   sites: CallSites,
   params: readonly ForwardParam[],
   options: TraceOptions,
+  within: Iterable<Example> = [],
 ): Generator<Example> {
   if (options.inputs) {
     yield withBatch(given(ev, root, params, options.inputs), options.batch);
@@ -106,6 +114,7 @@ export function* examples(
     const example = exampleFromCall(call, params, ev.source.place(call.call));
     if (example) yield withBatch(example, options.batch);
   }
+  yield* within;
   yield* inferredExamples(root, params, options.batch);
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ConfigurationChoice } from "../../../../src/protocol/jobs";
 import { walkModules } from "../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../src/worker/readers/open";
+import { pythonReader } from "../../../../src/worker/readers/python/reader";
 
 const MODEL = `
 from dataclasses import dataclass
@@ -60,6 +61,37 @@ describe("a model's configuration", () => {
     });
     // A part is as the model makes it.
     assert.deepEqual(of("Block").layers, ["fc 8→8"]);
+  });
+
+  it("leaves a vocabulary of -1 open, and knows all other sizes", async () => {
+    const { models } = await pythonReader.open(
+      "model.py",
+      `
+from dataclasses import dataclass
+from torch import nn
+
+@dataclass
+class ModelArgs:
+    dim: int = 8
+    vocab_size: int = -1  # defined later by tokenizer
+
+class Transformer(nn.Module):
+    def __init__(self, params: ModelArgs):
+        super().__init__()
+        self.embeddings = nn.Embedding(params.vocab_size, params.dim)
+        self.layer = nn.Linear(params.dim, params.dim)
+`,
+    );
+    const [{ stateDict, problems }] = models as [(typeof models)[0]];
+    assert.deepEqual(
+      stateDict.map(({ path, shape }) => [path, shape]),
+      [
+        ["embeddings.weight", [undefined, 8]],
+        ["layer.weight", [8, 8]],
+        ["layer.bias", [8]],
+      ],
+    );
+    assert.match(problems[0]!.message, /vocab_size of ModelArgs is -1 until the program sets it/);
   });
 
   it("is an instance that the file makes, before the defaults", async () => {

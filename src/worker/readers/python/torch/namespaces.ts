@@ -2,6 +2,7 @@ import { builtinClass } from "../types";
 import { PyDict, PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
+import { FAIRSCALE_LAYERS, FAIRSCALE_MODULES } from "./fairscale";
 import "./functions";
 import { complexDType } from "./complex";
 import { LARGEST } from "./functions/elementwise";
@@ -109,7 +110,7 @@ function makeModules(): Map<string, PyNamespace> {
     ["Parameter", parameterClass],
     ["Buffer", bufferClass],
     ...[...layerClasses].filter(
-      ([name]) => name !== "NonDynamicallyQuantizableLinear" && !EINOPS_LAYERS.includes(name),
+      ([name]) => ![...EINOPS_LAYERS, ...FAIRSCALE_LAYERS, "NonDynamicallyQuantizableLinear"].includes(name),
     ),
   ];
   const functional = namespace("torch.nn.functional", functionalFunctions);
@@ -265,6 +266,7 @@ function makeModules(): Map<string, PyNamespace> {
     special,
     ...around,
     ...EINOPS_MODULES,
+    ...FAIRSCALE_MODULES,
   ];
   return new Map(all.map((m) => [m.name, m]));
 }
