@@ -84,7 +84,12 @@ export function plainArithmetic(op: BinaryOp, left: Value, right: Value): Value 
     const result = op === "+" ? left + right : op === "-" ? left - right : left * right;
     if (Number.isSafeInteger(result)) return result + 0;
   }
-  return isNumeric(left) && isNumeric(right) ? arithmetic(op, left, right) : leave();
+  if (!isNumeric(left) || !isNumeric(right)) return leave();
+  if (op === "/") {
+    const divisor = numberOf(right);
+    return divisor === 0 ? leave() : new PyFloat(numberOf(left) / divisor);
+  }
+  return arithmetic(op, left, right);
 }
 
 function isScalar(value: Value): boolean {

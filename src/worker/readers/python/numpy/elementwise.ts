@@ -198,13 +198,27 @@ const BINARY_FUNCTIONS: Record<string, readonly [ofNumbers: Binary, result: Resu
 };
 
 /** What a function gives of Python's numbers alone, without an array in between. */
-function ofNumbers(fn: (...numbers: number[]) => number, result: Result, count: number): PlainFunction {
-  return (args) => {
-    if (args.length !== count || !args.every(isNumeric)) return undefined;
-    const shared = args.map(numberDType).reduce(widest);
-    const dtype = result === "bool" ? "bool" : result === "float" ? floating(shared) : shared;
-    return scalar(stored(fn(...args.map(numberOf)), dtype), dtype);
+function ofNumber(fn: (x: number) => number, result: Result): PlainFunction {
+  return ([x, ...more]) => {
+    if (more.length > 0 || !isNumeric(x!)) return undefined;
+    const own = numberDType(x);
+    return plainScalar(fn(numberOf(x)), result === "bool" ? "bool" : result === "float" ? floating(own) : own);
   };
+}
+
+function ofTwoNumbers([ofFloats, result, ofWholes = ofFloats]: (typeof BINARY_FUNCTIONS)[string]): PlainFunction {
+  return (args) => {
+    const [a, b] = args as [Value, Value];
+    if (args.length !== 2 || !isNumeric(a) || !isNumeric(b)) return undefined;
+    const shared = widest(numberDType(a), numberDType(b));
+    const fn = isFloating(shared) ? ofFloats : ofWholes;
+    const dtype = result === "bool" ? "bool" : result === "float" ? floating(shared) : shared;
+    return plainScalar(fn(numberOf(a), numberOf(b)), dtype);
+  };
+}
+
+function plainScalar(value: number, dtype: DType): Value {
+  return dtype === "float64" ? new PyFloat(value) : scalar(stored(value, dtype), dtype);
 }
 
 const one = (name: string, fn: (x: number) => number, result: Result): PyNative =>
@@ -214,16 +228,13 @@ const one = (name: string, fn: (x: number) => number, result: Result): PyNative 
       const wanted = dtypeArg(ev, dtype);
       return wanted ? unwrapped(toArray(ev, made, wanted)) : made;
     }),
-    ofNumbers(fn, result, 1),
+    ofNumber(fn, result),
   );
-const two = (name: string, entry: (typeof BINARY_FUNCTIONS)[string]): PyNative => {
-  const [floats, result, wholes = floats] = entry;
-  const [ofFloats, ofWholes] = [floats, wholes].map((fn) => ofNumbers(fn, result, 2)) as [PlainFunction, PlainFunction];
-  return plainly(
+const two = (name: string, entry: (typeof BINARY_FUNCTIONS)[string]): PyNative =>
+  plainly(
     native(name, "x1, x2, /", ({ x1, x2 }, ev) => binary(ev, x1!, x2!, ...entry)),
-    (args) => (args.some((arg) => arg instanceof PyFloat) ? ofFloats : ofWholes)(args),
+    ofTwoNumbers(entry),
   );
-};
 
 export const ELEMENTWISE: readonly PyNative[] = [
   ...Object.entries(FLOAT_FUNCTIONS).map(([name, fn]) => one(name, fn, "float")),
