@@ -3,6 +3,7 @@ import type { Evaluator } from "./evaluator";
 import { truthyOf } from "./iteration";
 import { BUILTIN_METHODS, updateDict } from "./methods";
 import { int, isNumeric, numberOf } from "./numbers";
+import { plainly } from "./plainFunctions";
 import { repr, str } from "./text";
 import { tensorClass, tensorScalar } from "./torch";
 import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "./types";
@@ -98,6 +99,9 @@ const FLOAT = type("float", (ev, [whole = 0]) => {
   if (method) return ev.call(method, []);
   throw new PyError("TypeError", `float() argument must be a string or a real number, not '${typeName(given)}'`);
 });
+
+plainly(INT, ([x, ...more]) => (more.length === 0 && isNumeric(x!) ? toInt(x) : undefined));
+plainly(FLOAT, ([x, ...more]) => (more.length === 0 && isNumeric(x!) ? new PyFloat(numberOf(x)) : undefined));
 
 const BOOL = type("bool", (ev, [value = false]) => truthyOf(ev, value), [INT]);
 export const STR = type("str", (ev, [value = ""]) => str(ev, value));

@@ -9,6 +9,8 @@ import { sortValues } from "./methods";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { arithmetic, int, isNumeric, numberOf, roundHalfEven } from "./numbers";
 import { binaryOperation } from "./operators";
+import { plainLength } from "./plainCode";
+import { type PlainFunction, plainly } from "./plainFunctions";
 import { Scope } from "./scope";
 import { applyFormat, repr } from "./text";
 import { isModule, tensorAttribute, tensorIsInstance } from "./torch";
@@ -326,6 +328,24 @@ const FUNCTIONS: readonly PyNative[] = [
 ];
 
 /** The scope around every module. */
+const PLAIN: Readonly<Record<string, PlainFunction>> = {
+  abs: ([x, ...more]) =>
+    more.length > 0 || !isNumeric(x!)
+      ? undefined
+      : x instanceof PyFloat
+        ? new PyFloat(Math.abs(x.value))
+        : Math.abs(numberOf(x)),
+  len: ([x, ...more]) => (more.length === 0 ? plainLength(x!) : undefined),
+  range: (args) => (args.every((arg) => typeof arg === "number") ? range({ args: new PyTuple(args) }) : undefined),
+  min: (args) => extremeOf(args, (a, b) => a <= b),
+  max: (args) => extremeOf(args, (a, b) => a >= b),
+};
+function extremeOf(args: readonly Value[], first: (a: number, b: number) => boolean): Value | undefined {
+  const isPlain = args.length > 1 && args.every((arg) => isNumeric(arg) && !Number.isNaN(numberOf(arg)));
+  return isPlain ? args.reduce((a, b) => (first(numberOf(a as number), numberOf(b as number)) ? a : b)) : undefined;
+}
+for (const fn of FUNCTIONS) if (PLAIN[fn.name]) plainly(fn, PLAIN[fn.name]!);
+
 export function builtinScope(): Scope {
   const scope = new Scope("module", undefined, "");
   for (const fn of FUNCTIONS) scope.names.set(fn.name, fn);

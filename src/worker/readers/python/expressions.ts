@@ -6,6 +6,7 @@ import { PySuspended } from "./generators";
 import { truthyOf } from "./iteration";
 import { MAX_NESTING } from "./limits";
 import { binaryOperation, unaryOperation } from "./operators";
+import { plainItems } from "./plainLoops";
 import { type Definition, LimitError, Scope } from "./scope";
 import { index as indexValue, setItem } from "./subscripts";
 import { applyFormat, repr, str } from "./text";
@@ -359,6 +360,8 @@ function comprehension(ev: Evaluator, scope: Scope, expr: ComprehensionExpr): Va
     for (const { key, value } of pairsOf(ev, inner, expr, iterable, flow)) dictSet(dict, key!, value);
     return flow.unknown ?? dict;
   }
+  const plain = plainItems(ev, inner, expr, iterable);
+  if (plain) return expr.type === "set" ? setOf(plain) : new PyList(plain);
   const items: Value[] = [];
   for (const { value } of pairsOf(ev, inner, expr, iterable, flow)) items.push(value);
   return flow.unknown ?? (expr.type === "set" ? setOf(items) : new PyList(items));

@@ -17,8 +17,10 @@ import { CallSites } from "./callSites";
 import { constructedWith, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
+import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
 import { givenByWholes } from "./partInputs";
+
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
@@ -111,6 +113,13 @@ export function buildModels(
     }
   };
   rounds();
+  const factories = new Factories(ev, module.body, steps);
+  for (const defined of [...pending]) {
+    const made = pending.has(defined) ? factories.construct(defined.type) : undefined;
+    if (!made) continue;
+    attempt(defined, [{ ...made, configuration: configurations.ofCall(defined, made, undefined) }]);
+    rounds();
+  }
   // Parts of nothing that could be built: what holds others mostly comes after them.
   for (const defined of [...pending].reverse()) {
     if (!pending.has(defined)) continue;

@@ -11,6 +11,7 @@ import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
 import { augmented } from "./operators";
 import { matches } from "./patterns";
+import { runPlainLoop } from "./plainLoops";
 import { dataCondition, predicated, skipsTurn } from "./predication";
 import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
@@ -256,6 +257,8 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     }
     return executeBlock(ev, scope, otherwise);
   }
+  const plain = runPlainLoop(ev, scope, statement, iterable, (part) => execute(ev, scope, part));
+  if (plain) return plain;
   for (const item of ev.iterate(iterable)) {
     ev.span = statement;
     ev.step();

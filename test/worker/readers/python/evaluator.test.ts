@@ -92,6 +92,13 @@ result = [t.find("b", 0), t.find("z", 9), t.get("a"), "c" in t, "z" in t, t.setd
     assert.match(await outcome("result = 2 ** 60"), /^unknown: a whole number beyond 2\^53/);
   });
 
+  it("refuses patterns that could take years to match", async () => {
+    for (const pattern of ["(a+)+b", "(a|aa)*b", "((a?)){50}a", "a*a*a*a*b", "a?".repeat(30), "(?:x*y){2,}"]) {
+      const run = outcome(`import re\nresult = re.match("${pattern}", "${"a".repeat(60)}")`);
+      assert.match(await run, /^unknown: the pattern .* is not evaluated/, pattern);
+    }
+  });
+
   it("says that an import was not followed, and goes on", async () => {
     assert.match(
       await outcome("from config import SIZE\nresult = SIZE * 2"),

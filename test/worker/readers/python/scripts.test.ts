@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ModelFile } from "../../../../src/worker/readers/model";
 import { walkModules } from "../../../../src/worker/readers/model";
-import { messages, modelNamed, readTorch } from "./reading";
+import { layersOf, messages, modelNamed, readTorch } from "./reading";
 
 /** `fc 8x4`, ... of a model's linear layers. */
 function linears(opened: ModelFile, name: string): string[] {
@@ -184,5 +184,44 @@ class Net(nn.Module):
     assert.equal(modelNamed(opened, "Wide").root.parameters, 40);
     assert.equal(modelNamed(opened, "Head").root.parameters, undefined);
     assert.match(messages(opened).join(), /^\d+: in_features and out_features of Head are unknown/);
+  });
+});
+
+describe("a function that makes the model", () => {
+  const net = `class Block(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.fc = nn.Linear(n, n)
+class Net(nn.Module):
+    def __init__(self, block, layers, width):
+        super().__init__()
+        self.body = nn.Sequential(*[block(width) for _ in range(sum(layers))])
+        self.head = nn.Linear(width, 10)
+`;
+  const expected = ["body.0.fc Linear(8, 8)", "body.1.fc Linear(8, 8)", "head Linear(8, 10)"];
+
+  it("is called where its arguments are handed on, as torchvision's are", async () => {
+    const opened = await readTorch(`${net}def make(block, layers, **kwargs):
+    return Net(block, layers, **kwargs)
+def net18(pretrained=False, **kwargs):
+    return make(Block, [1, 1], width=8, **kwargs)
+`);
+    assert.deepEqual(layersOf(modelNamed(opened, "Net")), expected);
+    assert.deepEqual(layersOf(modelNamed(opened, "Block")), ["fc Linear(8, 8)"]);
+    assert.deepEqual(messages(opened), []);
+  });
+
+  it("is called where the class is an argument, as timm's are, and what fails in it is nobody's problem", async () => {
+    const opened = await readTorch(`${net}def build(cls, *args, **kwargs):
+    return cls(*args, **kwargs)
+def broken():
+    return build(Net, 1 / 0)
+def net18():
+    model = build(Net, Block, [1, 1], width=8)
+    raise KeyError("weights")
+    return model
+`);
+    assert.deepEqual(layersOf(modelNamed(opened, "Net")), expected);
+    assert.deepEqual(messages(opened), []);
   });
 });

@@ -1,5 +1,6 @@
 import type { Evaluator } from "../evaluator";
 import { nativeOfUnknown } from "../native";
+import { patternOf, textFor } from "../regularExpressions";
 import { PyDict, PyError, PyObject, PyTensor, type Value } from "../values";
 
 /**
@@ -41,13 +42,8 @@ function isPath(text: string): boolean {
 }
 
 function matching(pattern: string, paths: readonly string[]): string[] {
-  let expression: RegExp;
-  try {
-    expression = new RegExp(`^(?:${pattern})`);
-  } catch {
-    throw new PyError("ValueError", `_tied_weights_keys: the pattern ${pattern} is not understood`);
-  }
-  return paths.filter((path) => expression.test(path));
+  const expression = patternOf(`^(?:${pattern})`);
+  return paths.filter((path) => textFor(path).search(expression) >= 0);
 }
 
 /** Of every parameter and buffer, each of its paths. */

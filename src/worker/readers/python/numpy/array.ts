@@ -81,8 +81,23 @@ export function stored(value: number, dtype: DType): number {
   return Number(dtype === "uint8" ? BigInt.asUintN(bits, BigInt(whole)) : BigInt.asIntN(bits, BigInt(whole)));
 }
 
+/** Elements of one array: 128 MB. Tables of positions have a million or two. */
+const MAX_ELEMENTS = 1 << 24;
+
+/** Refuses an array that is too long before it is made. */
+export function allot(ev: Evaluator, elements: number): void {
+  if (elements > MAX_ELEMENTS) {
+    throw new EvaluationError(
+      `an array of ${elements.toLocaleString("en-US")} elements is longer than the ${MAX_ELEMENTS.toLocaleString("en-US")} the reader holds`,
+      ev.place,
+    );
+  }
+  // Native work: some hundred elements are a step's.
+  ev.step(1 + (elements >> 7));
+}
+
 export function arrayOf(ev: Evaluator, values: readonly number[], shape: readonly number[], dtype: DType): PyArray {
-  ev.allot(values.length, "an array");
+  allot(ev, values.length);
   return new PyArray(dtype === "float64" ? [...values] : values.map((v) => stored(v, dtype)), shape, dtype);
 }
 

@@ -4,7 +4,7 @@ import { native } from "../native";
 import { isNumeric, numberOf } from "../numbers";
 import { typeName } from "../types";
 import { PyError, PyFloat, type PyNative, PyTuple, type Value } from "../values";
-import { arrayOf, converted, type PyArray, toArray } from "./array";
+import { allot, arrayOf, converted, type PyArray, toArray } from "./array";
 import { dtypeArg } from "./dtypes";
 import { spread } from "./elementwise";
 import { trueIndices } from "./indexing";
@@ -22,7 +22,7 @@ function real(value: Value | undefined): number {
 
 function filled(ev: Evaluator, shape: readonly number[], value: number, dtype: DType): PyArray {
   const size = shape.reduce((n, d) => n * d, 1);
-  ev.allot(size, "an array");
+  allot(ev, size);
   return arrayOf(ev, new Array<number>(size).fill(value), shape, dtype);
 }
 
@@ -36,7 +36,7 @@ function arange(args: Args, ev: Evaluator): Value {
   const [a, b, s] = [real(first), real(last), real(step)];
   if (s === 0) throw new PyError("ZeroDivisionError", "division by zero");
   const length = Math.max(0, Math.ceil((b - a) / s));
-  ev.allot(length, "an array");
+  allot(ev, length);
   const float = [first, last, step].some((v) => v instanceof PyFloat);
   // The step is what lies between the first two numbers, as NumPy computes it.
   const delta = a + s - a;
@@ -94,7 +94,7 @@ export const CREATION: readonly PyNative[] = [
   native("arange", "*bounds, start=None, stop=None, step=None, dtype=None", arange),
   native("linspace", "start, stop, num=50, endpoint=True, retstep=False, dtype=None", (args, ev) => {
     const [a, b, count] = [real(args.start), real(args.stop), whole(args.num)];
-    ev.allot(count, "an array");
+    allot(ev, count);
     const values = spaced(a, b, count, args.endpoint !== false);
     const made = arrayOf(ev, values, [count], dtypeArg(ev, args.dtype) ?? "float64");
     const parts = args.endpoint !== false ? count - 1 : count;
@@ -102,7 +102,7 @@ export const CREATION: readonly PyNative[] = [
   }),
   native("logspace", "start, stop, num=50, endpoint=True, base=10.0, dtype=None", (args, ev) => {
     const count = whole(args.num);
-    ev.allot(count, "an array");
+    allot(ev, count);
     const base = real(args.base);
     const values = spaced(real(args.start), real(args.stop), count, args.endpoint !== false).map((x) => base ** x);
     return arrayOf(ev, values, [count], dtypeArg(ev, args.dtype) ?? "float64");
@@ -110,7 +110,7 @@ export const CREATION: readonly PyNative[] = [
   ...["eye", "identity"].map((name) =>
     native(name, "N, M=None, k=0, dtype=None", (args, ev) => {
       const [rows, columns, k] = [whole(args.N), whole(args.M ?? args.N), whole(args.k)];
-      ev.allot(rows * columns, "an array");
+      allot(ev, rows * columns);
       const values = Array.from({ length: rows * columns }, (_, i) =>
         Number((i % columns) - Math.floor(i / columns) === k),
       );

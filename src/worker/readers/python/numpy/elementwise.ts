@@ -1,10 +1,11 @@
 import { type DType, isFloating } from "../../../formats/dtype";
 import type { Evaluator } from "../evaluator";
 import { native } from "../native";
-import { isNumeric } from "../numbers";
+import { isNumeric, numberOf } from "../numbers";
+import { type PlainFunction, plainly } from "../plainFunctions";
 import { NOT_IMPLEMENTED, plain } from "../types";
-import { PyError, PyList, type PyNative, PyTuple, type Value } from "../values";
-import { ARRAY, arrayOf, PyArray, scalar, toArray, unwrapped, widest } from "./array";
+import { PyError, PyFloat, PyList, type PyNative, PyTuple, type Value } from "../values";
+import { ARRAY, allot, arrayOf, numberDType, PyArray, scalar, stored, toArray, unwrapped, widest } from "./array";
 import { dtypeArg } from "./dtypes";
 
 /** Functions of each element: NumPy's ufuncs and the operators. */
@@ -81,9 +82,9 @@ export function binary(
     return scalar(fn(a.array.memory[a.array.offset]!, b.array.memory[b.array.offset]!), dtype);
   }
   const shape = broadcastShape([a.array.shape, b.array.shape]);
-  ev.allot(
+  allot(
+    ev,
     shape.reduce((n, d) => n * d, 1),
-    "an array",
   );
   const [x, y] = [spread(a.array, shape).values(), spread(b.array, shape).values()];
   return arrayOf(
@@ -196,14 +197,44 @@ const BINARY_FUNCTIONS: Record<string, readonly [ofNumbers: Binary, result: Resu
   logical_xor: [(a, b) => Number((a !== 0) !== (b !== 0)), "bool"],
 };
 
+/** What a function gives of Python's numbers alone, without an array in between. */
+function ofNumber(fn: (x: number) => number, result: Result): PlainFunction {
+  return ([x, ...more]) => {
+    if (more.length > 0 || !isNumeric(x!)) return undefined;
+    const own = numberDType(x);
+    return plainScalar(fn(numberOf(x)), result === "bool" ? "bool" : result === "float" ? floating(own) : own);
+  };
+}
+
+function ofTwoNumbers([ofFloats, result, ofWholes = ofFloats]: (typeof BINARY_FUNCTIONS)[string]): PlainFunction {
+  return (args) => {
+    const [a, b] = args as [Value, Value];
+    if (args.length !== 2 || !isNumeric(a) || !isNumeric(b)) return undefined;
+    const shared = widest(numberDType(a), numberDType(b));
+    const fn = isFloating(shared) ? ofFloats : ofWholes;
+    const dtype = result === "bool" ? "bool" : result === "float" ? floating(shared) : shared;
+    return plainScalar(fn(numberOf(a), numberOf(b)), dtype);
+  };
+}
+
+function plainScalar(value: number, dtype: DType): Value {
+  return dtype === "float64" ? new PyFloat(value) : scalar(stored(value, dtype), dtype);
+}
+
 const one = (name: string, fn: (x: number) => number, result: Result): PyNative =>
-  native(name, "x, /, *, dtype=None", ({ x, dtype }, ev) => {
-    const made = unary(ev, x!, fn, result);
-    const wanted = dtypeArg(ev, dtype);
-    return wanted ? unwrapped(toArray(ev, made, wanted)) : made;
-  });
+  plainly(
+    native(name, "x, /, *, dtype=None", ({ x, dtype }, ev) => {
+      const made = unary(ev, x!, fn, result);
+      const wanted = dtypeArg(ev, dtype);
+      return wanted ? unwrapped(toArray(ev, made, wanted)) : made;
+    }),
+    ofNumber(fn, result),
+  );
 const two = (name: string, entry: (typeof BINARY_FUNCTIONS)[string]): PyNative =>
-  native(name, "x1, x2, /", ({ x1, x2 }, ev) => binary(ev, x1!, x2!, ...entry));
+  plainly(
+    native(name, "x1, x2, /", ({ x1, x2 }, ev) => binary(ev, x1!, x2!, ...entry)),
+    ofTwoNumbers(entry),
+  );
 
 export const ELEMENTWISE: readonly PyNative[] = [
   ...Object.entries(FLOAT_FUNCTIONS).map(([name, fn]) => one(name, fn, "float")),
@@ -332,7 +363,7 @@ export function write(ev: Evaluator, target: PyArray, source: PyArray): void {
       `could not broadcast input array from shape (${source.shape.join(",")}) into shape (${target.shape.join(",")})`,
     );
   }
-  ev.allot(target.size, "an array");
+  allot(ev, target.size);
   const values = arrayOf(ev, spread(source, shape).values(), shape, target.dtype).memory;
   for (const [i, at] of target.positions().entries()) target.memory[at] = values[i]!;
 }

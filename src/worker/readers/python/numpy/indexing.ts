@@ -3,7 +3,7 @@ import { native } from "../native";
 import { sliceBounds } from "../subscripts";
 import { typeName } from "../types";
 import { EvaluationError, PyEllipsis, PyError, PyList, PySlice, PyTuple, Unknown, type Value } from "../values";
-import { ARRAY, arrayOf, PyArray, toArray, unwrapped } from "./array";
+import { ARRAY, allot, arrayOf, PyArray, toArray, unwrapped } from "./array";
 import { broadcastShape, spread, write } from "./elementwise";
 
 /** `array[key]`: windows for whole numbers, slices and None; copies for arrays of positions and masks. */
@@ -127,9 +127,9 @@ function picked(ev: Evaluator, array: PyArray, parts: readonly Part[]): { shape:
     );
   const [outer, inner] = [along(before, rest.offset), along(after, 0)];
   const shape = [...outer.shape, ...common, ...inner.shape];
-  ev.allot(
+  allot(
+    ev,
     shape.reduce((n, d) => n * d, 1),
-    "an array",
   );
   const inside = inner.positions();
   const at = outer.positions().flatMap((o) => offsets.flatMap((p) => inside.map((i) => o + p + i)));

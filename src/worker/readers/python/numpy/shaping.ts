@@ -1,7 +1,7 @@
 import type { Evaluator } from "../evaluator";
 import { type NativeBody, native } from "../native";
 import { PyError, PyList, type PyNative, PySlice, PyTuple, type Value } from "../values";
-import { arrayOf, converted, PyArray, scalar, toArray, unwrapped, widest } from "./array";
+import { allot, arrayOf, converted, PyArray, scalar, toArray, unwrapped, widest } from "./array";
 import { dtypeArg } from "./dtypes";
 import { binary, broadcastShape, spread } from "./elementwise";
 import { indexArray } from "./indexing";
@@ -103,7 +103,7 @@ function repeated(ev: Evaluator, array: PyArray, counts: readonly number[]): PyA
     strides.flatMap((s) => [0, s]),
   );
   const full = shape.map((d, i) => d * times[i]!);
-  ev.allot(wide.size, "an array");
+  allot(ev, wide.size);
   return arrayOf(ev, wide.values(), full, array.dtype);
 }
 
@@ -269,7 +269,7 @@ export const SHAPE_FUNCTIONS: readonly PyNative[] = [
   of("outer", "a, b", ({ a, b }, ev) => {
     const [x, y] = [toArray(ev, a!).values(), toArray(ev, b!).values()];
     const dtype = widest(toArray(ev, a!).dtype, toArray(ev, b!).dtype);
-    ev.allot(x.length * y.length, "an array");
+    allot(ev, x.length * y.length);
     return arrayOf(
       ev,
       x.flatMap((p) => y.map((q) => p * q)),
@@ -310,9 +310,9 @@ export const SHAPE_FUNCTIONS: readonly PyNative[] = [
     );
     if (sparse === true) return new PyTuple(along);
     const shape = broadcastShape(along.map((each) => each.shape));
-    ev.allot(
+    allot(
+      ev,
       shape.reduce((n, d) => n * d, 1),
-      "an array",
     );
     return new PyTuple(along.map((each) => arrayOf(ev, spread(each, shape).values(), shape, each.dtype)));
   }),

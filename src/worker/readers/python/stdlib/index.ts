@@ -29,6 +29,7 @@ import { MATH } from "./math";
 import { named, namespace } from "./namespace";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
+import { RE } from "./re";
 
 export { deepCopy } from "./copy";
 
@@ -217,6 +218,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     WARNINGS,
     NUMBERS,
     OPERATOR,
+    RE,
     CONTEXTLIB,
     typingNamespace("typing"),
     typingNamespace("typing_extensions"),

@@ -1,6 +1,7 @@
 import { native } from "../native";
 import { int, isNumeric, numberOf } from "../numbers";
 import { binaryOperation } from "../operators";
+import { plainly } from "../plainFunctions";
 import { typeName } from "../types";
 import { PyError, PyFloat, type PyTuple, type Value } from "../values";
 
@@ -40,15 +41,18 @@ function domain(value: number): PyFloat {
 }
 
 export const MATH = namespace("math", [
-  ...Object.entries(UNARY).map(([name, fn]): [string, Value] => [
-    name,
-    native(name, "x", (args) => {
-      const x = real(args.x);
+  ...Object.entries(UNARY).map(([name, fn]): [string, Value] => {
+    const valueAt = (x: number): Value => {
       if (name.startsWith("log") && x <= (name === "log1p" ? -1 : 0))
         throw new PyError("ValueError", "math domain error");
       return Number.isNaN(x) ? new PyFloat(x) : domain(fn(x));
-    }),
-  ]),
+    };
+    const entry = native(name, "x", (args) => valueAt(real(args.x)));
+    return [
+      name,
+      plainly(entry, ([x, ...more]) => (isNumeric(x!) && more.length === 0 ? valueAt(numberOf(x)) : undefined)),
+    ];
+  }),
   ...named([
     native("log", "x, base=None", (args) => {
       const x = real(args.x);
