@@ -24,7 +24,9 @@ async function placed(text: string, file?: string): Promise<unknown> {
   return { body: place(module.body), errors: place(module.errors) };
 }
 
-describe("an open file, parsed in pieces", () => {
+describe("an open file, parsed in pieces", function () {
+  this.timeout(120_000);
+
   it("has the statements, texts and places that the whole has", async () => {
     assert.deepEqual(await placed(EXAMPLE, "/whole.py"), await placed(EXAMPLE));
   });
