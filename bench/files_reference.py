@@ -139,8 +139,10 @@ def load(file, text):
     sys.argv = [file]
     os.chdir(folder)
     failed = []
-    for statement in chosen(cells(file, text)):
-        code = compile(ast.Module([statement], []), file, "exec")
+    statements = cells(file, text)
+    future = [s for s in statements if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
+    for statement in chosen(statements):
+        code = compile(ast.Module([*future, statement], []), file, "exec")
         try:
             exec(code, module.__dict__)
         except (Exception, SystemExit) as error:

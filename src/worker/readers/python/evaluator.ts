@@ -6,7 +6,7 @@ import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { type BoundParam, bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
-import { allocate, construct, instantiate } from "./classes";
+import { allocate, construct, type Given, instantiate } from "./classes";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import type { Guard } from "./predication";
@@ -75,7 +75,7 @@ export class Evaluator implements Runtime {
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
   /** Constructor calls of the file's own module classes whose arguments were all known. */
-  readonly constructed = new Map<PyClass, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
+  readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

@@ -14,7 +14,7 @@ import type {
 } from "../model";
 import type { Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { constructedWith, initializeInstance } from "./classes";
+import { argumentsByName, type Given, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
 import { type ForwardParam, forwardParams } from "./inputs";
@@ -44,6 +44,7 @@ interface Built {
   /** `__init__` ended in an error; what it had registered is there. */
   readonly failed: boolean;
   readonly configuration: Configuration | undefined;
+  readonly given: Given;
 }
 
 export function buildModels(
@@ -83,7 +84,7 @@ export function buildModels(
     if (chosen) yield chosen;
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
-    if (called) yield { ...called, configuration: configurations.ofCall(defined, called, undefined) };
+    if (called) yield { ...called.before, configuration: configurations.ofCall(defined, called, undefined) };
     for (const written of sites.constructions(defined.type)) {
       const { line } = ev.main.place(written.call);
       yield { ...written, configuration: configurations.ofCall(defined, written, line) };
@@ -92,7 +93,7 @@ export function buildModels(
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
-    if (inside) yield inside;
+    if (inside) yield inside.before;
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     const instance = configurations.fromInstance(defined);
@@ -213,7 +214,7 @@ function build(
     draws = recorded.draws;
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
-  return { object, draws, problems, failed, configuration };
+  return { object, draws, problems, failed, configuration, given: { args, kwargs } };
 }
 
 /** `known` are the parameters that configurations give. */
@@ -271,7 +272,7 @@ export class PythonModel implements Model {
 
   /** What its constructor was given, by parameter, defaults included. */
   get arguments(): ReadonlyMap<string, Value> {
-    return constructedWith(this.built.object);
+    return argumentsByName(this.built.object.type, this.built.given);
   }
 
   get forwardParameters(): readonly ForwardParam[] {
