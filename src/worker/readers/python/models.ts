@@ -18,6 +18,7 @@ import { argumentsByName, type Given, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
 import { type ForwardParam, forwardParams } from "./inputs";
+import { findMember } from "./members";
 import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
@@ -25,7 +26,7 @@ import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
-import { type PyClass, PyObject, type PyTensor, Unknown, type Value } from "./values";
+import { type PyClass, PyNative, PyObject, type PyTensor, Unknown, type Value } from "./values";
 import { namesMentioned } from "./walk";
 
 /** Finds the model classes of a file and builds one instance of each. */
@@ -272,7 +273,10 @@ export class PythonModel implements Model {
 
   /** What its constructor was given, by parameter, defaults included. */
   get arguments(): ReadonlyMap<string, Value> {
-    return argumentsByName(this.built.object.type, this.built.given);
+    const { object, given } = this.built;
+    // A class without a constructor of its own is called as torch's own is.
+    const inherited = object.module && findMember(object.type, "__init__") instanceof PyNative;
+    return inherited ? new Map(Object.entries(object.module!.options)) : argumentsByName(object.type, given);
   }
 
   get forwardParameters(): readonly ForwardParam[] {

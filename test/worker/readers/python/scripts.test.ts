@@ -144,6 +144,27 @@ def main(kind="large"):
   });
 });
 
+describe("numbers of NumPy", () => {
+  it("are numbers; what is made of arrays is unknown, and only that", async () => {
+    const opened = await readTorch(`
+import numpy as np
+from numpy import random
+class Net(nn.Module):
+    def __init__(self, shape=(2, 3)):
+        super().__init__()
+        self.fc = nn.Linear(int(np.prod(shape)), int(np.sqrt(16) + np.ceil(2.1)))
+        self.scale = np.log(np.e) * np.cos(0)
+        self.register_buffer("mask", torch.full((4, 4), -np.inf).triu_(1))
+        self.table = torch.from_numpy(np.zeros((3, 3)))
+    def forward(self, x):
+        return self.fc(x) * self.scale + self.mask[0, 0]
+`);
+    assert.deepEqual(linears(opened, "Net"), ["fc 6x7"]);
+    const { graph } = modelNamed(opened, "Net").trace();
+    assert.deepEqual(graph.output("output").shape, [2, 7]);
+  });
+});
+
 describe("a model that the script makes float64", () => {
   it("has float64 weights and inputs, which its forward counts on", async () => {
     const opened = await readTorch(`

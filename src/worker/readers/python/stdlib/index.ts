@@ -24,6 +24,7 @@ import { IMPORTLIB } from "./importlib";
 import { ITERTOOLS } from "./itertools";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
+import { NUMPY } from "./numpy";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
 
@@ -180,6 +181,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
   [
     ARGPARSE,
     MATH,
+    NUMPY,
     ABC,
     DATACLASSES,
     COLLECTIONS,
