@@ -230,6 +230,9 @@ def randomize(model):
     """Small random values everywhere: biases and scales that start as zeros and ones would hide what they do."""
     for parameter in model.parameters():
         if parameter.is_floating_point():
+            # torch.empty leaves whatever the memory held.
+            if not parameter.abs().max() < 1e3:
+                parameter.zero_()
             parameter.add_(0.02 * torch.randn(parameter.shape).to(parameter.dtype))
     for name, buffer in model.named_buffers():
         if name.endswith("running_mean"):
