@@ -139,8 +139,10 @@ def load(file, text):
     sys.argv = [file]
     os.chdir(folder)
     failed = []
-    for statement in chosen(cells(file, text)):
-        code = compile(ast.Module([statement], []), file, "exec")
+    statements = cells(file, text)
+    future = [s for s in statements if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
+    for statement in chosen(statements):
+        code = compile(ast.Module([*future, statement], []), file, "exec")
         try:
             exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
@@ -228,6 +230,9 @@ def randomize(model):
     """Small random values everywhere: biases and scales that start as zeros and ones would hide what they do."""
     for parameter in model.parameters():
         if parameter.is_floating_point():
+            # torch.empty leaves whatever the memory held.
+            if not parameter.abs().max() < 1e3:
+                parameter.zero_()
             parameter.add_(0.02 * torch.randn(parameter.shape).to(parameter.dtype))
     for name, buffer in model.named_buffers():
         if name.endswith("running_mean"):

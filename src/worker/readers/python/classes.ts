@@ -8,6 +8,7 @@ import { evaluateSafely } from "./expressions";
 import { fill, isInstanceOf, newInstance, takesNothing } from "./instances";
 import { findMember } from "./members";
 import { type Definition, Scope } from "./scope";
+import { deepCopy } from "./stdlib/copy";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
@@ -169,14 +170,23 @@ export function instantiate(
   return object;
 }
 
-const given = new WeakMap<PyObject, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
+/** What a constructor is called with. */
+export interface Given {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
+}
+const given = new WeakMap<PyObject, Given>();
 
 /** The constructor's arguments of a module of the file's own classes by name, defaults and what `**kwargs` collects included. */
 export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
-  const values = new Map<string, Value>();
-  const init = findMember(object.type, "__init__");
   const call = given.get(object);
-  if (!call || !(init instanceof PyFunction)) return values;
+  return call ? argumentsByName(object.type, call) : new Map();
+}
+
+export function argumentsByName(type: PyClass, call: Given): ReadonlyMap<string, Value> {
+  const values = new Map<string, Value>();
+  const init = findMember(type, "__init__");
+  if (!(init instanceof PyFunction)) return values;
   const { params } = init.definition as Definition;
   params.slice(1).forEach(({ name, kind }, i) => {
     if (kind === "star" || kind === "doubleStar") return;
@@ -224,6 +234,13 @@ export function allocate(
   return newInstance(ev, type, args, kwargs);
 }
 
+/** Copies of the arguments: `__init__` may fill in a configuration, and a second call with that may be refused. */
+function beforeCall(ev: Evaluator, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Given {
+  const done = new Map<Value, Value>();
+  const copy = (value: Value): Value => (isModule(value) ? value : deepCopy(ev, value, done));
+  return { args: args.map(copy), kwargs: new Map([...kwargs].map(([name, value]) => [name, copy(value)])) };
+}
+
 /** Calls `__init__`. What it has registered before an error stays on the object. */
 export function initializeInstance(
   ev: Evaluator,
@@ -241,7 +258,7 @@ export function initializeInstance(
     !ev.constructed.has(type) &&
     ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
   ) {
-    ev.constructed.set(type, { args, kwargs });
+    ev.constructed.set(type, { args, kwargs, before: beforeCall(ev, args, kwargs) });
   }
   const init = findMember(type, "__init__");
   if (init instanceof PyFunction) {

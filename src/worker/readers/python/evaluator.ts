@@ -5,7 +5,7 @@ import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
-import { allocate, construct, instantiate } from "./classes";
+import { allocate, construct, type Given, instantiate } from "./classes";
 import { moved, placed, pythonMessage, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
@@ -72,7 +72,7 @@ export class Evaluator implements Runtime {
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
   /** Constructor calls of the file's own module classes whose arguments were all known. */
-  readonly constructed = new Map<PyClass, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
+  readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

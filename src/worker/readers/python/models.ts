@@ -14,11 +14,12 @@ import type {
 } from "../model";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { constructedWith, initializeInstance } from "./classes";
+import { argumentsByName, type Given, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
+import { findMember } from "./members";
 import { givenByWholes } from "./partInputs";
 
 import type { DefinedClass } from "./scope";
@@ -27,7 +28,7 @@ import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
-import { type PyClass, PyObject, type PyTensor, Unknown, type Value } from "./values";
+import { type PyClass, PyNative, PyObject, type PyTensor, Unknown, type Value } from "./values";
 import { namesMentioned } from "./walk";
 
 /** Finds the model classes of a file and builds one instance of each. */
@@ -46,6 +47,7 @@ interface Built {
   /** `__init__` ended in an error; what it had registered is there. */
   readonly failed: boolean;
   readonly configuration: Configuration | undefined;
+  readonly given: Given;
 }
 
 export function buildModels(
@@ -87,7 +89,7 @@ export function buildModels(
     if (chosen) yield chosen;
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
-    if (called) yield { ...called, configuration: configurations.ofCall(defined, called, undefined) };
+    if (called) yield { ...called.before, configuration: configurations.ofCall(defined, called, undefined) };
     for (const written of sites.constructions(defined.type)) {
       const { line } = ev.main.place(written.call);
       yield { ...written, configuration: configurations.ofCall(defined, written, line) };
@@ -96,7 +98,7 @@ export function buildModels(
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
-    if (inside) yield inside;
+    if (inside) yield inside.before;
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     const instance = configurations.fromInstance(defined);
@@ -230,7 +232,7 @@ function build(
     }
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
-  return { object, draws, problems, failed, configuration };
+  return { object, draws, problems, failed, configuration, given: { args, kwargs } };
 }
 
 /** `known` are the parameters that configurations give. */
@@ -293,7 +295,10 @@ export class PythonModel implements Model {
 
   /** What its constructor was given, by parameter, defaults included. */
   get arguments(): ReadonlyMap<string, Value> {
-    return constructedWith(this.built.object);
+    const { object, given } = this.built;
+    // A class without a constructor of its own is called as torch's own is.
+    const inherited = object.module && findMember(object.type, "__init__") instanceof PyNative;
+    return inherited ? new Map(Object.entries(object.module!.options)) : argumentsByName(object.type, given);
   }
 
   get forwardParameters(): readonly ForwardParam[] {

@@ -44,6 +44,27 @@ if __name__ == "__main__":
     assert.deepEqual(traced.inputs[0]?.shape, [3, 48]);
   });
 
+  it("is made with the configuration that the call had, not with what the constructor made of it", async () => {
+    const opened = await readTorch(`
+class Config:
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+class Net(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        assert (config.model_type is not None) ^ (config.width is not None)
+        if config.width is None:
+            config.width = {"small": 3, "large": 9}[config.model_type]
+        self.fc = nn.Linear(config.width, 2)
+    def forward(self, x):
+        return self.fc(x)
+config = Config(model_type="small", width=None)
+model = Net(config)
+`);
+    assert.deepEqual(messages(opened), []);
+    assert.deepEqual(linears(opened, "Net"), ["fc 3x2"]);
+  });
+
   it("an argument that has to be given is unknown, and only what depends on it", async () => {
     const opened = await readTorch(`
 import argparse
@@ -120,6 +141,27 @@ def main(kind="large"):
 `);
     assert.deepEqual(messages(opened), []);
     assert.deepEqual(linears(opened, "Net"), ["fc 64x3"]);
+  });
+});
+
+describe("numbers of NumPy", () => {
+  it("are numbers; what is made of arrays is unknown, and only that", async () => {
+    const opened = await readTorch(`
+import numpy as np
+from numpy import random
+class Net(nn.Module):
+    def __init__(self, shape=(2, 3)):
+        super().__init__()
+        self.fc = nn.Linear(int(np.prod(shape)), int(np.sqrt(16) + np.ceil(2.1)))
+        self.scale = np.log(np.e) * np.cos(0)
+        self.register_buffer("mask", torch.full((4, 4), -np.inf).triu_(1))
+        self.table = torch.from_numpy(np.zeros((3, 3)))
+    def forward(self, x):
+        return self.fc(x) * self.scale + self.mask[0, 0]
+`);
+    assert.deepEqual(linears(opened, "Net"), ["fc 6x7"]);
+    const { graph } = modelNamed(opened, "Net").trace();
+    assert.deepEqual(graph.output("output").shape, [2, 7]);
   });
 });
 

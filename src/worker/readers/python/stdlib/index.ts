@@ -27,6 +27,7 @@ import { ITERTOOLS } from "./itertools";
 import { MAPPING, MUTABLE_MAPPING } from "./mappings";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
+import { NUMPY } from "./numpy";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
 import { RE } from "./re";
@@ -205,6 +206,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
   [
     ARGPARSE,
     MATH,
+    NUMPY,
     ABC,
     DATACLASSES,
     COLLECTIONS,
