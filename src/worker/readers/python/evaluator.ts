@@ -24,9 +24,12 @@ import {
   PyClass,
   PyError,
   PyFunction,
+  PyList,
   type PyNamespace,
   PyNative,
   PyObject,
+  PyTensor,
+  PyTuple,
   type Runtime,
   Unknown,
   type Value,
@@ -36,6 +39,8 @@ export const DEFAULT_LIMITS: ReadLimits = { steps: 5_000_000, depth: 200 };
 /** Elements of one list, characters of one string. A model's own data is far smaller; a typo like `[0] * 10**12` is not. */
 export const MAX_ITEMS = 1_000_000;
 const CANCEL_EVERY = 1024;
+/** A tensor's operation makes nodes of a graph, which every later pass goes through: some 20 times an expression's work. */
+export const TENSOR_STEPS = 20;
 /** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
 const MAX_NESTING = 1500;
 
@@ -372,8 +377,15 @@ export class Evaluator implements Runtime {
       bound[key] = value;
     });
     const { recorder } = this;
-    if (recorder) return recorder.native(this.source, native, bound, this.span, () => native.body(bound, this));
-    return native.body(bound, this);
+    const { self } = bound;
+    // Every method of a string goes through all of it.
+    if (typeof self === "string") this.step(self.length >> 6);
+    const result = recorder
+      ? recorder.native(this.source, native, bound, this.span, () => native.body(bound, this))
+      : native.body(bound, this);
+    if (result instanceof PyTensor) this.step(TENSOR_STEPS);
+    else if (result instanceof PyList || result instanceof PyTuple) this.step(result.items.length >> 4);
+    return result;
   }
 
   getAttribute(object: Value, name: string): Value {

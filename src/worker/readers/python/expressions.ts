@@ -177,6 +177,9 @@ function special(scope: Scope, expr: Expr, callee: Value, args: readonly Value[]
   return dict;
 }
 
+/** As of `Sequential(*layers)`; beyond it they are counted like a list. */
+const MANY_ARGUMENTS = 1000;
+
 export function evaluateArguments(
   ev: Evaluator,
   scope: Scope,
@@ -202,6 +205,7 @@ export function evaluateArguments(
       case "star":
         if (value instanceof Unknown) return { args: value, kwargs };
         for (const item of ev.iterate(value)) args.push(item);
+        if (args.length > MANY_ARGUMENTS) ev.allot(args.length, "a list of arguments");
         break;
       case "doubleStar":
         if (value instanceof Unknown) return { args: value, kwargs };

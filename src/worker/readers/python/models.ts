@@ -23,7 +23,7 @@ import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { trace } from "./trace";
-import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
+import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
 import { type PyClass, PyObject, type PyTensor, Unknown, type Value } from "./values";
 import { namesMentioned } from "./walk";
 
@@ -200,6 +200,12 @@ function build(
     });
     restore();
     draws = recorded.draws;
+    const tooMany = tooManyModules(object);
+    if (tooMany !== undefined) {
+      failed = true;
+      object.module?.modules.clear();
+      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
+    }
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
   return { object, draws, problems, failed, configuration };

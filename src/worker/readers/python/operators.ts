@@ -1,6 +1,6 @@
 import type { BinaryOp, UnaryOp } from "./ast";
 import { dictSet, setOf } from "./equality";
-import type { Evaluator } from "./evaluator";
+import { type Evaluator, TENSOR_STEPS } from "./evaluator";
 import { truthyOf } from "./iteration";
 import { arithmetic, int, isNumeric, numberOf } from "./numbers";
 import { percentFormat } from "./text";
@@ -77,6 +77,7 @@ export function isNotImplemented(value: Value): boolean {
 /** An operator of which at least one operand is a tensor. */
 function onTensors(ev: Evaluator, op: string, operands: readonly Value[]): Value {
   const { recorder, source, span } = ev;
+  ev.step(TENSOR_STEPS);
   const body = (): Value => tensorOperator(op, operands, ev);
   return recorder ? recorder.operator(source, op, operands, span, body) : body();
 }

@@ -32,6 +32,27 @@ export function* storedTensors(
     if (child) yield* storedTensors(child, join(prefix, name), [...above, root]);
 }
 
+/** A hundred times the modules of the largest models that somebody wrote. */
+const MAX_PATHS = 100_000;
+/** Real models nest a dozen levels; walks over the tree are recursive. */
+const MAX_LEVELS = 300;
+
+/**
+ * Why the instance's modules are not listed; undefined when they can be. A module that holds another twice, which holds
+ * a third twice, has a path for each way: a few lines of source make more of them than there is memory.
+ */
+export function tooManyModules(root: PyObject): string | undefined {
+  const pending: (readonly [object: PyObject, level: number])[] = [[root, 0]];
+  for (let paths = 0; ; paths++) {
+    const next = pending.pop();
+    if (!next) return undefined;
+    const [object, level] = next;
+    if (level > MAX_LEVELS) return `its modules are nested more than ${MAX_LEVELS} levels deep`;
+    if (paths > MAX_PATHS) return `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`;
+    for (const child of object.module?.modules.values() ?? []) if (child && child !== root) pending.push([child, level + 1]);
+  }
+}
+
 /** Gives every parameter and persistent buffer the path of its first key, so that using it gives a parameter node. */
 export function assignPaths(root: PyObject): void {
   const seen = new Set<PyTensor>();

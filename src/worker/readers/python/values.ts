@@ -127,6 +127,8 @@ export interface Runtime {
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
   readonly tracing: boolean;
+  /** Counts work that a native does at length. */
+  step?(count: number): void;
   /** Told of a storage before it is changed in place. */
   changing?(storage: Storage): void;
 }

@@ -25,6 +25,7 @@ import { guarded } from "./native";
 import { define, tensorMethods, torchFunctions } from "./table";
 import { nodeOf, wrap } from "./tensor";
 import { tensorClass } from "./tensorClass";
+import { listableTensors } from "./listable";
 
 /**
  * Complex tensors, as rotary embeddings use them: a pair of real tensors, on which what moves elements works one by one
@@ -223,7 +224,7 @@ member("__iter__", "self", (args, runtime) => {
   const { re, im } = requireParts(args.self);
   const length = re.shape[0] ?? 0;
   const at = (tensor: PyTensor, i: number): Value => tensorIndex(tensor, new PyTuple([i]), runtime);
-  return tuple(Array.from({ length }, (_, i) => joined(at(re, i), at(im, i), runtime)));
+  return tuple(Array.from({ length: listableTensors(length) }, (_, i) => joined(at(re, i), at(im, i), runtime)));
 });
 member("size", "self, dim=None", (args, runtime) =>
   runtime.call(runtime.getAttribute(requireParts(args.self).re, "size"), args.dim == null ? [] : [args.dim]),

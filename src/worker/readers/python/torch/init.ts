@@ -8,6 +8,7 @@ import { constant, distributed } from "./functions/creation";
 import { native } from "./native";
 import { define } from "./table";
 import { nodeOf, randomNode, replaceValue } from "./tensor";
+import { listable } from "./listable";
 
 /** torch.nn.init, and the same distributions as in-place methods. */
 
@@ -140,7 +141,7 @@ initializer("eye_", "", (t, _args, runtime) => {
   replaceValue(t, identity(rows, columns, t), runtime);
 });
 function identity(rows: number, columns: number, t: PyTensor): Node {
-  const values = Array.from({ length: rows * columns }, (_, i) => Number(Math.floor(i / columns) === i % columns));
+  const values = Array.from({ length: listable(rows * columns) }, (_, i) => Number(Math.floor(i / columns) === i % columns));
   return constant(values, [rows, columns], t.dtype);
 }
 initFunctions.set(

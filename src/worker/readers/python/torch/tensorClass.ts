@@ -210,7 +210,7 @@ method("type", "input, dtype=None", (args, runtime) => {
 method("item", "input", (args, runtime) => tensorScalar(tensorArg(args, "input"), runtime));
 method("tolist", "input", (args, runtime) => {
   const node = nodeArg(args, "input", runtime);
-  const values = fold(node);
+  const values = fold(node, runtime);
   if (!values) {
     throw new EvaluationError(
       "tolist() needs the tensor's values, which are not known while the model is traced",

@@ -35,6 +35,7 @@ import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
 import { scale, shift } from "./arithmetic";
 import { stackNodes } from "./joining";
 import { normalOf } from "./random";
+import { listable } from "../listable";
 
 /** Tensors made from numbers. */
 
@@ -161,7 +162,7 @@ define(["torch"], "linspace", `start, end, steps, ${OPTIONS}`, (args) => {
   if (n < 0) throw new PyError("RuntimeError", "number of steps must be non-negative");
   const step = n > 1 ? (b - a) / (n - 1) : 0;
   // From both ends to the middle, as PyTorch does it.
-  const values = Array.from({ length: n }, (_, i) => (i < n / 2 ? a + step * i : b - step * (n - 1 - i)));
+  const values = Array.from({ length: listable(n) }, (_, i) => (i < n / 2 ? a + step * i : b - step * (n - 1 - i)));
   return constant(values, [n], optionalDType(args) ?? "float32");
 });
 define(["torch"], "eye", `n, m=None, ${OPTIONS}`, (args) => {

@@ -8,6 +8,7 @@ import { promoted, scale, shift } from "./arithmetic";
 import { constant } from "./creation";
 import { matmul } from "./products";
 import { norm, root } from "./reductions";
+import { listable } from "../listable";
 
 /** Distances between vectors, and products of several matrices. */
 
@@ -63,6 +64,7 @@ define(["torch", "F"], "pairwise_distance", "x1, x2, p=2.0, eps=1e-06, keepdim=F
 define(["torch", "F"], "pdist", "input, p=2.0", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   const n = x.shape[0]!;
+  listable(n * n);
   const pairs = Array.from({ length: n }, (_, i) =>
     Array.from({ length: n - i - 1 }, (_v, k) => [i, i + 1 + k]),
   ).flat();

@@ -6,6 +6,7 @@ import { intArg, numberArg, optionalTensor } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { requireFloating, scale, shift, widely } from "./arithmetic";
+import { listableTensors } from "../listable";
 
 /** Normalization over channels (dimension 1), of torch.nn.functional. */
 
@@ -137,7 +138,7 @@ export function localResponseNorm(x: Node, size: number, alpha: number, beta: nu
     x.shape.map((_, i) => (i === 1 ? before : 0)),
     x.shape.map((_, i) => (i === 1 ? after : 0)),
   );
-  const parts = Array.from({ length: size }, (_, i) => build.narrow(padded, 1, i, i + channels));
+  const parts = Array.from({ length: listableTensors(size) }, (_, i) => build.narrow(padded, 1, i, i + channels));
   const mean = scale(parts.reduce(build.add), 1 / size);
   return build.div(x, build.binary("pow", shift(scale(mean, alpha), k), build.scalar(beta, x.dtype)));
 }

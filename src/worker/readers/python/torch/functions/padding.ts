@@ -3,6 +3,7 @@ import type { Node } from "../../../../graph/node";
 import { EvaluationError, PyError } from "../../values";
 import { given, intsOf, numberArg, stringArg } from "../arguments";
 import { define, nodeArg } from "../table";
+import { listable } from "../listable";
 
 /** torch.nn.functional.pad and its modes. */
 
@@ -56,7 +57,7 @@ function copyPad(
     if (mode === "circular") return (i + size) % size;
     return i < 0 ? -i : 2 * (size - 1) - i;
   };
-  const order = BigInt64Array.from({ length: before + size + after }, (_, i) => BigInt(source(i - before)));
+  const order = BigInt64Array.from({ length: listable(before + size + after) }, (_, i) => BigInt(source(i - before)));
   return build.gather(x, build.constant(order, [order.length], "int64"), axis);
 }
 

@@ -8,6 +8,7 @@ import { define, type Home, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
 import { promoted, scale } from "./arithmetic";
 import { einsum } from "./einsum";
+import { listableTensors } from "../listable";
 
 /** Matrix products. */
 
@@ -192,7 +193,7 @@ define(["torch"], "tensordot", "a, b, dims=2", (args, runtime) => {
     return tensordotNodes(a, b, axes(pair[0], a), axes(pair[1], b));
   }
   const count = numberArg(args, "dims");
-  const range = (from: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+  const range = (from: number): number[] => Array.from({ length: listableTensors(count) }, (_, i) => from + i);
   return tensordotNodes(a, b, range(a.shape.length - count), range(0));
 });
 
