@@ -10,18 +10,7 @@ import { findMember } from "./members";
 import { type Definition, Scope } from "./scope";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
-import {
-  PyBound,
-  PyClass,
-  PyDict,
-  PyError,
-  PyFunction,
-  PyNative,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "./values";
+import { EvaluationError, PyBound, PyClass, PyDict, PyError, PyFunction, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
 
 export const NAMED_TUPLE = builtinClass("NamedTuple", [OBJECT]);
 
@@ -76,6 +65,9 @@ function inheritedMetaclass(bases: readonly PyClass[]): PyClass | undefined {
   return bases.map((b) => b.metaclass).find((m) => m !== undefined);
 }
 
+/** Real ones have some twenty; ordering them takes the square of their number, and each look-up goes through all. */
+const MAX_ABOVE = 500;
+
 /** `type(name, bases, members)`: links the bases, names the descriptors and tells the bases of their subclass. */
 export function defineClass(
   ev: Evaluator,
@@ -85,6 +77,11 @@ export function defineClass(
   keywords: ReadonlyMap<string, Value>,
   metaclass = inheritedMetaclass(bases),
 ): PyClass {
+  const above = bases.reduce((sum, base) => sum + base.mro.length, 0);
+  if (above > MAX_ABOVE) {
+    throw new EvaluationError(`a class with more than ${MAX_ABOVE} classes above it is not supported`, ev.place);
+  }
+  ev.step(above);
   const type = new PyClass(name, bases.length > 0 ? bases : [OBJECT], members, ev.place, undefined);
   type.mro = linearize(type);
   type.metaclass = metaclass;

@@ -20,7 +20,9 @@ function both(
 }
 
 function joined(args: BoundArgs, runtime: Runtime, name = "tensors"): Node[] {
-  const nodes = tensorList(args, name).map((t) => nodeOf(t, runtime));
+  const tensors = tensorList(args, name);
+  listableTensors(tensors.length);
+  const nodes = tensors.map((t) => nodeOf(t, runtime));
   const dtype = resultType(nodes.map(operandOf));
   return nodes.map((n) => build.cast(n, dtype));
 }
@@ -86,6 +88,7 @@ for (const [name, axis] of [
 }
 
 function pieces(x: Node, axis: number, sizes: readonly number[]): Value {
+  listableTensors(sizes.length);
   let start = 0;
   return tuple(
     sizes.map((size) => {
@@ -95,6 +98,7 @@ function pieces(x: Node, axis: number, sizes: readonly number[]): Value {
   );
 }
 const even = (length: number, size: number): number[] => {
+  listableTensors(Math.ceil(length / size));
   const sizes: number[] = [];
   for (let left = length; left > 0; left -= size) sizes.push(Math.min(size, left));
   return sizes.length > 0 ? sizes : [0];

@@ -135,7 +135,7 @@ define(["torch"], "combinations", "input, r=2, with_replacement=False", (args, r
   const r = intArg(args, "r");
   let chosen: number[][] = [[]];
   for (let k = 0; k < r; k++) {
-    listable(chosen.length * Math.max(1, x.shape[0]!));
+    listable(chosen.length * Math.max(1, x.shape[0]!) * (k + 1));
     chosen = chosen.flatMap((c) => {
       const from = c.length === 0 ? 0 : c.at(-1)! + (again ? 0 : 1);
       return Array.from({ length: Math.max(0, x.shape[0]! - from) }, (_, i) => [...c, from + i]);
