@@ -31,7 +31,7 @@ function tooltip({ traces }: FileShapes, { dims, dtype, shapes, runs, trace }: P
   const used = names.filter(({ name }) => dims.some((dim) => words(dim).includes(name)));
   const lines = [
     `**${listed}${more}** · ${dtype}${runs > 1 ? ` · this line runs ${runs} times` : ""}`,
-    `for the example ${inputs.length === 1 ? "input" : "inputs"} ${fed} of ${model}, ${inputsFrom}`,
+    `for the example ${inputs.length === 1 ? "input" : "inputs"} ${fed} of ${model}, ${plain(inputsFrom)}`,
     ...used.map(
       ({ name, input, axis, size }) => `\`${name}\` is dimension ${axis} of \`${input}\`, ${size} in the example`,
     ),
@@ -43,4 +43,9 @@ const words = (dim: string): string[] => dim.split(/[·+−/]/);
 
 function times(shape: readonly number[]): string {
   return shape.length === 0 ? "a scalar" : shape.length === 1 ? `[${shape[0]}]` : shape.join(" × ");
+}
+
+/** A file names its modules as it likes: Markdown in a name stays text, so that no picture is fetched for it. */
+function plain(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+.!|<>~-]/g, "\\$&");
 }

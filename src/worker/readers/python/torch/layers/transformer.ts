@@ -1,5 +1,6 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
+import { listableTensors } from "../listable";
 import type { Initializer } from "../../../model";
 import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type Value } from "../../values";
 import { intArg, sequenceOf, tuple } from "../arguments";
@@ -238,6 +239,7 @@ function stack(c: Construction, prototype: Value, count: Size): void {
   if (!(prototype instanceof PyObject) || count instanceof Unknown) {
     throw c.error("TypeError", "a transformer stack needs a layer and a known number of layers");
   }
+  listableTensors(count);
   const list = c.make("ModuleList", []);
   for (let i = 0; i < count; i++) stateOf(list, c.runtime).modules.set(String(i), copyModule(prototype, c));
   c.child("layers", list);
@@ -245,7 +247,11 @@ function stack(c: Construction, prototype: Value, count: Size): void {
   else stateOf(c.self, c.runtime).modules.set("norm", null);
 }
 
+/** A layer of a stack has ten modules, each with tensors of its own. */
+const COPY_STEPS = 20;
+
 function copyModule(module: PyObject, c: Construction): PyObject {
+  c.runtime.step?.(COPY_STEPS);
   const state = stateOf(module, c.runtime);
   const copy = new PyObject(module.type, module.place);
   for (const [name, value] of module.attributes) copy.attributes.set(name, value);
