@@ -121,9 +121,10 @@ async function main(): Promise<void> {
     process.stdout.write(
       `${name.padEnd(20)} ${String(inputs).padStart(8)} inputs, ${findings.length} findings, slowest ${slowestMs.toFixed(0)} ms, peak RSS ${peakRssMb.toFixed(0)} MB\n`,
     );
-    for (const { what, input } of findings) if (/^(no answer|the process)/.test(what)) {
-      process.stdout.write(`\n${name}: ${what}\n--- input, not shrunk\n${input}\n---\n`);
-    }
+    for (const { what, input } of findings)
+      if (/^(no answer|the process)/.test(what)) {
+        process.stdout.write(`\n${name}: ${what}\n--- input, not shrunk\n${input}\n---\n`);
+      }
   }
   const total = rows.reduce((sum, { inputs }) => sum + inputs, 0);
   const found = rows.reduce((sum, { findings }) => sum + findings.length, 0);

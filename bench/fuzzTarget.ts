@@ -40,7 +40,9 @@ function shown(input: Input): string {
 }
 
 function told(message: FuzzMessage): Promise<void> {
-  return new Promise((resolve, reject) => process.send!(message, (error: Error | null) => (error ? reject(error) : resolve())));
+  return new Promise((resolve, reject) =>
+    process.send!(message, (error: Error | null) => (error ? reject(error) : resolve())),
+  );
 }
 
 async function main(order: FuzzOrder): Promise<void> {

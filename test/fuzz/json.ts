@@ -15,12 +15,45 @@ const LITERALS: Readonly<Record<string, string>> = {
 
 const HOSTILE: readonly Json[] = [
   ...[null, true, false, -1, 0, 1, 1.5, 1e9, 1e15, 1e308, -1e308, 2 ** 53, 2 ** 31, 4294967295],
-  ...["", "x", "../../../etc/passwd", "/etc/passwd", "C:\\x", "a\0b", "__proto__", "constructor", "toString", "\u{1f600}"],
+  ...[
+    "",
+    "x",
+    "../../../etc/passwd",
+    "/etc/passwd",
+    "C:\\x",
+    "a\0b",
+    "__proto__",
+    "constructor",
+    "toString",
+    "\u{1f600}",
+  ],
   ...["x".repeat(5000), "a/".repeat(3000), "(a+)+$", "<img src=x onerror=alert(1)>", "](command:x)", "`|\n# x"],
-  ...[[], {}, [[]], [null, null], [1e9, 1e9], [0], [-1], [null, 1e12], [[["a", 0, 0]]], { class_name: "Dense", config: {} }],
+  ...[
+    [],
+    {},
+    [[]],
+    [null, null],
+    [1e9, 1e9],
+    [0],
+    [-1],
+    [null, 1e12],
+    [[["a", 0, 0]]],
+    { class_name: "Dense", config: {} },
+  ],
   ...Object.keys(LITERALS),
 ];
-const KEYS = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "length", "config", "name", "", "0"];
+const KEYS = [
+  "__proto__",
+  "constructor",
+  "prototype",
+  "toString",
+  "hasOwnProperty",
+  "length",
+  "config",
+  "name",
+  "",
+  "0",
+];
 
 const edit = fc.record({
   kind: fc.constantFrom("remove", "hostile", "hostile", "swap", "copy", "rename", "wrap", "many", "number"),

@@ -75,12 +75,13 @@ const PIECES = [
   ],
 ];
 
-const tokenEdit = (pieces: readonly string[]) => fc.record({
-  kind: fc.constantFrom("drop", "twice", "swap", "replace", "number", "dropLine", "swapLines", "nest"),
-  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-  other: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-  piece: fc.constantFrom(...pieces),
-});
+const tokenEdit = (pieces: readonly string[]) =>
+  fc.record({
+    kind: fc.constantFrom("drop", "twice", "swap", "replace", "number", "dropLine", "swapLines", "nest"),
+    at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    other: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    piece: fc.constantFrom(...pieces),
+  });
 
 /** Sources with tokens and lines dropped, doubled, exchanged and replaced. `pieces` are the hostile ones. */
 export function garbled(sources: readonly string[], pieces: readonly string[] = PIECES): fc.Arbitrary<string> {

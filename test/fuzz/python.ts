@@ -69,9 +69,12 @@ interface Replacement extends Span {
 
 /** Changed copies of the sources. */
 export function reshaped(sources: readonly Parsed[]): fc.Arbitrary<string> {
-  return fc
-    .tuple(fc.constantFrom(...sources), fc.array(edit, { minLength: 1, maxLength: 4 }))
-    .map(([source, edits]) => replaced(source.text, edits.flatMap((e) => replacements(source, sources, e))));
+  return fc.tuple(fc.constantFrom(...sources), fc.array(edit, { minLength: 1, maxLength: 4 })).map(([source, edits]) =>
+    replaced(
+      source.text,
+      edits.flatMap((e) => replacements(source, sources, e)),
+    ),
+  );
 }
 
 function replaced(text: string, edits: readonly Replacement[]): string {
@@ -139,7 +142,14 @@ function replacements(source: Parsed, sources: readonly Parsed[], e: Edit): Repl
       return [{ ...at, by: `${indented(e.statement, "", indent)}\n${indent}` }];
     case "wrapStatement":
       return [
-        { ...statement, by: indented(e.block.replace("§", () => indented(cut(statement), indent, "    ")), "", indent) },
+        {
+          ...statement,
+          by: indented(
+            e.block.replace("§", () => indented(cut(statement), indent, "    ")),
+            "",
+            indent,
+          ),
+        },
       ];
   }
   return [];

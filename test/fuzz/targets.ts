@@ -14,7 +14,8 @@ import { openWeights } from "../../src/worker/jobs/weights";
 import { readAdapterConfig, writeAdapterConfig } from "../../src/worker/lora/adapterConfig";
 import { matchTargets } from "../../src/worker/lora/targets";
 import { openModelFile } from "../../src/worker/readers/open";
-import { bytesOf, namesUnder, parsedSources, pythonModels, TFJS_HOSTILE, TFJS_SOURCES, textOf } from "./corpus";
+import { bytesOf, namesUnder, parsedSources, pythonModels, TFJS_SOURCES, textOf } from "./corpus";
+import { TFJS_HOSTILE } from "./hostile";
 import { misshapen } from "./json";
 import { damaged, garbled } from "./mutations";
 import { reshaped } from "./python";
@@ -36,9 +37,15 @@ export interface Target {
 /** Few, so that each input is bounded by steps and not by a clock. */
 export const LIMITS = { steps: 20_000, depth: 60 };
 
-const TORCH = ["plain.pt", "checkpoint.pt", "views.pt", "system.pt"].map((name) => `test/fixtures/formats/torch/${name}`);
+const TORCH = ["plain.pt", "checkpoint.pt", "views.pt", "system.pt"].map(
+  (name) => `test/fixtures/formats/torch/${name}`,
+);
 const ARCHIVES = ["branches", "recurrent", "shared", "masked"].map((name) => `test/fixtures/keras/${name}.keras`);
-const KERAS_JSON = ["test/fixtures/keras/transformer.json", "test/fixtures/keras/tfjs/model.json", "examples/keras/model.json"];
+const KERAS_JSON = [
+  "test/fixtures/keras/transformer.json",
+  "test/fixtures/keras/tfjs/model.json",
+  "examples/keras/model.json",
+];
 const text = (content: string) => strToU8(content);
 
 function pickleIn(archive: Uint8Array): Uint8Array {
@@ -203,7 +210,8 @@ export const TARGETS: readonly Target[] = [
   {
     name: "notebook",
     usual: 400,
-    inputs: () => fc.oneof(misshapen([textOf("examples/notebook/lora.ipynb")]), garbled([textOf("examples/notebook/lora.ipynb")])),
+    inputs: () =>
+      fc.oneof(misshapen([textOf("examples/notebook/lora.ipynb")]), garbled([textOf("examples/notebook/lora.ipynb")])),
     read: source("model.ipynb"),
   },
   {
@@ -215,8 +223,7 @@ export const TARGETS: readonly Target[] = [
   {
     name: "adapter-config",
     usual: 500,
-    inputs: () =>
-      misshapen(namesUnder("test/fixtures", "adapter_config.json").map(textOf)),
+    inputs: () => misshapen(namesUnder("test/fixtures", "adapter_config.json").map(textOf)),
     read: fromDisk("adapter_config.json", async (file) => {
       const config = await readAdapterConfig(file);
       await writeAdapterConfig(file, config);
@@ -247,7 +254,8 @@ export const TARGETS: readonly Target[] = [
   {
     name: "config",
     usual: 300,
-    inputs: () => misshapen([JSON.stringify({ n_embd: 8, n_layer: 2, n_head: 2, vocab_size: 11, dropout: 0.1, a: [1, "b"] })]),
+    inputs: () =>
+      misshapen([JSON.stringify({ n_embd: 8, n_layer: 2, n_head: 2, vocab_size: 11, dropout: 0.1, a: [1, "b"] })]),
     read: async (input, folder) => {
       writeFileSync(path.join(folder, "config.json"), input);
       const content = CONFIGURED;

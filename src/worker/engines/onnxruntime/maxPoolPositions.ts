@@ -1,8 +1,8 @@
 import type { DType } from "../../formats/dtype";
 import { UserError } from "../../formats/errors";
 import { sizeOf } from "../../formats/tensor";
-import { stridesOf } from "../../graph/shapes";
 import type { Node } from "../../graph/node";
+import { stridesOf } from "../../graph/shapes";
 import type { Lowering } from "./lowering";
 
 /** Each place of the window takes three kernels: those of images have 4 to 49. */
@@ -41,7 +41,12 @@ export function comparedPositions(
     const positions = l.emit.tensor({
       dtype: "float32",
       shape: [1, 1, ...windows],
-      data: positionsAt(from.map((p, i) => p - before[i]!), strides, windows, size),
+      data: positionsAt(
+        from.map((p, i) => p - before[i]!),
+        strides,
+        windows,
+        size,
+      ),
     });
     found = l.emit.op("Where", [l.emit.op("Equal", [here, largest]), positions, found ?? positions]);
   }
@@ -57,7 +62,10 @@ function surrounded(value: string, dtype: DType, before: readonly number[], afte
 
 /** All places of a window, in the order of memory. */
 function placesIn(kernel: readonly number[]): number[][] {
-  return kernel.reduce<number[][]>((all, k) => all.flatMap((at) => Array.from({ length: k }, (_, i) => [...at, i])), [[]]);
+  return kernel.reduce<number[][]>(
+    (all, k) => all.flatMap((at) => Array.from({ length: k }, (_, i) => [...at, i])),
+    [[]],
+  );
 }
 
 /** Of each window, the position of one place. In the padding, which is never the largest, it is that of the border. */

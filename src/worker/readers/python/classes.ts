@@ -10,7 +10,19 @@ import { findMember } from "./members";
 import { type Definition, Scope } from "./scope";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
-import { EvaluationError, PyBound, PyClass, PyDict, PyError, PyFunction, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
+import {
+  EvaluationError,
+  PyBound,
+  PyClass,
+  PyDict,
+  PyError,
+  PyFunction,
+  PyNative,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 export const NAMED_TUPLE = builtinClass("NamedTuple", [OBJECT]);
 

@@ -1,6 +1,17 @@
 import { isNumeric, numberOf } from "./numbers";
 import { plain, typeName } from "./types";
-import { EvaluationError, PyBound, PyDict, PyDType, PyError, PyList, PySet, PyTuple, Unknown, type Value } from "./values";
+import {
+  EvaluationError,
+  PyBound,
+  PyDict,
+  PyDType,
+  PyError,
+  PyList,
+  PySet,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 const identities = new WeakMap<object, number>();
 let nextIdentity = 1;

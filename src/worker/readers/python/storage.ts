@@ -3,8 +3,8 @@ import { withInputs } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
 import type { OpName } from "../../graph/ops";
 import { stridesOf } from "../../graph/shapes";
-import type { Unknown } from "./values";
 import { listable } from "./torch/listable";
+import type { Unknown } from "./values";
 
 /**
  * The memory that a tensor and its views share, as PyTorch's storages are shared. Values are graph nodes, so a view is

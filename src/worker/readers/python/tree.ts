@@ -48,8 +48,10 @@ export function tooManyModules(root: PyObject): string | undefined {
     if (!next) return undefined;
     const [object, level] = next;
     if (level > MAX_LEVELS) return `its modules are nested more than ${MAX_LEVELS} levels deep`;
-    if (paths > MAX_PATHS) return `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`;
-    for (const child of object.module?.modules.values() ?? []) if (child && child !== root) pending.push([child, level + 1]);
+    if (paths > MAX_PATHS)
+      return `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`;
+    for (const child of object.module?.modules.values() ?? [])
+      if (child && child !== root) pending.push([child, level + 1]);
   }
 }
 

@@ -21,11 +21,11 @@ import { tensorSetIndex } from "./assignment";
 import { arithmetic, type Number as RealNumber } from "./functions/arithmetic";
 import { atan2 } from "./functions/mathematics";
 import { tensorIndex } from "./indexing";
+import { listableTensors } from "./listable";
 import { guarded } from "./native";
 import { define, tensorMethods, torchFunctions } from "./table";
 import { nodeOf, wrap } from "./tensor";
 import { tensorClass } from "./tensorClass";
-import { listableTensors } from "./listable";
 
 /**
  * Complex tensors, as rotary embeddings use them: a pair of real tensors, on which what moves elements works one by one

@@ -67,7 +67,10 @@ export function rowsOneByOne(selection: Node): { readonly row: Node; readonly se
   const mask = build.reshape(rows.mask, [-1]);
   const at = (node: Node, i: number): Node =>
     build.reshape(build.narrow(node, 0, i, i + 1), node.shape.slice(1) as number[]);
-  return Array.from({ length: listableTensors(selection.shape[0]!) }, (_, i) => ({ row: at(all, i), selected: at(mask, i) }));
+  return Array.from({ length: listableTensors(selection.shape[0]!) }, (_, i) => ({
+    row: at(all, i),
+    selected: at(mask, i),
+  }));
 }
 
 function withoutMask(node: Node, done: Map<Node, Node>): Node {

@@ -28,6 +28,7 @@ import {
   varValues,
 } from "../arguments";
 import type { RandomValue } from "../draws";
+import { listable } from "../listable";
 import { noise } from "../noise";
 import { countOf } from "../selectedRows";
 import { define, nodeArg } from "../table";
@@ -35,7 +36,6 @@ import { nodeOf, promote, randomTensor, unknownTensor, wrap } from "../tensor";
 import { scale, shift } from "./arithmetic";
 import { stackNodes } from "./joining";
 import { normalOf } from "./random";
-import { listable } from "../listable";
 
 /** Tensors made from numbers. */
 

@@ -2,13 +2,13 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { type BoundArgs, PyError, type PyTensor, type Runtime } from "../../values";
 import { boolArg, numberArg, stringArg, tensorList, varValues } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { promoted, scale, shift } from "./arithmetic";
 import { constant } from "./creation";
 import { matmul } from "./products";
 import { norm, root } from "./reductions";
-import { listable } from "../listable";
 
 /** Distances between vectors, and products of several matrices. */
 

@@ -4,9 +4,9 @@ import { adaptivePool } from "../../../../graph/pooling";
 import { shapeText } from "../../../../graph/shapes";
 import { PyError, type Value } from "../../values";
 import { given, intArg, intsOf, isNumber, numberOf, sequenceOf, stringArg } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { cubicAxis, smoothAxis } from "./resampling";
-import { listable } from "../listable";
 
 /** Resizing and rearranging of images: [N, C, ...spatial]. */
 

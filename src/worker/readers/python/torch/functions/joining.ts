@@ -3,9 +3,9 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, type Runtime, type Value } from "../../values";
 import { axisArg, intArg, intOf, sequenceOf, tensorList, tuple } from "../arguments";
+import { listableTensors } from "../listable";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, operandOf, resultType, wrap } from "../tensor";
-import { listableTensors } from "../listable";
 
 /** Functions that join tensors and take them apart. */
 
@@ -139,7 +139,9 @@ both("chunk", "input, chunks, dim=0", (args, runtime) => {
 });
 export function unbind(x: Node, axis: number): Node[] {
   const rest = x.shape.filter((_, i) => i !== axis);
-  return Array.from({ length: listableTensors(x.shape[axis]!) }, (_, i) => build.reshape(build.narrow(x, axis, i, i + 1), rest));
+  return Array.from({ length: listableTensors(x.shape[axis]!) }, (_, i) =>
+    build.reshape(build.narrow(x, axis, i, i + 1), rest),
+  );
 }
 both("unbind", "input, dim=0", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);

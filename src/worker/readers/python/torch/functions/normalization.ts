@@ -3,10 +3,10 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../values";
 import { intArg, numberArg, optionalTensor } from "../arguments";
+import { listableTensors } from "../listable";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { requireFloating, scale, shift, widely } from "./arithmetic";
-import { listableTensors } from "../listable";
 
 /** Normalization over channels (dimension 1), of torch.nn.functional. */
 

@@ -2,8 +2,8 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { EvaluationError, PyError } from "../../values";
 import { given, intsOf, numberArg, stringArg } from "../arguments";
-import { define, nodeArg } from "../table";
 import { listable } from "../listable";
+import { define, nodeArg } from "../table";
 
 /** torch.nn.functional.pad and its modes. */
 

@@ -4,11 +4,11 @@ import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axisArg, given, intsOf, isNumber, numberArg, optionalTensor, sequenceOf, tensorArg } from "../arguments";
 import { fold } from "../fold";
+import { listableTensors } from "../listable";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
 import { promoted, scale } from "./arithmetic";
 import { einsum } from "./einsum";
-import { listableTensors } from "../listable";
 
 /** Matrix products. */
 

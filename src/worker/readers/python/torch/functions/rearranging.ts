@@ -3,12 +3,12 @@ import type { Node } from "../../../../graph/node";
 import { broadcast } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, PyList, PyTensor, PyTuple, type Runtime, type Value } from "../../values";
 import { axisArg, axisOf, boolArg, intArg, intsOf, sequenceOf, tensorArg, tuple, varValues } from "../arguments";
+import { listable, listableTensors } from "../listable";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, wrap } from "../tensor";
 import { tied } from "../views";
 import { constant } from "./creation";
 import { flip, swapAxes } from "./shape";
-import { listable, listableTensors } from "../listable";
 
 /** Turning, windows, and tensors brought to a common shape. */
 

@@ -3,11 +3,11 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { EvaluationError, PyError, type Runtime } from "../../values";
 import { intsOf, stringArg } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { clampNumbers } from "./activations";
 import { scale, shift } from "./arithmetic";
 import { remainder } from "./division";
-import { listable } from "../listable";
 
 /** Resampling by weights that are known, along an axis, and at places that are computed (grid_sample). */
 
@@ -193,7 +193,9 @@ define(["F"], "affine_grid", "theta, size, align_corners=None", (args, runtime) 
   const [batch, , height, width] = size as [number, number, number, number];
   const line = (n: number): number[] => {
     const [edge, step] = args.align_corners === true ? [1, n > 1 ? 2 / (n - 1) : 0] : [1 - 1 / n, 2 / n];
-    return Array.from({ length: listable(n) }, (_, i) => (n === 1 && args.align_corners === true ? 0 : -edge + i * step));
+    return Array.from({ length: listable(n) }, (_, i) =>
+      n === 1 && args.align_corners === true ? 0 : -edge + i * step,
+    );
   };
   const [xs, ys] = [line(width), line(height)];
   listable(xs.length * ys.length);

@@ -5,10 +5,10 @@ import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type 
 import { axisArg, axisOf, given, intArg, intsOf, tensorArg, varInts, varValues } from "../arguments";
 import { dtypeFrom } from "../dtypes";
 import { fold } from "../fold";
+import { listable } from "../listable";
 import { define, type Home, inPlace, nodeArg } from "../table";
 import { nodeOf, randomNode, randomOf, wrap } from "../tensor";
 import { tied } from "../views";
-import { listable } from "../listable";
 
 /** Functions that move elements without computing. */
 

@@ -1,10 +1,10 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { listableTensors } from "../listable";
 import { shapeText } from "../../../../graph/shapes";
 import { EvaluationError, PyError, PyTensor, Unknown, type Value } from "../../values";
 import { sequenceOf, tuple } from "../arguments";
 import { linear } from "../functions/products";
+import { listableTensors } from "../listable";
 import { nodeOf, wrap } from "../tensor";
 import { type Application, type Construction, inverseRoot, layer, product, type Size, symmetricUniform } from "./layer";
 

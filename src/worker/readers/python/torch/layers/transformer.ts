@@ -1,11 +1,11 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { listableTensors } from "../listable";
 import type { Initializer } from "../../../model";
 import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type Value } from "../../values";
 import { intArg, sequenceOf, tuple } from "../arguments";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
 import { initFunctions } from "../init";
+import { listableTensors } from "../listable";
 import { stateOf } from "../module";
 import { copyTensor } from "../parameter";
 import { functionalFunctions } from "../table";
