@@ -6,8 +6,8 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** Stand for text that no value has: put in after `JSON.stringify`, which would overflow the stack itself. */
 const LITERALS: Readonly<Record<string, string>> = {
-  "@deep": "[".repeat(20_000) + "]".repeat(20_000),
-  "@deepObject": '{"config":'.repeat(5000) + "0" + "}".repeat(5000),
+  "@deep": "[".repeat(200_000) + "]".repeat(200_000),
+  "@deepObject": `${'{"config":'.repeat(5000)}0${"}".repeat(5000)}`,
   "@huge": "9".repeat(400),
   "@NaN": "NaN",
   "@proto": '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}',

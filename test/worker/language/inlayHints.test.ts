@@ -56,6 +56,12 @@ describe("inlay hints", () => {
     );
   });
 
+  it("keep Markdown in a module's name as text", () => {
+    const named = { ...SHAPES.traces[0]!, inputsFrom: "inferred from ![](https://example.org/x.png)" };
+    const { value } = inlayHints({ ...SHAPES, traces: [named] }, ALL)[0]!.tooltip as { value: string };
+    assert.match(value, /inferred from \\!\\\[\\\]\\\(https:\/\/example\\\.org\/x\\\.png\\\)/);
+  });
+
   it("list the shapes of a line that runs with several", () => {
     const { value } = inlayHints(SHAPES, ALL)[1]!.tooltip as { value: string };
     assert.match(value, /^\*\*2 × 8, 2 × 4\*\* · float32 · this line runs 3 times/);
