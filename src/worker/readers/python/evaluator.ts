@@ -14,6 +14,7 @@ import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
 import { executeBody } from "./statements";
+import { TENSOR_STEPS } from "./steps";
 import type { Storage } from "./storage";
 import { generatorOf } from "./suspended";
 import { isModule, moduleCall, moduleClass } from "./torch";
@@ -39,8 +40,6 @@ export const DEFAULT_LIMITS: ReadLimits = { steps: 5_000_000, depth: 200 };
 /** Elements of one list, characters of one string. A model's own data is far smaller; a typo like `[0] * 10**12` is not. */
 export const MAX_ITEMS = 1_000_000;
 const CANCEL_EVERY = 1024;
-/** A tensor's operation makes nodes of a graph, which every later pass goes through: some 20 times an expression's work. */
-export const TENSOR_STEPS = 20;
 /** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
 const MAX_NESTING = 1500;
 

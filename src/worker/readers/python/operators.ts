@@ -1,8 +1,9 @@
 import type { BinaryOp, UnaryOp } from "./ast";
 import { dictSet, setOf } from "./equality";
-import { type Evaluator, TENSOR_STEPS } from "./evaluator";
+import type { Evaluator } from "./evaluator";
 import { truthyOf } from "./iteration";
 import { arithmetic, int, isNumeric, numberOf } from "./numbers";
+import { TENSOR_STEPS } from "./steps";
 import { percentFormat } from "./text";
 import { tensorOperator } from "./torch";
 import { classOf, NOT_IMPLEMENTED, plain, typeName } from "./types";
