@@ -110,6 +110,7 @@ const FORWARD: readonly (readonly [body: string, says: RegExp])[] = [
   ["for _ in range(10**9):\n    x = x * 2", STEPS],
   ["while x.sum() > 0:\n    x = x - 1", /depends on the tensor's values/],
   ["for _ in range(200):\n    x = torch.cat([x, x])", /has more elements than any memory/],
+  ["x = torch.index_select(x, 0, x.flatten())", /RuntimeError: indices must be int64 or int32, not float32/],
   ["x = self(x)", DEPTH],
 ];
 
