@@ -88,6 +88,7 @@ const BOMBS: readonly (readonly [source: string, says: RegExp])[] = [
   ["a = torch.ones(10**7, 1).split(1)", LISTED],
   ["a = torch.combinations(torch.arange(1000), 5)", LISTED],
   ["a = torch.stack([torch.ones(3)] * 20_000)", LISTED],
+  ["a = F.unfold(torch.ones(1, 1, 4000, 4000), 2000)", LISTED],
   ["a = nn.LSTM(3, 3, num_layers=10**9)", LISTED],
   ["a = nn.Transformer(num_encoder_layers=10**6)", LISTED],
   ["a = nn.init.eye_(torch.empty(10**5, 10**5))", LISTED],
