@@ -218,7 +218,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "javascript",
-    usual: 500,
+    usual: 200,
     inputs: () => garbled(TFJS_SOURCES, TFJS_HOSTILE),
     read: source("model.js"),
   },
