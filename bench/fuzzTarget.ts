@@ -28,6 +28,8 @@ export type FuzzMessage =
 
 /** Inputs between two looks at the clock; a finding ends its batch. */
 const BATCH = 250;
+/** Whoever hears nothing for long takes the process for hung. */
+const TELL_MS = 1000;
 /** A thousand times what an input usually takes. */
 const SLOW_MS = 5000;
 /** Ours and the grammars' take some 300 MB, the corpus included. */
@@ -52,6 +54,11 @@ async function main(order: FuzzOrder): Promise<void> {
   const end = order.seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + order.seconds * 1000;
   const known = new Set<string>();
   let [inputs, slowestMs, slowest, peakRssMb] = [0, 0, "", 0];
+  let lastTold = 0;
+  const progress = () => {
+    lastTold = Date.now();
+    return told({ type: "progress", inputs, slowestMs, slowest: slowest.slice(0, 20_000), peakRssMb });
+  };
   const read = async (input: Input): Promise<void> => {
     inputs++;
     writeFileSync(order.current, input);
@@ -65,10 +72,10 @@ async function main(order: FuzzOrder): Promise<void> {
     if (ms > slowestMs) [slowestMs, slowest] = [ms, shown(input)];
     const rss = process.memoryUsage.rss() / 2 ** 20;
     peakRssMb = Math.max(peakRssMb, rss);
+    if (Date.now() - lastTold > TELL_MS) await progress();
     if (ms > SLOW_MS && !known.has("slow")) throw new Error(`slow: it took ${(ms / 1000).toFixed(1)} s`);
     if (rss > MAX_RSS_MB && !known.has("memory")) throw new Error(`memory: the process has ${rss.toFixed(0)} MB`);
   };
-  const progress = () => told({ type: "progress", inputs, slowestMs, slowest: slowest.slice(0, 20_000), peakRssMb });
   for (let seed = order.seed; inputs < (order.runs ?? Number.POSITIVE_INFINITY) && Date.now() < end; seed += 7919) {
     const numRuns = Math.min(BATCH, (order.runs ?? Number.POSITIVE_INFINITY) - inputs);
     const interruptAfterTimeLimit = Math.max(1, Math.min(end - Date.now(), 2 ** 30));

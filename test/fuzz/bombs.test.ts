@@ -88,6 +88,7 @@ const BOMBS: readonly (readonly [source: string, says: RegExp])[] = [
   ["a = torch.ones(10**7, 1).split(1)", LISTED],
   ["a = torch.combinations(torch.arange(1000), 5)", LISTED],
   ["a = torch.stack([torch.ones(3)] * 20_000)", LISTED],
+  ["a = F.unfold(torch.ones(1, 1, 4000, 4000), 2000)", LISTED],
   ["a = nn.LSTM(3, 3, num_layers=10**9)", LISTED],
   ["a = nn.Transformer(num_encoder_layers=10**6)", LISTED],
   ["a = nn.init.eye_(torch.empty(10**5, 10**5))", LISTED],
@@ -110,6 +111,7 @@ const FORWARD: readonly (readonly [body: string, says: RegExp])[] = [
   ["for _ in range(10**9):\n    x = x * 2", STEPS],
   ["while x.sum() > 0:\n    x = x - 1", /depends on the tensor's values/],
   ["for _ in range(200):\n    x = torch.cat([x, x])", /has more elements than any memory/],
+  ["x = torch.index_select(x, 0, x.flatten())", /RuntimeError: indices must be int64 or int32, not float32/],
   ["x = self(x)", DEPTH],
 ];
 

@@ -36,6 +36,8 @@ export interface Target {
 
 /** Few, so that each input is bounded by steps and not by a clock. */
 export const LIMITS = { steps: 20_000, depth: 60 };
+/** Of sources that are small and many. */
+const FEW = { steps: 5000, depth: 60 };
 
 const TORCH = ["plain.pt", "checkpoint.pt", "views.pt", "system.pt"].map(
   (name) => `test/fixtures/formats/torch/${name}`,
@@ -77,7 +79,7 @@ const source =
   (name: string): Target["read"] =>
   async (input) => {
     const content = input as string;
-    ask(await openModelFile(name, content, LIMITS), content);
+    ask(await openModelFile(name, content, FEW), content);
   };
 
 /** A safetensors file with its header damaged as JSON, the length made right. */
@@ -110,13 +112,13 @@ const decoded = (members: Uint8Array[]) => misshapen(members.map((bytes) => new 
 export const TARGETS: readonly Target[] = [
   {
     name: "pickle",
-    usual: 6000,
+    usual: 8000,
     inputs: () => damaged(TORCH.map((name) => pickleIn(bytesOf(name)))),
     read: (input) => unpickle(input as Uint8Array, "input.pt"),
   },
   {
     name: "npy",
-    usual: 3000,
+    usual: 5000,
     inputs: () => damaged([bytesOf("test/fixtures/formats/fortran.npy")]),
     read: (input) => decodeNpy(input as Uint8Array, "input.npy"),
   },
@@ -152,7 +154,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "h5",
-    usual: 500,
+    usual: 300,
     inputs: async () => {
       await hdf5();
       return damaged(["cnn", "recurrent"].map((name) => bytesOf(`test/fixtures/keras/${name}.h5`)));
@@ -188,7 +190,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "keras-json",
-    usual: 1500,
+    usual: 600,
     inputs: () => misshapen(KERAS_JSON.map(textOf)),
     read: source("model.json"),
   },
@@ -200,7 +202,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "tfjs-weights",
-    usual: 500,
+    usual: 200,
     inputs: () => misshapen([textOf("test/fixtures/keras/tfjs/model.json")]),
     read: async (input, folder) => {
       await cp(path.join(__dirname, "../fixtures/keras/tfjs"), folder, { recursive: true });
@@ -209,14 +211,14 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "notebook",
-    usual: 400,
+    usual: 200,
     inputs: () =>
       fc.oneof(misshapen([textOf("examples/notebook/lora.ipynb")]), garbled([textOf("examples/notebook/lora.ipynb")])),
     read: source("model.ipynb"),
   },
   {
     name: "javascript",
-    usual: 1000,
+    usual: 200,
     inputs: () => garbled(TFJS_SOURCES, TFJS_HOSTILE),
     read: source("model.js"),
   },
@@ -264,13 +266,13 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "python-tokens",
-    usual: 500,
+    usual: 300,
     inputs: () => garbled(pythonModels()),
     read: source("model.py"),
   },
   {
     name: "python",
-    usual: 1500,
+    usual: 800,
     inputs: async () => reshaped(await parsedSources()),
     read: source("model.py"),
   },

@@ -3,7 +3,7 @@ import { sizeOf, type TensorData } from "../formats/tensor";
 import { make, requireOneDType } from "./make";
 import type { Node, Shape } from "./node";
 import type { ReduceAttrs } from "./ops";
-import { broadcast, ShapeError, sameShape, shapeText } from "./shapes";
+import { broadcast, DTypeError, ShapeError, sameShape, shapeText } from "./shapes";
 
 /**
  * Constructors of nodes: one function an op, each with its shape and dtype rule. They throw a ShapeError when the
@@ -132,7 +132,7 @@ type Binary =
   | "or";
 
 export function binary(op: Binary, a: Node, b: Node): Node {
-  if (a.dtype !== b.dtype) throw new TypeError(`${op} of ${a.dtype} and ${b.dtype}: cast one of them first`);
+  if (a.dtype !== b.dtype) throw new DTypeError(`${op} of ${a.dtype} and ${b.dtype}: cast one of them first`);
   const compares = op === "equal" || op === "less" || op === "lessEqual";
   return make(op, [a, b], {}, broadcast(a.shape, b.shape), compares ? "bool" : a.dtype);
 }
@@ -143,8 +143,8 @@ export const mul = (a: Node, b: Node): Node => binary("mul", a, b);
 export const div = (a: Node, b: Node): Node => binary("div", a, b);
 
 export function where(condition: Node, a: Node, b: Node): Node {
-  if (condition.dtype !== "bool") throw new TypeError(`where needs a bool condition, not ${condition.dtype}`);
-  if (a.dtype !== b.dtype) throw new TypeError(`where of ${a.dtype} and ${b.dtype}: cast one of them first`);
+  if (condition.dtype !== "bool") throw new DTypeError(`where needs a bool condition, not ${condition.dtype}`);
+  if (a.dtype !== b.dtype) throw new DTypeError(`where of ${a.dtype} and ${b.dtype}: cast one of them first`);
   return make("where", [condition, a, b], {}, broadcast(condition.shape, broadcast(a.shape, b.shape)), a.dtype);
 }
 
@@ -343,7 +343,7 @@ export function scatterElementsAdd(indices: Node, updates: Node, axis: number, s
 
 function requireIndices(indices: Node): void {
   if (indices.dtype !== "int64" && indices.dtype !== "int32") {
-    throw new TypeError(`indices must be int64 or int32, not ${indices.dtype}`);
+    throw new DTypeError(`indices must be int64 or int32, not ${indices.dtype}`);
   }
 }
 
@@ -354,7 +354,7 @@ type Reduce = "sum" | "mean" | "max" | "min" | "prod";
 /** Over no axes: the tensor itself. */
 export function reduce(op: Reduce, x: Node, axes: readonly number[], keepDims: boolean): Node {
   if (axes.length === 0) return x;
-  if (op === "mean" && !isFloating(x.dtype)) throw new TypeError(`mean of ${x.dtype}: cast it to a floating dtype`);
+  if (op === "mean" && !isFloating(x.dtype)) throw new DTypeError(`mean of ${x.dtype}: cast it to a floating dtype`);
   const attrs: ReduceAttrs = { axes: [...axes].sort((p, q) => p - q), keepDims };
   return make(op, [x], attrs, reducedShape(x.shape, axes, keepDims), x.dtype);
 }

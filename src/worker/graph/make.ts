@@ -2,7 +2,7 @@ import type { DType } from "../formats/dtype";
 import { sizeOf } from "../formats/tensor";
 import { Node, type Shape, type SourcePlace } from "./node";
 import type { OpName } from "./ops";
-import { ShapeError, shapeText } from "./shapes";
+import { DTypeError, ShapeError, shapeText } from "./shapes";
 
 /** How the constructors of nodes make one: with the source place that is being evaluated. */
 
@@ -35,5 +35,5 @@ export function make<O extends OpName>(
 
 export function requireOneDType(what: string, ...nodes: readonly Node[]): void {
   const odd = nodes.find((n) => n.dtype !== nodes[0]!.dtype);
-  if (odd) throw new TypeError(`${what} of ${nodes[0]!.dtype} and ${odd.dtype}: cast one of them first`);
+  if (odd) throw new DTypeError(`${what} of ${nodes[0]!.dtype} and ${odd.dtype}: cast one of them first`);
 }

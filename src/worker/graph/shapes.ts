@@ -2,7 +2,12 @@ import type { Shape } from "./node";
 
 /** Shapes that do not fit. The tracer turns it into a diagnostic on the expression it was evaluating. */
 export class ShapeError extends Error {
-  override readonly name = "ShapeError";
+  override readonly name: string = "ShapeError";
+}
+
+/** Dtypes that do not fit, which a model's author gets wrong as easily: told as shapes are. */
+export class DTypeError extends ShapeError {
+  override readonly name = "DTypeError";
 }
 
 export function shapeText(shape: Shape): string {

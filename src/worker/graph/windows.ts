@@ -2,7 +2,7 @@ import { isFloating } from "../formats/dtype";
 import { make, requireOneDType } from "./make";
 import type { Node, Shape } from "./node";
 import type { ConvAttrs, PoolAttrs } from "./ops";
-import { ShapeError, sameShape, shapeText } from "./shapes";
+import { DTypeError, ShapeError, sameShape, shapeText } from "./shapes";
 
 /**
  * Constructors of the nodes that slide a window over [N, C, ...spatial], with one to three spatial axes. An input
@@ -118,7 +118,7 @@ function poolShape(what: string, x: Node, attrs: PoolAttrs): Shape {
 /** Attributes of a pool over x. In ceil mode `after` reaches to the end of the last window. */
 export function poolAttrs(what: string, x: Node, size: PerAxis, options: PoolOptions): PoolAttrs {
   requireSpatial(what, x);
-  if (!isFloating(x.dtype)) throw new TypeError(`${what} of ${x.dtype}: cast it to a floating dtype`);
+  if (!isFloating(x.dtype)) throw new DTypeError(`${what} of ${x.dtype}: cast it to a floating dtype`);
   const rank = x.shape.length - 2;
   const kernel = perAxis(what, "kernel size", size, rank, 1);
   const strides = perAxis(what, "stride", options.strides ?? kernel, rank, 1);

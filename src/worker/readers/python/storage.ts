@@ -2,8 +2,7 @@ import * as build from "../../graph/build";
 import { withInputs } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
 import type { OpName } from "../../graph/ops";
-import { stridesOf } from "../../graph/shapes";
-import { listable } from "./torch/listable";
+import { ShapeError, stridesOf } from "../../graph/shapes";
 import type { Unknown } from "./values";
 
 /**
@@ -80,6 +79,9 @@ export interface Box {
   readonly steps: readonly number[];
 }
 
+/** Places along one dimension that are written out one by one. */
+const MAX_INTERLEAVED = 1_000_000;
+
 /** `x` with the box's elements replaced by `update`, which has the box's shape. */
 export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): Node {
   const box = update.shape;
@@ -109,7 +111,8 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
       );
     } else {
       // Interleaved: each place takes its value from x, or from the update that stands behind x.
-      const order = BigInt64Array.from({ length: listable(size) }, (_, i) => BigInt(i));
+      if (size > MAX_INTERLEAVED) throw new ShapeError(`assigning to places among ${size} others is not supported`);
+      const order = BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
       for (let k = 0; k < count; k++) order[start + k * steps[axis]!] = BigInt(size + k);
       result = build.gather(
         build.concat([region(0, size), result], axis),

@@ -2,6 +2,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { PyError, type Value } from "../../values";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { constant } from "./creation";
 import { spatial } from "./windows";
@@ -42,7 +43,7 @@ function patchesOf(size: readonly number[], args: PatchArgs): Patches {
   }
   const places = counts.map((count, i) => {
     const all = Array.from(
-      { length: kernel[i]! * count },
+      { length: listable(kernel[i]! * count) },
       (_, at) => Math.floor(at / count) * dilation[i]! + (at % count) * stride[i]!,
     );
     return constant(all, [kernel[i]!, count], "int64");
