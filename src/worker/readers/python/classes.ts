@@ -227,7 +227,7 @@ export function initializeInstance(
     !ev.constructed.has(type) &&
     ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
   ) {
-    ev.constructed.set(type, { args, kwargs });
+    ev.constructed.set(type, ev.keeping?.(args, kwargs) ?? { args, kwargs });
   }
   const init = findMember(type, "__init__");
   if (init instanceof PyFunction) {

@@ -39,6 +39,11 @@ const CANCEL_EVERY = 1024;
 /** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
 const MAX_NESTING = 1500;
 
+export interface ConstructedWith {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
+}
+
 /** Why an import was not followed. */
 export interface NotFollowed {
   /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
@@ -75,7 +80,9 @@ export class Evaluator implements Runtime {
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
   /** Constructor calls of the file's own module classes whose arguments were all known. */
-  readonly constructed = new Map<PyClass, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
+  readonly constructed = new Map<PyClass, ConstructedWith>();
+  /** Set where those arguments have to be kept as they were before the constructor changed them. */
+  keeping: ((args: readonly Value[], kwargs: ReadonlyMap<string, Value>) => ConstructedWith) | undefined;
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

@@ -1,6 +1,7 @@
 import type { FunctionStmt, Stmt } from "./ast";
-import type { Evaluator } from "./evaluator";
+import type { ConstructedWith, Evaluator } from "./evaluator";
 import { LimitError } from "./scope";
+import { deepCopy } from "./stdlib";
 import { PyBound, type PyClass, PyFunction, type Value } from "./values";
 import { namesMentioned, walkStatements } from "./walk";
 
@@ -26,7 +27,7 @@ export class Factories {
   }
 
   /** What a factory constructs an instance of the class with; undefined where there is none. */
-  construct(type: PyClass): { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> } | undefined {
+  construct(type: PyClass): ConstructedWith | undefined {
     const candidates = this.functions.filter((fn) => isFactory(fn) && this.reaches(fn.name, type.name));
     for (const fn of candidates.slice(0, MAX_CALLS)) {
       if (!this.called.has(fn)) this.call(fn);
@@ -63,6 +64,11 @@ export class Factories {
     if (!(value instanceof PyFunction || value instanceof PyBound)) return;
     ev.collect(() => {
       const restore = ev.mark();
+      ev.keeping = (args, kwargs) => {
+        const copied = new Map<Value, Value>();
+        const copy = (given: Value) => deepCopy(ev, given, copied);
+        return { args: args.map(copy), kwargs: new Map([...kwargs].map(([name, given]) => [name, copy(given)])) };
+      };
       try {
         ev.within(this.steps, () => ev.call(value, []));
       } catch (error) {
@@ -70,6 +76,8 @@ export class Factories {
         const { cancel } = ev.limits;
         if (known instanceof LimitError && cancel && Atomics.load(cancel, 0) !== 0) throw known;
         restore();
+      } finally {
+        ev.keeping = undefined;
       }
     });
   }

@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, Evaluator } from "../../../../src/worker/readers/python
 import { NUMPY_MODULES } from "../../../../src/worker/readers/python/numpy";
 import { Source } from "../../../../src/worker/readers/python/source";
 import { execute } from "../../../../src/worker/readers/python/statements";
+import { STANDARD_LIBRARY } from "../../../../src/worker/readers/python/stdlib";
 import { parse } from "../../../../src/worker/readers/python/syntax";
 import { repr } from "../../../../src/worker/readers/python/text";
 import { PyError, Unknown } from "../../../../src/worker/readers/python/values";
@@ -16,7 +17,7 @@ async function outcome(source: string): Promise<string> {
     new Source("a.py", text),
     DEFAULT_LIMITS,
     builtinScope(),
-    (_, name) => NUMPY_MODULES.get(name) ?? { why: "", absent: false },
+    (_, name) => NUMPY_MODULES.get(name) ?? STANDARD_LIBRARY.get(name) ?? { why: "", absent: false },
   );
   try {
     for (const statement of (await parse(text)).body) execute(ev, ev.globals, statement);
