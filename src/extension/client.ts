@@ -143,8 +143,8 @@ export class WorkerClient implements Disposable {
         { language: "python", scheme: "untitled" },
         { language: "python", notebook: "jupyter-notebook" },
         ...TFJS_LANGUAGES.map((language) => ({ language, scheme: "file" })),
-        // Keras and TensorFlow.js models; what else is named so is told from its text and not read.
-        { language: "json", scheme: "file", pattern: "**/{*model*,*keras*,config}*.json" },
+        // Keras and TensorFlow.js models may have any name; other JSON is told from its text and not read.
+        { language: "json", scheme: "file" },
       ],
       outputChannel: this.log,
       // Asked for at each start, also when the worker starts again after a crash.

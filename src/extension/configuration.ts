@@ -50,7 +50,9 @@ async function pick(
     const where = place && !label.includes(" at ") ? [lineText(place)] : [];
     return {
       label,
-      description: [...(isUsed ? ["in use"] : []), ...kindOf(choice), ...where].join(" · "),
+      description: [...(isUsed ? ["in use"] : []), ...kindOf(choice).filter((kind) => kind !== label), ...where].join(
+        " · ",
+      ),
       ...(problem === undefined ? {} : { detail: `$(warning) ${problem}` }),
       choice,
     };

@@ -20,7 +20,10 @@ export interface CommandContext {
 /** Models of an untrusted folder are read and shown; nothing is run or written for them. */
 export function requireTrust(what: string): void {
   if (workspace.isTrusted) return;
-  throw new Notice(`${what} needs a trusted workspace: run "Workspaces: Manage Workspace Trust", then try again`);
+  throw new Notice(`${what} needs a trusted workspace`, {
+    title: "Manage Workspace Trust",
+    command: "workbench.trust.manage",
+  });
 }
 
 export interface SavedAdapter extends AdapterResult {

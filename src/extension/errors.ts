@@ -3,9 +3,21 @@ import { LSPErrorCodes, ResponseError } from "vscode-languageclient";
 import { COMMANDS } from "../protocol/commands";
 import type { JobError } from "../protocol/jobs";
 
+/** What a person can do about it, as a button. */
+export interface Remedy {
+  readonly title: string;
+  readonly command: string;
+}
+
 /** Said to the person as it is; it is no failure of ours. */
 export class Notice extends Error {
   override readonly name = "Notice";
+  constructor(
+    message: string,
+    readonly remedy?: Remedy,
+  ) {
+    super(message);
+  }
 }
 
 export function isCancellation(error: unknown): boolean {
@@ -23,13 +35,14 @@ export function messageOf(error: unknown): string {
 export async function showError(error: unknown): Promise<void> {
   if (isCancellation(error)) return;
   const message = `LoRA Lens: ${messageOf(error)}`;
-  if (error instanceof Notice || !isDefect(error)) {
-    await window.showErrorMessage(message);
-    return;
-  }
-  if ((await window.showErrorMessage(message, "Show Log")) === "Show Log") {
-    await commands.executeCommand(COMMANDS.showLog);
-  }
+  const remedy = remedyFor(error);
+  const chosen = await window.showErrorMessage(message, ...(remedy ? [remedy.title] : []));
+  if (remedy && chosen === remedy.title) await commands.executeCommand(remedy.command);
+}
+
+function remedyFor(error: unknown): Remedy | undefined {
+  if (error instanceof Notice) return error.remedy;
+  return isDefect(error) ? { title: "Show Log", command: COMMANDS.showLog } : undefined;
 }
 
 function isDefect(error: unknown): boolean {

@@ -6,6 +6,7 @@ import { registerCommands } from "./commands";
 import { showError } from "./errors";
 import { Jobs } from "./jobs";
 import { Memory } from "./memory";
+import { watchModelContext } from "./modelContext";
 import { looksLikeModel } from "./modelFile";
 import { Panels } from "./panels/panels";
 import { PythonEnvironments } from "./python";
@@ -38,6 +39,7 @@ export function activate(context: ExtensionContext): void {
     panels,
     createStatus(worker, jobs),
     createPythonStatus(worker, python),
+    watchModelContext(),
     registerCommands({ extensionUri, client: worker, jobs, panels, memory, log }),
   );
   startWithFirstModel(worker, python, context);

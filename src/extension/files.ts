@@ -1,6 +1,6 @@
 import type { Dirent } from "node:fs";
 import { open, readdir } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { type QuickPickItem, window, workspace } from "vscode";
 import { messageOf, Notice } from "./errors";
@@ -37,21 +37,6 @@ export async function findFiles(suffix: string, model: string): Promise<string[]
     }
   }
   return [...found];
-}
-
-/** Endings of weights: safetensors, torch.save's files, and the index of a checkpoint in shards. */
-const WEIGHT_SUFFIXES = [".safetensors", ".safetensors.index.json", ".pt", ".pth", ".bin", ".bin.index.json"];
-/** Files that training leaves beside weights, and shards, which are chosen by their index. */
-const NOT_WEIGHTS = /^(adapter_model|optimizer|scheduler|scaler|training_args|rng_state)|-\d{5}-of-\d{5}\./;
-
-/** For the file dialog. */
-export const WEIGHTS_FILTER = { Weights: ["safetensors", "pt", "pth", "bin", "ckpt", "json"] };
-
-/** Files of the model's folder and the workspace that may hold the base model's weights. Absolute paths. */
-export async function findWeights(model: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const suffix of WEIGHT_SUFFIXES) found.push(...(await findFiles(suffix, model)));
-  return found.filter((file) => !NOT_WEIGHTS.test(basename(file)));
 }
 
 /** A folder that may not be read has nothing to offer. */

@@ -1,27 +1,37 @@
 import { existsSync } from "node:fs";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, isAbsolute, join } from "node:path";
 import { commands, Uri, window } from "vscode";
+import { modelFormat } from "../protocol/commands";
 import type { MergeRequest } from "../protocol/jobs";
 import { type CommandContext, requireTrust } from "./context";
 import { Notice } from "./errors";
-import { findFiles, findWeights, pickFile, WEIGHTS_FILTER } from "./files";
+import { findFiles, pickFile } from "./files";
 import { jobId } from "./jobs";
-import { chooseModel } from "./modelFile";
+import { type ChosenModel, chooseModel } from "./modelFile";
 import { modelChoice } from "./report";
-import { runSteps } from "./steps";
+import { type Checked, inputText, pickOne, runSteps, type Step } from "./steps";
+import { weightChoices } from "./weights";
 
-/** Asks for adapter, base weights and output file, and merges the adapter into the weights. */
+const SAFETENSORS = { label: "Safetensors", description: "one .safetensors file with the merged weights", tfjs: false };
+const TFJS = {
+  label: "TensorFlow.js layers model",
+  description: "model.json and its weights, for tf.loadLayersModel",
+  tfjs: true,
+};
+
+/** Asks for adapter, base weights, form and place of the output, and merges the adapter into the weights. */
 export async function merge(context: CommandContext, argument: unknown): Promise<void> {
   requireTrust("Merging");
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const { memory, jobs } = context;
   const adapterFiles = await findFiles("adapter_model.safetensors", model.file);
-  const weightFiles = await findWeights(model.file);
+  const baseWeights = await weightChoices(model.file);
   let adapterFolder: string | undefined = memory.adapterFolder(model);
   let { weights } = memory.of(model);
+  let form = SAFETENSORS;
 
-  const finished = await runSteps(`Merge an adapter into ${model.class}`, [
+  const steps: Step[] = [
     (frame) =>
       pickFile(frame, {
         placeholder: "Adapter folder",
@@ -35,30 +45,33 @@ export async function merge(context: CommandContext, argument: unknown): Promise
     (frame) =>
       pickFile(frame, {
         placeholder: "Weights of the base model, which stay as they are",
-        files: weightFiles,
+        files: baseWeights.files,
         current: weights,
-        none: "None: PyTorch's default initialization",
-        browse: { title: "Base weights", filters: WEIGHTS_FILTER },
+        none: baseWeights.none,
+        browse: { title: "Base weights", filters: baseWeights.filters },
         accept: (file) => {
           weights = file;
         },
       }),
-  ]);
-  if (!finished || adapterFolder === undefined) return;
-  const output = await window.showSaveDialog({
-    title: "Merged weights",
-    filters: { Safetensors: ["safetensors"] },
-    defaultUri: Uri.file(freeName(model.file)),
-  });
-  if (!output) return;
+  ];
+  if (modelFormat(model.file) !== "pytorch") {
+    steps.push((frame) =>
+      pickOne(frame, {
+        placeholder: "What to write",
+        items: [TFJS, SAFETENSORS],
+        active: TFJS,
+        accept: (item) => {
+          form = item;
+        },
+      }),
+    );
+  }
+  if (!(await runSteps(`Merge an adapter into ${model.class}`, steps)) || adapterFolder === undefined) return;
+  const output = form.tfjs ? await tfjsOutput(model) : await safetensorsOutput(model);
+  if (output === undefined) return;
   await memory.add(model, { weights });
 
-  const job: MergeRequest = {
-    kind: "merge",
-    model: modelChoice(context, model),
-    adapterFolder,
-    output: output.fsPath,
-  };
+  const job: MergeRequest = { kind: "merge", model: modelChoice(context, model), adapterFolder, output };
   if (jobs.has(jobId(job))) throw new Notice(`an adapter is being merged into ${model.class} already; wait for it`);
   const report = await jobs.run(jobId(job), job, `Merge into ${model.class}`, { onProgress: () => undefined });
   const layers = report.merged.length === 1 ? "1 layer" : `${report.merged.length} layers`;
@@ -70,10 +83,42 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   if (answer === reveal) await commands.executeCommand("revealInExplorer", Uri.file(report.output));
 }
 
-/** `net-merged.safetensors` beside the model's file, with a number when that is taken. */
-function freeName(file: string): string {
+async function safetensorsOutput({ file }: ChosenModel): Promise<string | undefined> {
+  const output = await window.showSaveDialog({
+    title: "Merged weights",
+    filters: { Safetensors: ["safetensors"] },
+    defaultUri: Uri.file(freeName(file, ".safetensors")),
+  });
+  return output?.fsPath;
+}
+
+/** A layers model is several files, so it gets a folder of its own. */
+async function tfjsOutput({ file, class: className }: ChosenModel): Promise<string | undefined> {
+  let folder = freeName(file, "");
+  const finished = await runSteps(`Export ${className} to TensorFlow.js`, [
+    (frame) =>
+      inputText(frame, {
+        prompt: "Folder of the TensorFlow.js model",
+        value: folder,
+        check: checkFolder,
+        accept: (text) => {
+          folder = text;
+        },
+      }),
+  ]);
+  return finished ? join(folder, "model.json") : undefined;
+}
+
+function checkFolder(text: string): Checked {
+  if (!isAbsolute(text)) return { error: "Give an absolute path" };
+  const output = join(text, "model.json");
+  return existsSync(output) ? { error: `There is a model.json already in ${text}` } : { says: `writes ${output}` };
+}
+
+/** `net-merged` with the extension beside the model's file, with a number when that is taken. */
+function freeName(file: string, extension: string): string {
   const stem = join(dirname(file), `${basename(file, extname(file))}-merged`);
-  let name = `${stem}.safetensors`;
-  for (let n = 2; existsSync(name); n++) name = `${stem}-${n}.safetensors`;
+  let name = `${stem}${extension}`;
+  for (let n = 2; existsSync(name); n++) name = `${stem}-${n}${extension}`;
   return name;
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
-import { type NotebookDocument, type TextDocument, Uri, window, workspace } from "vscode";
-import { KERAS_TEXT, type LensTarget, MODEL_TEXT, TFJS_LANGUAGES, TFJS_TEXT } from "../protocol/commands";
+import { type NotebookDocument, TabInputCustom, TabInputText, type TextDocument, Uri, window, workspace } from "vscode";
+import { KERAS_TEXT, type LensTarget, MODEL_TEXT, modelFormat, TFJS_LANGUAGES, TFJS_TEXT } from "../protocol/commands";
 import { SummaryRequest } from "../protocol/messages";
 import type { FileSummary, ModelSummary } from "../protocol/model";
 import type { WorkerClient } from "./client";
@@ -8,6 +8,9 @@ import { Notice } from "./errors";
 
 /** VS Code's type of .ipynb files. */
 const JUPYTER = "jupyter-notebook";
+
+/** For the file dialog. */
+const MODEL_EXTENSIONS = ["py", "ipynb", "json", "keras", "h5", "hdf5", "js", "mjs", "ts", "jsx", "tsx"];
 
 /** The model a command is about. */
 export interface ChosenModel {
@@ -42,11 +45,21 @@ function modelDocument(document: TextDocument): ModelDocument {
     return { uri, name: basename(fileName), ...(line === undefined ? {} : { cursor: { line } }) };
   }
   const cell = notebook.getCells().findIndex((one) => one.document === document) + 1;
-  return { ...ofNotebook(notebook.uri), ...(line === undefined ? {} : { cursor: { cell, line } }) };
+  return { ...ofUri(notebook.uri), ...(line === undefined ? {} : { cursor: { cell, line } }) };
 }
 
-function ofNotebook(uri: Uri): ModelDocument {
+/** A notebook, or a binary file, which has no text document. */
+function ofUri(uri: Uri): ModelDocument {
   return { uri, name: basename(uri.path) };
+}
+
+const isKerasFile = (uri: Uri): boolean => modelFormat(uri.path) === "keras-file";
+
+/** The .keras or .h5 file of the tab in front, which VS Code shows no text of. */
+function activeKerasFile(): ModelDocument | undefined {
+  const input = window.tabGroups.activeTabGroup.activeTab?.input;
+  if (!(input instanceof TabInputText || input instanceof TabInputCustom)) return undefined;
+  return isKerasFile(input.uri) ? ofUri(input.uri) : undefined;
 }
 
 function notebookOf(document: TextDocument): NotebookDocument | undefined {
@@ -113,15 +126,18 @@ function savedFile(uri: Uri): string {
 /** A resource from the explorer or a menu, the active editor or notebook, or one of the open model files. */
 async function chooseDocument(argument: unknown): Promise<ModelDocument | undefined> {
   const fromToolbar = toolbarNotebook(argument);
-  if (fromToolbar) return ofNotebook(fromToolbar);
+  if (fromToolbar) return ofUri(fromToolbar);
   if (argument instanceof Uri) {
+    if (isKerasFile(argument)) return ofUri(argument);
     const isNotebook = workspace.notebookDocuments.some(({ uri }) => uri.toString() === argument.toString());
-    return isNotebook ? ofNotebook(argument) : modelDocument(await workspace.openTextDocument(argument));
+    return isNotebook ? ofUri(argument) : modelDocument(await workspace.openTextDocument(argument));
   }
   const active = window.activeTextEditor?.document;
   if (active && (active.languageId === "python" || looksLikeModel(active))) return modelDocument(active);
   const notebook = window.activeNotebookEditor?.notebook;
-  if (notebook?.notebookType === JUPYTER) return ofNotebook(notebook.uri);
+  if (notebook?.notebookType === JUPYTER) return ofUri(notebook.uri);
+  const kerasFile = activeKerasFile();
+  if (kerasFile) return kerasFile;
   const open = distinct(workspace.textDocuments.filter(looksLikeModel).map(modelDocument));
   if (open.length === 1) return open[0];
   if (open.length > 1) {
@@ -135,15 +151,16 @@ async function chooseDocument(argument: unknown): Promise<ModelDocument | undefi
   }
   const browse = "Open File…";
   const answer = await window.showInformationMessage(
-    "LoRA Lens: no PyTorch model file is open. Open the Python file or the notebook that defines the model.",
+    "LoRA Lens: no model file is open. Open the source file, the notebook, the model.json or the .keras or .h5 file with the model.",
     browse,
   );
   if (answer !== browse) return undefined;
   const [uri] =
-    (await window.showOpenDialog({ filters: { "Python, notebook": ["py", "ipynb"] }, title: "Model file" })) ?? [];
+    (await window.showOpenDialog({ filters: { "Model files": MODEL_EXTENSIONS }, title: "Model file" })) ?? [];
   if (!uri) return undefined;
+  if (isKerasFile(uri)) return ofUri(uri);
   if (!uri.path.endsWith(".ipynb")) return modelDocument((await window.showTextDocument(uri)).document);
-  return ofNotebook((await window.showNotebookDocument(await workspace.openNotebookDocument(uri))).notebook.uri);
+  return ofUri((await window.showNotebookDocument(await workspace.openNotebookDocument(uri))).notebook.uri);
 }
 
 /** The cells of one notebook are one document. */
@@ -160,7 +177,7 @@ async function chooseClass(
     const problem = problems[0];
     const why = problem
       ? `: ${lineText(problem.place)}: ${problem.message}`
-      : "; a model is a class that derives from nn.Module";
+      : `; a model is ${modelFormat(name) === "tfjs-source" ? "made by tf.sequential or tf.model" : "a class that derives from nn.Module"}`;
     throw new Notice(`no model class was found in ${name}${why}`);
   }
   const models = among ? all.filter(among.keep) : all;

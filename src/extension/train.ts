@@ -4,11 +4,12 @@ import type { TrainRequest } from "../protocol/jobs";
 import type { TrainMethod } from "../protocol/reports";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
 import { Notice } from "./errors";
-import { csvColumns, findFiles, findWeights, pickFile, WEIGHTS_FILTER } from "./files";
+import { csvColumns, findFiles, pickFile } from "./files";
 import { chooseModel } from "./modelFile";
 import { defaultAdapter, modelChoice, runInPanel } from "./report";
 import { readSettings } from "./settings";
 import { type Checked, inputText, pickOne, runSteps } from "./steps";
+import { weightChoices } from "./weights";
 
 const METHODS: readonly { label: string; description: string; method: TrainMethod }[] = [
   { label: "LoRA", description: "only the adapters", method: "lora" },
@@ -37,7 +38,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
   const before = memory.of(model);
   const { training, engine } = readSettings();
   const csvFiles = await findFiles(".csv", model.file);
-  const weightFiles = await findWeights(model.file);
+  const baseWeights = await weightChoices(model.file);
 
   let data = before.data;
   let columns: string[] = [];
@@ -83,10 +84,10 @@ export async function train(context: CommandContext, argument: unknown): Promise
     (frame) =>
       pickFile(frame, {
         placeholder: "Weights of the base model",
-        files: weightFiles,
+        files: baseWeights.files,
         current: weights,
-        none: "None: PyTorch's default initialization",
-        browse: { title: "Base weights", filters: WEIGHTS_FILTER },
+        none: baseWeights.none,
+        browse: { title: "Base weights", filters: baseWeights.filters },
         accept: (file) => {
           weights = file;
         },

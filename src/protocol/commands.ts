@@ -29,4 +29,22 @@ export const TFJS_TEXT = /@tensorflow\/tfjs|\btfl?\.(?:layers|sequential|model|i
 export const TFJS_LANGUAGES: readonly string[] = ["javascript", "typescript", "javascriptreact", "typescriptreact"];
 
 /** Text that a Keras or TensorFlow.js model's JSON cannot do without. */
-export const KERAS_TEXT = /"(?:modelTopology|model_config|keras_version|inbound_nodes|batch_input_shape|batch_shape)"/;
+export const KERAS_TEXT =
+  /"(?:modelTopology|model_config|keras_version|inbound_nodes|batch_input_shape|registered_name)"/;
+
+/** What a model is written in. */
+export type ModelFormat = "pytorch" | "tfjs-source" | "keras-json" | "keras-file";
+
+/** What the model file of this name is written in; an untitled document is PyTorch source until it is saved. */
+export function modelFormat(name: string): ModelFormat {
+  if (/\.(keras|h5|hdf5)$/i.test(name)) return "keras-file";
+  if (/\.json$/i.test(name)) return "keras-json";
+  return /\.[cm]?[jt]sx?$/i.test(name) ? "tfjs-source" : "pytorch";
+}
+
+/** Text without which a file of the format holds no model. Keras's own files are binary. */
+export const FORMAT_TEXT: Readonly<Record<Exclude<ModelFormat, "keras-file">, RegExp>> = {
+  pytorch: MODEL_TEXT,
+  "tfjs-source": TFJS_TEXT,
+  "keras-json": KERAS_TEXT,
+};

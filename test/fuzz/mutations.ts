@@ -75,17 +75,18 @@ const PIECES = [
   ],
 ];
 
-const tokenEdit = fc.record({
-  kind: fc.constantFrom("drop", "twice", "swap", "replace", "number", "dropLine", "swapLines", "nest"),
-  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-  other: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-  piece: fc.constantFrom(...PIECES),
-});
+const tokenEdit = (pieces: readonly string[]) =>
+  fc.record({
+    kind: fc.constantFrom("drop", "twice", "swap", "replace", "number", "dropLine", "swapLines", "nest"),
+    at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    other: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    piece: fc.constantFrom(...pieces),
+  });
 
-/** Python sources with tokens and lines dropped, doubled, exchanged and replaced. */
-export function garbled(sources: readonly string[]): fc.Arbitrary<string> {
+/** Sources with tokens and lines dropped, doubled, exchanged and replaced. `pieces` are the hostile ones. */
+export function garbled(sources: readonly string[], pieces: readonly string[] = PIECES): fc.Arbitrary<string> {
   return fc
-    .tuple(fc.constantFrom(...sources), fc.array(tokenEdit, { minLength: 1, maxLength: 5 }))
+    .tuple(fc.constantFrom(...sources), fc.array(tokenEdit(pieces), { minLength: 1, maxLength: 5 }))
     .map(([source, edits]) => edits.reduce(garble, source));
 }
 

@@ -78,23 +78,25 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     return report as ReportOf[K];
   };
 
-  withReading(
-    add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line"),
-  ).action(async (file: string, options: Json & ReadChoice) => {
-    const summary = summarize(await openChosen(modelChoice(file, { ...options, seed: 0 })));
-    const models = summary.models.map(({ place, layers, ...model }) => ({
-      ...model,
-      ...cellOf(place),
-      layers: layers.map(({ place, ...layer }) => ({ ...layer, ...cellOf(place) })),
-    }));
-    const problems = summary.problems.map(({ line, message, place }) => ({ line, ...cellOf(place), message }));
-    print(
-      options,
-      { models, problems },
-      () => layersText(summary) || `${file} defines no model (no class of nn.Module)`,
-    );
-    done(EXIT.fine);
-  });
+  withReading(add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line"))
+    .option("--class <name>", "list this class alone")
+    .action(async (file: string, options: Json & ReadChoice & { class?: string }) => {
+      const opened = await openChosen(modelChoice(file, { ...options, seed: 0 }));
+      const models = options.class === undefined ? opened.models : [chooseModel(opened, options.class)];
+      const summary = summarize({ ...opened, models });
+      const listed = summary.models.map(({ place, layers, ...model }) => ({
+        ...model,
+        ...cellOf(place),
+        layers: layers.map(({ place, ...layer }) => ({ ...layer, ...cellOf(place) })),
+      }));
+      const problems = summary.problems.map(({ line, message, place }) => ({ line, ...cellOf(place), message }));
+      print(
+        options,
+        { models: listed, problems },
+        () => layersText(summary) || `${file} defines no model (no class of nn.Module)`,
+      );
+      done(EXIT.fine);
+    });
 
   withAdapter(withModel(add("graph <file>", "print the traced graph of forward")))
     .option("--lora", "with the adapters injected")

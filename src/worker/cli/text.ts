@@ -48,7 +48,10 @@ export function layersText(file: FileSummary): string {
     ]);
     return `${model.class} (${lineText(model.place)}) · ${count(model.parameters)} parameters${model.configuration === undefined ? "" : ` · sizes from ${model.configuration}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
   });
-  return [...parts, ...file.problems.map((p) => `${lineText(p.place)}: ${p.severity}: ${p.message}`)].join("\n\n");
+  return [
+    ...parts,
+    ...file.problems.map((p) => `${lineText(p.place)}: ${p.severity}: ${p.message.replaceAll("\n", " ")}`),
+  ].join("\n\n");
 }
 
 /** A table's cell in the column "line"; in a notebook with the cell that the line is in. */

@@ -88,7 +88,18 @@ export async function readJsonObject(
     throw new UserError(`${file} is not valid JSON: ${(error as Error).message}`, { file });
   }
   if (!isObject(value)) throw new UserError(`${file} must hold a JSON object`, { file });
+  if (isDeeper(value, MAX_DEPTH)) {
+    throw new UserError(`${file} is nested more than ${MAX_DEPTH} levels deep, which no such file is`, { file });
+  }
   return value;
+}
+
+/** Models in models nest a few dozen levels. JSON.parse takes any depth; what goes through its result is recursive. */
+const MAX_DEPTH = 400;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -203,6 +214,10 @@ function fileError(error: unknown, file: string, action: "read" | "write"): unkn
     case "EEXIST":
     case "ENOTDIR":
       return new UserError(`cannot ${action} ${file}: a part of its path is a file where a folder is needed`, { file });
+    case "ENAMETOOLONG":
+      return new UserError(`cannot ${action} ${file.slice(0, 200)}…: its path is longer than the system allows`);
+    case "ELOOP":
+      return new UserError(`cannot ${action} ${file}: its links lead in a circle`, { file });
     case "ENOSPC":
       return new UserError(`cannot write ${file}: the disk is full`, { file });
     default:

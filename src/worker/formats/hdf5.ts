@@ -29,7 +29,9 @@ export class Hdf5 {
     if (!hasSignature(bytes))
       throw new UserError(`${file} is not a readable HDF5 file: it lacks HDF5's signature`, { file });
     const library = await import("h5wasm/node");
-    const { FS } = await library.ready;
+    const { FS, activate_throwing_error_handler: throwErrors } = await library.ready;
+    // Otherwise it prints its errors to the process's own stderr, and goes on with a file that it did not open.
+    throwErrors();
     const name = `/lora-lens-${opened++}.h5`;
     try {
       FS.writeFile(name, bytes);
@@ -101,13 +103,18 @@ function hasSignature(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** The library throws plain errors for what is wrong with a file. */
+/** `  #013: path/H5Ocache.c line 1101 in H5O__prefix_deserialize(): bad object header version number` */
+const TRACE_LINE = /^ *#\d+: .*? in \w+\(\): (.*)$/gm;
+
+/** The library throws plain errors for what is wrong with a file: the innermost line of its own trace says what. */
 function guarded<T>(file: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${file} is not a readable HDF5 file: ${(error as Error).message ?? String(error)}`, { file });
+    const { message } = error as Error;
+    const reason = [...message.matchAll(TRACE_LINE)].at(-1)?.[1] ?? message;
+    throw new UserError(`${file} is not a readable HDF5 file: ${reason}; save or download it again`, { file });
   }
 }
 

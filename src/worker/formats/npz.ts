@@ -1,8 +1,9 @@
-import { type UnzipFileInfo, unzipSync, zipSync } from "fflate";
+import { zipSync } from "fflate";
 import { UserError } from "./errors";
 import { readBytes, replaceFile, yieldToEvents } from "./files";
 import { decodeNpy, encodeNpy, MAX_ARRAY_BYTES } from "./npy";
 import type { Tensor } from "./tensor";
+import { type Archive, membersOf, unpackMember, type ZipMember } from "./unzip";
 
 /** NumPy's archive of named arrays: a zip file of one `name.npy` an array, stored or deflated. */
 
@@ -10,32 +11,26 @@ import type { Tensor } from "./tensor";
 const MAX_TOTAL_BYTES = 2 ** 32;
 
 /** An archive holds a model's inputs or outputs: tens of arrays. */
-const MAX_ENTRIES = 10_000;
+const MAX_ENTRIES = 1000;
 
 /** The zip format without its 64-bit extension. */
 const MAX_ARCHIVE_BYTES = 2 ** 32 - 1;
 
 /** Reads every array, as `numpy.savez` and `numpy.savez_compressed` write them. Names come without `.npy`. */
 export async function readNpz(file: string): Promise<Map<string, Tensor>> {
-  const archive = await readBytes(file, MAX_ARRAY_BYTES, "model inputs are smaller");
-  const entries = listEntries(file, archive);
+  const bytes = await readBytes(file, MAX_ARRAY_BYTES, "model inputs are smaller");
+  const archive: Archive = { file, bytes, kind: ".npz file", maxEntries: MAX_ENTRIES };
   const tensors = new Map<string, Tensor>();
-  for (const entry of entries) {
+  for (const { name } of checked(archive, membersOf(archive))) {
     await yieldToEvents();
-    tensors.set(entry.name.slice(0, -".npy".length), decodeNpy(unpack(file, archive, entry), `${file}: ${entry.name}`));
+    const array = unpackMember(archive, name, MAX_TOTAL_BYTES);
+    if (!array) throw new UserError(`${file}: "${name}" is damaged; save it again`, { file });
+    tensors.set(name.slice(0, -".npy".length), decodeNpy(array, `${file}: ${name}`));
   }
   return tensors;
 }
 
-function listEntries(file: string, archive: Uint8Array): UnzipFileInfo[] {
-  const entries: UnzipFileInfo[] = [];
-  unzip(file, archive, (entry) => {
-    entries.push(entry);
-    return false;
-  });
-  if (entries.length > MAX_ENTRIES) {
-    throw new UserError(`${file} holds ${entries.length} entries, more than the ${MAX_ENTRIES} allowed`, { file });
-  }
+function checked({ file }: Archive, entries: readonly ZipMember[]): readonly ZipMember[] {
   const names = new Set<string>();
   let total = 0;
   for (const { name, originalSize } of entries) {
@@ -50,23 +45,6 @@ function listEntries(file: string, archive: Uint8Array): UnzipFileInfo[] {
     throw new UserError(`${file} unpacks to ${total} bytes, more than the ${MAX_TOTAL_BYTES} allowed`, { file });
   }
   return entries;
-}
-
-function unpack(file: string, archive: Uint8Array, entry: UnzipFileInfo): Uint8Array {
-  // Space for the declared size is made beforehand and does not grow, so a false declaration gains nothing.
-  const bytes = unzip(file, archive, ({ name }) => name === entry.name)[entry.name];
-  if (bytes?.length !== entry.originalSize) {
-    throw new UserError(`${file}: "${entry.name}" is damaged; save it again`, { file });
-  }
-  return bytes;
-}
-
-function unzip(file: string, archive: Uint8Array, filter: (entry: UnzipFileInfo) => boolean) {
-  try {
-    return unzipSync(archive, { filter });
-  } catch (error) {
-    throw new UserError(`${file} is not a readable .npz file (${(error as Error).message}); save it again`, { file });
-  }
 }
 
 /** Writes an archive that `numpy.load` reads, uncompressed as `numpy.savez` does; the same arrays give the same bytes. */

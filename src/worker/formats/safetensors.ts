@@ -115,12 +115,13 @@ function parseHeader(file: string, bytes: Uint8Array, fileSize: number): Safeten
 
 function parseMetadata(file: string, entry: unknown): Record<string, string> {
   if (!isObject(entry)) throw notSafetensors(file, "its __metadata__ is not an object");
-  const metadata: Record<string, string> = {};
+  const metadata: [string, string][] = [];
   for (const [key, value] of Object.entries(entry)) {
     if (typeof value !== "string") throw notSafetensors(file, `its metadata "${key}" is not a string`);
-    metadata[key] = value;
+    metadata.push([key, value]);
   }
-  return metadata;
+  // Assigning to a key named "__proto__" would lose it.
+  return Object.fromEntries(metadata);
 }
 
 function parseEntry(file: string, name: string, entry: unknown, dataStart: number): TensorRef {

@@ -1,6 +1,8 @@
 import type { DType } from "../formats/dtype";
+import { sizeOf } from "../formats/tensor";
 import { Node, type Shape, type SourcePlace } from "./node";
 import type { OpName } from "./ops";
+import { ShapeError, shapeText } from "./shapes";
 
 /** How the constructors of nodes make one: with the source place that is being evaluated. */
 
@@ -24,6 +26,10 @@ export function make<O extends OpName>(
   shape: Shape,
   dtype: DType,
 ): Node<O> {
+  // Beyond 2^53 sizes and offsets are no longer whole numbers. Doubling reaches it in fifty lines of a loop.
+  if (inputs.length > 0 && !Number.isSafeInteger(sizeOf(shape))) {
+    throw new ShapeError(`a tensor of shape ${shapeText(shape)} has more elements than any memory`);
+  }
   return new Node(op, inputs, attrs, shape, dtype, currentPlace);
 }
 

@@ -1,5 +1,6 @@
 import { concat, constant, full, mul, narrow, reduce, reshape } from "./build";
 import type { Node } from "./node";
+import { ShapeError } from "./shapes";
 import { conv, type PerAxis, type PoolOptions, poolAttrs } from "./windows";
 
 /** Pooling composed of other ops, over [N, C, ...spatial]. */
@@ -9,6 +10,14 @@ export interface AveragePoolOptions extends Omit<PoolOptions, "dilations"> {
   readonly countIncludePad?: boolean;
   /** What each window's sum is divided by, in place of the number of its elements. */
   readonly divisor?: number;
+}
+
+/** Windows along one axis that are written out one by one; an image has a thousand. */
+const MAX_WINDOWS = 100_000;
+
+function few(windows: number): number {
+  if (windows <= MAX_WINDOWS) return windows;
+  throw new ShapeError(`pooling to a size of ${windows} is not supported; the most is ${MAX_WINDOWS}`);
 }
 
 /** Mean of each window: PyTorch's F.avg_pool1d to 3d. */
@@ -23,7 +32,7 @@ export function averagePool(x: Node, kernel: PerAxis, options: AveragePoolOption
     const [first, last] = included ? [-padding[i]!, spatial[i]! + padding[i]!] : [0, spatial[i]!];
     const length = spatial[i]! + before[i]! + after[i]!;
     const count = Math.floor((length - k) / strides[i]!) + 1;
-    return Array.from({ length: count }, (_, w) => {
+    return Array.from({ length: few(count) }, (_, w) => {
       const start = w * strides[i]! - before[i]!;
       return Math.min(start + k, last) - Math.max(start, first);
     });
@@ -66,7 +75,7 @@ function alongAxis(op: "mean" | "max", x: Node, axis: number, size: number | und
     const split = [...x.shape.slice(0, axis), size, length / size, ...x.shape.slice(axis + 1)];
     return reduce(op, reshape(x, split), [axis + 1], false);
   }
-  const bins = Array.from({ length: size }, (_, i) => {
+  const bins = Array.from({ length: few(size) }, (_, i) => {
     const [start, end] = [Math.floor((i * length) / size), Math.ceil(((i + 1) * length) / size)];
     return reduce(op, narrow(x, axis, start, end), [axis], true);
   });

@@ -17,6 +17,7 @@ export function times(x: number): string {
 
 /** How many times fewer scalars LoRA trains, or more, when the rank is past break-even. */
 export function fewer(reduction: number): string {
+  if (Math.abs(reduction - 1) < 0.05) return "about as many as the layer";
   return reduction >= 1 ? `${times(reduction)} fewer` : `${times(1 / reduction)} more`;
 }
 

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { UserError } from "../formats/errors";
 import { type Model, type ModuleInfo, walkModules } from "../readers/model";
 import type { LoraConfig } from "./config";
@@ -30,8 +31,9 @@ function isTargetable(module: ModuleInfo): module is TargetableLayer {
  */
 export function matchTargets(model: Pick<Model, "root" | "className" | "part">, config: LoraConfig): TargetableLayer[] {
   const layers = targetableLayers(model);
-  const wanted = selector(config.target_modules, model);
-  const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, model);
+  const paths = layers.map(({ path }) => path);
+  const wanted = selector(config.target_modules, model, paths);
+  const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, model, paths);
   const matched = layers.filter((layer) => wanted(layer.path) && !excluded(layer.path));
   if (matched.length === 0) throw new UserError(nothingMatched(model, config, layers));
   const tooSmall = matched.find((layer) => config.r > Math.min(layer.inFeatures, layer.outFeatures));
@@ -49,7 +51,11 @@ export function matchesSuffix(path: string, names: readonly string[]): boolean {
   return names.some((name) => path === name || path.endsWith(`.${name}`));
 }
 
-function selector(spec: readonly string[] | string, model: Pick<Model, "root" | "part">): (path: string) => boolean {
+function selector(
+  spec: readonly string[] | string,
+  model: Pick<Model, "root" | "part">,
+  paths: readonly string[],
+): (path: string) => boolean {
   if (typeof spec !== "string") return (path) => matchesSuffix(path, spec);
   if (spec === "all-linear") {
     const head = outputHead(model);
@@ -61,7 +67,23 @@ function selector(spec: readonly string[] | string, model: Pick<Model, "root" | 
   } catch (error) {
     throw new UserError(`target modules "${spec}" is not a regular expression: ${(error as Error).message}`);
   }
-  return (path) => pattern.test(path);
+  const matched = new Set(matching(pattern, paths, spec));
+  return (path) => matched.has(path);
+}
+
+/** All of a model's paths take less than a millisecond, unless the pattern tries every way to split them. */
+const MATCH_MS = 1000;
+
+/** An expression such as `(a+)+b` comes with the adapter's file, may need longer than anybody waits, and can be stopped so. */
+function matching(pattern: RegExp, paths: readonly string[], spec: string): readonly string[] {
+  try {
+    return runInNewContext("paths.filter((path) => pattern.test(path))", { paths, pattern }, { timeout: MATCH_MS });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
+    throw new UserError(
+      `target modules "${spec}" is a regular expression that takes longer than ${MATCH_MS / 1000} s to match; write it without repetitions within repetitions, or list the names`,
+    );
+  }
 }
 
 /**

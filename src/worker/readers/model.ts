@@ -219,6 +219,10 @@ export interface ReadOptions extends ReadLimits {
   readonly packages?: readonly string[];
   /** What gives model classes their configuration; without a choice the first source that there is, in this order. */
   readonly configuration?: ConfigurationChoice;
+  /** The file is open in an editor: what this reading finds out serves the one after the next keystroke. */
+  readonly open?: boolean;
+  /** With `open`: nothing is taken over from the reading before. */
+  readonly anew?: boolean;
 }
 
 /** A format of model files. */

@@ -15,6 +15,8 @@ export type ReadingCommand =
       readonly text: string;
       /** An Int32Array's memory; non-zero abandons the reading. */
       readonly cancel: SharedArrayBuffer;
+      /** Takes nothing over from what was read before. */
+      readonly anew?: boolean;
     } & ReadChoice)
   | ({
       /** Shapes in the file's code, wanted after its lenses. */

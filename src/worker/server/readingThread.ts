@@ -15,8 +15,9 @@ import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 /** Entry of the thread that reads model files, so that the server's own thread always answers. */
 
 async function read(command: ReadingCommand & { type: "read" }): Promise<Reading> {
-  const { file, text, cancel } = command;
-  const opened = await openModelFile(file, text, { ...choiceOf(command), cancel: new Int32Array(cancel) });
+  const { file, text, cancel, anew = false } = command;
+  const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true, anew };
+  const opened = await openModelFile(file, text, options);
   last = { key: keyOf(command), opened };
   return { summary: summarize(opened), defaultTargets: defaultTargets(opened) };
 }
@@ -47,7 +48,7 @@ function lastOf(command: { readonly file: string; readonly text: string } & Read
 
 async function shapes(command: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
   const { file, text, cancel } = command;
-  const options = { ...choiceOf(command), cancel: new Int32Array(cancel) };
+  const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true };
   return shapesOf(lastOf(command) ?? (await openModelFile(file, text, options)), text);
 }
 

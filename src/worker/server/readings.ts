@@ -1,5 +1,5 @@
 import type { CancellationToken } from "vscode-languageserver";
-import { KERAS_TEXT, MODEL_TEXT, TFJS_TEXT } from "../../protocol/commands";
+import { FORMAT_TEXT, modelFormat } from "../../protocol/commands";
 import type { ReadingState } from "../../protocol/messages";
 import { EMPTY_READING, type Reading } from "../language/layers";
 import type { FileShapes } from "../language/shapes";
@@ -46,6 +46,8 @@ interface Entry {
   generation: number;
   timer: NodeJS.Timeout | undefined;
   cancel: Int32Array | undefined;
+  /** What was read before counts no more. */
+  anew: boolean;
   newest: Promise<Reading>;
   settle: (reading: Reading) => void;
   settled: boolean;
@@ -83,7 +85,9 @@ export class Readings {
   /** Reads a document again whose text is the same: something that it leads to is not. */
   again(uri: string): void {
     const entry = this.entries.get(uri);
-    if (entry) this.changed(entry.document);
+    if (!entry) return;
+    entry.anew = true;
+    this.changed(entry.document);
   }
 
   closed(uri: string): void {
@@ -123,6 +127,7 @@ export class Readings {
       generation: 0,
       timer: undefined,
       cancel: undefined,
+      anew: false,
       newest: Promise.resolve(EMPTY_READING),
       settle: () => undefined,
       settled: true,
@@ -138,15 +143,18 @@ export class Readings {
     const { document, generation } = entry;
     const text = document.getText();
     if (text.length > MAX_TEXT) return this.finishWithout(entry, document, failedReading(tooLong(text.length)));
-    if (![MODEL_TEXT, KERAS_TEXT, TFJS_TEXT].some((pattern) => pattern.test(text)))
+    const file = this.options.fileOf(document.uri);
+    const format = modelFormat(file);
+    if (format === "keras-file" || !FORMAT_TEXT[format].test(text))
       return this.finishWithout(entry, document, EMPTY_READING);
     const cancel = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     entry.cancel = cancel;
     this.began();
     try {
-      const file = this.options.fileOf(document.uri);
-      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer });
+      const { anew } = entry;
+      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer, anew });
       if (entry.generation === generation) {
+        entry.anew = false;
         this.failure = undefined;
         this.finish(entry, document, reading);
         void this.trace(entry, reading, { file, text, cancel });

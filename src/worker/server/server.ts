@@ -11,6 +11,7 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
+import { modelFormat } from "../../protocol/commands";
 import type { JobRequest, ModelChoice } from "../../protocol/jobs";
 import {
   AdapterRequest,
@@ -240,11 +241,13 @@ export function startServer(connection: Connection, processes: Processes = bundl
     const open = await readings.newest(uri, token);
     if (open) return open;
     const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    return run({ type: "read", file: fileOf(uri), text: await textOf(uri), cancel });
+    return run({ type: "read", file: fileOf(uri), text: await textOf(uri), cancel, anew: true });
   }
 
   async function textOf(uri: string): Promise<string> {
     const file = fileOf(uri);
+    // Its reader opens it by itself.
+    if (modelFormat(file) === "keras-file") return "";
     const open = openText(file);
     if (open !== undefined) return open;
     return readFile(file, "utf8").catch((error: Error) => {

@@ -180,7 +180,7 @@ describe("commands in a window, on the digits example", function () {
     await writeFile(join(window.folder, "plain.py"), "import torch\nprint(torch.ones(2))\n");
     await window.command("View: Close All Editors");
     await window.command("LoRA Lens: Analyze Efficiency");
-    await window.notification("no PyTorch model file is open");
+    await window.notification("no model file is open");
     await window.page.keyboard.press("Control+P");
     await window.page.locator(".quick-input-widget input[type=text]").first().fill(join(window.folder, "plain.py"));
     await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "plain.py" }).first().click();

@@ -1,3 +1,5 @@
+import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestWindow } from "../harness";
 
@@ -14,6 +16,7 @@ describe("a notebook in a window", function () {
     await input.fill(join(window.folder, "notebook", "lora.ipynb"));
     await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "lora.ipynb" }).first().click();
     await window.page.locator(".notebookOverlay").first().waitFor();
+    await window.command("View: Close Primary Side Bar");
   });
   afterEach(async function () {
     if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
@@ -27,6 +30,13 @@ describe("a notebook in a window", function () {
     // 8 * (64 + 256) and 8 * (256 + 256).
     await lenses.filter({ hasText: /^LoRA r=8 · 2,560 trainable/ }).waitFor();
     await lenses.filter({ hasText: /^LoRA r=8 · 4,096 trainable/ }).waitFor();
+  });
+
+  it("shows the shapes of its assignments in its cells", async () => {
+    // Brings the cell into view.
+    await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
+    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" });
+    await cell.getByText("[B, 256]").first().waitFor();
     await window.screenshot("notebook");
   });
 
@@ -51,5 +61,18 @@ describe("a notebook in a window", function () {
       .locator(".verdict", { hasText: /All \d+ checks passed/ })
       .waitFor();
     await window.screenshot("notebook-verify");
+  });
+
+  it("its class is trained on the open cells, and the adapter kept beside the notebook", async () => {
+    await window.tidy();
+    await window.lenses("Train…").first().click();
+    await window.startTraining(2);
+    const panel = window.panel();
+    await panel.locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();
+    const folder = await panel.locator("main section code").first().textContent();
+    assert.equal(folder, join(window.folder, "notebook", "lora-lora"));
+    const config = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"));
+    assert.deepEqual(config.target_modules, ["fc1", "fc2"]);
+    await window.screenshot("notebook-trained");
   });
 });

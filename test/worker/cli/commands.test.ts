@@ -104,6 +104,17 @@ describe("the command line", () => {
     });
   }
 
+  it("layers lists one class alone, and says which there are when it is not one of them", async () => {
+    const { models } = await json<Layers>("layers", TRANSFORMER, "--class", "FeedForward");
+    assert.deepEqual(
+      models.map((model) => model.class),
+      ["FeedForward"],
+    );
+    const refused = await invoke("layers", TRANSFORMER, "--class", "Nothing");
+    assert.equal(refused.code, 2);
+    assert.match(refused.error, /Nothing.*SelfAttention/);
+  });
+
   it("verify passes on the digits example and prints each check", async () => {
     const { code, out, error } = await invoke("verify", DIGITS, ...CPU);
     assert.equal(error, "");

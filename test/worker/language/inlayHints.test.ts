@@ -56,6 +56,12 @@ describe("inlay hints", () => {
     );
   });
 
+  it("keep Markdown in a module's name as text", () => {
+    const named = { ...SHAPES.traces[0]!, inputsFrom: "inferred from ![](https://example.org/x.png)" };
+    const { value } = inlayHints({ ...SHAPES, traces: [named] }, ALL)[0]!.tooltip as { value: string };
+    assert.match(value, /inferred from \\!\\\[\\\]\\\(https:\/\/example\\\.org\/x\\\.png\\\)/);
+  });
+
   it("list the shapes of a line that runs with several", () => {
     const { value } = inlayHints(SHAPES, ALL)[1]!.tooltip as { value: string };
     assert.match(value, /^\*\*2 × 8, 2 × 4\*\* · float32 · this line runs 3 times/);
@@ -65,5 +71,20 @@ describe("inlay hints", () => {
     const range = { start: { line: 4, character: 0 }, end: { line: 8, character: 0 } };
     assert.equal(inlayHints(SHAPES, range).length, 1);
     assert.equal(inlayHints(SHAPES, ALL, 2).length, 0);
+  });
+
+  it("of a line with several are written closer where VS Code would cut them off", () => {
+    const hint = (column: number, dims: readonly string[]) => ({
+      place: { line: 5, column, endLine: 5, endColumn: column + 1 },
+      dims,
+      dtype: "float32" as const,
+      shapes: [[2, 8, 16, 64]],
+      runs: 1,
+      trace: 0,
+    });
+    const labels = (dims: readonly string[]) =>
+      inlayHints({ ...SHAPES, hints: [hint(3, dims), hint(9, dims)] }, ALL).map(({ label }) => label);
+    assert.deepEqual(labels(["batch", "8", "length", "64"]), [": [batch,8,length,64]", ": [batch,8,length,64]"]);
+    assert.deepEqual(labels(["B", "8", "T", "64"]), [": [B, 8, T, 64]", ": [B, 8, T, 64]"]);
   });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { outputHead } from "../../../src/worker/lora/targets";
+import { loraConfig } from "../../../src/worker/lora/config";
+import { matchTargets, outputHead } from "../../../src/worker/lora/targets";
 import { modelNamed, readTorch } from "../readers/python/reading";
 
 const SOURCE = `
@@ -28,5 +29,25 @@ describe("output head", () => {
   it("is the last Linear of the same class where it stands alone", async () => {
     const alone = SOURCE.slice(0, SOURCE.indexOf("class Net"));
     assert.equal(outputHead(modelNamed(await readTorch(alone), "Attention"))!.path, "out");
+  });
+});
+
+describe("target modules as a regular expression", () => {
+  const config = (target_modules: string) => loraConfig({ r: 1, target_modules });
+
+  it("is matched against the whole path", async () => {
+    const net = modelNamed(await readTorch(SOURCE), "Net");
+    const matched = matchTargets(net, config("attention\\.(qkv|out)"));
+    assert.deepEqual(
+      matched.map(({ path }) => path),
+      ["attention.qkv", "attention.out"],
+    );
+  });
+
+  it("is given up when it tries every way to split a path", async () => {
+    const name = `${"a".repeat(60)}c`;
+    const source = `class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.${name} = nn.Linear(8, 8)\n`;
+    const net = modelNamed(await readTorch(source), "Net");
+    assert.throws(() => matchTargets(net, config("(a+)+b")), { name: "UserError", message: /takes longer than 1 s/ });
   });
 });

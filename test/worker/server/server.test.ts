@@ -142,6 +142,21 @@ describe("language server", () => {
     assert.equal(session.counts.threads, 0);
   });
 
+  it("reads of JSON only what is a model, and TensorFlow.js source only for its layers", async () => {
+    await session.open("file:///package.json", '{ "dependencies": { "@tensorflow/tfjs": "^4.0.0", "torch": "1" } }');
+    await session.open("file:///build.ts", "// torch, nn.Linear(3, 4)\n");
+    assert.deepEqual(await session.titles("file:///package.json"), []);
+    assert.deepEqual(await session.titles("file:///build.ts"), []);
+    assert.equal(session.counts.threads, 0);
+    await session.open("file:///digits.json", '{ "modelTopology": {} }\nnn.Linear(768, 768)');
+    assert.ok((await session.titles("file:///digits.json")).length > 0);
+  });
+
+  it("leaves Keras's own files, which have no text, to their reader", async () => {
+    const { models } = await session.send(SummaryRequest, { uri: "file:///nowhere/model.keras" });
+    assert.equal(models.length, 1);
+  });
+
   it("keeps a reading until the text changes", async () => {
     await session.open(A, NET);
     await session.titles(A);

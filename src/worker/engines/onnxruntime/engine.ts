@@ -7,6 +7,7 @@ import type { Node } from "../../graph/node";
 import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed } from "../engine";
 import { checkFeeds } from "../feeds";
 import { type LoweredModel, lower } from "./lower";
+import { ALL_KERNELS, WEBGPU_KERNELS } from "./lowering";
 import { probe } from "./probe";
 import { OrtTensor, toOrt } from "./tensor";
 import { bindWeights } from "./weights";
@@ -65,7 +66,7 @@ async function findOut(provider: Provider): Promise<Availability> {
 async function compile(graph: Graph, { parameters, signal }: CompileOptions, provider: Provider): Promise<Executable> {
   const ort = await load();
   signal?.throwIfAborted();
-  const model = lower(graph);
+  const model = lower(graph, provider === "webgpu" ? WEBGPU_KERNELS : ALL_KERNELS);
   const weights = await bindWeights(graph, model.parameters, parameters);
   try {
     signal?.throwIfAborted();

@@ -2,7 +2,7 @@ import type { DType } from "../../formats/dtype";
 import { encodeModel, ONNX_DTYPE, type TensorProto, type ValueInfoProto } from "../../formats/onnx";
 import type { Graph } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
-import { borderType, inputName, Lowering, parameterName } from "./lowering";
+import { ALL_KERNELS, borderType, inputName, type Kernels, Lowering, parameterName } from "./lowering";
 import { LOWERINGS } from "./lowerings";
 
 /** A graph as an ONNX model, apart from its weights. */
@@ -32,9 +32,11 @@ const OPSET = 20;
 const IR_VERSION = 10;
 
 /** Translates a graph op by op. Each tensor's shape is known, so every shape in the model is a number. */
-export function lower(graph: Graph): LoweredModel {
-  const lowering = new Lowering(graph, (node, l) =>
-    (LOWERINGS[node.op] as (node: Node, l: Lowering) => string)(node, l),
+export function lower(graph: Graph, kernels: Kernels = ALL_KERNELS): LoweredModel {
+  const lowering = new Lowering(
+    graph,
+    (node, l) => (LOWERINGS[node.op] as (node: Node, l: Lowering) => string)(node, l),
+    kernels,
   );
   const inputs = new Map<string, BoundValue>();
   for (const node of graph.inputs) inputs.set(node.attrs.name, bound(inputName(node.attrs.name), node));

@@ -8,6 +8,18 @@ import { Emitter } from "./emitter";
 export const inputName = (name: string): string => `input:${name}`;
 export const parameterName = (path: string): string => `parameter:${path}`;
 
+/** What a provider of ONNX Runtime has of the kernels that another has to do without. */
+export interface Kernels {
+  /** MaxPool's second output: where the largest stand. */
+  readonly maxPoolIndices: boolean;
+  /** ConvTranspose over three dimensions. */
+  readonly convTranspose3d: boolean;
+}
+
+export const ALL_KERNELS: Kernels = { maxPoolIndices: true, convTranspose3d: true };
+/** As of ONNX Runtime 1.30, whose messages say so ("The Indices output is not supported yet", "Only Conv2d or Conv1d"). */
+export const WEBGPU_KERNELS: Kernels = { maxPoolIndices: false, convTranspose3d: false };
+
 /** What the lowering of one op needs to know of the others. */
 export class Lowering {
   readonly emit = new Emitter();
@@ -22,6 +34,7 @@ export class Lowering {
     graph: Graph,
     /** Lowers one op: the table of lowerings.ts. */
     private readonly lowerOp: (node: Node, lowering: Lowering) => string,
+    readonly kernels: Kernels,
   ) {
     for (const node of graph.nodes) {
       const key = siblingKey(node);

@@ -1,10 +1,12 @@
 import type { DType } from "../../formats/dtype";
+import { UserError } from "../../formats/errors";
 import { sizeOf } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
 import type { PoolAttrs } from "../../graph/ops";
 import type { Attribute } from "./emitter";
 import { computeType } from "./kernels";
 import { type Lowering, siblingKey } from "./lowering";
+import { comparedPositions } from "./maxPoolPositions";
 
 /** Convolution and pooling. */
 
@@ -13,6 +15,12 @@ export function lowerConv(node: Node<"conv">, l: Lowering): string {
 }
 
 export function lowerConvTranspose(node: Node<"convTranspose">, l: Lowering): string {
+  if (node.attrs.strides.length === 3 && !l.kernels.convTranspose3d) {
+    throw new UserError(
+      "ONNX Runtime's WebGPU has no transposed convolution over three dimensions: choose ONNX Runtime (CPU) or TensorFlow.js as the engine for this model",
+      node.place && { file: node.place.file, line: node.place.line },
+    );
+  }
   return convolution("ConvTranspose", node, l, { output_padding: node.attrs.extra });
 }
 
@@ -47,10 +55,14 @@ export function lowerMaxPool(node: Node<"maxPool"> | Node<"maxPoolIndices">, l: 
   const indexed = l.wantedSiblings.get(x)!.has(`maxPoolIndices ${key}`);
   const { value, shape, before, after } = padded(x, dtype, node.attrs, l);
   const attributes = { kernel_shape: kernel, strides, dilations, pads: [...before, ...after] };
-  const [values, positions] = l.emit.many("MaxPool", [value], attributes, indexed ? 2 : 1);
+  const outputs = indexed && l.kernels.maxPoolIndices ? 2 : 1;
+  const [values, positions] = l.emit.many("MaxPool", [value], attributes, outputs);
   const largest = l.emit.cast(values!, dtype, x.dtype);
-  if (positions === undefined) return largest;
-  const within = channelPositions(positions, shape, x.shape, node.attrs.before, l);
+  if (!indexed) return largest;
+  const within =
+    positions === undefined
+      ? comparedPositions(l.as(x, dtype), values!, dtype, node, l)
+      : channelPositions(positions, shape, x.shape, node.attrs.before, l);
   if (node.op === "maxPoolIndices") {
     l.share(x, `maxPool ${key}`, largest);
     return within;

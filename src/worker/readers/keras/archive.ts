@@ -1,11 +1,13 @@
-import { unzipSync } from "fflate";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
 import { Hdf5, MAX_HDF5_BYTES } from "../../formats/hdf5";
+import { unpackMember } from "../../formats/unzip";
 
 /** Keras's binary containers: .keras archives (zip) and .h5 files. */
 
 const MAX_CONFIG_BYTES = 32 * 1024 * 1024;
+/** An archive has three members, and the files that a model of the user's own classes adds. */
+const MAX_ENTRIES = 10_000;
 
 export function isKerasArchive(file: string): boolean {
   return file.toLowerCase().endsWith(".keras");
@@ -18,20 +20,7 @@ export function isHdf5(file: string): boolean {
 /** A member of a .keras archive; undefined when it has none of the name. */
 export async function archiveMember(file: string, name: string, maxBytes: number): Promise<Uint8Array | undefined> {
   const bytes = await readBytes(file, MAX_HDF5_BYTES, "larger models are not read");
-  let tooLarge: number | undefined;
-  try {
-    const members = unzipSync(bytes, {
-      filter: (entry) => {
-        if (entry.name !== name) return false;
-        if (entry.originalSize > maxBytes) tooLarge = entry.originalSize;
-        return tooLarge === undefined;
-      },
-    });
-    if (tooLarge === undefined) return members[name];
-  } catch (error) {
-    throw new UserError(`${file} is not a readable .keras archive: ${(error as Error).message}`, { file });
-  }
-  throw new UserError(`${file}: ${name} has ${tooLarge} bytes, more than the ${maxBytes} allowed`, { file });
+  return unpackMember({ file, bytes, kind: ".keras archive", maxEntries: MAX_ENTRIES }, name, maxBytes);
 }
 
 /** The architecture a container holds, as JSON. Throws a UserError when it holds weights only. */

@@ -1,6 +1,6 @@
 import { UserError } from "../../formats/errors";
 import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
-import { DEFAULT_LIMITS } from "../python/evaluator";
+import { DEFAULT_LIMITS } from "../python/limits";
 import { readPython } from "../python/reader";
 import { type Segment, Source } from "../python/source";
 import { Unknown, type Value } from "../python/values";

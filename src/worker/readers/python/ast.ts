@@ -1,8 +1,9 @@
 import type { Value } from "./values";
 
 /**
- * Python's syntax, close to its own `ast` module. `start` and `end` are offsets in UTF-16 units into the source text;
- * `Source.place` turns them into lines and columns only when somebody asks.
+ * Python's syntax, close to its own `ast` module. `start` and `end` are offsets in UTF-16 units into the source text, or
+ * from the base of the piece of it that they stand in; they are in the text's order. `Source.place` turns them into lines
+ * and columns only when somebody asks.
  */
 export interface Span {
   readonly start: number;
@@ -205,7 +206,16 @@ export interface SyntaxProblem extends Span {
   readonly message: string;
 }
 
+/** Where the spans from `base` on stand in the text. */
+export interface PlacedPiece {
+  readonly base: number;
+  readonly start: number;
+  readonly length: number;
+}
+
 export interface Module {
   readonly body: readonly Stmt[];
   readonly errors: readonly SyntaxProblem[];
+  /** Where the spans stand in the text, when they do not count from its beginning. */
+  readonly pieces?: readonly PlacedPiece[];
 }

@@ -1,10 +1,13 @@
-import { dictOf, liveDict } from "./equality";
+import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { fill, isDataDescriptor, newInstance } from "./instances";
+import { liveDict } from "./liveDict";
 import { findMember } from "./members";
 import { methodOf } from "./methods";
 import {
+  isModule,
   moduleAttribute,
+  moduleCall,
   moduleDeleteAttribute,
   moduleSetAttribute,
   tensorAttribute,
@@ -321,6 +324,11 @@ function superAttribute(ev: Evaluator, object: PySuper, name: string): Value | u
       if (self instanceof PyClass) {
         return new PyNative(name, "*args, **kwargs", ({ args, kwargs }) =>
           ev.instantiate(self, args instanceof PyTuple ? args.items : [], keywordsOf(kwargs as PyDict)),
+        );
+      }
+      if (isModule(self)) {
+        return new PyNative(name, "*args, **kwargs", ({ args, kwargs }) =>
+          moduleCall(self, args instanceof PyTuple ? args.items : [], keywordsOf(kwargs as PyDict), ev),
         );
       }
       break;

@@ -1,19 +1,12 @@
 import { dictOf } from "./equality";
 import { readNumber } from "./literals";
-import { PyError, PyFloat, PyNative, PyTuple, type Value } from "./values";
-
-/** A parameter with its default already evaluated. */
-export interface BoundParam {
-  readonly name: string;
-  readonly kind: "positionalOnly" | "normal" | "keywordOnly" | "star" | "doubleStar";
-  readonly default?: Value;
-}
+import { type BoundParam, PyError, PyFloat, PyNative, PyTuple, type Value } from "./values";
 
 /** A native whose parameters are made at run time, as a dataclass's `__init__` is. */
 export class PyNativeWithParams extends PyNative {
   constructor(
     name: string,
-    readonly params: readonly BoundParam[],
+    override readonly params: readonly BoundParam[],
     body: PyNative["body"],
   ) {
     super(name, "", body);
@@ -92,16 +85,9 @@ function tooMany(name: string, params: readonly BoundParam[], given: number): Py
   );
 }
 
-const parsed = new WeakMap<PyNative, readonly BoundParam[]>();
-
 export function paramsOf(native: PyNative): readonly BoundParam[] {
-  if (native instanceof PyNativeWithParams) return native.params;
-  let params = parsed.get(native);
-  if (!params) {
-    params = parseSignature(native.signature);
-    parsed.set(native, params);
-  }
-  return params;
+  native.params ??= parseSignature(native.signature);
+  return native.params;
 }
 
 /** Reads a signature as PyNative documents it: "input, dim=None, *, keepdim=False". */

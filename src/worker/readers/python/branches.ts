@@ -31,12 +31,19 @@ export function undecided(
     returns ||= ends.function;
   }
   const onlyRaises = targets.length === 0 && !leavesLoop && !returns && blocks.every(isGuard);
-  // Scripts at the top level loop over data; that is not a model and not worth a mark in the editor.
-  const silent = onlyRaises || (scope.kind === "module" && what.startsWith("loop"));
+  // What a script does besides building and calling its model is not worth a mark in the editor, unless it may define one.
+  const isScript = scope.kind === "module" || (ev.constructing === 0 && !ev.tracing);
+  const silent = onlyRaises || (isScript && (what.startsWith("loop") || !blocks.some(definesClass)));
   if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
   for (const target of targets) forget(ev, scope, target, unknown);
   if (returns) scope.uncertain ??= unknown;
   return leavesLoop ? "break" : "normal";
+}
+
+function definesClass(block: readonly Stmt[]): boolean {
+  return block.some(
+    (s) => s.kind === "Class" || (s.kind === "If" && (definesClass(s.body) || definesClass(s.otherwise))),
+  );
 }
 
 /** `if bad: raise ...`, or nothing: skipping it assumes nothing about the model. */

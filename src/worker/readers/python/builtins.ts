@@ -288,7 +288,11 @@ const FUNCTIONS: readonly PyNative[] = [
   native("format", "value, format_spec=''", (args, ev) => applyFormat(ev, args.value!, String(args.format_spec))),
   native("id", "obj", (args) => (typeof args.obj === "object" && args.obj ? identityOf(args.obj) : 0)),
   native("hash", "obj", () => new Unknown("hash() values differ from run to run")),
-  native("chr", "i", (args) => String.fromCodePoint(Number(args.i))),
+  native("chr", "i", (args) => {
+    const point = Number(args.i);
+    if (Number.isInteger(point) && point >= 0 && point <= 0x10ffff) return String.fromCodePoint(point);
+    throw new PyError("ValueError", "chr() arg not in range(0x110000)");
+  }),
   native("ord", "c", (args) => String(args.c).codePointAt(0) ?? 0),
   native("iter", "obj", (args, ev) => {
     const { obj } = args;

@@ -1,5 +1,5 @@
 import type { ClassStmt } from "./ast";
-import { type BoundParam, bind } from "./binding";
+import { bind } from "./binding";
 import { TYPE } from "./builtinTypes";
 import { ENUM, enumMember, makeEnum } from "./enums";
 import { dictOf } from "./equality";
@@ -11,6 +11,8 @@ import { type Definition, Scope } from "./scope";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
+  type BoundParam,
+  EvaluationError,
   PyBound,
   PyClass,
   PyDict,
@@ -76,6 +78,9 @@ function inheritedMetaclass(bases: readonly PyClass[]): PyClass | undefined {
   return bases.map((b) => b.metaclass).find((m) => m !== undefined);
 }
 
+/** Real ones have some twenty; ordering them takes the square of their number, and each look-up goes through all. */
+const MAX_ABOVE = 500;
+
 /** `type(name, bases, members)`: links the bases, names the descriptors and tells the bases of their subclass. */
 export function defineClass(
   ev: Evaluator,
@@ -85,6 +90,11 @@ export function defineClass(
   keywords: ReadonlyMap<string, Value>,
   metaclass = inheritedMetaclass(bases),
 ): PyClass {
+  const above = bases.reduce((sum, base) => sum + base.mro.length, 0);
+  if (above > MAX_ABOVE) {
+    throw new EvaluationError(`a class with more than ${MAX_ABOVE} classes above it is not supported`, ev.place);
+  }
+  ev.step(above);
   const type = new PyClass(name, bases.length > 0 ? bases : [OBJECT], members, ev.place, undefined);
   type.mro = linearize(type);
   type.metaclass = metaclass;
@@ -161,7 +171,7 @@ export function instantiate(
 
 const given = new WeakMap<PyObject, { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> }>();
 
-/** The constructor's parameters of a module of the file's own classes, defaults included. */
+/** The constructor's arguments of a module of the file's own classes by name, defaults and what `**kwargs` collects included. */
 export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
   const values = new Map<string, Value>();
   const init = findMember(object.type, "__init__");
@@ -170,10 +180,14 @@ export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
   const { params } = init.definition as Definition;
   params.slice(1).forEach(({ name, kind }, i) => {
     if (kind === "star" || kind === "doubleStar") return;
-    const value =
-      (kind === "keywordOnly" ? undefined : call.args[i]) ?? call.kwargs.get(name) ?? init.defaults.get(name);
+    const byPosition = kind !== "keywordOnly" && i < call.args.length;
+    const named = call.kwargs.has(name) ? call.kwargs : init.defaults;
+    const value = byPosition ? call.args[i] : named.get(name);
     if (value !== undefined) values.set(name, value);
   });
+  if (params.some(({ kind }) => kind === "doubleStar")) {
+    for (const [name, value] of call.kwargs) if (!values.has(name)) values.set(name, value);
+  }
   return values;
 }
 

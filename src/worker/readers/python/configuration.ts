@@ -2,16 +2,18 @@ import type { ConfigurationChoice } from "../../../protocol/jobs";
 import { lineText, type SourcePlace } from "../../graph/node";
 import type { Configuration, ConfigurationOption } from "../model";
 import type { Param } from "./ast";
+import { paramsOf } from "./binding";
 import type { CallSites, EvaluatedCall } from "./callSites";
 import { type ConfigFile, siblingConfig, siblingPath } from "./configFile";
 import { dataclassFields } from "./dataclasses";
 import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { findMember } from "./members";
+import { withoutPlaceholders } from "./placeholders";
 import type { DefinedClass, Definition, Scope } from "./scope";
 import { simpleNamespace } from "./stdlib";
-import { classOf, OBJECT } from "./types";
-import { PyClass, PyDict, PyFunction, PyList, PyObject, Unknown, type Value } from "./values";
+import { builtinClass, classOf, OBJECT } from "./types";
+import { PyClass, PyDict, PyFunction, PyList, PyNative, PyObject, Unknown, type Value } from "./values";
 
 /**
  * What a model class's `config` is: of 5,199 Linear layers in Hugging Face transformers, nearly all take their sizes
@@ -37,6 +39,12 @@ export function constructorParameters({ type }: DefinedClass): readonly Param[] 
   for (const { members } of type.mro) {
     const init = members.get("__init__");
     if (init === undefined) continue;
+    // One of ours, in whose signature defaults are values: no expression of the source.
+    if (init instanceof PyNative) {
+      const own = paramsOf(init).slice(1);
+      if (own.every(({ kind }) => kind === "star" || kind === "doubleStar")) continue;
+      return own.filter((p) => p.default === undefined).map(({ name, kind }) => ({ name, kind }));
+    }
     if (!(init instanceof PyFunction)) return [];
     const own = (init.definition as Definition).params.slice(1);
     // `def __init__(self, *args, **kwargs)` hands on to the next class what that takes.
@@ -151,7 +159,7 @@ export class Configurations {
       const { type } = slot;
       if (!type) return undefined;
       label ||= `${type.name}'s defaults`;
-      return this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map()));
+      return this.defaultsOf(type);
     };
     const configured = this.complete(defined, value, { source: "defaults", label: "" });
     return configured && { ...configured, configuration: { source: "defaults", label } };
@@ -223,8 +231,13 @@ export class Configurations {
     return (
       (json && this.once(`json ${type?.name} ${slot.name}`, () => this.read(json, slot))) ??
       (this.choice?.source === "defaults" ? undefined : this.chosenOrFirst(slot)) ??
-      (type && this.once(`defaults ${type.name} ${type.place?.file}`, () => this.make(type, new Map())))
+      (type && this.defaultsOf(type))
     );
+  }
+
+  private defaultsOf(type: PyClass): Value | undefined {
+    const key = `defaults ${type.name} ${type.place?.file}`;
+    return this.once(key, () => withoutPlaceholders(this.make(type, new Map()), type));
   }
 
   private once(key: string, make: () => Value | undefined): Value | undefined {
@@ -465,8 +478,12 @@ function asRecord(value: unknown): Record<string, unknown> | undefined {
     : undefined;
 }
 
+/** What a configuration file gives a model whose configuration class was not found: its defaults are unknown. */
+const fileNamespace = builtinClass("SimpleNamespace", [simpleNamespace]);
+fileNamespace.missing = (name) => `the configuration file has no ${name}, and no configuration class was found`;
+
 function namespaceOf(fields: Record<string, unknown>): PyObject {
-  const object = new PyObject(simpleNamespace, undefined);
+  const object = new PyObject(fileNamespace, undefined);
   for (const [key, value] of Object.entries(fields)) {
     const inner = asRecord(value);
     object.attributes.set(key, inner ? namespaceOf(inner) : pythonValue(value));

@@ -1,11 +1,11 @@
-import { type BoundParam, PyNativeWithParams } from "./binding";
+import { PyNativeWithParams } from "./binding";
 import { compareValues } from "./comparisons";
 import { dictOf, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { findMember } from "./members";
 import { repr } from "./text";
 import { builtinClass, classOf, OBJECT } from "./types";
-import { PyClass, PyDict, PyError, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
+import { type BoundParam, PyClass, PyDict, PyError, PyNative, PyObject, PyTuple, Unknown, type Value } from "./values";
 
 /** dataclasses.field(...): what it was given. */
 export const FIELD = builtinClass("Field", [OBJECT]);

@@ -1,6 +1,17 @@
 import { isNumeric, numberOf } from "./numbers";
 import { plain, typeName } from "./types";
-import { PyBound, PyDict, PyDType, PyError, PyList, PySet, PyTuple, Unknown, type Value } from "./values";
+import {
+  EvaluationError,
+  PyBound,
+  PyDict,
+  PyDType,
+  PyError,
+  PyList,
+  PySet,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 const identities = new WeakMap<object, number>();
 let nextIdentity = 1;
@@ -21,7 +32,7 @@ export function keyOf(given: Value): string {
   if (typeof value === "string") return `s${value}`;
   if (value === null) return "None";
   if (isNumeric(value)) return `n${numberOf(value) + 0}`;
-  if (value instanceof PyTuple) return `(${value.items.map((item) => `${keyOf(item).length}:${keyOf(item)}`).join()})`;
+  if (value instanceof PyTuple) return keyOfTuple(value.items);
   if (value instanceof PyList || value instanceof PyDict || value instanceof PySet) {
     throw new PyError("TypeError", `unhashable type: '${typeName(value)}'`);
   }
@@ -30,8 +41,30 @@ export function keyOf(given: Value): string {
   return `o${identityOf(value)}`;
 }
 
+/** Characters of a tuple's key: one whose items hold the same tuple twice, level by level, doubles with each level. */
+const MAX_KEY = 100_000;
+
+function keyOfTuple(items: readonly Value[]): string {
+  const keys: string[] = [];
+  let length = 0;
+  for (const item of items) {
+    const key = keyOf(item);
+    length += key.length;
+    if (length > MAX_KEY) throw new EvaluationError("a tuple as large as this is not used as a key by the reader");
+    keys.push(`${key.length}:${key}`);
+  }
+  return `(${keys.join()})`;
+}
+
+/** Pairs of items that one comparison looks at; of lists that hold the same list twice it would look at each again. */
+const MAX_COMPARED = 1_000_000;
+
 /** Python's `==` for values without methods of their own; undefined when something in them is unknown. */
-export function equal(left: Value, right: Value): boolean | Unknown {
+export function equal(left: Value, right: Value, counter = { compared: 0 }): boolean | Unknown {
+  if (++counter.compared > MAX_COMPARED) {
+    const most = MAX_COMPARED.toLocaleString("en-US");
+    throw new EvaluationError(`values with more than ${most} items are not compared by the reader`);
+  }
   if (left === right) return true;
   const [a, b] = [plain(left), plain(right)];
   if (a === b) return true;
@@ -41,7 +74,7 @@ export function equal(left: Value, right: Value): boolean | Unknown {
   if ((a instanceof PyList && b instanceof PyList) || (a instanceof PyTuple && b instanceof PyTuple)) {
     if (a.items.length !== b.items.length) return false;
     for (let i = 0; i < a.items.length; i++) {
-      const same = equal(a.items[i]!, b.items[i]!);
+      const same = equal(a.items[i]!, b.items[i]!, counter);
       if (same !== true) return same;
     }
     return true;
@@ -50,7 +83,7 @@ export function equal(left: Value, right: Value): boolean | Unknown {
     if (a.entries.size !== b.entries.size) return false;
     for (const [key, entry] of a.entries) {
       const other = b.entries.get(key);
-      const same = other ? equal(entry.value, other.value) : false;
+      const same = other ? equal(entry.value, other.value, counter) : false;
       if (same !== true) return same;
     }
     return true;
@@ -86,42 +119,6 @@ export function compare(op: string, left: Value, right: Value): number | Unknown
 
 export function dictGet(dict: PyDict, key: Value): Value | undefined {
   return dict.entries.get(keyOf(key))?.value;
-}
-
-/** A dict over names that live elsewhere: what is set or deleted in it is so there, where `accepts` allows. */
-export function liveDict(names: Map<string, Value | null>, accepts: (value: Value) => boolean = () => true): PyDict {
-  const dict = new PyDict();
-  const { entries } = dict;
-  const [set, remove, clear] = [entries.set.bind(entries), entries.delete.bind(entries), entries.clear.bind(entries)];
-  const live = (name: Value, initial: Value) => {
-    let current = initial;
-    return {
-      key: name,
-      get value() {
-        return current;
-      },
-      set value(value: Value) {
-        current = value;
-        if (accepts(value)) names.set(String(name), value);
-      },
-    };
-  };
-  for (const [name, value] of names) set(keyOf(name), live(name, value));
-  entries.set = (key, { key: name, value }) => {
-    const entry = live(name, value);
-    entry.value = value;
-    return set(key, entry);
-  };
-  entries.delete = (key) => {
-    const entry = entries.get(key);
-    if (entry) names.delete(String(entry.key));
-    return remove(key);
-  };
-  entries.clear = () => {
-    names.clear();
-    clear();
-  };
-  return dict;
 }
 
 export function dictSet(dict: PyDict, key: Value, value: Value): void {

@@ -1,14 +1,15 @@
-import { basename } from "node:path";
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
 import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
-import { type BoundParam, bind, paramsOf } from "./binding";
+import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, instantiate } from "./classes";
+import { moved, placed, pythonMessage, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
+import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
@@ -16,7 +17,7 @@ import type { Source } from "./source";
 import { executeBody } from "./statements";
 import type { Storage } from "./storage";
 import { generatorOf } from "./suspended";
-import { isModule, moduleCall, moduleClass } from "./torch";
+import { isModule, moduleCall, moduleClass, tensorAttributeLike } from "./torch";
 import { classOf, PyPartial, PyWrapped, typeName } from "./types";
 import {
   EvaluationError,
@@ -24,20 +25,16 @@ import {
   PyClass,
   PyError,
   PyFunction,
+  PyList,
   type PyNamespace,
   PyNative,
   PyObject,
+  PyTensor,
+  PyTuple,
   type Runtime,
   Unknown,
   type Value,
 } from "./values";
-
-export const DEFAULT_LIMITS: ReadLimits = { steps: 5_000_000, depth: 200 };
-/** Elements of one list, characters of one string. A model's own data is far smaller; a typo like `[0] * 10**12` is not. */
-export const MAX_ITEMS = 1_000_000;
-const CANCEL_EVERY = 1024;
-/** Nested evaluations, over all calls on the stack. Ours is about 1 MB and one takes about 300 bytes of it. */
-const MAX_NESTING = 1500;
 
 export interface ConstructedWith {
   readonly args: readonly Value[];
@@ -129,9 +126,10 @@ export class Evaluator implements Runtime {
   private inSource<T>(scope: Scope, body: () => T): T {
     const inner = scope.source ?? this.source;
     if (inner === this.source) return body();
-    const [source, span, departure] = [this.source, this.span, this.departure];
+    const { source, span, departure } = this;
     if (source === this.main) this.departure = this.place;
-    [this.source, this.span] = [inner, undefined];
+    this.source = inner;
+    this.span = undefined;
     try {
       return body();
     } catch (error) {
@@ -140,7 +138,9 @@ export class Evaluator implements Runtime {
       if (source !== this.main || !place || place.file === source.file) throw known;
       throw this.standIn(known, moved(known, this.departure ?? place, within(place)));
     } finally {
-      [this.source, this.span, this.departure] = [source, span, departure];
+      this.source = source;
+      this.span = span;
+      this.departure = departure;
     }
   }
 
@@ -338,8 +338,8 @@ export class Evaluator implements Runtime {
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
     scope.receiver = args[0];
-    const bound = params.map((p): BoundParam => ({ name: p.name, kind: p.kind, default: fn.defaults.get(p.name) }));
-    bind(qualifiedName || fn.name, bound, args, kwargs, (name, value) => scope.names.set(name, value));
+    fn.params ??= params.map(({ name, kind }) => ({ name, kind, default: fn.defaults.get(name) }));
+    bind(qualifiedName || fn.name, fn.params, args, kwargs, (name, value) => scope.names.set(name, value));
     if (node.kind === "Function" && node.generator) return generatorOf(this, scope, node.body);
     return this.inFrame(scope, () => {
       if (node.kind === "Lambda") return evaluate(this, scope, node.body);
@@ -379,8 +379,15 @@ export class Evaluator implements Runtime {
       bound[key] = value;
     });
     const { recorder } = this;
-    if (recorder) return recorder.native(this.source, native, bound, this.span, () => native.body(bound, this));
-    return native.body(bound, this);
+    const { self } = bound;
+    // Every method of a string goes through all of it.
+    if (typeof self === "string") this.step(self.length >> 6);
+    const result = recorder
+      ? recorder.native(this.source, native, bound, this.span, () => native.body(bound, this))
+      : native.body(bound, this);
+    if (result instanceof PyTensor) this.step(TENSOR_STEPS);
+    else if (result instanceof PyList || result instanceof PyTuple) this.step(result.items.length >> 4);
+    return result;
   }
 
   getAttribute(object: Value, name: string): Value {
@@ -388,6 +395,11 @@ export class Evaluator implements Runtime {
     if (value !== undefined) return value;
     if (object instanceof PyClass)
       throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
+    // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
+    if (object instanceof PyTensor && !tensorAttributeLike(name))
+      return new Unknown(`Tensor.${name} is not evaluated`, this.place);
+    const gap = object instanceof PyObject ? object.type.missing?.(name) : undefined;
+    if (gap !== undefined) return new Unknown(gap, this.place);
     throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
   }
 
@@ -477,32 +489,14 @@ export class Evaluator implements Runtime {
 
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
-    const [depth, nesting, span, constructing] = [this.depth, this.nesting, this.span, this.constructing];
+    const { depth, nesting, span, constructing } = this;
     const frames = this.recorder?.frames.length ?? 0;
     return () => {
       this.recorder?.frames.splice(frames);
-      [this.depth, this.nesting, this.span, this.constructing] = [depth, nesting, span, constructing];
+      this.depth = depth;
+      this.nesting = nesting;
+      this.span = span;
+      this.constructing = constructing;
     };
   }
-}
-
-export function pythonMessage(error: PyError): string {
-  return error.message ? `${error.type}: ${error.message}` : error.type;
-}
-
-/** For a message about a place in another file. */
-function within({ file, line }: SourcePlace): string {
-  return `(in ${basename(file)}, line ${line})`;
-}
-
-function moved(error: PyError | EvaluationError, place: SourcePlace, note: string): PyError | EvaluationError {
-  const message = error.message ? `${error.message} ${note}` : note;
-  if (error instanceof PyError) return new PyError(error.type, message, place, error.value);
-  return error instanceof LimitError ? new LimitError(message, place) : new EvaluationError(message, place);
-}
-
-function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
-  if (error instanceof PyError) return new PyError(error.type, error.message, place, error.value);
-  if (error instanceof LimitError) return new LimitError(error.message, place);
-  return new EvaluationError(error.message, place);
 }

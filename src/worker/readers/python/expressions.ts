@@ -4,6 +4,7 @@ import { dictSet, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { PySuspended } from "./generators";
 import { truthyOf } from "./iteration";
+import { MAX_NESTING } from "./limits";
 import { binaryOperation, unaryOperation } from "./operators";
 import { plainItems } from "./plainLoops";
 import { type Definition, LimitError, Scope } from "./scope";
@@ -128,7 +129,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
 
 /** Counts nesting; paired with `ev.nesting--` when nothing was thrown (`mark` restores it otherwise). */
 function enter(ev: Evaluator, expr: Expr): void {
-  if (++ev.nesting > 1500) {
+  if (++ev.nesting > MAX_NESTING) {
     ev.span = expr;
     throw ev.tooDeep();
   }
@@ -178,6 +179,9 @@ function special(scope: Scope, expr: Expr, callee: Value, args: readonly Value[]
   return dict;
 }
 
+/** As of `Sequential(*layers)`; beyond it they are counted like a list. */
+const MANY_ARGUMENTS = 1000;
+
 export function evaluateArguments(
   ev: Evaluator,
   scope: Scope,
@@ -203,6 +207,7 @@ export function evaluateArguments(
       case "star":
         if (value instanceof Unknown) return { args: value, kwargs };
         for (const item of ev.iterate(value)) args.push(item);
+        if (args.length > MANY_ARGUMENTS) ev.allot(args.length, "a list of arguments");
         break;
       case "doubleStar":
         if (value instanceof Unknown) return { args: value, kwargs };
@@ -312,6 +317,8 @@ export function makeFunction(
 
 /** What we cannot evaluate becomes a problem and an unknown value; Python's own errors and limits pass. */
 export function evaluateSafely(ev: Evaluator, scope: Scope, expr: Expr): Value {
+  // A constant or a name fails in Python's own way or not at all; most of what is evaluated is one.
+  if (expr.kind === "Constant") return expr.value;
   return safely(ev, () => evaluate(ev, scope, expr));
 }
 

@@ -1,8 +1,8 @@
 import { sizeOf } from "../../formats/tensor";
 import { is, type Node, type SourcePlace } from "../../graph/node";
 import type { Problem } from "../model";
+import { pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
-import { pythonMessage } from "./evaluator";
 import { specsOf } from "./inputs";
 import type { FailedOperation, OperandSeen, Recorder } from "./recorder";
 import { LimitError } from "./scope";
@@ -57,12 +57,13 @@ export function problemOf(
       message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, and its shapes are checked.`,
     };
   }
-  const reach = inputs ? ` With ${fed} from ${example.from}.` : "";
+  const reach = inputs ? [`With ${fed} from ${example.from}.`] : [];
   return {
     place,
     severity: "error",
     code: looksTransposed(operation) ? "lora-transposed" : "shape-mismatch",
-    message: `${explained ? `${explained}. ` : ""}${pytorch}.${reach}`,
+    // On lines of their own: editors do not break a long one.
+    message: [...(explained ? [`${explained}.`] : []), `${pytorch}.`, ...reach].join("\n"),
     related: callsTo(operation),
   };
 }

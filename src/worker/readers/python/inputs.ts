@@ -1,12 +1,22 @@
 import { lineText, type SourcePlace } from "../../graph/node";
 import type { InputSpec } from "../model";
-import { type BoundParam, paramsOf } from "./binding";
+import { paramsOf } from "./binding";
 import type { EvaluatedCall } from "./callSites";
 import { type Candidate, candidatesOf } from "./candidates";
 import { type Companion, companionOf } from "./companions";
 import { findMember } from "./members";
 import type { Definition } from "./scope";
-import { PyFunction, PyList, PyNative, type PyObject, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import {
+  type BoundParam,
+  PyFunction,
+  PyList,
+  PyNative,
+  type PyObject,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** Example inputs of `forward`: from a call in the file, or inferred from the first layers. */
 
@@ -41,6 +51,22 @@ export function forwardParams(root: PyObject): ForwardParam[] {
         ? []
         : [{ name: p.name, required: p.default === undefined, positional: p.kind !== "keywordOnly" }],
     );
+}
+
+/** Arguments are passed by position as far as forward takes them so: a module that wraps another may use *args. */
+export function forwardArguments<T>(
+  params: readonly ForwardParam[],
+  given: ReadonlyMap<string, T>,
+): { readonly positional: T[]; readonly named: Map<string, T> } {
+  const positional: T[] = [];
+  const named = new Map(given);
+  for (const { name, positional: byPosition } of params) {
+    const value = named.get(name);
+    if (!byPosition || value === undefined) break;
+    positional.push(value);
+    named.delete(name);
+  }
+  return { positional, named };
 }
 
 export function specOf(name: string, tensor: PyTensor): InputSpec | undefined {
@@ -105,6 +131,11 @@ const MAX_ATTEMPTS = 48;
 /** Examples to try, likeliest first: each layer in the order of definition says what it could be fed. */
 export function* inferredExamples(root: PyObject, params: readonly ForwardParam[], batch?: number): Generator<Example> {
   const required = params.filter((p) => p.required);
+  if (required.length === 0) {
+    yield { arguments: new Map(), from: "forward takes no inputs" };
+    yield* inferredOptional(root, params, batch);
+    return;
+  }
   const names = required.map((p) => p.name);
   const candidates = candidatesOf(root, names).map((c) => (batch === undefined ? c : withBatch(c, batch)));
   let attempts = 0;
@@ -122,13 +153,34 @@ export function* inferredExamples(root: PyObject, params: readonly ForwardParam[
       required.map(() => candidate),
     );
   }
-  if (required.length === 0) yield { arguments: new Map(), from: "forward takes no inputs" };
   if (required.length < 2) return;
   const options = required.map((p) => (/mask/i.test(p.name) ? [undefined, ...candidates] : candidates));
   for (const choice of combinations(options, [])) {
     if (attempts++ >= MAX_ATTEMPTS * 2) return;
     if (choice.every((c) => c === choice[0])) continue;
     yield exampleOf(required, choice);
+  }
+}
+
+/** An encoder-decoder's second sequence, of the same kind as the first. */
+const SECOND_INPUT = /^decoder_input/;
+
+/**
+ * Inputs of a `forward` whose parameters are all optional, as those of transformers' models are: the first parameter is
+ * the main input, and a decoder may need its own.
+ */
+function* inferredOptional(
+  root: PyObject,
+  params: readonly ForwardParam[],
+  batch: number | undefined,
+): Generator<Example> {
+  const [first] = params;
+  if (!first) return;
+  const second = params.find(({ name }) => SECOND_INPUT.test(name));
+  const candidates = candidatesOf(root, [first.name]).map((c) => (batch === undefined ? c : withBatch(c, batch)));
+  for (const candidate of candidates.slice(0, MAX_ATTEMPTS)) {
+    yield exampleOf([first], [candidate]);
+    if (second) yield exampleOf([first, second], [candidate, candidate]);
   }
 }
 

@@ -18,13 +18,21 @@ import {
   type Value,
 } from "./values";
 
+/** Whoever goes through the items pays for them: built-in functions take a million at once. */
 export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   const value = plain(given);
   const own = isSubclassed(value) ? ev.special(value, "__iter__") : undefined;
   if (own) return iterate(ev, ev.call(own, []));
-  if (value instanceof PyList || value instanceof PyTuple) return value.items;
-  if (value instanceof PyGenerator) return value.items;
-  if (typeof value === "string") return value;
+  if (value instanceof PyList || value instanceof PyTuple) {
+    ev.step(value.items.length >> 4);
+    return value.items;
+  }
+  if (value instanceof PyGenerator) return counted(ev, value.items);
+  if (typeof value === "string") {
+    ev.step(value.length >> 4);
+    return value;
+  }
+  if (value instanceof PyDict || value instanceof PySet) ev.step(value.entries.size >> 4);
   if (value instanceof PyDict) return [...value.entries.values()].map((entry) => entry.key);
   if (value instanceof PySet) return [...value.entries.values()];
   if (value instanceof Unknown)
@@ -41,6 +49,14 @@ export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   const getItem = ev.special(value, "__getitem__");
   if (getItem) return byIndex(ev, getItem);
   throw new PyError("TypeError", `'${typeName(value)}' object is not iterable`);
+}
+
+/** Nobody knows beforehand how many items there are. */
+function* counted(ev: Evaluator, items: Iterable<Value>): Generator<Value> {
+  for (const item of items) {
+    ev.step();
+    yield item;
+  }
 }
 
 function* byNext(ev: Evaluator, value: Value): Generator<Value> {

@@ -1,5 +1,5 @@
 import type { Expr, FormattedPart } from "./ast";
-import type { Raw } from "./raw";
+import type { PlacedText, Raw } from "./raw";
 import { PyFloat, Unknown, type Value } from "./values";
 
 /** A Python number literal. Integers beyond 2^53 are not represented exactly, so they are unknown. */
@@ -17,7 +17,7 @@ function integer(value: number, literal: string): Value {
 }
 
 /** A string, f-string, bytes or implicitly concatenated literal. */
-export function lowerString(raw: Raw, text: string, lower: (raw: Raw) => Expr): Expr {
+export function lowerString(raw: Raw, text: PlacedText, lower: (raw: Raw) => Expr): Expr {
   const { start, end } = raw;
   const parts: (string | FormattedPart)[] = [];
   const literals = raw.type === "concatenated_string" ? raw.children.filter((c) => c.type === "string") : [raw];
@@ -41,7 +41,7 @@ export function lowerString(raw: Raw, text: string, lower: (raw: Raw) => Expr): 
   return { kind: "FString", parts, start, end };
 }
 
-function formatted(raw: Raw, text: string, lower: (raw: Raw) => Expr): FormattedPart[] {
+function formatted(raw: Raw, text: PlacedText, lower: (raw: Raw) => Expr): FormattedPart[] {
   const value = raw.children.find((c) => c.field === "expression");
   if (!value) return [];
   const conversion = raw.children.find((c) => c.type === "type_conversion");

@@ -14,14 +14,14 @@ import type {
 } from "./ast";
 import { readNumber } from "./literals";
 import { ExpressionLowering } from "./lowerExpressions";
-import { field, meaningful, need, operatorOf, type Raw } from "./raw";
+import { field, meaningful, need, operatorOf, type PlacedText, type Raw } from "./raw";
 
 /** Concrete tree to AST. A statement that holds a syntax error becomes `Invalid`; those around it are kept. */
 export class Lowering extends ExpressionLowering {
   readonly errors: SyntaxProblem[] = [];
 
   constructor(
-    text: string,
+    text: PlacedText,
     /** By where their names begin, functions whose bodies the tree lacks, to be parsed when somebody asks for them. */
     private readonly leftOut: ReadonlyMap<number, () => Stmt | undefined> = new Map(),
   ) {

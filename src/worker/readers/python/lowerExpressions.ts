@@ -1,6 +1,6 @@
 import type { Argument, BinaryOp, CompareOp, ComprehensionClause, DictEntry, Expr, Param } from "./ast";
 import { lowerString, readNumber } from "./literals";
-import { field, meaningful, need, operatorOf, type Raw } from "./raw";
+import { field, meaningful, need, operatorOf, type PlacedText, type Raw } from "./raw";
 import { PyEllipsis } from "./values";
 
 const ELLIPSIS = new PyEllipsis();
@@ -9,7 +9,7 @@ const ELLIPSIS = new PyEllipsis();
 export class ExpressionLowering {
   protected sawYield = false;
 
-  constructor(private readonly text: string) {}
+  constructor(private readonly text: PlacedText) {}
 
   textOf(raw: Raw): string {
     return this.text.slice(raw.start, raw.end);

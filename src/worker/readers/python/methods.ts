@@ -35,6 +35,11 @@ function table(...entries: [name: string, signature: string, body: NativeBody, t
 
 const items = (args: Readonly<Record<string, Value>>): Value[] => (args.self as PyList).items;
 const dict = (args: Readonly<Record<string, Value>>): PyDict => args.self as PyDict;
+function entriesOf(args: Readonly<Record<string, Value>>, ev: Evaluator) {
+  const { entries } = dict(args);
+  ev.step(entries.size >> 4);
+  return [...entries.values()];
+}
 const set = (args: Readonly<Record<string, Value>>): PySet => args.self as PySet;
 
 function whole(value: Value | undefined): number {
@@ -42,13 +47,19 @@ function whole(value: Value | undefined): number {
   throw new PyError("TypeError", `'${typeName(value ?? null)}' object cannot be interpreted as an integer`);
 }
 
-function find(list: readonly Value[], value: Value): number | Unknown {
+function find(ev: Evaluator, list: readonly Value[], value: Value): number | Unknown {
+  ev.step(list.length >> 4);
   for (let i = 0; i < list.length; i++) {
     const same = equal(list[i]!, value);
     if (same instanceof Unknown) return same;
     if (same) return i;
   }
   return -1;
+}
+
+function countIn(ev: Evaluator, list: readonly Value[], value: Value): number {
+  ev.step(list.length >> 4);
+  return list.filter((item) => equal(item, value) === true).length;
 }
 
 function orderOf(ev: Evaluator, a: Value, b: Value): number {
@@ -105,7 +116,8 @@ const LIST: Table = table(
   [
     "insert",
     "index, object",
-    (args) => {
+    (args, ev) => {
+      ev.step(items(args).length >> 6);
       items(args).splice(whole(args.index), 0, args.object!);
       return null;
     },
@@ -125,8 +137,8 @@ const LIST: Table = table(
   [
     "remove",
     "value",
-    (args) => {
-      const at = find(items(args), args.value!);
+    (args, ev) => {
+      const at = find(ev, items(args), args.value!);
       if (at instanceof Unknown) return at;
       if (at < 0) throw new PyError("ValueError", "list.remove(x): x not in list");
       items(args).splice(at, 1);
@@ -145,16 +157,17 @@ const LIST: Table = table(
     "index",
     "value",
     (args, ev) => {
-      const at = find(items(args), args.value!);
+      const at = find(ev, items(args), args.value!);
       if (at === -1) throw new PyError("ValueError", `${String(repr(ev, args.value!))} is not in list`);
       return at;
     },
   ],
-  ["count", "value", (args) => items(args).filter((item) => equal(item, args.value!) === true).length],
+  ["count", "value", (args, ev) => countIn(ev, items(args), args.value!)],
   [
     "reverse",
     "",
-    (args) => {
+    (args, ev) => {
+      ev.step(items(args).length >> 6);
       items(args).reverse();
       return null;
     },
@@ -164,20 +177,20 @@ const LIST: Table = table(
     "*, key=None, reverse=False",
     (args, ev) => sortValues(ev, items(args), args.key!, ev.truthy(args.reverse!)) ?? null,
   ],
-  ["copy", "", (args) => new PyList([...items(args)])],
+  ["copy", "", (args, ev) => new PyList([...ev.iterate(args.self!)])],
 );
 
 const TUPLE: Table = table(
   [
     "index",
     "value",
-    (args) => {
-      const at = find((args.self as PyTuple).items, args.value!);
+    (args, ev) => {
+      const at = find(ev, (args.self as PyTuple).items, args.value!);
       if (at === -1) throw new PyError("ValueError", "tuple.index(x): x not in tuple");
       return at;
     },
   ],
-  ["count", "value", (args) => (args.self as PyTuple).items.filter((item) => equal(item, args.value!) === true).length],
+  ["count", "value", (args, ev) => countIn(ev, (args.self as PyTuple).items, args.value!)],
   [
     "_asdict",
     "",
@@ -202,6 +215,7 @@ const TUPLE: Table = table(
 
 export function updateDict(ev: Evaluator, target: PyDict, source: Value): void {
   if (source instanceof PyDict) {
+    ev.step(source.entries.size);
     for (const { key, value } of source.entries.values()) dictSet(target, key, value);
     return;
   }
@@ -254,9 +268,9 @@ const DICT: Table = table(
     (args) => (args.key instanceof Unknown ? args.key : (dictGet(dict(args), args.key!) ?? args.default!)),
     true,
   ],
-  ["keys", "", (args) => new PyList([...dict(args).entries.values()].map((e) => e.key))],
-  ["values", "", (args) => new PyList([...dict(args).entries.values()].map((e) => e.value))],
-  ["items", "", (args) => new PyList([...dict(args).entries.values()].map((e) => new PyTuple([e.key, e.value])))],
+  ["keys", "", (args, ev) => new PyList(entriesOf(args, ev).map((e) => e.key))],
+  ["values", "", (args, ev) => new PyList(entriesOf(args, ev).map((e) => e.value))],
+  ["items", "", (args, ev) => new PyList(entriesOf(args, ev).map((e) => new PyTuple([e.key, e.value])))],
   [
     "update",
     "other=(), **kwargs",
@@ -303,7 +317,7 @@ const DICT: Table = table(
       return found ?? args.default!;
     },
   ],
-  ["copy", "", (args) => dictOf([...dict(args).entries.values()].map((e) => [e.key, e.value]))],
+  ["copy", "", (args, ev) => dictOf(entriesOf(args, ev).map((e) => [e.key, e.value]))],
   [
     "clear",
     "",

@@ -10,21 +10,23 @@ import type {
   ObservedShapes,
   ParameterInfo,
   Problem,
-  Traced,
   TraceOptions,
 } from "../model";
-import type { Module, Stmt } from "./ast";
+import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { initializeInstance } from "./classes";
+import { constructedWith, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
+import { type ForwardParam, forwardParams } from "./inputs";
+import { givenByWholes } from "./partInputs";
+
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
-import { trace } from "./trace";
-import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors } from "./tree";
+import { type PythonTraced, trace } from "./trace";
+import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
 import { type PyClass, PyObject, type PyTensor, Unknown, type Value } from "./values";
 import { namesMentioned } from "./walk";
 
@@ -51,13 +53,15 @@ export function buildModels(
   module: Module,
   steps: number,
   choice: ConfigurationChoice | undefined,
+  /** The classes to build. */
+  isWanted: (definition: ClassStmt) => boolean = () => true,
 ): Model[] {
   const sites = new CallSites(ev, module.body);
   sites.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
   const classes = modelClasses(ev, module);
-  const pending = new Set(classes);
+  const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
   const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
     let first: Built | undefined;
@@ -136,13 +140,23 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
-  const inside = new Set([...built.values()].flatMap(({ object }) => [...typesWithin(object)]));
+  const within = new Map([...built.values()].map(({ object }) => [object, new Set(typesWithin(object))] as const));
+  const inside = new Set([...within.values()].flatMap((types) => [...types]));
+  /** Models that hold the class, those first that are part of no other, and of these the last. */
+  const wholes = (type: PyClass): PyObject[] =>
+    [...within]
+      .filter(([object, types]) => object.type !== type && types.has(type))
+      .map(([object]) => object)
+      .reverse()
+      .sort((a, b) => Number(inside.has(a.type)) - Number(inside.has(b.type)));
   return [...built]
     .sort(([a], [b]) => a.node.start - b.node.start)
     .map(([defined, result]) => {
       const lacksConfiguration = unresolved.has(defined) && configurations.isTaken(defined);
       const options = () => configurations.options(defined);
-      return new PythonModel(ev, defined, result, sites, inside.has(defined.type), lacksConfiguration, options);
+      const part = inside.has(defined.type);
+      const holders = () => (part ? wholes(defined.type) : []);
+      return new PythonModel(ev, defined, result, sites, part, lacksConfiguration, options, holders);
     });
 }
 
@@ -208,6 +222,12 @@ function build(
     });
     restore();
     draws = recorded.draws;
+    const tooMany = tooManyModules(object);
+    if (tooMany !== undefined) {
+      failed = true;
+      object.module?.modules.clear();
+      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
+    }
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
   return { object, draws, problems, failed, configuration };
@@ -238,12 +258,12 @@ function buildWithUnknowns(
   return { ...result, problems: [note, ...result.problems] };
 }
 
-class PythonModel implements Model {
+export class PythonModel implements Model {
   readonly className: string;
   readonly file: string;
   readonly place;
   readonly root: ModuleInfo;
-  readonly stateDict: readonly ParameterInfo[];
+  private entries: readonly ParameterInfo[] | undefined;
   readonly problems: readonly Problem[];
   readonly configuration: Configuration | undefined;
 
@@ -255,18 +275,35 @@ class PythonModel implements Model {
     readonly part: boolean,
     readonly lacksConfiguration: boolean,
     readonly configurations: () => readonly ConfigurationOption[],
+    private readonly wholes: () => readonly PyObject[],
   ) {
     this.className = type.name;
     this.file = ev.main.file;
     this.place = type.place ?? ev.source.place(node);
-    this.root = moduleTree(built.object, this.place);
-    this.stateDict = stateDictOf(built.object);
+    this.root = moduleTree(ev, built.object, this.place);
     this.problems = built.problems;
     this.configuration = built.configuration;
   }
 
-  trace(options: TraceOptions = {}): Traced {
-    return trace(this.ev, this.built.object, this.sites, options);
+  /** Made when it is asked for: lenses need none. */
+  get stateDict(): readonly ParameterInfo[] {
+    this.entries ??= stateDictOf(this.built.object);
+    return this.entries;
+  }
+
+  /** What its constructor was given, by parameter, defaults included. */
+  get arguments(): ReadonlyMap<string, Value> {
+    return constructedWith(this.built.object);
+  }
+
+  get forwardParameters(): readonly ForwardParam[] {
+    return forwardParams(this.built.object);
+  }
+
+  trace(options: TraceOptions = {}): PythonTraced {
+    const { ev, built, sites } = this;
+    const within = givenByWholes(ev, built.object, this.wholes(), sites, options);
+    return trace(ev, built.object, sites, options, within);
   }
 
   shapes(): ObservedShapes {

@@ -2,6 +2,7 @@ import type { BinaryOp, UnaryOp } from "./ast";
 import { dictSet, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { truthyOf } from "./iteration";
+import { TENSOR_STEPS } from "./limits";
 import { arithmetic, int, isNumeric, numberOf } from "./numbers";
 import { percentFormat } from "./text";
 import { tensorOperator } from "./torch";
@@ -77,6 +78,7 @@ export function isNotImplemented(value: Value): boolean {
 /** An operator of which at least one operand is a tensor. */
 function onTensors(ev: Evaluator, op: string, operands: readonly Value[]): Value {
   const { recorder, source, span } = ev;
+  ev.step(TENSOR_STEPS);
   const body = (): Value => tensorOperator(op, operands, ev);
   return recorder ? recorder.operator(source, op, operands, span, body) : body();
 }

@@ -10,6 +10,11 @@ export interface Raw {
   broken: boolean;
 }
 
+/** The text that places count in, of which a part may be all that is there. */
+export interface PlacedText {
+  slice(start: number, end: number): string;
+}
+
 export function field(raw: Raw, name: string): Raw | undefined {
   return raw.children.find((c) => c.field === name);
 }

@@ -1,13 +1,16 @@
 import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions } from "../model";
 import { assignedTargets } from "./assigned";
-import type { Module, Stmt } from "./ast";
+import type { ClassStmt, Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
 import { environmentOf } from "./environment/environment";
-import { DEFAULT_LIMITS, Evaluator } from "./evaluator";
+import type { Imported } from "./environment/sources";
+import { Evaluator } from "./evaluator";
+import { DEFAULT_LIMITS } from "./limits";
 import { buildModels } from "./models";
 import { Source } from "./source";
 import { execute } from "./statements";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
+import { remember, unchangedSince } from "./unchanged";
 import { Unknown, type Value } from "./values";
 
 /** Steps that one statement at the top level, or one model's construction, may take of the whole. */
@@ -19,41 +22,88 @@ export const pythonReader: Reader = {
   open: (file, text, options) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...options }),
 };
 
-/** Reads one module, which may be the cells of a notebook. `given` are further names that it finds defined. */
+/** Reads one module, which may be the cells of a notebook. `defined` are further names that it finds. */
 export async function readPython(
-  source: Source,
+  given: Source,
   limits: ReadOptions,
-  given: ReadonlyMap<string, Value> = new Map(),
+  defined: ReadonlyMap<string, Value> = new Map(),
 ): Promise<ModelFile> {
-  const { file, text } = source;
+  const { file, text } = given;
   if (text.length > MAX_SOURCE_LENGTH) {
     const size = (text.length / 1024 / 1024).toFixed(1);
     const most = MAX_SOURCE_LENGTH / 1024 / 1024;
     const message = `this file is ${size} MB long; files of more than ${most} MB are not read`;
-    return { file, models: [], problems: [{ place: source.place({ start: 0, end: 0 }), message, severity: "error" }] };
+    return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
-  const segments = source.segments.length > 0 ? source.segments : undefined;
-  const module = await parse(text, cancel && (() => Atomics.load(cancel, 0) !== 0), segments);
-  const environment = environmentOf(file, limits.packages);
+  const segments = given.segments.length > 0 ? given.segments : undefined;
+  const module = await parse(text, {
+    cancelled: cancel && (() => isSet(cancel)),
+    segments,
+    pieces: true,
+    file: limits.open ? file : undefined,
+  });
+  const source = module.pieces ? given.inPieces(module.pieces) : given;
+  const read = (isWanted?: (definition: ClassStmt) => boolean) => readModule(source, module, limits, defined, isWanted);
+  if (!limits.open) return withProblems(file, read());
+  const unchanged = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
+  const found = read(unchanged?.concerns);
+  let whole: readonly Model[] | undefined;
+  const models = unchanged?.models(() => {
+    whole ??= read().models;
+    return whole;
+  });
+  const result = { ...found, models: [...found.models, ...(models ?? [])].sort(inOrder) };
+  if (!isSet(cancel)) remember({ source, module, packages: limits.packages, ...result });
+  return withProblems(file, result);
+}
+
+interface Found {
+  readonly models: readonly Model[];
+  /** Of the syntax and of the statements at the top. */
+  readonly problems: readonly Problem[];
+  /** Of building the models, and of none of them. */
+  readonly own: readonly Problem[];
+  /** Imported files that were read. */
+  readonly imported: Imported;
+}
+
+function readModule(
+  source: Source,
+  module: Module,
+  limits: ReadOptions,
+  defined: ReadonlyMap<string, Value>,
+  isWanted?: (definition: ClassStmt) => boolean,
+): Found {
+  const environment = environmentOf(source.file, limits.packages);
   const ev = new Evaluator(source, limits, builtinScope(), environment.resolve);
   ev.globals.package = environment.package;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
-  for (const [name, value] of given) ev.globals.names.set(name, value);
+  for (const [name, value] of defined) ev.globals.names.set(name, value);
   evaluateTop(ev, module, limits);
   let models: Model[] = [];
   const own = ev.collect(() => {
     try {
-      models = buildModels(ev, module, Math.max(1, Math.floor(limits.steps * SHARE)), limits.configuration);
+      const steps = Math.max(1, Math.floor(limits.steps * SHARE));
+      models = buildModels(ev, module, steps, limits.configuration, isWanted);
     } catch (error) {
       ev.reportError(error);
     }
   });
-  const problems = [...syntax, ...ev.problems, ...own, ...models.flatMap((m) => m.problems)];
-  return { file, models, problems: distinct(problems) };
+  return { models, problems: [...syntax, ...ev.problems], own, imported: environment.imported() };
 }
+
+function withProblems(file: string, { models, problems, own }: Found): ModelFile {
+  return { file, models, problems: distinct([...problems, ...own, ...models.flatMap((m) => m.problems)]) };
+}
+
+function inOrder({ place: a }: Pick<Problem, "place">, { place: b }: Pick<Problem, "place">): number {
+  return (a.cell ?? 0) - (b.cell ?? 0) || a.line - b.line || a.column - b.column;
+}
+
+const isSet = (cancel: Int32Array | undefined): boolean => cancel !== undefined && Atomics.load(cancel, 0) !== 0;
 
 function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): void {
   const share = Math.max(1, Math.floor(limits.steps * SHARE));
@@ -66,8 +116,7 @@ function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): void {
       const message = ev.reportError(error);
       forget(ev, statement, message);
       restore();
-      const { cancel } = limits;
-      if (cancel && Atomics.load(cancel, 0) !== 0) return;
+      if (isSet(limits.cancel)) return;
     }
   }
 }
@@ -84,7 +133,5 @@ function forget(ev: Evaluator, statement: Stmt, reason: string): void {
 /** One problem a place and message, in the order of lines. */
 function distinct(problems: readonly Problem[]): Problem[] {
   const byKey = new Map(problems.map((p) => [`${p.place.cell}:${p.place.line}:${p.place.column}:${p.message}`, p]));
-  return [...byKey.values()].sort(
-    ({ place: a }, { place: b }) => (a.cell ?? 0) - (b.cell ?? 0) || a.line - b.line || a.column - b.column,
-  );
+  return [...byKey.values()].sort(inOrder);
 }

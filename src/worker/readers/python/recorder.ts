@@ -150,7 +150,7 @@ function operandsOf(values: readonly Value[], texts: readonly (string | undefine
   });
 }
 
-const textOf = (source: Source, expr: Expr): string => source.text.slice(expr.start, expr.end).replace(/\s+/g, " ");
+const textOf = (source: Source, expr: Expr): string => source.textOf(expr).replace(/\s+/g, " ");
 
 function sidesOf(source: Source, span: Span | undefined): (string | undefined)[] {
   const expr = span as Expr | undefined;

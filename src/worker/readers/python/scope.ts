@@ -16,6 +16,8 @@ export class Scope {
   owner: { type: PyClass | undefined } | undefined;
   /** The first positional argument of the call: the other half of super(). */
   receiver: Value | undefined;
+  /** The scope of the module that this one stands in. */
+  readonly module: Scope;
   /** Of a module's own scope: the text it is evaluated from. */
   text: Source | undefined;
   /** Of a module's own scope: the package that its relative imports start from, and the folder that its name does. */
@@ -29,12 +31,8 @@ export class Scope {
     readonly parent: Scope | undefined,
     /** For messages and qualified names: `Net.forward`. */
     readonly qualifiedName: string,
-  ) {}
-
-  get module(): Scope {
-    let scope: Scope = this;
-    while (scope.parent && !scope.text) scope = scope.parent;
-    return scope;
+  ) {
+    this.module = kind === "module" || !parent ? this : parent.module;
   }
 
   /** The text that the scope's code stands in. */

@@ -29,7 +29,7 @@ export function observe(ev: Evaluator, root: PyObject, sites: CallSites): Observ
   for (const example of examples(ev, root, sites, params, {})) {
     if (count++ >= MAX_EXAMPLES || ev.stepsTaken - before > ALL_STEPS) break;
     const recorder = new Recorder();
-    const { traced, failure } = attempt(ev, root, example, { recorder, steps: STEPS });
+    const { traced, failure } = attempt(ev, root, example, { recorder, steps: stepsOf(ev) });
     if (traced) return observed(ev, root, example, { traced }, recorder);
     if (!failure) continue;
     failed.push({ failure, recorder });
@@ -46,6 +46,10 @@ export function observe(ev: Evaluator, root: PyObject, sites: CallSites): Observ
   const { example } = best.failure;
   if (!isGiven(example)) return { ...base, hints: [], inputs: [], inputsFrom: "", problem };
   return { ...observed(ev, root, example, { failure: best.failure }, best.recorder), problem };
+}
+
+function stepsOf(ev: Evaluator): number {
+  return Math.min(STEPS, ev.limits.steps);
 }
 
 /** The example stands in the file, it was not inferred from the layers. */
@@ -102,6 +106,8 @@ function perturbed(
   first: Recorder,
 ): { symbols: Symbol[]; runs: Recorder[] } {
   const runs = [first];
+  // What does not end does not end with other sizes either.
+  if (failure?.error instanceof LimitError) return { symbols: [], runs };
   const changed: { input: string; axis: number; size: number; run: number; to: number }[] = [];
   for (const group of groupsOf(inputsOf(example))) {
     const { size, axis } = group;
@@ -112,7 +118,7 @@ function perturbed(
     for (const { to, other } of others) {
       const recorder = new Recorder();
       // A size that the model does not accept is fixed: it stays a number.
-      const again = attempt(ev, root, other, { recorder, steps: STEPS });
+      const again = attempt(ev, root, other, { recorder, steps: stepsOf(ev) });
       if (failure ? again.failure?.error.place !== failure.error.place : !again.traced) continue;
       changed.push({ ...group, run: runs.length, to });
       runs.push(recorder);
@@ -162,11 +168,17 @@ function hintOf(key: string, sighting: Sighting, runs: readonly Recorder[], name
   return { place, name, dtype, dims: merged(texts), shapes: different, runs: shapes.length };
 }
 
-/** The first run's, with "…" for a dimension that is another one in a later run. */
+/** Sizes that a dimension has in turn, in a loop over layers, are named up to so many. */
+const NAMED_SIZES = 3;
+
+/** The first run's; a dimension that is another one in later runs is `64|32`, or "…" where it is many. */
 function merged(texts: readonly (readonly string[])[]): string[] {
   const [first = [], ...rest] = texts;
   if (rest.some((dims) => dims.length !== first.length)) return ["…"];
-  return first.map((dim, axis) => (rest.every((dims) => dims[axis] === dim) ? dim : "…"));
+  return first.map((_, axis) => {
+    const sizes = [...new Set([first, ...rest].map((dims) => dims[axis]!))];
+    return sizes.length > NAMED_SIZES || sizes.includes("…") ? "…" : sizes.join("|");
+  });
 }
 
 /** Finds the names that the code itself has for dimensions. */

@@ -198,18 +198,22 @@ function executeIf(
   otherwise: readonly Stmt[],
 ): Completion {
   let value: Value = null;
-  const said = ev.collect(() => {
+  if (ev.tracing) {
+    const said = ev.collect(() => {
+      value = evaluateSafely(ev, scope, test);
+    });
+    const condition = dataCondition(ev, scope, test, value);
+    const ends = condition ? leaves([...body, ...otherwise]) : undefined;
+    if (condition && !ends?.loop && !ends?.function) {
+      predicated(ev, scope, condition, () => executeBlock(ev, scope, body));
+      if (otherwise.length > 0)
+        predicated(ev, scope, build.unary("not", condition), () => executeBlock(ev, scope, otherwise));
+      return "normal";
+    }
+    for (const { message, severity, place } of said) ev.problem(message, severity, place);
+  } else {
     value = evaluateSafely(ev, scope, test);
-  });
-  const condition = ev.tracing ? dataCondition(ev, scope, test, value) : undefined;
-  const ends = condition ? leaves([...body, ...otherwise]) : undefined;
-  if (condition && !ends?.loop && !ends?.function) {
-    predicated(ev, scope, condition, () => executeBlock(ev, scope, body));
-    if (otherwise.length > 0)
-      predicated(ev, scope, build.unary("not", condition), () => executeBlock(ev, scope, otherwise));
-    return "normal";
   }
-  for (const { message, severity, place } of said) ev.problem(message, severity, place);
   ev.span = test;
   const truth = truthyOf(ev, value);
   if (truth instanceof Unknown) return undecided(ev, scope, "if", truth, [body, otherwise], test);

@@ -3,6 +3,7 @@ import { withInputs } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
 import type { OpName } from "../../graph/ops";
 import { stridesOf } from "../../graph/shapes";
+import { listable } from "./torch/listable";
 import type { Unknown } from "./values";
 
 /**
@@ -108,7 +109,7 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
       );
     } else {
       // Interleaved: each place takes its value from x, or from the update that stands behind x.
-      const order = BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
+      const order = BigInt64Array.from({ length: listable(size) }, (_, i) => BigInt(i));
       for (let k = 0; k < count; k++) order[start + k * steps[axis]!] = BigInt(size + k);
       result = build.gather(
         build.concat([region(0, size), result], axis),

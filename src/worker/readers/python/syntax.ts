@@ -2,8 +2,10 @@ import { readFile } from "node:fs/promises";
 import { Language, Parser, type TreeCursor } from "web-tree-sitter";
 import type { Expr, Module, Span, Stmt, SyntaxProblem } from "./ast";
 import { blankComments } from "./comments";
+import { pieceStarts } from "./logicalLines";
 import { Lowering } from "./lower";
-import type { Raw } from "./raw";
+import { keepPieces, keptPieces, layOut, type Piece } from "./pieces";
+import type { PlacedText, Raw } from "./raw";
 
 /**
  * The longest model files of Hugging Face transformers have a sixth of it, and dense code of this length takes seconds
@@ -32,28 +34,78 @@ async function loadGrammar(): Promise<Grammar> {
   return ready;
 }
 
-/**
- * Parses Python. A syntax error is data: everything outside the statement it stands in is still there. `segments` are
- * parsed each by itself, so that what is open at the end of a notebook's cell does not reach into the next.
- */
-export async function parse(
-  text: string,
-  cancelled?: () => boolean,
-  segments: readonly Span[] = [{ start: 0, end: text.length }],
-): Promise<Module> {
+export interface ParseOptions {
+  readonly cancelled?: (() => boolean) | undefined;
+  /** Parsed each by itself, so that what is open at the end of a notebook's cell does not reach into the next. */
+  readonly segments?: readonly Span[] | undefined;
+  /** Each definition at the top is parsed by itself, too: what is open in one does not reach into the next. */
+  readonly pieces?: boolean;
+  /** With `pieces`, the file whose text this is: what has stayed the same since its last text is not parsed again. */
+  readonly file?: string | undefined;
+}
+
+/** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
+export async function parse(text: string, options: ParseOptions = {}): Promise<Module> {
+  const { cancelled, segments = [{ start: 0, end: text.length }], pieces = false, file } = options;
   if (text.includes("\0"))
     return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
   const loaded = await grammar;
-  const body: Stmt[] = [];
-  const errors: SyntaxProblem[] = [];
-  for (const { start, end } of segments) {
+  const spans = pieces ? segments.flatMap((segment) => piecesOf(text, segment)) : segments;
+  if (pieces && file !== undefined) return parseChanged(loaded, text, spans, file, cancelled);
+  const parts = spans.map(({ start, end }) => {
     const whole = start === 0 && end === text.length;
-    const parsed = parseSegment(loaded, text, blankComments(whole ? text : text.slice(start, end)), start, cancelled);
-    for (const statement of parsed.body) body.push(statement);
-    for (const error of parsed.errors) errors.push(error);
+    return parseSegment(loaded, text, blankComments(whole ? text : text.slice(start, end)), start, cancelled);
+  });
+  return joined(parts);
+}
+
+function joined(parts: readonly Omit<Module, "pieces">[]): Omit<Module, "pieces"> {
+  return { body: parts.flatMap((part) => part.body), errors: firstOf(parts.flatMap((part) => part.errors)) };
+}
+
+function piecesOf(text: string, { start, end }: Span): Span[] {
+  const starts = pieceStarts(text.slice(start, end));
+  return starts.map((from, i) => ({ start: start + from, end: start + (starts[i + 1] ?? end - start) }));
+}
+
+function parseChanged(
+  loaded: Grammar,
+  text: string,
+  spans: readonly Span[],
+  file: string,
+  cancelled: (() => boolean) | undefined,
+): Module {
+  const laid = layOut(
+    spans.map(({ start, end }) => text.slice(start, end)),
+    keptPieces(file),
+  );
+  const pieces: Piece[] = [];
+  for (const { text: own, base, known } of laid) {
+    if (cancelled?.()) return joined([abandoned(base)]);
+    const placed = { slice: (from: number, to: number) => own.slice(from - base, to - base) };
+    pieces.push(known ?? { text: own, base, ...parseSegment(loaded, placed, blankComments(own), base, cancelled) });
   }
-  return { body, errors };
+  if (cancelled?.()) return joined([abandoned(0)]);
+  keepPieces(file, pieces);
+  return {
+    ...joined(pieces),
+    pieces: laid.map(({ base }, i) => ({ base, start: spans[i]!.start, length: spans[i]!.end - spans[i]!.start })),
+  };
+}
+
+function firstOf(errors: readonly SyntaxProblem[]): readonly SyntaxProblem[] {
+  const next = errors[MAX_SYNTAX_PROBLEMS];
+  if (!next) return errors;
+  const more = {
+    ...next,
+    message: `Python syntax error, and ${errors.length - MAX_SYNTAX_PROBLEMS - 1} more after it`,
+  };
+  return [...errors.slice(0, MAX_SYNTAX_PROBLEMS), more];
+}
+
+function abandoned(start: number): Omit<Module, "pieces"> {
+  return { body: [], errors: [{ start, end: start, message: "reading was cancelled" }] };
 }
 
 /**
@@ -73,12 +125,12 @@ export function parsePart(
 /** `segment` is what is parsed of `text`, without its comments; it begins at `start`. */
 function parseSegment(
   { parser, ...tables }: Grammar,
-  text: string,
+  text: PlacedText,
   segment: string,
   start: number,
   cancelled?: () => boolean,
   leftOut?: ReadonlyMap<number, () => Stmt | undefined>,
-): Module {
+): Omit<Module, "pieces"> {
   const end = start + segment.length;
   // Rows and columns of the range are never looked at: places are worked out from offsets.
   const origin = { row: 0, column: 0 };
@@ -90,7 +142,7 @@ function parseSegment(
   });
   if (!tree) {
     parser.reset();
-    return { body: [], errors: [{ start, end: start, message: "reading was cancelled" }] };
+    return abandoned(start);
   }
   try {
     const cursor = tree.walk();
@@ -111,12 +163,6 @@ function parseSegment(
     }
     cursor.delete();
     errors.push(...lowering.errors);
-    if (errors.length > MAX_SYNTAX_PROBLEMS) {
-      const more = errors.length - MAX_SYNTAX_PROBLEMS;
-      const next = errors[MAX_SYNTAX_PROBLEMS]!;
-      errors.length = MAX_SYNTAX_PROBLEMS;
-      errors.push({ ...next, message: `Python syntax error, and ${more - 1} more after it` });
-    }
     return { body, errors };
   } finally {
     tree.delete();
@@ -151,7 +197,7 @@ class Copier {
     private readonly cursor: TreeCursor,
     private readonly tables: Omit<Grammar, "parser">,
     private readonly hasError: boolean,
-    private readonly text: string,
+    private readonly text: PlacedText,
     private readonly errors: SyntaxProblem[],
   ) {}
 

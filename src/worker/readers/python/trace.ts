@@ -4,12 +4,14 @@ import { Graph } from "../../graph/graph";
 import { is, lineText, type Node, type SourcePlace } from "../../graph/node";
 import type { InputSpec, Problem, Traced, TraceOptions } from "../model";
 import type { CallSites } from "./callSites";
-import { type Evaluator, pythonMessage } from "./evaluator";
+import { pythonMessage } from "./errors";
+import type { Evaluator } from "./evaluator";
 import {
   type Argument,
   type Example,
   exampleFromCall,
   type ForwardParam,
+  forwardArguments,
   forwardParams,
   inferredExamples,
   specsOf,
@@ -36,8 +38,13 @@ import {
 
 /** Evaluates `forward` on symbolic tensors: what it computes is the graph. */
 
+/** A trace that remembers what it gave to forward: arguments that are no tensors are not in the graph. */
+export interface PythonTraced extends Traced {
+  readonly example: Example;
+}
+
 export interface Attempt {
-  readonly traced?: Traced;
+  readonly traced?: PythonTraced;
   readonly failure?: Failure;
 }
 export interface Failure {
@@ -51,10 +58,17 @@ export interface Failure {
   readonly example: Example;
 }
 
-export function trace(ev: Evaluator, root: PyObject, sites: CallSites, options: TraceOptions): Traced {
+/** `within` are examples that other models of the file give, tried before those that layers suggest. */
+export function trace(
+  ev: Evaluator,
+  root: PyObject,
+  sites: CallSites,
+  options: TraceOptions,
+  within: Iterable<Example> = [],
+): PythonTraced {
   const params = forwardParams(root);
   let best: Failure | undefined;
-  for (const example of examples(ev, root, sites, params, options)) {
+  for (const example of examples(ev, root, sites, params, options, within)) {
     const { traced, failure } = attempt(ev, root, example, {
       training: options.training ?? false,
     });
@@ -90,6 +104,7 @@ export function* examples(
   sites: CallSites,
   params: readonly ForwardParam[],
   options: TraceOptions,
+  within: Iterable<Example> = [],
 ): Generator<Example> {
   if (options.inputs) {
     yield withBatch(given(ev, root, params, options.inputs), options.batch);
@@ -99,6 +114,7 @@ export function* examples(
     const example = exampleFromCall(call, params, ev.source.place(call.call));
     if (example) yield withBatch(example, options.batch);
   }
+  yield* within;
   yield* inferredExamples(root, params, options.batch);
 }
 
@@ -171,7 +187,8 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
       assignPaths(root);
       for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
       graph = ev.within(steps, () => {
-        const result = ev.call(root, ...positional(root, kwargs));
+        const { positional, named } = forwardArguments(forwardParams(root), kwargs);
+        const result = ev.call(root, positional, named);
         return withNoise(new Graph(root.type.name, [...inputs.values()], outputsOf(result)));
       });
     } catch (error) {
@@ -195,7 +212,7 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   });
   if (!graph) return { failure: failure && { ...failure, problems, message: withProblem(failure.message, problems) } };
   const specs = [...inputs].map(([name, node]) => specFor(name, node, example, graph!));
-  return { traced: { graph, inputs: specs, inputsFrom: example.from, problems } };
+  return { traced: { graph, inputs: specs, inputsFrom: example.from, problems, example } };
 }
 
 /** Random numbers that forward draws are inputs too, the last ones. */
@@ -214,19 +231,6 @@ function withProblem(message: string, problems: readonly Problem[]): string {
   return first && !message.includes(first.message)
     ? `${message} (${lineText(first.place)}: ${first.message})`
     : message;
-}
-
-/** Inputs are passed by position as far as forward takes them so: a module that wraps another may use *args. */
-function positional(root: PyObject, kwargs: Map<string, Value>): [Value[], Map<string, Value>] {
-  const args: Value[] = [];
-  const rest = new Map(kwargs);
-  for (const param of forwardParams(root)) {
-    const value = rest.get(param.name);
-    if (!param.positional || value === undefined) break;
-    args.push(value);
-    rest.delete(param.name);
-  }
-  return [args, rest];
 }
 
 /** `output`, `output_0`, ... for a sequence, `output_<key>` for named results. Entries without a tensor are left out. */

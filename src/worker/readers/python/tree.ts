@@ -32,6 +32,29 @@ export function* storedTensors(
     if (child) yield* storedTensors(child, join(prefix, name), [...above, root]);
 }
 
+/** A hundred times the modules of the largest models that somebody wrote. */
+const MAX_PATHS = 100_000;
+/** Real models nest a dozen levels; walks over the tree are recursive. */
+const MAX_LEVELS = 300;
+
+/**
+ * Why the instance's modules are not listed; undefined when they can be. A module that holds another twice, which holds
+ * a third twice, has a path for each way: a few lines of source make more of them than there is memory.
+ */
+export function tooManyModules(root: PyObject): string | undefined {
+  const pending: (readonly [object: PyObject, level: number])[] = [[root, 0]];
+  for (let paths = 0; ; paths++) {
+    const next = pending.pop();
+    if (!next) return undefined;
+    const [object, level] = next;
+    if (level > MAX_LEVELS) return `its modules are nested more than ${MAX_LEVELS} levels deep`;
+    if (paths > MAX_PATHS)
+      return `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`;
+    for (const child of object.module?.modules.values() ?? [])
+      if (child && child !== root) pending.push([child, level + 1]);
+  }
+}
+
 /** Gives every parameter and persistent buffer the path of its first key, so that using it gives a parameter node. */
 export function assignPaths(root: PyObject): void {
   const seen = new Set<PyTensor>();
@@ -61,24 +84,40 @@ export function stateDictOf(root: PyObject): ParameterInfo[] {
   return entries;
 }
 
-export function moduleTree(root: PyObject, place: SourcePlace): ModuleInfo {
-  return describe(root, "", place, new Set()).info;
+export function moduleTree(ev: Evaluator, root: PyObject, place: SourcePlace): ModuleInfo {
+  return describe(ev, root, "", place, new Set()).info;
 }
 
 interface Described {
   readonly info: ModuleInfo;
   readonly parameters: ReadonlySet<PyTensor>;
+  /** No part of it is unknown. */
+  readonly whole: boolean;
 }
 
-function describe(object: PyObject, path: string, root: SourcePlace, seen: Set<PyObject>): Described {
+/**
+ * What the object's class calls as it would a layer, and what is unknown: an import that was not followed gives it.
+ * Only the file's own classes are looked at.
+ */
+function* unknownParts(ev: Evaluator, { type, attributes }: PyObject): Generator<[string, Unknown]> {
+  const { text, file } = ev.main;
+  if (type.place?.file !== file) return;
+  for (const [name, value] of attributes)
+    if (value instanceof Unknown && /^the import of /.test(value.reason) && text.includes(`self.${name}(`))
+      yield [name, value];
+}
+
+function describe(ev: Evaluator, object: PyObject, path: string, root: SourcePlace, seen: Set<PyObject>): Described {
   seen.add(object);
   const parameters = new Set<PyTensor>();
   const children: ModuleInfo[] = [];
+  let whole = [...unknownParts(ev, object)].length === 0;
   for (const tensor of object.module?.parameters.values() ?? []) if (tensor) parameters.add(tensor);
   for (const [name, child] of object.module?.modules ?? []) {
     if (!child || seen.has(child)) continue;
-    const below = describe(child, join(path, name), root, seen);
+    const below = describe(ev, child, join(path, name), root, seen);
     children.push(below.info);
+    whole &&= below.whole;
     for (const tensor of below.parameters) parameters.add(tensor);
   }
   const info: ModuleInfo = {
@@ -89,10 +128,10 @@ function describe(object: PyObject, path: string, root: SourcePlace, seen: Set<P
     ...featuresOf(object),
     ...conv1dOf(object, path),
     ...linearSubclass(object, path),
-    parameters: countOf(parameters),
+    parameters: whole ? countOf(parameters) : undefined,
     children,
   };
-  return { info, parameters };
+  return { info, parameters, whole };
 }
 
 function countOf(parameters: ReadonlySet<PyTensor>): number | undefined {
@@ -154,13 +193,20 @@ function known(module: ModuleState, option: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-/** Says once, at its layer, why a dimension is unknown. `told` holds the reasons that were given elsewhere. */
+/** Says once, at its layer, why a dimension is unknown, and where it is from, why a part is. `told` holds the reasons that were given elsewhere. */
 export function reportUnknowns(ev: Evaluator, root: PyObject, told: Set<Value>): void {
   for (const [path, object] of modulesOf(root)) {
     for (const [option, value] of Object.entries(object.module?.options ?? {})) {
       if (!(value instanceof Unknown) || told.has(value)) continue;
       told.add(value);
       ev.problem(`${option} of ${path || object.type.name} is unknown: ${value.reason}`, "information", object.place);
+    }
+    for (const [name, value] of unknownParts(ev, object)) {
+      if (told.has(value)) continue;
+      told.add(value);
+      const at = value.place?.file === ev.main.file ? value.place : object.type.place;
+      const message = `self.${name} of ${object.type.name} is unknown, and layers in it are not counted: ${value.reason}`;
+      ev.problem(message, "information", at);
     }
   }
 }

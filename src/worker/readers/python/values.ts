@@ -71,7 +71,7 @@ export class PyTuple {
 /** Keys are kept by Python equality: see `keyOf`. */
 export class PyDict {
   subclass?: Subclassed;
-  readonly entries = new Map<string, { key: Value; value: Value }>();
+  constructor(readonly entries: Map<string, { key: Value; value: Value }> = new Map()) {}
 }
 export class PySet {
   subclass?: Subclassed;
@@ -127,12 +127,23 @@ export interface Runtime {
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
   readonly tracing: boolean;
+  /** Counts work that a native does at length. */
+  step?(count: number): void;
   /** Told of a storage before it is changed in place. */
   changing?(storage: Storage): void;
 }
 
+/** A parameter with its default already evaluated. */
+export interface BoundParam {
+  readonly name: string;
+  readonly kind: "positionalOnly" | "normal" | "keywordOnly" | "star" | "doubleStar";
+  readonly default?: Value | undefined;
+}
+
 /** A function of ours, callable from Python. */
 export class PyNative {
+  /** The signature, once it has been read. */
+  params?: readonly BoundParam[];
   constructor(
     readonly name: string,
     /** As Python writes it: "input, dim=None, *, keepdim=False". Defaults are Python literals. "*args" and "**kwargs" work. */
@@ -151,6 +162,8 @@ export class PyBound {
 export class PyFunction {
   /** What the source has set on it, `__name__` by functools.wraps for one. */
   attributes?: Map<string, Value>;
+  /** The definition's parameters with the defaults, once it has been called. */
+  params?: readonly BoundParam[];
   constructor(
     readonly name: string,
     /** The evaluator's definition node and captured scope. */
@@ -187,6 +200,8 @@ export class PyClass {
   metaclass?: PyClass;
   /** Of an enumeration: its members by name, aliases included. */
   enumMembers?: Map<string, PyObject>;
+  /** Of objects that are known in part: why an attribute that one lacks is unknown, where for others it is an error. */
+  missing?: (name: string) => string;
 }
 /** Hooks of a class written by us. All are optional; an ordinary method goes in PyClass.members as a PyNative with `self`. */
 export interface BuiltinClass {

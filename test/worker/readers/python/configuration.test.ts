@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ConfigurationChoice } from "../../../../src/protocol/jobs";
 import { walkModules } from "../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../src/worker/readers/open";
+import { pythonReader } from "../../../../src/worker/readers/python/reader";
 
 const MODEL = `
 from dataclasses import dataclass
@@ -60,6 +61,37 @@ describe("a model's configuration", () => {
     });
     // A part is as the model makes it.
     assert.deepEqual(of("Block").layers, ["fc 8→8"]);
+  });
+
+  it("leaves a vocabulary of -1 open, and knows all other sizes", async () => {
+    const { models } = await pythonReader.open(
+      "model.py",
+      `
+from dataclasses import dataclass
+from torch import nn
+
+@dataclass
+class ModelArgs:
+    dim: int = 8
+    vocab_size: int = -1  # defined later by tokenizer
+
+class Transformer(nn.Module):
+    def __init__(self, params: ModelArgs):
+        super().__init__()
+        self.embeddings = nn.Embedding(params.vocab_size, params.dim)
+        self.layer = nn.Linear(params.dim, params.dim)
+`,
+    );
+    const [{ stateDict, problems }] = models as [(typeof models)[0]];
+    assert.deepEqual(
+      stateDict.map(({ path, shape }) => [path, shape]),
+      [
+        ["embeddings.weight", [undefined, 8]],
+        ["layer.weight", [8, 8]],
+        ["layer.bias", [8]],
+      ],
+    );
+    assert.match(problems[0]!.message, /vocab_size of ModelArgs is -1 until the program sets it/);
   });
 
   it("is an instance that the file makes, before the defaults", async () => {
@@ -224,5 +256,20 @@ class Net(nn.Module):
         self.fc = nn.Linear(config.width, 2)
 `);
     assert.deepEqual(of("Net"), { layers: ["fc 5→2"], label: "NetConfig's defaults", source: "defaults" });
+  });
+
+  it("of a file, without a class that has the defaults: what it lacks is unknown and no mistake of the code", async () => {
+    writeFileSync(join(folder, "config.json"), '{ "width": 6 }');
+    const { of, messages } = await read(`
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.scale = config.scale
+        self.rate = getattr(config, "rate", 0.5)
+        self.fc = nn.Linear(config.width, 2 if self.rate == 0.5 else 3)
+`);
+    assert.deepEqual(of("Net"), { layers: ["fc 6→2"], label: "config.json", source: "json" });
+    assert.deepEqual(messages, []);
   });
 });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { builtinScope } from "../../../../src/worker/readers/python/builtins";
-import { DEFAULT_LIMITS, Evaluator, pythonMessage } from "../../../../src/worker/readers/python/evaluator";
+import { pythonMessage } from "../../../../src/worker/readers/python/errors";
+import { Evaluator } from "../../../../src/worker/readers/python/evaluator";
+import { DEFAULT_LIMITS } from "../../../../src/worker/readers/python/limits";
 import { Source } from "../../../../src/worker/readers/python/source";
 import { execute } from "../../../../src/worker/readers/python/statements";
 import { STANDARD_LIBRARY } from "../../../../src/worker/readers/python/stdlib";
@@ -54,6 +56,36 @@ describe("python evaluator", () => {
         self.fc = nn.Linear(a * b, c + e + d[0])
 `;
     assert.deepEqual(layersOf(modelNamed(await readTorch(source), "M")), ["fc Linear(6, 17)"]);
+  });
+
+  it("gives a class that derives from MutableMapping what the mixin gives", async () => {
+    const source = `
+from collections.abc import MutableMapping
+class Table(MutableMapping):
+    shared = {"a": 1}
+    def __init__(self):
+        self.own = {}
+    def __getitem__(self, key):
+        return self.own[key] if key in self.own else self.shared[key]
+    def __setitem__(self, key, value):
+        self.own[key] = value
+    def __iter__(self):
+        return iter({**self.shared, **self.own})
+    def __len__(self):
+        return len({**self.shared, **self.own})
+    def find(self, key, default):
+        return super().get(key, default)
+t = Table()
+t.update({"b": 2}, c=3)
+t.update([("d", 4)])
+result = [t.find("b", 0), t.find("z", 9), t.get("a"), "c" in t, "z" in t, t.setdefault("e", 5), t.setdefault("a", 6),
+    list(t.keys()), list(t.values()), list(t.items())[1]]
+`;
+    // CPython 3.11's answer.
+    assert.equal(
+      await outcome(source),
+      "[2, 9, 1, True, False, 5, 1, ['a', 'b', 'c', 'd', 'e'], [1, 2, 3, 4, 5], ('b', 2)]",
+    );
   });
 
   it("does not compute whole numbers that a double cannot hold", async () => {

@@ -103,4 +103,45 @@ class Net(nn.Module):
 `;
     assert.deepEqual(await inputsOf(source), ["nodes float32 [2, 6]", "adj_mat float32 [2, 2]"]);
   });
+
+  it("a part's are what the model made of it gives it: its dtype, positions, and a mask as it is", async () => {
+    const source = `
+class Attention(nn.Module):
+    def __init__(self, width, head):
+        super().__init__()
+        self.q = nn.Linear(width, head, bias=False, dtype=torch.bfloat16)
+        self.k = nn.Linear(width, head, bias=False, dtype=torch.bfloat16)
+    def forward(self, x, mask, cos, sin, offset):
+        cos, sin = cos[offset : offset + x.shape[1]], sin[offset : offset + x.shape[1]]
+        q, k = self.q(x) * cos, self.k(x) * sin
+        return (q @ k.mT).masked_fill(mask, -torch.inf).softmax(-1)
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.att = Attention(width, 6)
+    def forward(self, x, mask, cos, sin):
+        return x + self.att(self.norm(x).to(torch.bfloat16), mask, cos, sin, 0).sum()
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(50, 8)
+        self.blocks = nn.ModuleList([Block(8) for _ in range(2)])
+        self.register_buffer("cos", torch.ones(20, 6), persistent=False)
+        self.sin = nn.Parameter(torch.ones(20, 6))
+    def forward(self, tokens):
+        x = self.embed(tokens)
+        mask = torch.triu(torch.ones(x.shape[1], x.shape[1], dtype=torch.bool), diagonal=1)
+        for block in self.blocks:
+            x = block(x, mask, self.cos, self.sin)
+        return x
+`;
+    assert.deepEqual(await inputsOf(source, "Attention"), ["x bfloat16 [2, 16, 8]", "sin float32 [20, 6]"]);
+    assert.deepEqual(await inputsOf(source, "Block"), ["x float32 [2, 16, 8]", "sin float32 [20, 6]"]);
+    assert.deepEqual(await inputsOf(source, "Block", { batch: 3 }), ["x float32 [3, 16, 8]", "sin float32 [20, 6]"]);
+    const { inputsFrom } = modelNamed(await readTorch(source), "Attention").trace();
+    assert.equal(inputsFrom, "what Net gives it");
+  });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { builtinScope } from "../../../../src/worker/readers/python/builtins";
-import { DEFAULT_LIMITS, Evaluator } from "../../../../src/worker/readers/python/evaluator";
+import { Evaluator } from "../../../../src/worker/readers/python/evaluator";
+import { DEFAULT_LIMITS } from "../../../../src/worker/readers/python/limits";
 import { NUMPY_MODULES } from "../../../../src/worker/readers/python/numpy";
 import { Source } from "../../../../src/worker/readers/python/source";
 import { execute } from "../../../../src/worker/readers/python/statements";

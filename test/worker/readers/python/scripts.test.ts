@@ -148,6 +148,43 @@ if __name__ == "__main__":
     assert.equal(graph.output("output").dtype, "float64");
     assert.equal(model.initialize(0).get("cell.weight_ih")?.dtype, "float64");
   });
+
+  it("says nothing of what the script does with tensors besides: gradients, memory, choices by their values", async () => {
+    const opened = await readTorch(`${NET}
+net = Net(4, 2)
+loss = net(torch.zeros(3, 4)).sum()
+loss.backward()
+for p in net.parameters():
+    print(p.grad.abs().mean(), p.element_size() * p.nelement())
+if net.fc.weight.data_ptr() == loss.untyped_storage().data_ptr():
+    same = True
+    print("shared")
+`);
+    assert.deepEqual(messages(opened), []);
+  });
+
+  it("still takes a mistyped attribute of a tensor for the mistake that it is", async () => {
+    const opened = await readTorch("x = torch.zeros(2)\nprint(x.shap)\n");
+    assert.deepEqual(messages(opened), ["5: AttributeError: 'Tensor' object has no attribute 'shap'"]);
+  });
+
+  it("reads a class that takes its constructor from one of ours with what the file gives it", async () => {
+    const opened = await readTorch(`
+class Wide(nn.Linear):
+    pass
+class Head(nn.Linear):
+    pass
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = Wide(4, 8)
+    def forward(self, x):
+        return self.fc(x)
+`);
+    assert.equal(modelNamed(opened, "Wide").root.parameters, 40);
+    assert.equal(modelNamed(opened, "Head").root.parameters, undefined);
+    assert.match(messages(opened).join(), /^\d+: in_features and out_features of Head are unknown/);
+  });
 });
 
 describe("a function that makes the model", () => {

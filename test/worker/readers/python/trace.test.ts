@@ -221,4 +221,59 @@ Fills()(torch.randn(3, 4), torch.tensor([0, 2]))
       assert.throws(() => modelNamed(opened, name).trace(), /output is unknown: .*unique is not supported/);
     }
   });
+
+  it("infers the main input of a forward whose parameters are all optional, and a decoder's", async () => {
+    const opened = await readTorch(`
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(50, 8)
+    def forward(self, input_ids=None, attention_mask=None, inputs_embeds=None):
+        if (input_ids is None) ^ (inputs_embeds is not None):
+            raise ValueError("exactly one")
+        return self.embed(input_ids)
+class Both(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = Encoder()
+    def forward(self, input_ids=None, decoder_input_ids=None):
+        return self.encoder(input_ids).sum(1, keepdim=True) + self.encoder(decoder_input_ids)
+class Constant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+    def forward(self, scale=2.0):
+        return self.weight * scale
+`);
+    const inputs = (name: string) =>
+      modelNamed(opened, name)
+        .trace()
+        .inputs.map(({ name, shape }) => [name, shape]);
+    assert.deepEqual(inputs("Encoder"), [["input_ids", [2, 16]]]);
+    assert.deepEqual(inputs("Both"), [
+      ["input_ids", [2, 16]],
+      ["decoder_input_ids", [2, 16]],
+    ]);
+    assert.deepEqual(inputs("Constant"), []);
+  });
+
+  it("calls forward from a module's own __call__ through super()", async () => {
+    const opened = await readTorch(`
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+    def __call__(self, *args, **kwargs):
+        return super().__call__(*args, **kwargs)
+    def forward(self, x):
+        return self.fc(x)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = Layer()
+    def forward(self, x):
+        return self.layer(x)
+`);
+    assert.deepEqual(outputs(modelNamed(opened, "Net")), { output: [2, 3] });
+  });
 });

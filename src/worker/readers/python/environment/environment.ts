@@ -8,8 +8,18 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
-import { type Home, homeOf, type Located, locate, packageOf, rootsOf, within } from "./roots";
-import { moduleSource } from "./sources";
+import {
+  type Home,
+  homeOf,
+  type Listings,
+  type Located,
+  locate,
+  originalHome,
+  packageOf,
+  rootsOf,
+  within,
+} from "./roots";
+import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
 
 /** What one reading may load: the largest models of transformers need some fifty modules, 3 MB. */
@@ -28,14 +38,17 @@ const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };
 /** The modules that one reading's imports lead to. Their files are read; nothing is run. */
 export class Environment {
   private readonly home: Home;
+  /** Where the file was copied from, or its home. */
+  private original: Home | undefined;
   private readonly roots: readonly string[];
   private readonly mainFile: string | undefined;
   private readonly modules = new Map<string, PyNamespace | NotFollowed>();
   private readonly byFile = new Map<string, PyNamespace>();
+  private readonly listed: Listings = new Map();
   private text = 0;
 
   constructor(
-    file: string,
+    private readonly file: string,
     private readonly packages: readonly string[],
   ) {
     this.home = homeOf(file);
@@ -66,7 +79,14 @@ export class Environment {
   };
 
   private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
-    const { root, name } = importer.package ?? this.home;
+    const home = importer.package ?? this.home;
+    const found = this.relativeTo(home, ev, rest, dots);
+    if (home !== this.home || found instanceof PyNamespace) return found;
+    this.original ??= originalHome(this.file, this.packages) ?? this.home;
+    return this.original === this.home ? found : this.relativeTo(this.original, ev, rest, dots);
+  }
+
+  private relativeTo({ root, name }: Home, ev: Evaluator, rest: string, dots: number): PyNamespace | NotFollowed {
     const parts = name === "" ? [] : name.split(".");
     if (dots - 1 > parts.length) return { why: "it leads out of the package", absent: false };
     const full = [...parts.slice(0, parts.length - (dots - 1)), ...(rest === "" ? [] : [rest])].join(".");
@@ -80,7 +100,7 @@ export class Environment {
     const key = `${root}\n${name}`;
     const known = this.modules.get(key);
     if (known) return known;
-    const located = locate(root, name);
+    const located = locate(root, name, this.listed);
     if (!located) return undefined;
     const found = this.open(ev, root, name, located, strict);
     this.modules.set(key, found);
@@ -113,11 +133,17 @@ export class Environment {
       imported: (wanted: string) => namespaceOf(this.resolve(ev, wanted, importer)),
       below: (wanted: string) =>
         located.package ? namespaceOf(this.find(ev, root, `${name}.${wanted}`, strict)) : undefined,
-      installed: (wanted: string) => [...this.packages, ...this.roots].some((folder) => locate(folder, wanted)),
+      installed: (wanted: string) =>
+        [...this.packages, ...this.roots].some((folder) => locate(folder, wanted, this.listed)),
     });
     const module = new LazyModule(ev, name, home, source, surroundings);
     this.byFile.set(file, module);
     return module;
+  }
+
+  /** What has been read so far. */
+  imported(): Imported {
+    return new Map([...this.byFile.keys()].map((file) => [file, stateOf(file)]));
   }
 
   /** For the scope of the file that is read. */

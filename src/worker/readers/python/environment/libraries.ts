@@ -1,11 +1,12 @@
-import { dictGet, dictOf } from "../equality";
+import { dataclassFields } from "../dataclasses";
+import { dictGet, dictOf, dictSet } from "../equality";
 import type { Evaluator, NotFollowed } from "../evaluator";
 import { findMember } from "../members";
 import { native, nativeOfUnknown } from "../native";
 import { DATACLASSES } from "../stdlib/dataclasses";
 import { named, namespace } from "../stdlib/namespace";
 import { moduleClass } from "../torch";
-import { builtinClass, OBJECT, PyProperty, PyWrapped } from "../types";
+import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../types";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { POST_INIT } from "./tiedWeights";
 
@@ -54,6 +55,9 @@ export function knownLibrary(name: string): PyNamespace | undefined {
 /** Decorators about documentation, old names, checks of arguments and kernels of other libraries. */
 const TRANSPARENT =
   /^(auto_(class_)?docstring|(add|replace)_\w*docstrings?\w*|deprecate_kwarg|use_kernel_\w+|use_experts_implementation|requires|torch_compilable_check|dynamic_rope_update|can_return_tuple|check_model_inputs|capture_outputs|merge_with_config_defaults|force_accelerate_hook|hub_kernel\w*|compile_friendly_\w*)$/;
+/** Whether some machinery of PyTorch's traces, compiles or captures the model: none does. */
+const TRACING =
+  /^is_(jit_tracing|torch_fx_proxy|torchdynamo_compiling|torchdynamo_exporting|cuda_stream_capturing|fx_tracing)$/;
 /** Base classes of which a model's modules take nothing. */
 const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin"]);
 /** Compiled for CUDA, and PyTorch code stands in for them where they are not there. */
@@ -85,6 +89,9 @@ function stubFor(name: string): Value | undefined {
     return nativeOfUnknown(name, "*functions", () => nativeOfUnknown(name, "decorated", ({ decorated }) => decorated!));
   if (TRANSPARENT.test(name)) return transparent(name);
   if (EMPTY_CLASSES.has(name)) return builtinClass(name, [OBJECT]);
+  // What it guards are branches on the values of tensors.
+  if (name === "is_tracing") return native(name, "*args, **kwargs", () => true);
+  if (TRACING.test(name)) return native(name, "*args, **kwargs", () => false);
   if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
   return undefined;
 }
@@ -103,6 +110,11 @@ export function adaptLibrary(module: string, name: string, value: Value): void {
     value.members.set("from_config", new PyWrapped("class", AUTO_FROM_CONFIG));
   if (module === "transformers.models.auto.auto_factory" && name === "_LazyAutoMapping" && value instanceof PyClass)
     value.members.set("__init__", AUTO_MAPPING_INIT);
+  // Looked through with each attribute of each configuration: what gives layers different ones needs no guard here.
+  if (name === "HeterogeneousConfigMixin" && isTransformers(module) && value instanceof PyClass)
+    value.members.delete("__getattribute__");
+  if (module === "transformers.utils.generic" && name === "ModelOutput" && value instanceof PyClass)
+    value.members.set("__post_init__", OUTPUT_POST_INIT);
   if (module !== "transformers.modeling_utils" || name !== "PreTrainedModel" || !(value instanceof PyClass)) return;
   for (const method of [PRETRAINED_INIT, POST_INIT]) value.members.set(method.name, method);
   // Which configuration class a model has is read from the class itself.
@@ -115,6 +127,16 @@ export function adaptLibrary(module: string, name: string, value: Value): void {
     );
   }
 }
+
+/** `ModelOutput.__post_init__`: what forward returns is a dict of the fields that are not None, without its checks. */
+const OUTPUT_POST_INIT = nativeOfUnknown("__post_init__", "self", ({ self }, ev) => {
+  if (!(self instanceof PyDict)) return null;
+  for (const { name } of dataclassFields(classOf(self)!) ?? []) {
+    const value = ev.tryAttribute(self, name);
+    if (value !== undefined && value !== null) dictSet(self, name, value);
+  }
+  return null;
+});
 
 /** `PreTrainedModel.__init__`. Attention is the eager one, which every other implementation equals. */
 const PRETRAINED_INIT = nativeOfUnknown("__init__", "self, config, *inputs, **kwargs", ({ self, config }, ev) => {

@@ -25,6 +25,17 @@ export function homeOf(file: string): Home {
   return { root, name: relative(root, folder).split(sep).join(".") };
 }
 
+/**
+ * The place in an installed transformers of a model file that somebody has copied out of it to change it, as its name
+ * says: `modeling_llama.py` is of `transformers.models.llama`. Its relative imports lead nowhere from where it lies.
+ */
+export function originalHome(file: string, packages: readonly string[]): Home | undefined {
+  const [name, model] = /^(?:modeling|modular)_(\w+)\.py$/.exec(basename(file)) ?? [];
+  if (name === undefined || model === undefined) return undefined;
+  const root = packages.find((folder) => isFile(join(folder, "transformers", "models", model, name)));
+  return root === undefined ? undefined : { root, name: `transformers.models.${model}` };
+}
+
 /** Folders that the file's absolute imports start from, besides installed packages: a script's own comes first. */
 export function rootsOf(file: string, home: Home): string[] {
   const folder = dirname(resolve(file));
@@ -54,8 +65,11 @@ export type Located =
   /** Something is there that this process may not look into. */
   | { readonly kind: "forbidden"; readonly path: string };
 
+/** The names in folders, from one search to the next: that of installed packages has hundreds. */
+export type Listings = Map<string, ReturnType<typeof namesIn>>;
+
 /** The module of the dotted name below `root`, in Python's order: package, module, compiled module, folder. */
-export function locate(root: string, name: string): Located | undefined {
+export function locate(root: string, name: string, listed: Listings = new Map()): Located | undefined {
   const parts = name.split(".");
   // Nothing but names: no part of it can lead out of the folder.
   if (!parts.every((part) => /^[\p{L}_][\p{L}\p{N}_]*$/u.test(part))) return undefined;
@@ -64,15 +78,17 @@ export function locate(root: string, name: string): Located | undefined {
   if (isFile(init)) return { kind: "module", file: init, package: true };
   const file = `${path}.py`;
   if (isFile(file)) return { kind: "module", file, package: false };
-  if (isCompiled(path)) return { kind: "compiled" };
+  if (isCompiled(path, listed)) return { kind: "compiled" };
   if (isFolder(path)) return { kind: "folder", folder: path };
   const forbidden = [init, file].find((each) => kindOf(each) === "forbidden");
   return forbidden === undefined ? undefined : { kind: "forbidden", path: forbidden };
 }
 
 /** `_C.so`, `_C.abi3.so`, `_C.cpython-311-x86_64-linux-gnu.so`, `_C.cp311-win_amd64.pyd`. */
-function isCompiled(path: string): boolean {
-  const names = namesIn(dirname(path));
+function isCompiled(path: string, listed: Listings): boolean {
+  const folder = dirname(path);
+  const names = listed.get(folder) ?? namesIn(folder);
+  listed.set(folder, names);
   const start = `${basename(path)}.`;
   return names !== "forbidden" && names.some((name) => name.startsWith(start) && /\.(so|pyd)$/.test(name));
 }

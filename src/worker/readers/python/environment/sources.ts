@@ -14,6 +14,15 @@ export interface ModuleSource {
   readonly statements: readonly TopStatement[];
 }
 
+/** Files that imports led to, each with what it was like then. */
+export type Imported = ReadonlyMap<string, string | undefined>;
+
+/** What changes whenever the file does; undefined when it is not there. */
+export function stateOf(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found && `${found.mtimeMs} ${found.size}`;
+}
+
 interface Kept extends ModuleSource {
   readonly modified: number;
   readonly size: number;

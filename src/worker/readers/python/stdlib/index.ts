@@ -24,6 +24,7 @@ import { DATACLASSES } from "./dataclasses";
 import { IMPORTLIB } from "./importlib";
 import { INSPECT } from "./inspect";
 import { ITERTOOLS } from "./itertools";
+import { MAPPING, MUTABLE_MAPPING } from "./mappings";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
 import { OPERATOR } from "./operator";
@@ -54,6 +55,8 @@ function typingNamespace(name: string): PyNamespace {
   const members = new TypingMembers([
     ["TYPE_CHECKING", false],
     ["NamedTuple", NAMED_TUPLE],
+    ["Mapping", MAPPING],
+    ["MutableMapping", MUTABLE_MAPPING],
     ["TypeVar", nativeOfUnknown("TypeVar", "name, *args, **kwargs", () => OBJECT)],
     ["ParamSpec", nativeOfUnknown("ParamSpec", "name, *args, **kwargs", () => OBJECT)],
     ["NewType", identity("NewType", "name, tp", "tp")],

@@ -1,4 +1,4 @@
-import { type BoundParam, paramsOf } from "../binding";
+import { paramsOf } from "../binding";
 import { MISSING } from "../dataclasses";
 import { dictOf } from "../equality";
 import type { Evaluator } from "../evaluator";
@@ -6,7 +6,18 @@ import { findMember } from "../members";
 import { native } from "../native";
 import type { Definition } from "../scope";
 import { builtinClass, OBJECT, PyPartial, PyWrapped, typeName } from "../types";
-import { PyBound, PyClass, PyError, PyFunction, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import {
+  type BoundParam,
+  PyBound,
+  PyClass,
+  PyError,
+  PyFunction,
+  PyNative,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
 import { named, namespace } from "./namespace";
 
 /** The module inspect: what code asks to hand on only the arguments that something takes. */

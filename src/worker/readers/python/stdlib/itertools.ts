@@ -73,8 +73,9 @@ export const ITERTOOLS = namespace("itertools", [
       "*args, repeat=1",
       lazy(function* (args, ev) {
         const once = rest(args).map((iterable) => [...ev.iterate(iterable)]);
-        const pools = Array.from({ length: Number(args.repeat) }, () => once).flat();
-        yield* products(ev, pools, []);
+        const times = Number(args.repeat);
+        ev.allot(times * Math.max(1, once.length), "a product");
+        yield* products(ev, Array.from({ length: times }, () => once).flat());
       }),
     ),
     native(
@@ -112,11 +113,17 @@ export const ITERTOOLS = namespace("itertools", [
   ]),
 ]);
 
-function* products(ev: Evaluator, pools: readonly Value[][], chosen: readonly Value[]): Generator<Value> {
-  if (chosen.length === pools.length) {
-    ev.step();
-    yield new PyTuple(chosen);
-    return;
+/** The last pool's items turn over first. Not recursive: each of a thousand pools would be a generator within another. */
+function* products(ev: Evaluator, pools: readonly (readonly Value[])[]): Generator<Value> {
+  if (pools.some((pool) => pool.length === 0)) return;
+  const places = pools.map(() => 0);
+  for (let turned = 0; turned >= 0; ) {
+    ev.step(1 + (pools.length >> 4));
+    yield new PyTuple(pools.map((pool, i) => pool[places[i]!]!));
+    for (turned = pools.length - 1; turned >= 0; turned--) {
+      places[turned]!++;
+      if (places[turned]! < pools[turned]!.length) break;
+      places[turned] = 0;
+    }
   }
-  for (const item of pools[chosen.length]!) yield* products(ev, pools, [...chosen, item]);
 }

@@ -21,6 +21,7 @@ import { tensorSetIndex } from "./assignment";
 import { arithmetic, type Number as RealNumber } from "./functions/arithmetic";
 import { atan2 } from "./functions/mathematics";
 import { tensorIndex } from "./indexing";
+import { listableTensors } from "./listable";
 import { guarded } from "./native";
 import { define, tensorMethods, torchFunctions } from "./table";
 import { nodeOf, wrap } from "./tensor";
@@ -223,7 +224,7 @@ member("__iter__", "self", (args, runtime) => {
   const { re, im } = requireParts(args.self);
   const length = re.shape[0] ?? 0;
   const at = (tensor: PyTensor, i: number): Value => tensorIndex(tensor, new PyTuple([i]), runtime);
-  return tuple(Array.from({ length }, (_, i) => joined(at(re, i), at(im, i), runtime)));
+  return tuple(Array.from({ length: listableTensors(length) }, (_, i) => joined(at(re, i), at(im, i), runtime)));
 });
 member("size", "self, dim=None", (args, runtime) =>
   runtime.call(runtime.getAttribute(requireParts(args.self).re, "size"), args.dim == null ? [] : [args.dim]),

@@ -13,6 +13,7 @@ import {
   type Value,
 } from "../values";
 import { intOf, sequenceOf, stringArg, tensorList } from "./arguments";
+import { EINOPS_PACKING } from "./einopsPacking";
 import { stackNodes } from "./functions/joining";
 import { extreme } from "./functions/reductions";
 import { layer } from "./layers/layer";
@@ -222,7 +223,10 @@ const layersModule = new PyNamespace("einops.layers", new Map([["torch", torchLa
 export const EINOPS_MODULES: readonly PyNamespace[] = [
   new PyNamespace(
     "einops",
-    new Map<string, Value>([...functions.map((f) => [f.name, f] as [string, Value]), ["layers", layersModule]]),
+    new Map<string, Value>([
+      ...[...functions, ...EINOPS_PACKING].map((f): [string, Value] => [f.name, f]),
+      ["layers", layersModule],
+    ]),
   ),
   layersModule,
   torchLayers,

@@ -11,14 +11,31 @@ import { nodeOf } from "./tensor";
 /** Values of small tensors that are computed from constants alone, for `item()`, `int(x)` and branches. */
 
 const LIMIT = 65_536;
+/** Elements of all that one value is computed from. */
+const MAX_FOLDED = 4_000_000;
 
 type Values = readonly number[];
 
 /** The node's elements, or undefined when they depend on inputs or weights, or are too many. */
-export function fold(node: Node, known = new Map<Node, Values | undefined>()): Values | undefined {
+export function fold(node: Node, runtime?: Runtime): Values | undefined {
+  const folding: Folding = { known: new Map(), count: 0 };
+  const values = folded(node, folding);
+  runtime?.step?.(folding.count >> 4);
+  return values;
+}
+
+interface Folding {
+  readonly known: Map<Node, Values | undefined>;
+  /** Elements computed so far. */
+  count: number;
+}
+
+function folded(node: Node, folding: Folding): Values | undefined {
+  const { known } = folding;
   if (known.has(node)) return known.get(node);
   const size = node.shape.reduce((n, d) => n * d, 1);
-  const values = size > LIMIT ? undefined : compute(node, size, known);
+  folding.count += 1 + size;
+  const values = size > LIMIT || folding.count > MAX_FOLDED ? undefined : compute(node, size, folding);
   const rounded = values && (node.dtype === "float32" ? values.map(Math.fround) : values);
   known.set(node, rounded);
   return rounded;
@@ -68,7 +85,7 @@ const REDUCE: Readonly<Record<string, (values: Values) => number>> = {
   min: (v) => v.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
 };
 
-function compute(node: Node, size: number, known: Map<Node, Values | undefined>): Values | undefined {
+function compute(node: Node, size: number, folding: Folding): Values | undefined {
   if (is(node, "constant")) {
     const data = Array.from(node.attrs.data, Number);
     return data.length === size ? data : new Array<number>(size).fill(data[0]!);
@@ -77,7 +94,7 @@ function compute(node: Node, size: number, known: Map<Node, Values | undefined>)
   if (node.inputs.length === 0) return undefined;
   const inputs: Values[] = [];
   for (const input of node.inputs) {
-    const values = fold(input, known);
+    const values = folded(input, folding);
     if (!values) return undefined;
     inputs.push(values);
   }
@@ -158,7 +175,7 @@ function reduce(
 }
 
 function single(tensor: PyTensor, runtime: Runtime, what: string): number {
-  const values = fold(nodeOf(tensor, runtime));
+  const values = fold(nodeOf(tensor, runtime), runtime);
   if (values?.length === 1) return values[0]!;
   throw new EvaluationError(what, runtime.place);
 }

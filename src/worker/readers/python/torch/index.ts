@@ -28,4 +28,11 @@ export { torchModules } from "./namespaces";
 export { tensorOperator } from "./operators";
 export { rowsOneByOne, SelectedLength } from "./selectedRows";
 export { wrap as wrapNode } from "./tensor";
-export { parameterClass, tensorAttribute, tensorClass, tensorIsInstance, tensorSetAttribute } from "./tensorClass";
+export {
+  parameterClass,
+  tensorAttribute,
+  tensorAttributeLike,
+  tensorClass,
+  tensorIsInstance,
+  tensorSetAttribute,
+} from "./tensorClass";

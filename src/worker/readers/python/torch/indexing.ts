@@ -162,7 +162,7 @@ function bound(value: Value, absent: number, runtime: Runtime): number {
   }
   if (typeof value === "number") return value;
   if (value instanceof PyTensor && value.shape.every((d) => d === 1)) {
-    const [known] = fold(nodeOf(value, runtime)) ?? [];
+    const [known] = fold(nodeOf(value, runtime), runtime) ?? [];
     if (known !== undefined) return known;
     throw new EvaluationError(
       "a slice whose bounds depend on a tensor's values is not supported: the shape would depend on data",

@@ -5,6 +5,7 @@ import { type BoundArgs, PyError, PyFloat, type PyNative, type PyTensor, type Ru
 import { given, isNumber, numberArg, numberOf, stringArg, tensorArg } from "./arguments";
 import { draw, type RandomValue } from "./draws";
 import { constant, distributed } from "./functions/creation";
+import { listable } from "./listable";
 import { native } from "./native";
 import { define } from "./table";
 import { nodeOf, randomNode, replaceValue } from "./tensor";
@@ -140,7 +141,9 @@ initializer("eye_", "", (t, _args, runtime) => {
   replaceValue(t, identity(rows, columns, t), runtime);
 });
 function identity(rows: number, columns: number, t: PyTensor): Node {
-  const values = Array.from({ length: rows * columns }, (_, i) => Number(Math.floor(i / columns) === i % columns));
+  const values = Array.from({ length: listable(rows * columns) }, (_, i) =>
+    Number(Math.floor(i / columns) === i % columns),
+  );
   return constant(values, [rows, columns], t.dtype);
 }
 initFunctions.set(

@@ -1,8 +1,12 @@
 import type { DType } from "../../../formats/dtype";
+import { UserError } from "../../../formats/errors";
 import { allocate, sizeOf, type Tensor } from "../../../formats/tensor";
 import type { StoredTensor } from "../values";
 import type { Draw } from "./draws";
 import { Generator } from "./generator";
+
+/** Values, 4 bytes each: what a large machine's memory takes. PyTorch's order means that each is drawn, used or not. */
+const MAX_INITIAL = 2 ** 32;
 
 /** PyTorch's own initial values: the log of draws is replayed on its generator. */
 
@@ -35,10 +39,18 @@ export interface InitialTensor {
  * `draws` is the log of the construction (`recordDraws`). float16 and bfloat16 tensors come as float32.
  */
 export function initialize(
-  tensors: Iterable<InitialTensor>,
+  tensors: readonly InitialTensor[],
   draws: readonly Draw[],
   seed: number,
 ): Map<string, Tensor> {
+  const count = Math.max(
+    draws.reduce((sum, { size }) => sum + (size ?? 0), 0),
+    tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  );
+  if (!(count <= MAX_INITIAL)) {
+    const [asked, most] = [count, MAX_INITIAL].map((n) => n.toLocaleString("en-US"));
+    throw new UserError(`the model has ${asked} initial values, more than the ${most} that are made; give its weights`);
+  }
   const generator = new Generator(seed);
   const wanted = new Map<number, InitialTensor[]>();
   const result = new Map<string, Tensor>();

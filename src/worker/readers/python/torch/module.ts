@@ -1,4 +1,4 @@
-import { liveDict } from "../equality";
+import { liveDict } from "../liveDict";
 import { findMember } from "../members";
 import { typeName } from "../types";
 import { type ModuleState, PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";

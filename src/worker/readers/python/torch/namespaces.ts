@@ -2,6 +2,7 @@ import { builtinClass } from "../types";
 import { PyDict, PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values";
 import { dtypeMembers } from "./dtypes";
 import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
+import { FAIRSCALE_LAYERS, FAIRSCALE_MODULES } from "./fairscale";
 import "./functions";
 import { complexDType } from "./complex";
 import { LARGEST } from "./functions/elementwise";
@@ -9,6 +10,7 @@ import { EPSILON } from "./functions/neural";
 import { norm } from "./functions/reductions";
 import { initFunctions } from "./init";
 import { parametrizedSpectralNorm, parametrizedWeightNorm, spectralNorm, weightNorm } from "./parametrizations";
+import { isParametrized, registerParametrization } from "./parametrize";
 import { CUDA, JIT, SEQUENCES, STATES, surroundings } from "./surroundings";
 import "./layers";
 import { layerClasses } from "./layers/layer";
@@ -108,7 +110,7 @@ function makeModules(): Map<string, PyNamespace> {
     ["Parameter", parameterClass],
     ["Buffer", bufferClass],
     ...[...layerClasses].filter(
-      ([name]) => name !== "NonDynamicallyQuantizableLinear" && !EINOPS_LAYERS.includes(name),
+      ([name]) => ![...EINOPS_LAYERS, ...FAIRSCALE_LAYERS, "NonDynamicallyQuantizableLinear"].includes(name),
     ),
   ];
   const functional = namespace("torch.nn.functional", functionalFunctions);
@@ -124,12 +126,17 @@ function makeModules(): Map<string, PyNamespace> {
     ["weight_norm", parametrizedWeightNorm],
     ["spectral_norm", parametrizedSpectralNorm],
   ]);
+  const parametrize = namespace("torch.nn.utils.parametrize", [
+    ["register_parametrization", registerParametrization],
+    ["is_parametrized", isParametrized],
+  ]);
   const utils = namespace("torch.nn.utils", [
     ["clip_grad_norm_", clip],
     ["clip_grad_value_", clip],
     ["weight_norm", weightNorm],
     ["spectral_norm", spectralNorm],
     ["parametrizations", parametrizations],
+    ["parametrize", parametrize],
     ["rnn", rnn],
   ]);
   const nn = namespace("torch.nn", [
@@ -249,6 +256,7 @@ function makeModules(): Map<string, PyNamespace> {
     utils,
     rnn,
     parametrizations,
+    parametrize,
     linalg,
     jit,
     cuda,
@@ -258,6 +266,7 @@ function makeModules(): Map<string, PyNamespace> {
     special,
     ...around,
     ...EINOPS_MODULES,
+    ...FAIRSCALE_MODULES,
   ];
   return new Map(all.map((m) => [m.name, m]));
 }

@@ -1,44 +1,19 @@
 import * as build from "../../../graph/build";
 import type { Node } from "../../../graph/node";
-import {
-  EvaluationError,
-  PyError,
-  PyNative,
-  PyObject,
-  type PyTensor,
-  type Runtime,
-  Unknown,
-  type Value,
-} from "../values";
+import { EvaluationError, PyNative, type PyObject, type PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { axisOf, given, intArg, stringArg } from "./arguments";
 import { derive } from "./derived";
 import { norm } from "./functions/reductions";
 import { deriveInitialValues } from "./initialize";
-import { layerClasses } from "./layers/layer";
-import { moduleClass, newModuleState, stateOf } from "./module";
+import { stateOf } from "./module";
 import { newStored } from "./parameter";
+import { bareModule, parametrizationsOf, type Subject, subjectOf } from "./parametrize";
 import { nodeOf } from "./tensor";
 
 /**
  * Weight and spectral normalization, of torch.nn.utils and of torch.nn.utils.parametrizations: a layer's weight becomes
  * a value that is computed from parameters of other names.
  */
-
-interface Subject {
-  readonly module: PyObject;
-  readonly name: string;
-  readonly weight: PyTensor;
-}
-
-function subjectOf(value: Value | undefined, name: string, runtime: Runtime): Subject {
-  if (!(value instanceof PyObject) || !value.type.mro.includes(moduleClass)) {
-    throw new PyError("TypeError", "the first argument must be a module", runtime.place);
-  }
-  const weight = stateOf(value, runtime).parameters.get(name);
-  if (!weight)
-    throw new PyError("AttributeError", `'${value.type.name}' object has no parameter '${name}'`, runtime.place);
-  return { module: value, name, weight };
-}
 
 /** Axes that are normalized over: all but `dim`; all of them with None. */
 function othersThan(dim: number | undefined, rank: number): number[] {
@@ -100,25 +75,13 @@ export const weightNorm = new PyNative("weight_norm", "module, name='weight', di
 
 /** The module `parametrizations.<name>`, which holds what a weight is computed from. */
 function holderOf({ module, name }: Subject, runtime: Runtime): PyObject {
-  const { modules } = stateOf(module, runtime);
-  let all = modules.get("parametrizations");
-  if (!all) {
-    const made = runtime.call(layerClasses.get("ModuleDict")!, []);
-    if (!(made instanceof PyObject)) throw new EvaluationError("a ModuleDict could not be made", runtime.place);
-    all = made;
-    modules.set("parametrizations", all);
-  }
-  if (stateOf(all, runtime).modules.has(name)) {
+  const { modules } = stateOf(parametrizationsOf(module, runtime), runtime);
+  if (modules.has(name)) {
     throw new EvaluationError("a second parametrization of one weight is not supported", runtime.place);
   }
   const holder = bareModule(runtime);
-  stateOf(all, runtime).modules.set(name, holder);
+  modules.set(name, holder);
   return holder;
-}
-function bareModule(runtime: Runtime): PyObject {
-  const module = new PyObject(moduleClass, runtime.place);
-  module.module = newModuleState();
-  return module;
 }
 
 export const parametrizedWeightNorm = new PyNative("weight_norm", "module, name='weight', dim=0", (args, runtime) => {

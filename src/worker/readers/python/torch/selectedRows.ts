@@ -3,6 +3,7 @@ import { withInputs } from "../../../graph/graph";
 import { is, type Node } from "../../../graph/node";
 import { sameComputation } from "../../../graph/same";
 import { EvaluationError, Unknown } from "../values";
+import { listableTensors } from "./listable";
 
 /**
  * Selections whose length depends on data: `x[mask]`, `torch.where(mask)`. A graph's shapes are fixed, so such a tensor
@@ -66,7 +67,10 @@ export function rowsOneByOne(selection: Node): { readonly row: Node; readonly se
   const mask = build.reshape(rows.mask, [-1]);
   const at = (node: Node, i: number): Node =>
     build.reshape(build.narrow(node, 0, i, i + 1), node.shape.slice(1) as number[]);
-  return Array.from({ length: selection.shape[0]! }, (_, i) => ({ row: at(all, i), selected: at(mask, i) }));
+  return Array.from({ length: listableTensors(selection.shape[0]!) }, (_, i) => ({
+    row: at(all, i),
+    selected: at(mask, i),
+  }));
 }
 
 function withoutMask(node: Node, done: Map<Node, Node>): Node {

@@ -1,5 +1,6 @@
 import type { DType } from "../../../formats/dtype";
 import { isFloating } from "../../../formats/dtype";
+import { nearest } from "../../../formats/nearest";
 import * as build from "../../../graph/build";
 import { PyArray } from "../numpy/array";
 import { builtinClass, typeName } from "../types";
@@ -67,6 +68,9 @@ function shapeTuple(tensor: PyTensor): PyTuple {
   return new PyTuple(tensor.shape.map((d, i) => length(i) ?? d ?? reasonOf(tensor)));
 }
 
+/** The attributes that people mistype among those that are values. */
+const VALUES = ["shape", "ndim", "dtype", "device", "requires_grad", "data", "grad"];
+
 /** Attributes that are values; methods come from the table. */
 export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime): Value | undefined {
   switch (name) {
@@ -84,7 +88,8 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
       return tensor;
     case "grad":
     case "grad_fn":
-      return null;
+      // After backward() there is one, and what a script does with it is no mistake.
+      return tensor.requiresGrad ? new Unknown("gradients are not computed while the file is read") : null;
     case "is_cuda":
     case "is_xpu":
     case "is_mps":
@@ -109,6 +114,11 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
   }
   const method = tensorMethods.get(name);
   return method && new PyBound(tensor, method);
+}
+
+/** The known attribute that the name is most like; undefined when it is like none. */
+export function tensorAttributeLike(name: string): string | undefined {
+  return nearest(name, [...VALUES, ...tensorMethods.keys()]);
 }
 
 /** Assigning to a tensor's attribute. `data` gives it another value. */
@@ -212,7 +222,7 @@ method("type", "input, dtype=None", (args, runtime) => {
 method("item", "input", (args, runtime) => tensorScalar(tensorArg(args, "input"), runtime));
 method("tolist", "input", (args, runtime) => {
   const node = nodeArg(args, "input", runtime);
-  const values = fold(node);
+  const values = fold(node, runtime);
   if (!values) {
     throw new EvaluationError(
       "tolist() needs the tensor's values, which are not known while the model is traced",

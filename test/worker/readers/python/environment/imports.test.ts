@@ -287,4 +287,60 @@ class Mine(nn.Module):
     });
     assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Mine text.fc 6→2"]);
   });
+
+  it("of a file copied out of transformers from where it was", async () => {
+    write({
+      "site/transformers/activations.py": "WIDTH = 6\n",
+      "site/transformers/models/tiny/configuration_tiny.py":
+        "class TinyConfig:\n    def __init__(self, out=3):\n        self.out = out\n",
+      "site/transformers/models/tiny/modeling_tiny.py": "",
+      "mine/modeling_tiny.py": `from torch import nn
+from ...activations import WIDTH
+from .configuration_tiny import TinyConfig
+class Tiny(nn.Module):
+    def __init__(self, config: TinyConfig):
+        super().__init__()
+        self.fc = nn.Linear(WIDTH, config.out)
+`,
+      "mine/modeling_other.py": `from ...activations import WIDTH${net("WIDTH")}`,
+    });
+    const site = [join(folder, "site")];
+    assert.deepEqual(await layers("mine/modeling_tiny.py", site), ["Tiny fc 6→3"]);
+    assert.deepEqual(await layers("mine/modeling_other.py", site), ["Net fc undefined→2"]);
+  });
+
+  it("or else what a model calls of them is said to be missing, and its size unknown", async () => {
+    write({
+      "m.py": `from chapters import Attention, tokenizer
+from torch import nn
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = tokenizer
+        self.att = Attention(4)
+        self.fc = nn.Linear(4, 2)
+    def forward(self, x):
+        return self.fc(self.att(x))
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+`,
+    });
+    const { models, problems } = await openModelFile(join(folder, "m.py"));
+    assert.deepEqual(
+      models.map((m) => m.root.parameters),
+      [undefined, undefined],
+    );
+    assert.deepEqual(
+      problems.map(({ place, message, severity }) => [place.line, severity, message]),
+      [
+        [
+          1,
+          "information",
+          "self.att of Block is unknown, and layers in it are not counted: the import of Attention from chapters was not followed",
+        ],
+      ],
+    );
+  });
 });

@@ -28,6 +28,7 @@ const source = ({ make, call }: Case): string => `import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch.nn.utils import parametrizations
+from torch.nn.utils.parametrize import register_parametrization as register
 
 class Model(nn.Module):
     def __init__(self):

@@ -30,6 +30,7 @@ import {
 } from "../arguments";
 import type { RandomValue } from "../draws";
 import { tensorScalar } from "../fold";
+import { listable } from "../listable";
 import { noise } from "../noise";
 import { countOf } from "../selectedRows";
 import { define, nodeArg } from "../table";
@@ -174,7 +175,7 @@ define(["torch"], "linspace", `start, end, steps, ${OPTIONS}`, (args, runtime) =
   if (n < 0) throw new PyError("RuntimeError", "number of steps must be non-negative");
   const step = n > 1 ? (b - a) / (n - 1) : 0;
   // From both ends to the middle, as PyTorch does it.
-  const values = Array.from({ length: n }, (_, i) => (i < n / 2 ? a + step * i : b - step * (n - 1 - i)));
+  const values = Array.from({ length: listable(n) }, (_, i) => (i < n / 2 ? a + step * i : b - step * (n - 1 - i)));
   return constant(values, [n], optionalDType(args) ?? "float32");
 });
 define(["torch"], "eye", `n, m=None, ${OPTIONS}`, (args) => {

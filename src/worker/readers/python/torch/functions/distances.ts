@@ -2,6 +2,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { type BoundArgs, PyError, type PyTensor, type Runtime } from "../../values";
 import { boolArg, numberArg, stringArg, tensorList, varValues } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { promoted, scale, shift } from "./arithmetic";
@@ -63,6 +64,7 @@ define(["torch", "F"], "pairwise_distance", "x1, x2, p=2.0, eps=1e-06, keepdim=F
 define(["torch", "F"], "pdist", "input, p=2.0", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);
   const n = x.shape[0]!;
+  listable(n * n);
   const pairs = Array.from({ length: n }, (_, i) =>
     Array.from({ length: n - i - 1 }, (_v, k) => [i, i + 1 + k]),
   ).flat();

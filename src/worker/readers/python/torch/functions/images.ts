@@ -4,6 +4,7 @@ import { adaptivePool } from "../../../../graph/pooling";
 import { shapeText } from "../../../../graph/shapes";
 import { PyError, type Value } from "../../values";
 import { given, intArg, intsOf, isNumber, numberOf, sequenceOf, stringArg } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { cubicAxis, smoothAxis } from "./resampling";
 
@@ -42,7 +43,7 @@ export function interpolate(x: Node, options: Resize): Node {
       return take(
         y,
         i + 2,
-        Array.from({ length: asked[i]! }, (_, k) => at(k)),
+        Array.from({ length: listable(asked[i]!) }, (_, k) => at(k)),
       );
     }, x);
   }
@@ -70,7 +71,7 @@ function take(x: Node, axis: number, positions: readonly number[]): Node {
 }
 
 function blend(x: Node, axis: number, size: number, target: number, ratio: number, alignCorners: boolean): Node {
-  const places = Array.from({ length: target }, (_, k) => {
+  const places = Array.from({ length: listable(target) }, (_, k) => {
     if (alignCorners) return target > 1 ? (k * (size - 1)) / (target - 1) : 0;
     return Math.max(0, (k + 0.5) * ratio - 0.5);
   });

@@ -3,6 +3,7 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, type Runtime, type Value } from "../../values";
 import { axisArg, intArg, intOf, sequenceOf, tensorList, tuple } from "../arguments";
+import { listableTensors } from "../listable";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, operandOf, resultType, wrap } from "../tensor";
 
@@ -19,7 +20,9 @@ function both(
 }
 
 function joined(args: BoundArgs, runtime: Runtime, name = "tensors"): Node[] {
-  const nodes = tensorList(args, name).map((t) => nodeOf(t, runtime));
+  const tensors = tensorList(args, name);
+  listableTensors(tensors.length);
+  const nodes = tensors.map((t) => nodeOf(t, runtime));
   const dtype = resultType(nodes.map(operandOf));
   return nodes.map((n) => build.cast(n, dtype));
 }
@@ -85,6 +88,7 @@ for (const [name, axis] of [
 }
 
 function pieces(x: Node, axis: number, sizes: readonly number[]): Value {
+  listableTensors(sizes.length);
   let start = 0;
   return tuple(
     sizes.map((size) => {
@@ -94,6 +98,7 @@ function pieces(x: Node, axis: number, sizes: readonly number[]): Value {
   );
 }
 const even = (length: number, size: number): number[] => {
+  listableTensors(Math.ceil(length / size));
   const sizes: number[] = [];
   for (let left = length; left > 0; left -= size) sizes.push(Math.min(size, left));
   return sizes.length > 0 ? sizes : [0];
@@ -134,7 +139,9 @@ both("chunk", "input, chunks, dim=0", (args, runtime) => {
 });
 export function unbind(x: Node, axis: number): Node[] {
   const rest = x.shape.filter((_, i) => i !== axis);
-  return Array.from({ length: x.shape[axis]! }, (_, i) => build.reshape(build.narrow(x, axis, i, i + 1), rest));
+  return Array.from({ length: listableTensors(x.shape[axis]!) }, (_, i) =>
+    build.reshape(build.narrow(x, axis, i, i + 1), rest),
+  );
 }
 both("unbind", "input, dim=0", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);

@@ -3,6 +3,7 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../values";
 import { intArg, numberArg, optionalTensor } from "../arguments";
+import { listableTensors } from "../listable";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
 import { requireFloating, scale, shift, widely } from "./arithmetic";
@@ -137,7 +138,7 @@ export function localResponseNorm(x: Node, size: number, alpha: number, beta: nu
     x.shape.map((_, i) => (i === 1 ? before : 0)),
     x.shape.map((_, i) => (i === 1 ? after : 0)),
   );
-  const parts = Array.from({ length: size }, (_, i) => build.narrow(padded, 1, i, i + channels));
+  const parts = Array.from({ length: listableTensors(size) }, (_, i) => build.narrow(padded, 1, i, i + channels));
   const mean = scale(parts.reduce(build.add), 1 / size);
   return build.div(x, build.binary("pow", shift(scale(mean, alpha), k), build.scalar(beta, x.dtype)));
 }

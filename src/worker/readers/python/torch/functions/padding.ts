@@ -2,6 +2,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { EvaluationError, PyError } from "../../values";
 import { given, intsOf, numberArg, stringArg } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 
 /** torch.nn.functional.pad and its modes. */
@@ -56,7 +57,7 @@ function copyPad(
     if (mode === "circular") return (i + size) % size;
     return i < 0 ? -i : 2 * (size - 1) - i;
   };
-  const order = BigInt64Array.from({ length: before + size + after }, (_, i) => BigInt(source(i - before)));
+  const order = BigInt64Array.from({ length: listable(before + size + after) }, (_, i) => BigInt(source(i - before)));
   return build.gather(x, build.constant(order, [order.length], "int64"), axis);
 }
 

@@ -4,6 +4,7 @@ import { shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../values";
 import { axisArg, given, intsOf, isNumber, numberArg, optionalTensor, sequenceOf, tensorArg } from "../arguments";
 import { fold } from "../fold";
+import { listableTensors } from "../listable";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, scalarTypeName } from "../tensor";
 import { promoted, scale } from "./arithmetic";
@@ -192,7 +193,7 @@ define(["torch"], "tensordot", "a, b, dims=2", (args, runtime) => {
     return tensordotNodes(a, b, axes(pair[0], a), axes(pair[1], b));
   }
   const count = numberArg(args, "dims");
-  const range = (from: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+  const range = (from: number): number[] => Array.from({ length: listableTensors(count) }, (_, i) => from + i);
   return tensordotNodes(a, b, range(a.shape.length - count), range(0));
 });
 

@@ -3,6 +3,7 @@ import type { Node } from "../../../../graph/node";
 import { broadcast } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, PyList, PyTensor, PyTuple, type Runtime, type Value } from "../../values";
 import { axisArg, axisOf, boolArg, intArg, intsOf, sequenceOf, tensorArg, tuple, varValues } from "../arguments";
+import { listable, listableTensors } from "../listable";
 import { define, type Home, nodeArg } from "../table";
 import { nodeOf, wrap } from "../tensor";
 import { tied } from "../views";
@@ -45,7 +46,7 @@ define(["tensor"], "unfold", "input, dimension, size, step", (args, runtime) => 
     );
   }
   const count = Math.floor((length - size) / step) + 1;
-  const places = Array.from({ length: count * size }, (_, i) => Math.floor(i / size) * step + (i % size));
+  const places = Array.from({ length: listable(count * size) }, (_, i) => Math.floor(i / size) * step + (i % size));
   const windows = build.gather(x, constant(places, [count, size], "int64"), axis);
   const order = windows.shape.map((_, i) => i).filter((i) => i !== axis + 1);
   return build.transpose(windows, [...order, axis + 1]);
@@ -134,6 +135,7 @@ define(["torch"], "combinations", "input, r=2, with_replacement=False", (args, r
   const r = intArg(args, "r");
   let chosen: number[][] = [[]];
   for (let k = 0; k < r; k++) {
+    listable(chosen.length * Math.max(1, x.shape[0]!) * (k + 1));
     chosen = chosen.flatMap((c) => {
       const from = c.length === 0 ? 0 : c.at(-1)! + (again ? 0 : 1);
       return Array.from({ length: Math.max(0, x.shape[0]! - from) }, (_, i) => [...c, from + i]);
@@ -166,7 +168,7 @@ function tensorSplit(tensor: PyTensor, given: Value | undefined, axis: number, r
     tensor,
     x,
     axis,
-    Array.from({ length: count - 1 }, (_, i) => cut(i + 1)),
+    Array.from({ length: listableTensors(count - 1) }, (_, i) => cut(i + 1)),
   );
 }
 define(

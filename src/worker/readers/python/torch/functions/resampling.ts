@@ -3,6 +3,7 @@ import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
 import { EvaluationError, PyError, type Runtime } from "../../values";
 import { intsOf, stringArg } from "../arguments";
+import { listable } from "../listable";
 import { define, nodeArg } from "../table";
 import { clampNumbers } from "./activations";
 import { scale, shift } from "./arithmetic";
@@ -50,6 +51,7 @@ function weighted(x: Node, axis: number, weights: readonly (readonly number[])[]
 export function cubicAxis(x: Node, axis: number, target: number, ratio: number, alignCorners: boolean): Node {
   const size = x.shape[axis]!;
   const { weight } = cubic(-0.75);
+  listable(target * size);
   const rows = Array.from({ length: target }, (_, k) => {
     const place = alignCorners ? (target > 1 ? (k * (size - 1)) / (target - 1) : 0) : (k + 0.5) * ratio - 0.5;
     const row = new Array<number>(size).fill(0);
@@ -74,6 +76,7 @@ export function smoothAxis(
   const step = alignCorners && target > 1 ? (size - 1) / (target - 1) : alignCorners ? 0 : ratio;
   const width = Math.max(1, step);
   const reach = filter.support * width;
+  listable(target * size);
   const rows = Array.from({ length: target }, (_, k) => {
     const center = step * (k + 0.5);
     const from = Math.max(0, Math.trunc(center - reach + 0.5));
@@ -190,9 +193,12 @@ define(["F"], "affine_grid", "theta, size, align_corners=None", (args, runtime) 
   const [batch, , height, width] = size as [number, number, number, number];
   const line = (n: number): number[] => {
     const [edge, step] = args.align_corners === true ? [1, n > 1 ? 2 / (n - 1) : 0] : [1 - 1 / n, 2 / n];
-    return Array.from({ length: n }, (_, i) => (n === 1 && args.align_corners === true ? 0 : -edge + i * step));
+    return Array.from({ length: listable(n) }, (_, i) =>
+      n === 1 && args.align_corners === true ? 0 : -edge + i * step,
+    );
   };
   const [xs, ys] = [line(width), line(height)];
+  listable(xs.length * ys.length);
   const base = ys.flatMap((y) => xs.flatMap((x) => [x, y, 1]));
   const places = build.cast(build.constant(Float32Array.from(base), [1, height * width, 3], "float32"), theta.dtype);
   return build.reshape(build.matmul(places, theta, { transposeB: true }), [batch, height, width, 2]);

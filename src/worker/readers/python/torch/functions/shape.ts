@@ -5,6 +5,7 @@ import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type 
 import { axisArg, axisOf, given, intArg, intsOf, tensorArg, varInts, varValues } from "../arguments";
 import { dtypeFrom } from "../dtypes";
 import { fold } from "../fold";
+import { listable } from "../listable";
 import { define, type Home, inPlace, nodeArg } from "../table";
 import { nodeOf, randomNode, randomOf, wrap } from "../tensor";
 import { tied } from "../views";
@@ -259,6 +260,7 @@ function repeatEach(x: Node, axis: number, repeats: Node): Node {
       "repeat_interleave with repeats that depend on data is not supported: so would the result's shape",
     );
   }
+  listable(counts.length === 1 ? counts[0]! * x.shape[axis]! : counts.reduce((a, b) => a + b, 0));
   const places = Array.from({ length: x.shape[axis]! }, (_, i) =>
     new Array<bigint>(counts[counts.length === 1 ? 0 : i]!).fill(BigInt(i)),
   ).flat();

@@ -4,6 +4,7 @@ import { shapeText } from "../../../../graph/shapes";
 import { EvaluationError, PyError, PyTensor, Unknown, type Value } from "../../values";
 import { sequenceOf, tuple } from "../arguments";
 import { linear } from "../functions/products";
+import { listableTensors } from "../listable";
 import { nodeOf, wrap } from "../tensor";
 import { type Application, type Construction, inverseRoot, layer, product, type Size, symmetricUniform } from "./layer";
 
@@ -180,6 +181,7 @@ function sequenceWeights(c: Construction, kind: Kind): void {
   const layers = c.size("num_layers");
   if (layers instanceof Unknown) throw c.error("TypeError", `num_layers is unknown because ${layers.reason}`);
   const directions = c.flag("bidirectional") ? 2 : 1;
+  listableTensors(layers * directions);
   const projected = kind === "LSTM" ? c.size("proj_size") : 0;
   const output: Size = projected === 0 ? hidden : projected;
   const bound = symmetricUniform(inverseRoot(hidden));

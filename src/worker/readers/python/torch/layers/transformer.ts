@@ -5,6 +5,7 @@ import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type V
 import { intArg, sequenceOf, tuple } from "../arguments";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
 import { initFunctions } from "../init";
+import { listableTensors } from "../listable";
 import { stateOf } from "../module";
 import { copyTensor } from "../parameter";
 import { functionalFunctions } from "../table";
@@ -238,6 +239,7 @@ function stack(c: Construction, prototype: Value, count: Size): void {
   if (!(prototype instanceof PyObject) || count instanceof Unknown) {
     throw c.error("TypeError", "a transformer stack needs a layer and a known number of layers");
   }
+  listableTensors(count);
   const list = c.make("ModuleList", []);
   for (let i = 0; i < count; i++) stateOf(list, c.runtime).modules.set(String(i), copyModule(prototype, c));
   c.child("layers", list);
@@ -245,7 +247,11 @@ function stack(c: Construction, prototype: Value, count: Size): void {
   else stateOf(c.self, c.runtime).modules.set("norm", null);
 }
 
+/** A layer of a stack has ten modules, each with tensors of its own. */
+const COPY_STEPS = 20;
+
 function copyModule(module: PyObject, c: Construction): PyObject {
+  c.runtime.step?.(COPY_STEPS);
   const state = stateOf(module, c.runtime);
   const copy = new PyObject(module.type, module.place);
   for (const [name, value] of module.attributes) copy.attributes.set(name, value);
