@@ -36,7 +36,468 @@ import {
   type Value,
 } from "./values";
 
+export interface ConstructedWith {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
+}
+
 /** Why an import was not followed. */
+export interface NotFollowed {
+  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
+  readonly why: string;
+  /** It would fail in Python, too: there is no such module. */
+  readonly absent: boolean;
+}
+
+/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
+export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;
+
+const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
+
+/**
+ * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and
+ * the operations values ask for; expressions and statements are in files of their own.
+ */
+export class Evaluator implements Runtime {
+  tracing = false;
+  /** Set while a trace is watched for shapes. */
+  recorder: Recorder | undefined;
+  /** Set in code that runs only where a condition holds that depends on data. */
+  guard: Guard | undefined;
+  /** Set in a trace: what storages held before it, to be put back so that the next trace starts from the same values. */
+  journal: Map<Storage, Pick<Storage, "node" | "unknown">> | undefined;
+  /** The names of the file that is read. */
+  readonly globals: Scope;
+  /** The text being evaluated: of the file that is read, or of a module it imports. */
+  source: Source;
+  /** Where evaluation left the file that is read for a module it imports. */
+  private departure: SourcePlace | undefined;
+  /** The expression being evaluated. */
+  span: Span | undefined;
+  /** Problems found, in order; one a place and message. */
+  readonly problems: Problem[] = [];
+  /** Constructor calls of the file's own module classes whose arguments were all known. */
+  readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
+  /** Classes of the file, in source order. */
+  readonly classes: DefinedClass[] = [];
+  /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
+  constructing = 0;
+  nesting = 0;
+  /** Statements around this one that handle an import's failure. */
+  importErrors = 0;
+  private seen = new Set<string>();
+  private steps = 0;
+  private budget: number;
+  private depth = 0;
+
+  constructor(
+    /** The file that is read. */
+    readonly main: Source,
+    readonly limits: ReadLimits,
+    readonly builtins: Scope,
+    private readonly resolver: ImportResolver,
+  ) {
+    this.source = main;
+    this.globals = new Scope("module", builtins, "");
+    this.globals.text = main;
+    this.budget = limits.steps;
+  }
+
+  get place(): SourcePlace | undefined {
+    return this.span && this.source.place(this.span);
+  }
+
+  get stepsTaken(): number {
+    return this.steps;
+  }
+
+  /** Whether the code being evaluated stands in the file that is read. */
+  get inMain(): boolean {
+    return this.source === this.main;
+  }
+
+  resolveImport(name: string, importer: Scope = this.globals): PyNamespace | NotFollowed {
+    return this.resolver(this, name, importer.module);
+  }
+
+  /** Runs code of the scope's module. What goes wrong in an imported one is the business of where it was entered. */
+  private inSource<T>(scope: Scope, body: () => T): T {
+    const inner = scope.source ?? this.source;
+    if (inner === this.source) return body();
+    const { source, span, departure } = this;
+    if (source === this.main) this.departure = this.place;
+    this.source = inner;
+    this.span = undefined;
+    try {
+      return body();
+    } catch (error) {
+      const known = this.understood(error);
+      const { place } = known;
+      if (source !== this.main || !place || place.file === source.file) throw known;
+      throw this.standIn(known, moved(known, this.departure ?? place, within(place)));
+    } finally {
+      this.source = source;
+      this.span = span;
+      this.departure = departure;
+    }
+  }
+
+  /**
+   * Runs code at the top of an imported module, apart from whatever asked for it. Its problems are not this file's; what
+   * it could not do is the reason of the value it gives.
+   */
+  aside(scope: Scope, steps: number, body: () => Value): Value {
+    const restore = this.mark();
+    const { tracing, recorder, constructing, guard, importErrors, journal } = this;
+    // What a module makes of itself stays; only the trace's own changes are put back after it.
+    this.journal = undefined;
+    [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
+      false,
+      undefined,
+      0,
+      undefined,
+      0,
+    ];
+    // Each module on the way takes far more of the stack than an expression does.
+    this.nesting += 24;
+    let result: Value = null;
+    try {
+      this.collect(() => {
+        try {
+          const left = Math.max(1, Math.min(steps, this.budget - this.steps));
+          result = this.within(left, () => this.inSource(scope, body));
+        } catch (error) {
+          const known = this.understood(error);
+          const { cancel } = this.limits;
+          if (cancel && Atomics.load(cancel, 0) !== 0) throw known;
+          result = new Unknown(known instanceof PyError ? pythonMessage(known) : known.message, this.departure);
+        }
+      });
+    } finally {
+      restore();
+      this.journal = journal;
+      [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
+        tracing,
+        recorder,
+        constructing,
+        guard,
+        importErrors,
+      ];
+    }
+    return result;
+  }
+
+  /** Runs `body` with a budget of steps of its own. */
+  within<T>(steps: number, body: () => T): T {
+    const [outerSteps, outerBudget, outerDepth, outerNesting] = [this.steps, this.budget, this.depth, this.nesting];
+    [this.steps, this.budget] = [0, steps];
+    try {
+      return body();
+    } finally {
+      [this.steps, this.budget, this.depth, this.nesting] = [
+        outerSteps + this.steps,
+        outerBudget,
+        outerDepth,
+        outerNesting,
+      ];
+    }
+  }
+
+  /** Counts work; throws when there has been too much of it, or when the reading was cancelled. */
+  step(count = 1): void {
+    const before = this.steps;
+    this.steps += count;
+    if (this.steps > this.budget) {
+      throw new LimitError(
+        `evaluation stopped here after ${this.budget.toLocaleString("en-US")} steps: a loop that does not end?`,
+        this.place,
+      );
+    }
+    if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) {
+      const { cancel } = this.limits;
+      if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
+    }
+  }
+
+  /** Refuses a list or string that is too long before it is made. */
+  allot(items: number, what: string): void {
+    if (items > MAX_ITEMS) {
+      throw new EvaluationError(
+        `${what} of ${items.toLocaleString("en-US")} is longer than the ${MAX_ITEMS.toLocaleString("en-US")} the reader holds`,
+        this.place,
+      );
+    }
+    this.step(1 + (items >> 4));
+  }
+
+  problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
+    let where = place ?? this.source.place({ start: 0, end: 0 });
+    let text = message;
+    if (where.file !== this.main.file) {
+      // What a library's code only remarks on is not for this file's author.
+      if (severity !== "error") return;
+      text = `${message} ${within(where)}`;
+      where = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
+    }
+    const key = `${where.line}:${where.column}:${text}`;
+    if (this.seen.has(key)) return;
+    this.seen.add(key);
+    this.problems.push({ place: where, message: text, severity });
+  }
+
+  /** Runs `body` and gives the problems it found apart from the others. */
+  collect(body: () => void): Problem[] {
+    const before = this.problems.length;
+    const outer = this.seen;
+    this.seen = new Set();
+    try {
+      body();
+    } finally {
+      this.seen = outer;
+    }
+    return this.problems.splice(before);
+  }
+
+  /**
+   * Reports an error of evaluated code as a problem at its line. Anything but an error of evaluation is ours and is
+   * reported as that, so that one defect does not hide the rest of the file.
+   */
+  reportError(error: unknown): string {
+    const known = this.understood(error);
+    const message = known instanceof PyError ? pythonMessage(known) : known.message;
+    // What we cannot evaluate is no mistake of the file's author.
+    const ours = known instanceof EvaluationError && !(known instanceof LimitError);
+    this.problem(message, ours ? "warning" : "error", known.place ?? this.place);
+    return message;
+  }
+
+  /** Any thrown value as one of the evaluator's two errors, with a place. */
+  understood(error: unknown): PyError | EvaluationError {
+    if (error instanceof PyError || error instanceof EvaluationError) {
+      return error.place ? error : this.standIn(error, placed(error, this.place));
+    }
+    if (error instanceof ShapeError) return this.standIn(error, new PyError("RuntimeError", error.message, this.place));
+    if (error instanceof RangeError && /call stack/i.test(error.message)) {
+      return new LimitError("calls and expressions are nested too deeply here", this.place);
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    return new EvaluationError(`the reader failed here (a defect of LoRA Lens): ${message}`, this.place);
+  }
+
+  private standIn<E extends PyError | EvaluationError>(error: Error, by: E): E {
+    this.recorder?.replaced(error, by);
+    return by;
+  }
+
+  // Runtime
+
+  call(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
+    const span = this.span;
+    if (++this.nesting > MAX_NESTING) throw this.tooDeep();
+    const result = this.dispatch(callee, args, kwargs);
+    this.nesting--;
+    this.span = span;
+    return result;
+  }
+
+  private dispatch(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    if (callee instanceof PyBound) {
+      const withSelf = [callee.self, ...args];
+      return callee.callee instanceof PyFunction
+        ? this.callFunction(callee.callee, withSelf, kwargs)
+        : this.callNative(callee.callee, withSelf, kwargs);
+    }
+    if (callee instanceof PyFunction) return this.callFunction(callee, args, kwargs);
+    if (callee instanceof PyNative) return this.callNative(callee, args, kwargs);
+    if (callee instanceof PyClass) return construct(this, callee, args, kwargs);
+    if (callee instanceof Unknown) return callee;
+    if (callee instanceof PyPartial) {
+      return this.call(callee.callee, [...callee.args, ...args], new Map([...callee.kwargs, ...kwargs]));
+    }
+    if (callee instanceof PyWrapped) return this.call(callee.callee, args, kwargs);
+    if (callee instanceof PyObject) {
+      const method = this.special(callee, "__call__");
+      if (method !== undefined) return this.call(method, args, kwargs);
+      if (isModule(callee)) return this.callModule(callee, args, kwargs);
+    }
+    throw new PyError("TypeError", `'${typeName(callee)}' object is not callable`);
+  }
+
+  private callModule(module: PyObject, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    if (!this.tracing && this.constructing === 0) {
+      return new Unknown(`${module.type.name} is called outside of a trace`, this.place);
+    }
+    return moduleCall(module, args, kwargs, this);
+  }
+
+  callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
+    const { node, params, qualifiedName, owner } = fn.definition as Definition;
+    this.step();
+    const scope = new Scope("function", fn.scope as Scope, qualifiedName);
+    scope.owner = owner;
+    scope.receiver = args[0];
+    fn.params ??= params.map(({ name, kind }) => ({ name, kind, default: fn.defaults.get(name) }));
+    bind(qualifiedName || fn.name, fn.params, args, kwargs, (name, value) => scope.names.set(name, value));
+    if (node.kind === "Function" && node.generator) return generatorOf(this, scope, node.body);
+    return this.inFrame(scope, () => {
+      if (node.kind === "Lambda") return evaluate(this, scope, node.body);
+      executeBody(this, scope, node.body);
+      return scope.uncertain ?? scope.returned;
+    });
+  }
+
+  /** Runs code of a call: its whole body, or a generator's up to its next yield. */
+  inFrame<T>(scope: Scope, body: () => T): T {
+    if (++this.depth > this.limits.depth) {
+      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
+    }
+    const watched = scope.kind === "function" ? this.recorder : undefined;
+    watched?.enter(scope, this.place, scope.source === this.main);
+    const result = this.inSource(scope, body);
+    watched?.leave();
+    this.depth--;
+    return result;
+  }
+
+  callNative(
+    native: PyNative,
+    args: readonly Value[],
+    kwargs: ReadonlyMap<string, Value> = NO_KWARGS,
+    name?: string,
+  ): Value {
+    this.step();
+    const bound: Record<string, Value> = {};
+    const params = paramsOf(native);
+    // torch.zeros(2, 3), torch.zeros((2, 3)) and torch.zeros(size=(2, 3)) are one.
+    const size = kwargs.get("size");
+    if (size !== undefined && args.length === 0 && params[0]?.kind === "star" && params[0].name === "size") {
+      return this.callNative(native, [size], new Map([...kwargs].filter(([key]) => key !== "size")), name);
+    }
+    bind(name ?? native.name, params, args, kwargs, (key, value) => {
+      bound[key] = value;
+    });
+    const { recorder } = this;
+    const { self } = bound;
+    // Every method of a string goes through all of it.
+    if (typeof self === "string") this.step(self.length >> 6);
+    const result = recorder
+      ? recorder.native(this.source, native, bound, this.span, () => native.body(bound, this))
+      : native.body(bound, this);
+    if (result instanceof PyTensor) this.step(TENSOR_STEPS);
+    else if (result instanceof PyList || result instanceof PyTuple) this.step(result.items.length >> 4);
+    return result;
+  }
+
+  getAttribute(object: Value, name: string): Value {
+    const value = attributeOf(this, object, name);
+    if (value !== undefined) return value;
+    if (object instanceof PyClass)
+      throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
+    // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
+    if (object instanceof PyTensor && !tensorAttributeLike(name))
+      return new Unknown(`Tensor.${name} is not evaluated`, this.place);
+    const gap = object instanceof PyObject ? object.type.missing?.(name) : undefined;
+    if (gap !== undefined) return new Unknown(gap, this.place);
+    throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
+  }
+
+  /** The attribute, or undefined when there is none. */
+  tryAttribute(object: Value, name: string): Value | undefined {
+    const restore = this.mark();
+    try {
+      return attributeOf(this, object, name);
+    } catch (error) {
+      if (!(error instanceof PyError) || error.type !== "AttributeError") throw error;
+      restore();
+      return undefined;
+    }
+  }
+
+  setAttribute(object: Value, name: string, value: Value): void {
+    setAttributeOf(this, object, name, value);
+  }
+
+  iterate(value: Value): Iterable<Value> {
+    return iterate(this, value);
+  }
+
+  truthy(value: Value): boolean {
+    const result = truthyOf(this, value);
+    if (result instanceof Unknown) throw new EvaluationError(`a condition is unknown: ${result.reason}`, this.place);
+    return result;
+  }
+
+  changing(storage: Storage): void {
+    this.guard?.changing(storage);
+    if (this.journal && !this.journal.has(storage)) {
+      this.journal.set(storage, { node: storage.node, unknown: storage.unknown });
+    }
+  }
+
+  deleteAttribute(object: Value, name: string): void {
+    deleteAttributeOf(this, object, name);
+  }
+
+  /** An instance without its `__init__`: what `object.__new__` gives; of a metaclass, a new class. */
+  allocate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    return allocate(this, type, args, kwargs);
+  }
+
+  /** `type(...)` as `type.__call__` does it, past a `__call__` of the metaclass. */
+  instantiate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    return instantiate(this, type, args, kwargs);
+  }
+
+  isModuleType(type: PyClass): boolean {
+    return type.mro.includes(moduleClass);
+  }
+
+  /** type(value). */
+  typeOf(value: Value): Value {
+    return typeOf(value);
+  }
+
+  /** A method of a builtin type taken from the type: `str.lower`. */
+  builtinTypeMethod(type: PyClass, name: string): Value | undefined {
+    return typeMethod(type, name);
+  }
+
+  length(value: Value): Value {
+    return lengthOf(this, value);
+  }
+
+  /** A method a class defines for an operator, `__len__`, `__add__`, ...; undefined when it has none. */
+  special(value: Value, name: string): Value | undefined {
+    const own = classOf(value);
+    if (!own) return undefined;
+    for (const type of own.mro) {
+      const member = type.members.get(name);
+      if (member instanceof PyFunction || member instanceof PyNative) return new PyBound(value, member);
+      if (member !== undefined && member !== null) return this.getAttribute(value, name);
+    }
+    return undefined;
+  }
+
+  tooDeep(): LimitError {
+    return new LimitError(
+      "calls and expressions are nested too deeply here: a recursion that does not end?",
+      this.place,
+    );
+  }
+
+  /** Puts the counters back after an error has unwound the stack to where they were read. */
+  mark(): () => void {
+    const { depth, nesting, span, constructing } = this;
+    const frames = this.recorder?.frames.length ?? 0;
+    return () => {
+      this.recorder?.frames.splice(frames);
+      this.depth = depth;
+      this.nesting = nesting;
+      this.span = span;
+      this.constructing = constructing;
+    };
+  }
+} /** Why an import was not followed. */
 export interface NotFollowed {
   /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
   readonly why: string;

@@ -1,7 +1,8 @@
 import type { FunctionStmt, Stmt } from "./ast";
+import type { Given } from "./classes";
 import type { Evaluator } from "./evaluator";
 import { LimitError } from "./scope";
-import { PyBound, type PyClass, PyFunction, type Value } from "./values";
+import { PyBound, type PyClass, PyFunction } from "./values";
 import { namesMentioned, walkStatements } from "./walk";
 
 /** Functions called for one class, before it is taken to have no factory. */
@@ -26,12 +27,12 @@ export class Factories {
   }
 
   /** What a factory constructs an instance of the class with; undefined where there is none. */
-  construct(type: PyClass): { args: readonly Value[]; kwargs: ReadonlyMap<string, Value> } | undefined {
+  construct(type: PyClass): Given | undefined {
     const candidates = this.functions.filter((fn) => isFactory(fn) && this.reaches(fn.name, type.name));
     for (const fn of candidates.slice(0, MAX_CALLS)) {
       if (!this.called.has(fn)) this.call(fn);
       const made = this.ev.constructed.get(type);
-      if (made) return made;
+      if (made) return made.before;
     }
     return undefined;
   }

@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from "../../../../src/worker/readers/python/limits";
 import { NUMPY_MODULES } from "../../../../src/worker/readers/python/numpy";
 import { Source } from "../../../../src/worker/readers/python/source";
 import { execute } from "../../../../src/worker/readers/python/statements";
+import { STANDARD_LIBRARY } from "../../../../src/worker/readers/python/stdlib";
 import { parse } from "../../../../src/worker/readers/python/syntax";
 import { repr } from "../../../../src/worker/readers/python/text";
 import { PyError, Unknown } from "../../../../src/worker/readers/python/values";
@@ -17,7 +18,7 @@ async function outcome(source: string): Promise<string> {
     new Source("a.py", text),
     DEFAULT_LIMITS,
     builtinScope(),
-    (_, name) => NUMPY_MODULES.get(name) ?? { why: "", absent: false },
+    (_, name) => NUMPY_MODULES.get(name) ?? STANDARD_LIBRARY.get(name) ?? { why: "", absent: false },
   );
   try {
     for (const statement of (await parse(text)).body) execute(ev, ev.globals, statement);

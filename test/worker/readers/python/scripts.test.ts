@@ -239,12 +239,13 @@ class Net(nn.Module):
         super().__init__()
         self.body = nn.Sequential(*[block(width) for _ in range(sum(layers))])
         self.head = nn.Linear(width, 10)
+        layers.clear()
 `;
   const expected = ["body.0.fc Linear(8, 8)", "body.1.fc Linear(8, 8)", "head Linear(8, 10)"];
 
   it("is called where its arguments are handed on, as torchvision's are", async () => {
     const opened = await readTorch(`${net}def make(block, layers, **kwargs):
-    return Net(block, layers, **kwargs)
+    return Net(block, layers, **kwargs)  # which empties the list
 def net18(pretrained=False, **kwargs):
     return make(Block, [1, 1], width=8, **kwargs)
 `);

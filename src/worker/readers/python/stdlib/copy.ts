@@ -1,7 +1,8 @@
 import { dictOf, dictSet, setOf } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { native } from "../native";
-import { PyPartial, PyProperty } from "../types";
+import { PyArray } from "../numpy/array";
+import { PyDefaultDict } from "../types";
 import { PyDict, PyList, PyObject, PySet, PyTensor, PyTuple, type Value } from "../values";
 
 import { named, namespace } from "./namespace";
@@ -16,17 +17,22 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
   if (value instanceof PyList) {
     const copy = new PyList([]);
     done.set(value, copy);
+    likeSubclass(ev, copy, value, done);
     for (const item of value.items) copy.items.push(deepCopy(ev, item, done));
     return copy;
   }
-  if (value instanceof PyTuple)
-    return new PyTuple(
+  if (value instanceof PyTuple) {
+    const copy = new PyTuple(
       value.items.map((item) => deepCopy(ev, item, done)),
       value.fields,
     );
+    likeSubclass(ev, copy, value, done);
+    return copy;
+  }
   if (value instanceof PyDict) {
-    const copy = new PyDict();
+    const copy = value instanceof PyDefaultDict ? new PyDefaultDict(value.factory) : new PyDict();
     done.set(value, copy);
+    likeSubclass(ev, copy, value, done);
     for (const entry of value.entries.values()) dictSet(copy, entry.key, deepCopy(ev, entry.value, done));
     return copy;
   }
@@ -39,8 +45,15 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
     done.set(value, copy);
     return copy;
   }
-  if (value instanceof PyPartial || value instanceof PyProperty || !(value instanceof PyObject)) return value;
+  if (value instanceof PyArray) {
+    const copy = new PyArray(value.values(), value.shape, value.dtype);
+    done.set(value, copy);
+    return copy;
+  }
+  // The rest of what is more than its attributes does not change: partials, properties, patterns.
+  if (!(value instanceof PyObject) || value.constructor !== PyObject) return value;
   const copy = new PyObject(value.type, value.place);
+  if (value.payload !== undefined) copy.payload = value.payload;
   done.set(value, copy);
   for (const [name, item] of value.attributes) copy.attributes.set(name, deepCopy(ev, item, done));
   const { module } = value;
@@ -59,6 +72,21 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
   return copy;
 }
 
+/** An instance of a class that derives from a container is copied as one. */
+function likeSubclass<T extends PyList | PyTuple | PyDict>(
+  ev: Evaluator,
+  copy: T,
+  value: T,
+  done: Map<Value, Value>,
+): void {
+  if (!value.subclass) return;
+  const { type, attributes } = value.subclass;
+  copy.subclass = {
+    type,
+    attributes: new Map([...attributes].map(([name, item]) => [name, deepCopy(ev, item, done)])),
+  };
+}
+
 export const COPY = namespace(
   "copy",
   named([
@@ -69,7 +97,9 @@ export const COPY = namespace(
       if (x instanceof PyDict) return dictOf([...x.entries.values()].map((e) => [e.key, e.value]));
       if (x instanceof PySet) return setOf(x.entries.values());
       if (!(x instanceof PyObject) || x.module) return deepCopy(ev, x!);
+      if (x.constructor !== PyObject) return deepCopy(ev, x);
       const copy = new PyObject(x.type, x.place);
+      if (x.payload !== undefined) copy.payload = x.payload;
       for (const [name, value] of x.attributes) copy.attributes.set(name, value);
       return copy;
     }),
