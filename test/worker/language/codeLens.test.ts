@@ -103,7 +103,10 @@ describe("code lenses", () => {
 
   it("give the share as unknown when the model's size is", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("head", 768, null, 6)]);
-    assert.equal(titles(net)[0], "LoRA r=8 targets 1 of 2 Linear layers · 12,288 trainable · 1 of unknown size");
+    assert.equal(
+      titles(net)[0],
+      "LoRA r=8 targets 1 of 2 Linear layers · 12,288 trainable of an unknown total · 1 of unknown size",
+    );
   });
 
   it("show an embedding's size, and the total above a class without a Linear", () => {
