@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { COMMANDS } from "../../../src/protocol/commands";
 import { codeLenses } from "../../../src/worker/language/codeLens";
+import { fewer } from "../../../src/worker/language/numbers";
 import { embedding, linear, model, place, reading } from "./files";
 
 const SETTINGS = { rank: 8, alpha: 16 };
@@ -134,6 +135,12 @@ describe("code lenses", () => {
       "Conv2d and BatchNorm2d · 2 layers · 480 parameters, frozen",
       "MultiheadAttention · 1,000 parameters, frozen",
     ]);
+  });
+
+  it("do not call an adapter smaller or larger that is as large as its layer", () => {
+    assert.equal(fewer(0.98), "about as many as the layer");
+    assert.equal(fewer(1.2), "1.2× fewer");
+    assert.equal(fewer(0.5), "2.0× more");
   });
 
   it("show a small scale with its digits", () => {
