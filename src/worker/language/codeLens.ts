@@ -153,7 +153,8 @@ export function classTitle(model: ModelSummary, reading: Reading, { rank }: Lora
     return `LoRA: rank ${count(rank)} is too large for ${tooSmall.path} (${shapeText(tooSmall)})`;
   }
   const { lora } = totalCost(targets, rank);
-  const share = model.parameters === null ? "" : ` (${percent((100 * lora) / (model.parameters + lora))})`;
+  const share =
+    model.parameters === null ? " of an unknown total" : ` (${percent((100 * lora) / (model.parameters + lora))})`;
   return [
     `LoRA r=${rank} targets ${count(targets.length)} of ${count(linear.length)} Linear ${linear.length === 1 ? "layer" : "layers"}`,
     `${count(lora)} trainable${share}`,

@@ -33,11 +33,13 @@ describe("a notebook in a window", function () {
   });
 
   it("shows the shapes of its assignments in its cells", async () => {
-    // Brings the cell into view.
+    // High enough for the whole cell.
+    await window.page.setViewportSize({ width: 1280, height: 1150 });
     await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
     const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" });
-    await cell.getByText("[B, 256]").first().waitFor();
+    await cell.getByText("[B, 256]").nth(1).waitFor();
     await window.screenshot("notebook");
+    await window.page.setViewportSize({ width: 1280, height: 860 });
   });
 
   it("a lens opens the analysis of the notebook's class", async () => {

@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import { COMMANDS } from "../../../src/protocol/commands";
 import { codeLenses } from "../../../src/worker/language/codeLens";
+import { fewer } from "../../../src/worker/language/numbers";
 import { embedding, linear, model, place, reading } from "./files";
 
 const SETTINGS = { rank: 8, alpha: 16 };
@@ -103,7 +104,10 @@ describe("code lenses", () => {
 
   it("give the share as unknown when the model's size is", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("head", 768, null, 6)]);
-    assert.equal(titles(net)[0], "LoRA r=8 targets 1 of 2 Linear layers · 12,288 trainable · 1 of unknown size");
+    assert.equal(
+      titles(net)[0],
+      "LoRA r=8 targets 1 of 2 Linear layers · 12,288 trainable of an unknown total · 1 of unknown size",
+    );
   });
 
   it("show an embedding's size, and the total above a class without a Linear", () => {
@@ -131,6 +135,12 @@ describe("code lenses", () => {
       "Conv2d and BatchNorm2d · 2 layers · 480 parameters, frozen",
       "MultiheadAttention · 1,000 parameters, frozen",
     ]);
+  });
+
+  it("do not call an adapter smaller or larger that is as large as its layer", () => {
+    assert.equal(fewer(0.98), "about as many as the layer");
+    assert.equal(fewer(1.2), "1.2× fewer");
+    assert.equal(fewer(0.5), "2.0× more");
   });
 
   it("show a small scale with its digits", () => {

@@ -288,6 +288,47 @@ class Mine(nn.Module):
     assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Mine text.fc 6→2"]);
   });
 
+  it("through transformers' outputs and its branches on values, which a trace goes past", async () => {
+    write({
+      "site/transformers/__init__.py": "",
+      "site/transformers/utils/__init__.py": "",
+      "site/transformers/utils/generic.py": `from collections import OrderedDict
+class ModelOutput(OrderedDict):
+    def __post_init__(self):
+        raise RuntimeError("checks its fields")
+`,
+      "site/transformers/utils/import_utils.py": `def is_tracing(tensor=None):
+    raise RuntimeError("asks PyTorch")
+`,
+      "site/transformers/tiny.py": `from dataclasses import dataclass
+import torch
+from torch import nn
+from .utils.generic import ModelOutput
+from .utils.import_utils import is_tracing
+@dataclass
+class TinyOutput(ModelOutput):
+    logits: torch.Tensor | None = None
+    hidden: torch.Tensor | None = None
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(9, 5)
+    def forward(self, input_ids=None):
+        x = self.embed(input_ids)
+        if not is_tracing(x) and (x == 0).all():
+            return None
+        return TinyOutput(logits=x)
+`,
+      "m.py": "from transformers.tiny import Tiny\nclass Mine(Tiny):\n    pass\n",
+    });
+    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages: [join(folder, "site")] });
+    const { graph } = models[0]!.trace();
+    assert.deepEqual(
+      [...graph.outputs].map(([name, node]) => [name, node.shape]),
+      [["output_logits", [2, 16, 5]]],
+    );
+  });
+
   it("of a file copied out of transformers from where it was", async () => {
     write({
       "site/transformers/activations.py": "WIDTH = 6\n",
