@@ -27,7 +27,6 @@ import { ITERTOOLS } from "./itertools";
 import { MAPPING, MUTABLE_MAPPING } from "./mappings";
 import { MATH } from "./math";
 import { named, namespace } from "./namespace";
-import { NUMPY } from "./numpy";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
 import { RE } from "./re";
@@ -206,7 +205,6 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
   [
     ARGPARSE,
     MATH,
-    NUMPY,
     ABC,
     DATACLASSES,
     COLLECTIONS,
