@@ -6,8 +6,8 @@ import type { FileShapes } from "../language/shapes";
 import { Cancelled, toJobError } from "./failure";
 import type { ReadingThread } from "./reading";
 
-/** Long enough that a burst of keystrokes is read once, too short to be noticed. */
-export const DEBOUNCE_MS = 20;
+/** The changes of one edit, such as a completion with its import, are read once; a later keystroke abandons the reading. */
+export const DEBOUNCE_MS = 5;
 
 /**
  * Longest text that is read with each keystroke, in UTF-16 units. The longest model files of Hugging Face transformers

@@ -29,7 +29,7 @@ import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch"
 import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
 import { type PyClass, PyNative, PyObject, type PyTensor, Unknown, type Value } from "./values";
-import { namesMentioned } from "./walk";
+import { namesMentionedBy } from "./walk";
 
 /** Finds the model classes of a file and builds one instance of each. */
 
@@ -166,10 +166,7 @@ export function buildModels(
 function partsOf(classes: readonly DefinedClass[]): Set<string> {
   const parts = new Set<string>();
   for (const { node, type } of classes) {
-    const mentioned = new Set<string>();
-    namesMentioned(node, mentioned);
-    mentioned.delete(type.name);
-    for (const name of mentioned) parts.add(name);
+    for (const name of namesMentionedBy(node)) if (name !== type.name) parts.add(name);
   }
   return parts;
 }

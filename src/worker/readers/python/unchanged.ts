@@ -14,7 +14,7 @@ import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { type Imported, stateOf } from "./environment/sources";
 import type { Source } from "./source";
-import { namesMentioned, rootName } from "./walk";
+import { namesMentionedBy, rootName } from "./walk";
 
 /**
  * What a keystroke leaves as it was. Of an open file's models those are built again that what changed has to do with:
@@ -108,7 +108,7 @@ function namesOf(statement: Stmt): Names {
   if (!names) {
     const roots = assignedTargets([statement]).map(rootName);
     const defined = new Set(roots.filter((name) => name !== undefined));
-    names = { defined, all: namesMentioned(statement, new Set(defined)) };
+    names = { defined, all: new Set([...defined, ...namesMentionedBy(statement)]) };
     known.set(statement, names);
   }
   return names;
@@ -139,15 +139,30 @@ function connected(first: readonly Stmt[], stayed: readonly Stmt[], defined: Rea
   return found;
 }
 
-/** Where a place of the text before is now. Code that stayed moved by whole lines. */
-function mover(before: Source, now: Source): (place: SourcePlace) => SourcePlace {
-  const pieces = [...before.pieceLines()].map(([base, line]) => ({ base, line }));
+type Move = (place: SourcePlace) => SourcePlace;
+
+/** Where a place of the text before is now. Code that stayed moved by whole lines; undefined where none has. */
+function mover(before: Source, now: Source): Move | undefined {
   const lines = now.pieceLines();
+  const pieces = [...before.pieceLines()].map(([base, line]) => ({ line, shift: (lines.get(base) ?? line) - line }));
+  if (pieces.every(({ shift }) => shift === 0)) return undefined;
   return (place) => {
     if (place.file !== before.file) return place;
-    const { base, line } = pieces.findLast((piece) => piece.line <= place.line) ?? pieces[0]!;
-    const shift = (lines.get(base) ?? line) - line;
+    const { shift } = pieces.findLast((piece) => piece.line <= place.line) ?? pieces[0]!;
     return shift === 0 ? place : { ...place, line: place.line + shift, endLine: place.endLine + shift };
+  };
+}
+
+function movedTree(module: ModuleInfo, move: Move): ModuleInfo {
+  return { ...module, place: move(module.place), children: module.children.map((child) => movedTree(child, move)) };
+}
+
+function movedProblem(problem: Problem, move: Move): Problem {
+  const { related } = problem;
+  return {
+    ...problem,
+    place: move(problem.place),
+    ...(related && { related: related.map((each) => ({ ...each, place: move(each.place) })) }),
   };
 }
 
@@ -162,24 +177,15 @@ class KeptModel implements Model {
 
   constructor(
     model: Model,
-    move: (place: SourcePlace) => SourcePlace,
+    move: Move | undefined,
     private readonly anew: () => Model,
   ) {
-    const tree = (module: ModuleInfo): ModuleInfo => ({
-      ...module,
-      place: move(module.place),
-      children: module.children.map(tree),
-    });
     this.className = model.className;
     this.file = model.file;
-    this.place = move(model.place);
-    this.root = tree(model.root);
+    this.place = move ? move(model.place) : model.place;
+    this.root = move ? movedTree(model.root, move) : model.root;
     this.part = model.part ?? false;
-    this.problems = model.problems.map((problem) => ({
-      ...problem,
-      place: move(problem.place),
-      ...(problem.related && { related: problem.related.map((r) => ({ ...r, place: move(r.place) })) }),
-    }));
+    this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
   }
 
   get stateDict(): readonly ParameterInfo[] {

@@ -93,6 +93,18 @@ export function namesMentioned(statement: Stmt, into: Set<string> = new Set()): 
   return into;
 }
 
+const mentioned = new WeakMap<Stmt, ReadonlySet<string>>();
+
+/** The same of a statement at the top, which outlives the reading when its file is open. */
+export function namesMentionedBy(statement: Stmt): ReadonlySet<string> {
+  let names = mentioned.get(statement);
+  if (!names) {
+    names = namesMentioned(statement);
+    mentioned.set(statement, names);
+  }
+  return names;
+}
+
 /** The name an attribute, subscript or method call starts from: `parser` of `parser.add_argument(...)`. */
 export function rootName(expr: Expr): string | undefined {
   switch (expr.kind) {
