@@ -32,8 +32,9 @@ export interface FileShapes {
 /**
  * Traces the models of a file: whole models before their parts, the larger first. A part's hints are those of the
  * largest model it is used in, with the sizes it really has there; only parts used nowhere are traced by themselves.
+ * What is there when `isCancelled` says so is nobody's any more.
  */
-export function shapesOf({ file, models }: ModelFile, text: string): FileShapes {
+export function shapesOf({ file, models }: ModelFile, text: string, isCancelled = () => false): FileShapes {
   const traces: TraceSummary[] = [];
   const hints = new Map<string, PlacedShape>();
   const problems: Problem[] = [];
@@ -41,6 +42,7 @@ export function shapesOf({ file, models }: ModelFile, text: string): FileShapes 
   const partOf = partsOf(models);
   for (const model of [...models].sort((a, b) => sizeOf(b) - sizeOf(a))) {
     if (shown.has(model.className)) continue;
+    if (isCancelled()) break;
     const observed = model.shapes?.();
     if (!observed) continue;
     if (observed.graph) for (const name of ranThrough(observed, models)) shown.add(name);

@@ -48,8 +48,10 @@ function lastOf(command: { readonly file: string; readonly text: string } & Read
 
 async function shapes(command: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
   const { file, text, cancel } = command;
-  const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true };
-  return shapesOf(lastOf(command) ?? (await openModelFile(file, text, options)), text);
+  const flag = new Int32Array(cancel);
+  const opened =
+    lastOf(command) ?? (await openModelFile(file, text, { ...choiceOf(command), cancel: flag, open: true }));
+  return shapesOf(opened, text, () => Atomics.load(flag, 0) !== 0);
 }
 
 async function configurations(command: ReadingCommand & { type: "configurations" }): Promise<ConfigurationsResult> {

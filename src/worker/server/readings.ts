@@ -7,7 +7,7 @@ import { Cancelled, toJobError } from "./failure";
 import type { ReadingThread } from "./reading";
 
 /** The changes of one edit, such as a completion with its import, are read once; a later keystroke abandons the reading. */
-export const DEBOUNCE_MS = 5;
+export const DEBOUNCE_MS = 1;
 
 /**
  * Longest text that is read with each keystroke, in UTF-16 units. The longest model files of Hugging Face transformers

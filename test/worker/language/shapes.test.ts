@@ -63,6 +63,17 @@ Net()(torch.zeros(2, 16, dtype=torch.long))
     assert.deepEqual(hints(await shapes(NET("y = self.fc(x)\n        return y"))), ["6: [B, 32]"]);
   });
 
+  it("are traced no further once the reading is cancelled", async () => {
+    const net = (name: string) => NET("y = self.fc(x)\n        return y").replace("Net", name);
+    const text = IMPORTS + net("First") + net("Second") + net("Third");
+    const opened = await read(text);
+    let looks = 0;
+    assert.deepEqual(
+      shapesOf(opened, text, () => ++looks > 1).traces.map((trace) => trace.class),
+      ["First"],
+    );
+  });
+
   it("show what differs between the runs of a line", async () => {
     const source = `
 class Part(nn.Module):

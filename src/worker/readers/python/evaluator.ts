@@ -182,8 +182,15 @@ export class Evaluator implements Runtime {
     return result;
   }
 
+  private refuseCancelled(): void {
+    const { cancel } = this.limits;
+    if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
+  }
+
   /** Runs `body` with a budget of steps of its own. */
   within<T>(steps: number, body: () => T): T {
+    // Each model and each trace is one: a reading of many ends with the one under way.
+    this.refuseCancelled();
     const [outerSteps, outerBudget, outerDepth, outerNesting] = [this.steps, this.budget, this.depth, this.nesting];
     [this.steps, this.budget] = [0, steps];
     try {
@@ -208,10 +215,7 @@ export class Evaluator implements Runtime {
         this.place,
       );
     }
-    if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) {
-      const { cancel } = this.limits;
-      if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
-    }
+    if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) this.refuseCancelled();
   }
 
   /** Refuses a list or string that is too long before it is made. */
