@@ -17,7 +17,7 @@ import { build, root } from "../scripts/build.mjs";
  *
  * - cold: the worker's start and the first lenses; open: the first lenses of a file in a worker that runs
  * - key: the lenses after a keystroke inside a layer's line, which changes them; all of a file's hints with shapes
- * - interrupted: the same with a keystroke before it whose reading it abandons; near `key` when readings are abandoned
+ * - interrupted: the same with a keystroke before it whose reading, or the shapes after it, this one abandons
  * - memory: after opening files, of which each has its own reading
  *
  * The sources are made of the transformer example, over and over with other class names, unless FILEs are named.
