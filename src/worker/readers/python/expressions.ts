@@ -317,7 +317,7 @@ export function makeFunction(
 
 /** What we cannot evaluate becomes a problem and an unknown value; Python's own errors and limits pass. */
 export function evaluateSafely(ev: Evaluator, scope: Scope, expr: Expr): Value {
-  // Nothing can go wrong with one, and every other default and argument is one.
+  // Nothing can go wrong with one.
   if (expr.kind === "Constant") return expr.value;
   return safely(ev, () => evaluate(ev, scope, expr));
 }
