@@ -95,6 +95,24 @@ export class TestWindow {
   }
 
   /**
+   * Clicks the first lens whose text matches, until a dialog or a panel of ours is there: VS Code draws lenses anew when
+   * the editor's size changes, and a press that meets this does nothing.
+   */
+  async clickLens(text: string | RegExp): Promise<void> {
+    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+    const opened = this.page.locator(".quick-input-widget:visible").or(this.page.locator(OWN_PAGE)).first();
+    for (let attempt = 1; ; attempt++) {
+      await this.lenses(text).first().click();
+      try {
+        await opened.waitFor({ timeout: PALETTE_PATIENCE });
+        return;
+      } catch (error) {
+        if (attempt === PALETTE_ATTEMPTS || !(error instanceof errors.TimeoutError)) throw error;
+      }
+    }
+  }
+
+  /**
    * Runs a command by its title in the command palette. The palette closes when something else takes the focus, such as
    * a panel that opens at that moment: then it is opened again.
    */

@@ -1,14 +1,23 @@
 import { UserError } from "./errors";
-import { float32, sizeOf, type Tensor } from "./tensor";
+import { float32, type Tensor } from "./tensor";
 
 /** HDF5 files through h5wasm, the reference library compiled to WebAssembly. A file is held in memory while it is read. */
 
 /** WebAssembly's memory ends at 4 GiB, and the file and a tensor of it must both fit. */
 export const MAX_HDF5_BYTES = 2 ** 31 - 1;
-const MAX_TENSOR_ELEMENTS = 2 ** 29;
 const MAX_NAMES = 200_000;
 
 type Library = typeof import("h5wasm/node");
+
+/**
+ * A dataset of numbers that is not read yet. Its shape is to be compared first: a chunked dataset may declare any shape
+ * without storing anything.
+ */
+export interface Hdf5Dataset {
+  readonly shape: readonly number[];
+  /** Its values as float32. */
+  read(): Tensor;
+}
 
 let opened = 0;
 
@@ -69,20 +78,20 @@ export class Hdf5 {
     });
   }
 
-  /** A dataset of numbers as float32; undefined when there is none. */
-  tensor(path: string): Tensor | undefined {
+  /** A dataset; undefined when there is none. */
+  dataset(path: string): Hdf5Dataset | undefined {
     return this.guarded(() => {
       const entity = this.entity(path);
       if (!(entity instanceof this.library.Dataset)) return undefined;
       const shape = entity.shape ?? [];
-      if (sizeOf(shape) > MAX_TENSOR_ELEMENTS) {
-        throw new UserError(`${this.file}: "${path}" of shape [${shape.join(", ")}] is too large to be read`);
-      }
-      const { value } = entity;
-      if (typeof value === "number" || typeof value === "bigint") return float32(shape, [Number(value)]);
-      if (!ArrayBuffer.isView(value)) throw new UserError(`${this.file}: "${path}" holds no numbers`);
-      return float32(shape, Float32Array.from(value as Float32Array, Number));
+      return { shape, read: () => this.guarded(() => this.numbers(path, shape, entity.value)) };
     });
+  }
+
+  private numbers(path: string, shape: readonly number[], value: unknown): Tensor {
+    if (typeof value === "number" || typeof value === "bigint") return float32(shape, [Number(value)]);
+    if (!ArrayBuffer.isView(value)) throw new UserError(`${this.file}: "${path}" holds no numbers`);
+    return float32(shape, Float32Array.from(value as Float32Array, Number));
   }
 
   private entity(path: string) {

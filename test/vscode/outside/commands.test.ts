@@ -19,7 +19,7 @@ describe("commands in a window, on the digits example", function () {
   after(() => window.close());
 
   it("a layer's lens opens the analysis at that layer", async () => {
-    await window.lenses(/^LoRA r=8 · 2,048 trainable/).click();
+    await window.clickLens(/^LoRA r=8 · 2,048 trainable/);
     const panel = window.panel();
     await panel.locator("h1", { hasText: "Efficiency" }).waitFor();
     const focused = panel.locator("tr[aria-current=true]");
@@ -46,7 +46,7 @@ describe("commands in a window, on the digits example", function () {
 
   for (const from of ["lens", "palette"] as const) {
     it(`Verify from the ${from} shows each check with its measured value and bound`, async () => {
-      if (from === "lens") await window.lenses(/^Verify$/).click();
+      if (from === "lens") await window.clickLens(/^Verify$/);
       else await window.command("LoRA Lens: Verify");
       const panel = window.panel();
       await panel.locator(".verdict", { hasText: /All \d+ checks passed/ }).waitFor();
@@ -61,7 +61,7 @@ describe("commands in a window, on the digits example", function () {
     it(`Inject from the ${from} keeps the chosen layers, rank and alpha in adapter_config.json`, async () => {
       const folder = join(window.folder, "digits", "model-lora");
       await rm(folder, { recursive: true, force: true });
-      if (from === "lens") await window.lenses("Inject…").click();
+      if (from === "lens") await window.clickLens("Inject…");
       else await window.command("LoRA Lens: Inject LoRA…");
 
       const list = await window.step(1, 4);
@@ -103,7 +103,7 @@ describe("commands in a window, on the digits example", function () {
 
   for (const from of ["lens", "palette"] as const) {
     it(`Train from the ${from} shows its progress and can be stopped`, async () => {
-      if (from === "lens") await window.lenses("Train…").click();
+      if (from === "lens") await window.clickLens("Train…");
       else await window.command("LoRA Lens: Train…");
       await window.startTraining(100_000);
       const panel = window.panel();

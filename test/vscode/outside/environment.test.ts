@@ -23,7 +23,7 @@ describe("a model built from an installed package, in a window", function () {
   });
 
   it("takes its sizes from the configuration that is chosen, and from the file again", async () => {
-    await window.lenses("sizes from config.json").click();
+    await window.clickLens("sizes from config.json");
     const row = (text: string) => window.page.locator(".quick-input-list .monaco-list-row", { hasText: text });
     await row("config.json").filter({ hasText: "in use" }).first().waitFor();
     await window.screenshot("configuration-choice");

@@ -25,7 +25,7 @@ describe("a Keras model in a window", function () {
   });
 
   it("is verified with the weights that its JSON names", async () => {
-    await window.lenses(/^Verify$/).click();
+    await window.clickLens(/^Verify$/);
     const panel = window.panel();
     await panel.locator(".verdict", { hasText: /All \d+ checks passed/ }).waitFor();
     await window.screenshot("verify-keras");
@@ -33,7 +33,7 @@ describe("a Keras model in a window", function () {
   });
 
   it("is trained, and merged into a TensorFlow.js layers model", async () => {
-    await window.lenses("Train…").click();
+    await window.clickLens("Train…");
     await window.startTraining(2, "digits.csv", "Those that the model's JSON names");
     await window.panel().locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();
     await window.screenshot("trained-keras");

@@ -29,7 +29,7 @@ describe("while a model trains", function () {
     try {
       await window.lenses("Train…").waitFor();
       const idle = await measure(window, "idle");
-      await window.lenses("Train…").click();
+      await window.clickLens("Train…");
       await window.startTraining(100_000);
       const steps = window.panel().locator(".fact", { hasText: "Step" }).locator(".value");
       const stepsDone = async () => Number((await steps.textContent())!.split(" ")[0]!.replaceAll(",", ""));

@@ -43,10 +43,7 @@ describe("a notebook in a window", function () {
   });
 
   it("a lens opens the analysis of the notebook's class", async () => {
-    await window
-      .lenses(/^LoRA r=8 · 4,096 trainable/)
-      .first()
-      .click();
+    await window.clickLens(/^LoRA r=8 · 4,096 trainable/);
     const panel = window.panel();
     await panel.locator("tr[aria-current=true]").filter({ hasText: "fc2" }).waitFor();
     await window.screenshot("notebook-analyze");
@@ -67,7 +64,7 @@ describe("a notebook in a window", function () {
 
   it("its class is trained on the open cells, and the adapter kept beside the notebook", async () => {
     await window.tidy();
-    await window.lenses("Train…").first().click();
+    await window.clickLens("Train…");
     await window.startTraining(2);
     const panel = window.panel();
     await panel.locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();

@@ -9,10 +9,10 @@ describe("TensorFlow.js source in a window", function () {
     try {
       await window.lenses(/^LoRA r=8 targets 4 of 5 Linear layers/).waitFor();
       await window.lenses(/^LoRA r=8 · 7,296 trainable/).waitFor();
-      const loop = window.lenses(/^LoRA r=8 · 3 layers · 6,144 trainable/);
-      await loop.waitFor();
+      const loop = /^LoRA r=8 · 3 layers · 6,144 trainable/;
+      await window.lenses(loop).waitFor();
       await window.screenshot("lenses-tfjs");
-      await loop.click();
+      await window.clickLens(loop);
       await window.panel().locator("h1", { hasText: "Efficiency" }).waitFor();
       await window.panel().locator("tr[aria-current=true]").filter({ hasText: "128" }).waitFor();
       await window.screenshot("analyze-tfjs");

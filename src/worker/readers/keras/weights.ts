@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { UserError } from "../../formats/errors";
 import { isObject, readBytes, readJsonObject } from "../../formats/files";
-import { Hdf5, MAX_HDF5_BYTES } from "../../formats/hdf5";
+import { Hdf5, type Hdf5Dataset, MAX_HDF5_BYTES } from "../../formats/hdf5";
 import type { Tensor } from "../../formats/tensor";
 import { readTfjsWeights } from "../../formats/tfjsWeights";
 import { sameShape, shapeText } from "../../graph/shapes";
@@ -29,7 +29,11 @@ export async function readKerasWeights(layers: Layer, file: string): Promise<Map
   if (isHdf5(file)) return fromHdf5(layers, file, await readBytes(file, MAX_HDF5_BYTES, "larger models are not read"));
   const json = await readJsonObject(file, MAX_MANIFEST_BYTES, "a model's JSON is smaller");
   const stored = await readTfjsWeights(file, dirname(file), json.weightsManifest);
-  return byName(file, [...layers.allWeights()], [...stored]);
+  return byName(
+    file,
+    [...layers.allWeights()],
+    [...stored].map(([name, tensor]) => [name, { shape: tensor.shape, read: () => tensor }]),
+  );
 }
 
 /** Whether a model's JSON says where its weights lie. */
@@ -62,12 +66,12 @@ function fromKeras3(layers: Layer, file: string, hdf5: Hdf5): Map<string, Tensor
     const { checkpoint } = layer.identity;
     const path = old ? checkpoint.replaceAll(/(^|\/)layers\//g, "$1_layer_checkpoint_dependencies/") : checkpoint;
     const at = `/${path}/vars/${index}`;
-    const tensor = hdf5.tensor(at);
-    if (!tensor)
+    const dataset = hdf5.dataset(at);
+    if (!dataset)
       throw new UserError(`${file} lacks "${weight.path}" (${at.slice(1)}); these weights belong to another model`, {
         file,
       });
-    values.set(weight.path, checked(file, weight, tensor, at));
+    values.set(weight.path, checked(file, weight, dataset, at));
   }
   return values;
 }
@@ -88,10 +92,10 @@ function fromKeras2(
     if (!names.includes(name)) {
       throw new UserError(`${file} has no layer "${name}"; it has ${names.slice(0, 8).join(", ")}`, { file });
     }
-    const stored = (hdf5.texts(`${group}/${name}`, "weight_names") ?? []).map((weight): [string, Tensor] => {
-      const tensor = hdf5.tensor(`${group}/${name}/${weight}`);
-      if (!tensor) throw new UserError(`${file} lacks "${weight}", which it lists`, { file });
-      return [weight, tensor];
+    const stored = (hdf5.texts(`${group}/${name}`, "weight_names") ?? []).map((weight): [string, Hdf5Dataset] => {
+      const dataset = hdf5.dataset(`${group}/${name}/${weight}`);
+      if (!dataset) throw new UserError(`${file} lacks "${weight}", which it lists`, { file });
+      return [weight, dataset];
     });
     for (const [path, tensor] of byName(file, slots, stored)) values.set(path, tensor);
   }
@@ -106,10 +110,10 @@ function fromKeras2(
 function byName(
   file: string,
   slots: readonly Slot[],
-  stored: readonly (readonly [string, Tensor])[],
+  stored: readonly (readonly [string, Hdf5Dataset])[],
 ): Map<string, Tensor> {
   const values = new Map<string, Tensor>();
-  const left = new Map(stored.map(([name, tensor]) => [name.replace(/:0$/, ""), tensor]));
+  const left = new Map(stored.map(([name, dataset]) => [name.replace(/:0$/, ""), dataset]));
   const open: Slot[] = [];
   for (const slot of slots) {
     const name = namesOf(slot).find((candidate) => left.has(candidate));
@@ -157,10 +161,11 @@ function namesOf({ weight }: Slot): string[] {
   return [...tails, ...(kind ?? [])];
 }
 
-function checked(file: string, weight: KerasWeight, tensor: Tensor, name: string): Tensor {
-  if (sameShape(tensor.shape, weight.shape)) return tensor;
+/** The stored values, read only when their shape is the weight's. */
+function checked(file: string, weight: KerasWeight, stored: Hdf5Dataset, name: string): Tensor {
+  if (sameShape(stored.shape, weight.shape)) return stored.read();
   throw new UserError(
-    `${file}: "${name}" has shape ${shapeText(tensor.shape)}, but ${weight.path} has ${shapeText(weight.shape)}; these weights belong to a model of another size`,
+    `${file}: "${name}" has shape ${shapeText(stored.shape)}, but ${weight.path} has ${shapeText(weight.shape)}; these weights belong to a model of another size`,
     { file },
   );
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Group } from "h5wasm/node";
 import { openModel } from "../../../../src/worker/jobs/opened";
 import { parsePlacedJson } from "../../../../src/worker/readers/keras/json";
 import { openKerasJson } from "../../../../src/worker/readers/keras/reader";
@@ -153,8 +154,39 @@ describe("Keras JSON", () => {
       await assert.rejects(openModel({ file }), /lacks "a\.bias"/);
       await writeFile(join(folder, "bad.h5"), new Uint8Array(1000));
       await assert.rejects(openModel({ file, weights: join(folder, "bad.h5") }), /not a readable HDF5 file/);
+      const memory = await sparseWeights(join(folder, "sparse.weights.h5"));
+      await assert.rejects(
+        openModel({ file, weights: join(folder, "sparse.weights.h5") }),
+        /"\/layers\/dense\/vars\/0" has shape \[16384, 16384\], but a\.kernel has \[2, 3\]/,
+      );
+      assert.equal(await memory(), 0);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
   });
 });
+
+/**
+ * Writes a file of 3 KB whose kernel declares a gigabyte that is not stored. Gives how much memory HDF5's library has
+ * taken since.
+ */
+async function sparseWeights(file: string): Promise<() => Promise<number>> {
+  const { File, ready } = await import("h5wasm/node");
+  const library = await ready;
+  const [name, chunk] = ["/sparse.h5", [2, 2]];
+  const hdf5 = new File(name, "w");
+  for (const group of ["layers", "layers/dense", "layers/dense/vars"]) hdf5.create_group(group);
+  const kernel = (hdf5.get("layers/dense/vars") as Group).create_dataset({
+    name: "0",
+    data: new Float32Array(4),
+    shape: chunk,
+    maxshape: [null, null],
+    chunks: chunk,
+  });
+  kernel.resize([2 ** 14, 2 ** 14]);
+  hdf5.close();
+  await writeFile(file, library.FS.readFile(name));
+  library.FS.unlink(name);
+  const { length } = library.HEAPU8;
+  return async () => (await ready).HEAPU8.length - length;
+}
