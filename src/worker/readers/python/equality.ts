@@ -32,7 +32,10 @@ export function keyOf(given: Value): string {
   if (typeof value === "string") return `s${value}`;
   if (value === null) return "None";
   if (isNumeric(value)) return `n${numberOf(value) + 0}`;
-  if (value instanceof PyTuple) return keyOfTuple(value.items);
+  if (value instanceof PyTuple) {
+    value.key ??= keyOfTuple(value.items);
+    return value.key;
+  }
   if (value instanceof PyList || value instanceof PyDict || value instanceof PySet) {
     throw new PyError("TypeError", `unhashable type: '${typeName(value)}'`);
   }
@@ -45,15 +48,14 @@ export function keyOf(given: Value): string {
 const MAX_KEY = 100_000;
 
 function keyOfTuple(items: readonly Value[]): string {
-  const keys: string[] = [];
-  let length = 0;
+  let keys = "(";
   for (const item of items) {
     const key = keyOf(item);
-    length += key.length;
-    if (length > MAX_KEY) throw new EvaluationError("a tuple as large as this is not used as a key by the reader");
-    keys.push(`${key.length}:${key}`);
+    if (keys.length + key.length > MAX_KEY)
+      throw new EvaluationError("a tuple as large as this is not used as a key by the reader");
+    keys += `${key.length}:${key},`;
   }
-  return `(${keys.join()})`;
+  return keys;
 }
 
 /** Pairs of items that one comparison looks at; of lists that hold the same list twice it would look at each again. */

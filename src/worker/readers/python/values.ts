@@ -62,6 +62,8 @@ export class PyList {
 }
 export class PyTuple {
   subclass?: Subclassed;
+  /** As a key of a dict, once it has been one: what is in a tuple that can be a key does not change. */
+  key?: string;
   constructor(
     readonly items: readonly Value[],
     /** Names of a namedtuple's fields; torch's max(dim) returns (values, indices). */

@@ -39,12 +39,10 @@ export class PyArray extends PyObject {
 
   /** Where in memory its elements lie, the last axis fastest. */
   positions(): number[] {
-    const { shape, strides, size } = this;
-    if (this.contiguous) return Array.from({ length: size }, (_, i) => this.offset + i);
     let at = [this.offset];
-    for (const [axis, length] of shape.entries()) {
-      const stride = strides[axis]!;
-      const next: number[] = new Array(at.length * length);
+    for (const [axis, length] of this.shape.entries()) {
+      const stride = this.strides[axis]!;
+      const next = new Array<number>(at.length * length);
       let i = 0;
       for (const start of at) for (let n = 0; n < length; n++) next[i++] = start + n * stride;
       at = next;
@@ -55,7 +53,8 @@ export class PyArray extends PyObject {
   /** Its elements, the last axis fastest: a copy. */
   values(): number[] {
     if (this.contiguous) return this.memory.slice(this.offset, this.offset + this.size);
-    return this.positions().map((at) => this.memory[at]!);
+    const { memory } = this;
+    return this.positions().map((at) => memory[at]!);
   }
 
   /** Another window on the same memory. */
@@ -96,9 +95,10 @@ export function allot(ev: Evaluator, elements: number): void {
   ev.step(1 + (elements >> 7));
 }
 
-export function arrayOf(ev: Evaluator, values: readonly number[], shape: readonly number[], dtype: DType): PyArray {
+/** @param values become the array's memory: nobody else may hold them. */
+export function arrayOf(ev: Evaluator, values: number[], shape: readonly number[], dtype: DType): PyArray {
   allot(ev, values.length);
-  return new PyArray(dtype === "float64" ? [...values] : values.map((v) => stored(v, dtype)), shape, dtype);
+  return new PyArray(dtype === "float64" ? values : values.map((v) => stored(v, dtype)), shape, dtype);
 }
 
 /** An element as the Python number that NumPy's scalar behaves as. */
@@ -168,7 +168,7 @@ function fromTensor(ev: Evaluator, tensor: PyTensor, dtype: DType | undefined): 
       "an array needs the tensor's values, which are not known while the model is read",
       ev.place,
     );
-  return arrayOf(ev, values, tensor.node!.shape, dtype ?? tensor.dtype);
+  return arrayOf(ev, [...values], tensor.node!.shape, dtype ?? tensor.dtype);
 }
 
 export function converted(ev: Evaluator, array: PyArray, dtype: DType): PyArray {
