@@ -177,6 +177,11 @@ export interface Given {
 }
 const given = new WeakMap<PyObject, Given>();
 
+/** Of a module of a class with a constructor of its own. */
+export function givenTo(object: PyObject): Given | undefined {
+  return given.get(object);
+}
+
 /** The constructor's arguments of a module of the file's own classes by name, defaults and what `**kwargs` collects included. */
 export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
   const call = given.get(object);

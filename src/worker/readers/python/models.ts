@@ -1,7 +1,7 @@
 import type { ConfigurationChoice } from "../../../protocol/jobs";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
-import { lineText } from "../../graph/node";
+import { lineText, type SourcePlace } from "../../graph/node";
 import type {
   Configuration,
   ConfigurationOption,
@@ -14,14 +14,14 @@ import type {
 } from "../model";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { argumentsByName, type Given, initializeInstance } from "./classes";
+import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
 import { Configurations, requiredParameters } from "./configuration";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
 import { findMember } from "./members";
+import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
-
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
@@ -31,7 +31,7 @@ import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooM
 import { type PyClass, PyNative, PyObject, type PyTensor, Unknown, type Value } from "./values";
 import { namesMentionedBy } from "./walk";
 
-/** Finds the model classes of a file and builds one instance of each. */
+/** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
 
 interface Arguments {
   readonly args: readonly Value[];
@@ -53,6 +53,7 @@ interface Built {
 export function buildModels(
   ev: Evaluator,
   module: Module,
+  named: NamedModules,
   steps: number,
   choice: ConfigurationChoice | undefined,
   /** The classes to build. */
@@ -142,7 +143,12 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
-  const within = new Map([...built.values()].map(({ object }) => [object, new Set(typesWithin(object))] as const));
+  const top = named.atEnd(ev).map((each) => namedModel(ev, each));
+  const own = new Set(classes.map(({ type }) => type));
+  const others = top.filter(({ object }) => !own.has(object.type));
+  const within = new Map(
+    [...built.values(), ...others].map(({ object }) => [object, new Set(typesWithin(object))] as const),
+  );
   const inside = new Set([...within.values()].flatMap((types) => [...types]));
   /** Models that hold the class, those first that are part of no other, and of these the last. */
   const wholes = (type: PyClass): PyObject[] =>
@@ -151,15 +157,41 @@ export function buildModels(
       .map(([object]) => object)
       .reverse()
       .sort((a, b) => Number(inside.has(a.type)) - Number(inside.has(b.type)));
-  return [...built]
-    .sort(([a], [b]) => a.node.start - b.node.start)
-    .map(([defined, result]) => {
-      const lacksConfiguration = unresolved.has(defined) && configurations.isTaken(defined);
-      const options = () => configurations.options(defined);
-      const part = inside.has(defined.type);
-      const holders = () => (part ? wholes(defined.type) : []);
-      return new PythonModel(ev, defined, result, sites, part, lacksConfiguration, options, holders);
+  const ofClasses = [...built].map(([defined, result]) => {
+    const { type, node } = defined;
+    const part = inside.has(type);
+    return new PythonModel(ev, { name: type.name, place: type.place ?? ev.source.place(node) }, result, sites, {
+      part,
+      lacksConfiguration: unresolved.has(defined) && configurations.isTaken(defined),
+      options: () => configurations.options(defined),
+      wholes: () => (part ? wholes(type) : []),
     });
+  });
+  const relations: Relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
+  const ofNames = top.map((each) => new PythonModel(ev, each, each, sites, relations));
+  // A loss or a transformation of the data holds nothing.
+  return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
+}
+
+/** How a model stands to the others of its file. */
+interface Relations {
+  /** Another is made of it. */
+  readonly part: boolean;
+  readonly lacksConfiguration: boolean;
+  readonly options: () => readonly ConfigurationOption[];
+  readonly wholes: () => readonly PyObject[];
+}
+
+function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
+  const { object, place, name } = named;
+  const problems = ev.collect(() => {
+    const tooMany = tooManyModules(object);
+    if (tooMany === undefined) return;
+    object.module?.modules.clear();
+    ev.problem(`the modules of ${name} are not listed: ${tooMany}`, "error", place);
+  });
+  const given = givenTo(object) ?? NO_ARGUMENTS;
+  return { ...named, problems, failed: false, configuration: undefined, given };
 }
 
 /** Names of the model classes that other model classes of the file mention. */
@@ -260,7 +292,7 @@ function buildWithUnknowns(
 export class PythonModel implements Model {
   readonly className: string;
   readonly file: string;
-  readonly place;
+  readonly place: SourcePlace;
   readonly root: ModuleInfo;
   private entries: readonly ParameterInfo[] | undefined;
   readonly problems: readonly Problem[];
@@ -268,20 +300,29 @@ export class PythonModel implements Model {
 
   constructor(
     private readonly ev: Evaluator,
-    { type, node }: DefinedClass,
+    { name, place }: { readonly name: string; readonly place: SourcePlace },
     private readonly built: Built,
     private readonly sites: CallSites,
-    readonly part: boolean,
-    readonly lacksConfiguration: boolean,
-    readonly configurations: () => readonly ConfigurationOption[],
-    private readonly wholes: () => readonly PyObject[],
+    private readonly relations: Relations,
   ) {
-    this.className = type.name;
+    this.className = name;
     this.file = ev.main.file;
-    this.place = type.place ?? ev.source.place(node);
+    this.place = place;
     this.root = moduleTree(ev, built.object, this.place);
     this.problems = built.problems;
     this.configuration = built.configuration;
+  }
+
+  get part(): boolean {
+    return this.relations.part;
+  }
+
+  get lacksConfiguration(): boolean {
+    return this.relations.lacksConfiguration;
+  }
+
+  configurations(): readonly ConfigurationOption[] {
+    return this.relations.options();
   }
 
   /** Made when it is asked for: lenses need none. */
@@ -304,12 +345,12 @@ export class PythonModel implements Model {
 
   trace(options: TraceOptions = {}): PythonTraced {
     const { ev, built, sites } = this;
-    const within = givenByWholes(ev, built.object, this.wholes(), sites, options);
+    const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
     return trace(ev, built.object, sites, options, within);
   }
 
   shapes(): ObservedShapes {
-    return observe(this.ev, this.built.object, this.sites);
+    return { ...observe(this.ev, this.built.object, this.sites), className: this.className };
   }
 
   initialize(seed: number): Map<string, Tensor> {

@@ -7,9 +7,11 @@ import type { Imported } from "./environment/sources";
 import { Evaluator } from "./evaluator";
 import { DEFAULT_LIMITS } from "./limits";
 import { buildModels } from "./models";
+import { NamedModules, withoutCopies } from "./namedModules";
 import { Source } from "./source";
 import { execute } from "./statements";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
+import { recordDraws } from "./torch";
 import { remember, unchangedSince } from "./unchanged";
 import { Unknown, type Value } from "./values";
 
@@ -53,7 +55,7 @@ export async function readPython(
     whole ??= read().models;
     return whole;
   });
-  const result = { ...found, models: [...found.models, ...(models ?? [])].sort(inOrder) };
+  const result = { ...found, models: [...found.models, ...(models ?? [])] };
   if (!isSet(cancel)) remember({ source, module, packages: limits.packages, ...result });
   return withProblems(file, result);
 }
@@ -82,12 +84,12 @@ function readModule(
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
   for (const [name, value] of defined) ev.globals.names.set(name, value);
-  evaluateTop(ev, module, limits);
+  const named = evaluateTop(ev, module, limits);
   let models: Model[] = [];
   const own = ev.collect(() => {
     try {
       const steps = Math.max(1, Math.floor(limits.steps * SHARE));
-      models = buildModels(ev, module, steps, limits.configuration, isWanted);
+      models = buildModels(ev, module, named, steps, limits.configuration, isWanted);
     } catch (error) {
       ev.reportError(error);
     }
@@ -96,7 +98,8 @@ function readModule(
 }
 
 function withProblems(file: string, { models, problems, own }: Found): ModelFile {
-  return { file, models, problems: distinct([...problems, ...own, ...models.flatMap((m) => m.problems)]) };
+  const shown = withoutCopies(models).sort(inOrder);
+  return { file, models: shown, problems: distinct([...problems, ...own, ...shown.flatMap((m) => m.problems)]) };
 }
 
 function inOrder({ place: a }: Pick<Problem, "place">, { place: b }: Pick<Problem, "place">): number {
@@ -105,20 +108,25 @@ function inOrder({ place: a }: Pick<Problem, "place">, { place: b }: Pick<Proble
 
 const isSet = (cancel: Int32Array | undefined): boolean => cancel !== undefined && Atomics.load(cancel, 0) !== 0;
 
-function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): void {
+function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): NamedModules {
+  const named = new NamedModules();
   const share = Math.max(1, Math.floor(limits.steps * SHARE));
   const restore = ev.mark();
   for (const statement of module.body) {
     try {
       const left = limits.steps - ev.stepsTaken;
-      ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, ev.globals, statement));
+      const { draws } = recordDraws(() =>
+        ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, ev.globals, statement)),
+      );
+      named.note(ev, statement, draws);
     } catch (error) {
       const message = ev.reportError(error);
       forget(ev, statement, message);
       restore();
-      if (isSet(limits.cancel)) return;
+      if (isSet(limits.cancel)) break;
     }
   }
+  return named;
 }
 
 /** After an error, what the statement had yet to assign is unknown. */

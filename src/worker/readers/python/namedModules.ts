@@ -1,0 +1,79 @@
+import type { SourcePlace } from "../../graph/node";
+import type { Model, ModuleInfo } from "../model";
+import { assignedTargets } from "./assigned";
+import type { Stmt } from "./ast";
+import type { Evaluator } from "./evaluator";
+import type { Draw } from "./torch";
+import { modulesOf } from "./tree";
+import { PyObject } from "./values";
+
+/**
+ * Models that a file makes without a class of its own: `model = nn.Sequential(...)`, `model = LlamaForCausalLM(config)`.
+ * They go by the name that they are assigned to.
+ */
+export interface NamedModule {
+  readonly name: string;
+  /** The name, where it is assigned. */
+  readonly place: SourcePlace;
+  readonly object: PyObject;
+  /** What the statement that made it drew. */
+  readonly draws: readonly Draw[];
+}
+
+/** Statements whose names are no modules that are made here. */
+const OTHERS = new Set<Stmt["kind"]>(["Import", "ImportFrom", "Function", "Class", "Expr"]);
+
+export class NamedModules {
+  private readonly found = new Map<PyObject, NamedModule>();
+
+  /** Notes the modules among what a statement at the top has assigned. */
+  note(ev: Evaluator, statement: Stmt, draws: readonly Draw[]): void {
+    if (OTHERS.has(statement.kind)) return;
+    for (const target of assignedTargets([statement])) {
+      if (target.kind !== "Name") continue;
+      const object = ev.globals.names.get(target.id);
+      if (!(object instanceof PyObject) || !object.module) continue;
+      const known = this.found.get(object);
+      // `model = model.to(device)` makes nothing.
+      if (known && ev.globals.names.get(known.name) === object) continue;
+      this.found.set(object, { name: target.id, place: ev.main.place(target), object, draws });
+    }
+  }
+
+  /** Those that go by their names at the end, without the parts of others and without single layers. */
+  atEnd(ev: Evaluator): NamedModule[] {
+    const current = [...this.found.values()].filter(({ name, object }) => ev.globals.names.get(name) === object);
+    const within = new Set(current.flatMap(({ object }) => [...modulesOf(object)].slice(1).map(([, part]) => part)));
+    return current.filter(({ object }) => !within.has(object) && !isLayer(object));
+  }
+}
+
+function isLayer({ type, module }: PyObject): boolean {
+  return type.builtin !== undefined && module!.modules.size === 0;
+}
+
+/**
+ * Without the instances of the file's own classes that are as the class is shown: it was built as they were. One that
+ * has been changed since, or has other sizes, is a model by itself, unless a configuration gives the class its sizes.
+ */
+export function withoutCopies(models: readonly Model[]): Model[] {
+  const classes = new Map(models.filter(isClass).map((model) => [model.className, model]));
+  return models.filter((model) => {
+    const own = isClass(model) ? undefined : classes.get(model.root.kind);
+    return !own || !(own.configuration || own.lacksConfiguration || sameLayers(own.root, model.root));
+  });
+}
+
+const isClass = ({ className, root }: Model): boolean => className === root.kind;
+
+function sameLayers(a: ModuleInfo, b: ModuleInfo): boolean {
+  const alike =
+    a.path === b.path &&
+    a.kind === b.kind &&
+    a.inFeatures === b.inFeatures &&
+    a.outFeatures === b.outFeatures &&
+    a.bias === b.bias &&
+    a.parameters === b.parameters &&
+    a.children.length === b.children.length;
+  return alike && a.children.every((child, i) => sameLayers(child, b.children[i]!));
+}
