@@ -1,15 +1,31 @@
 import type { Expr, Pattern, Stmt } from "./ast";
 
-/** Everything a block may assign: names, attributes such as `self.fc`, and names it defines or imports. */
+/**
+ * Everything a block may assign or change: names, attributes such as `self.fc`, and names it defines or imports. What is
+ * changed by another name, `entry = table[i]; entry[key] = value`, is changed, too.
+ */
 export function assignedTargets(block: readonly Stmt[]): Expr[] {
   const targets: Expr[] = [];
+  /** Names whose objects the block changes, and what the block gives the names. */
+  const changed = new Set<string>();
+  const sources = new Map<string, Expr[]>();
+  const change = (object: Expr): void => {
+    if (object.kind === "Name") changed.add(object.id);
+    target(object);
+  };
+  const alias = (to: Expr, value: Expr): void => {
+    if (to.kind !== "Name") return;
+    const known = sources.get(to.id);
+    if (known) known.push(value);
+    else sources.set(to.id, [value]);
+  };
   const name = (id: string, at: Stmt): void => {
     targets.push({ kind: "Name", id, start: at.start, end: at.end });
   };
   const target = (expr: Expr): void => {
     if (expr.kind === "Tuple" || expr.kind === "List") expr.items.forEach(target);
     else if (expr.kind === "Starred") target(expr.value);
-    else if (expr.kind === "Subscript") target(expr.object);
+    else if (expr.kind === "Subscript") change(expr.object);
     else if (expr.kind === "Name" || expr.kind === "Attribute") targets.push(expr);
   };
   const pattern = (p: Pattern, at: Stmt): void => {
@@ -31,7 +47,10 @@ export function assignedTargets(block: readonly Stmt[]): Expr[] {
     for (const s of statements) {
       switch (s.kind) {
         case "Assign":
-          s.targets.forEach(target);
+          for (const to of s.targets) {
+            target(to);
+            alias(to, s.value);
+          }
           break;
         case "AnnAssign":
           if (s.value) target(s.target);
@@ -40,7 +59,7 @@ export function assignedTargets(block: readonly Stmt[]): Expr[] {
           target(s.target);
           break;
         case "Expr":
-          mutated(s.value, target);
+          mutated(s.value, change);
           break;
         case "If":
           visit(s.body);
@@ -48,6 +67,7 @@ export function assignedTargets(block: readonly Stmt[]): Expr[] {
           break;
         case "For":
           target(s.target);
+          alias(s.target, s.iterable);
           visit(s.body);
           visit(s.otherwise);
           break;
@@ -85,8 +105,19 @@ export function assignedTargets(block: readonly Stmt[]): Expr[] {
     }
   };
   visit(block);
+  for (const name of changed) for (const source of sources.get(name) ?? []) partly(source, change);
   return targets;
 }
+
+/** What an expression gives a part of, itself included: `table` of `table[i]`. */
+function partly(expr: Expr, found: (object: Expr) => void): void {
+  if (expr.kind === "Name" || expr.kind === "Attribute") found(expr);
+  else if (expr.kind === "Subscript") partly(expr.object, found);
+  else if (expr.kind === "Call" && expr.callee.kind === "Attribute" && PARTS.has(expr.callee.name))
+    partly(expr.callee.object, found);
+}
+
+const PARTS = new Set(["get", "setdefault", "values", "items"]);
 
 const MUTATORS = new Set(["append", "extend", "insert", "add", "update", "pop", "remove", "clear", "setdefault"]);
 
@@ -94,12 +125,12 @@ const MUTATORS = new Set(["append", "extend", "insert", "add", "update", "pop", 
  * `layers.append(...)` changes what `layers` is as much as an assignment does, and so does `x.add_(...)`, whose name
  * ends as those of torch's in-place methods do.
  */
-function mutated(expr: Expr, target: (expr: Expr) => void): void {
+function mutated(expr: Expr, change: (object: Expr) => void): void {
   if (expr.kind !== "Call") return;
-  for (const { name, value } of expr.args) if (name === "out") target(value);
+  for (const { name, value } of expr.args) if (name === "out") change(value);
   if (expr.callee.kind !== "Attribute") return;
   const { name, object } = expr.callee;
-  if (MUTATORS.has(name) || /[^_]_$/.test(name)) target(object);
+  if (MUTATORS.has(name) || /[^_]_$/.test(name)) change(object);
 }
 
 /** Whether a block may leave the loop or the function around it. */

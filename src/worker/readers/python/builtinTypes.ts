@@ -8,6 +8,7 @@ import { repr, str } from "./text";
 import { tensorClass, tensorScalar } from "./torch";
 import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "./types";
 import {
+  PyBound,
   PyClass,
   PyDict,
   PyError,
@@ -158,5 +159,8 @@ export function typeOf(value: Value): Value {
 }
 
 export function typeMethod(type: PyClass, name: string): Value | undefined {
-  return type.mro.map((t) => BUILTIN_METHODS.get(t.name)?.get(name)).find((m) => m !== undefined);
+  const method = type.mro.map((t) => BUILTIN_METHODS.get(t.name)?.get(name)).find((m) => m !== undefined);
+  return method && CLASS_METHODS.has(name) ? new PyBound(type, method) : method;
 }
+
+const CLASS_METHODS = new Set(["fromkeys"]);

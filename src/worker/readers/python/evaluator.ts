@@ -69,6 +69,8 @@ export class Evaluator implements Runtime {
   private departure: SourcePlace | undefined;
   /** The expression being evaluated. */
   span: Span | undefined;
+  /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
+  private madeAt: SourcePlace | undefined;
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
   /** Constructor calls of the file's own module classes whose arguments were all known. */
@@ -99,7 +101,19 @@ export class Evaluator implements Runtime {
   }
 
   get place(): SourcePlace | undefined {
-    return this.span && this.source.place(this.span);
+    return this.span ? this.source.place(this.span) : this.madeAt;
+  }
+
+  inModule<T>(madeAt: SourcePlace | undefined, body: () => T): T {
+    const outer = this.madeAt;
+    this.madeAt = madeAt;
+    try {
+      return body();
+    } catch (error) {
+      throw this.understood(error);
+    } finally {
+      this.madeAt = outer;
+    }
   }
 
   get stepsTaken(): number {

@@ -8,6 +8,7 @@ import { STRING_METHODS } from "./stringMethods";
 import { repr } from "./text";
 import { PyRange, typeName } from "./types";
 import {
+  PyClass,
   PyDict,
   PyError,
   type PyFloat,
@@ -329,7 +330,11 @@ const DICT: Table = table(
   [
     "fromkeys",
     "iterable, value=None",
-    (args, ev) => dictOf([...ev.iterate(args.iterable!)].map((key) => [key, args.value!])),
+    (args, ev) => {
+      const made = dictOf([...ev.iterate(args.iterable!)].map((key) => [key, args.value!]));
+      const type = args.self!;
+      return type instanceof PyClass && type.name !== "dict" ? ev.call(type, [made]) : made;
+    },
   ],
   [
     "move_to_end",

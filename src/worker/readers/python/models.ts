@@ -143,7 +143,7 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
-  const top = named.atEnd(ev).map((each) => namedModel(ev, each));
+  const top = named.models().map((each) => namedModel(ev, each));
   const own = new Set(classes.map(({ type }) => type));
   const others = top.filter(({ object }) => !own.has(object.type));
   const within = new Map(

@@ -24,7 +24,8 @@ export interface NamedModule {
 const OTHERS = new Set<Stmt["kind"]>(["Import", "ImportFrom", "Function", "Class", "Expr"]);
 
 export class NamedModules {
-  private readonly found = new Map<PyObject, NamedModule>();
+  /** By name: the last module that went by it. */
+  private readonly found = new Map<string, NamedModule>();
 
   /** Notes the modules among what a statement at the top has assigned. */
   note(ev: Evaluator, statement: Stmt, draws: readonly Draw[]): void {
@@ -33,18 +34,17 @@ export class NamedModules {
       if (target.kind !== "Name") continue;
       const object = ev.globals.names.get(target.id);
       if (!(object instanceof PyObject) || !object.module) continue;
-      const known = this.found.get(object);
       // `model = model.to(device)` makes nothing.
-      if (known && ev.globals.names.get(known.name) === object) continue;
-      this.found.set(object, { name: target.id, place: ev.main.place(target), object, draws });
+      if ([...this.found.values()].some((known) => known.object === object)) continue;
+      this.found.set(target.id, { name: target.id, place: ev.main.place(target), object, draws });
     }
   }
 
-  /** Those that go by their names at the end, without the parts of others and without single layers. */
-  atEnd(ev: Evaluator): NamedModule[] {
-    const current = [...this.found.values()].filter(({ name, object }) => ev.globals.names.get(name) === object);
-    const within = new Set(current.flatMap(({ object }) => [...modulesOf(object)].slice(1).map(([, part]) => part)));
-    return current.filter(({ object }) => !within.has(object) && !isLayer(object));
+  /** Without the parts of others and without single layers. */
+  models(): NamedModule[] {
+    const all = [...this.found.values()];
+    const within = new Set(all.flatMap(({ object }) => [...modulesOf(object)].slice(1).map(([, part]) => part)));
+    return all.filter(({ object }) => !within.has(object) && !isLayer(object));
   }
 }
 

@@ -188,7 +188,8 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
       for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
       graph = ev.within(steps, () => {
         const { positional, named } = forwardArguments(forwardParams(root), kwargs);
-        const result = ev.call(root, positional, named);
+        ev.span = undefined;
+        const result = ev.inModule(root.place, () => ev.call(root, positional, named));
         return withNoise(new Graph(root.type.name, [...inputs.values()], outputsOf(result)));
       });
     } catch (error) {

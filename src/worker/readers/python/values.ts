@@ -129,8 +129,12 @@ export interface Runtime {
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
   readonly tracing: boolean;
+  /** Modules under construction. */
+  readonly constructing?: number;
   /** Counts work that a native does at length. */
   step?(count: number): void;
+  /** Runs a module of torch's own: where it was made stands for its code. */
+  inModule?<T>(madeAt: SourcePlace | undefined, body: () => T): T;
   /** Told of a storage before it is changed in place. */
   changing?(storage: Storage): void;
 }

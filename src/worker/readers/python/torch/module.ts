@@ -62,6 +62,9 @@ export function moduleSetAttribute(object: PyObject, name: string, value: Value,
   }
   if (!state) return false;
   if (value instanceof Unknown) {
+    // Weights from a file that is not read have the sizes that their layer was made with.
+    const isMade = object.type.builtin !== undefined || runtime.constructing === 0;
+    if (isMade && !runtime.tracing && state.parameters.get(name)) return true;
     // What is registered under the name is no longer known.
     forget(object, state, name, undefined);
     return false;
@@ -115,7 +118,8 @@ export function moduleCall(
       runtime.place,
     );
   }
-  return runtime.call(runtime.getAttribute(object, "forward"), args, kwargs);
+  const call = (): Value => runtime.call(runtime.getAttribute(object, "forward"), args, kwargs);
+  return object.type.builtin && runtime.inModule ? runtime.inModule(object.place, call) : call();
 }
 
 /** The module's state, which `Module.__init__` sets. */
