@@ -19,7 +19,7 @@ interface Item extends QuickPickItem {
 export async function chooseConfiguration({ client, memory }: CommandContext, argument: unknown): Promise<void> {
   const model = await chooseModel(client, argument, {
     keep: ({ configuration, lacksConfiguration }) => configuration !== undefined || lacksConfiguration === true,
-    none: "no model class of it takes a configuration: their sizes stand in the code",
+    none: "no model of it takes a configuration: their sizes stand in the code",
   });
   if (!model) return;
   const params = { uri: model.uri.toString(), class: model.class };

@@ -105,7 +105,7 @@ export async function chooseModel(
 /** The classes that a command is for. */
 export interface Among {
   readonly keep: (model: ModelSummary) => boolean;
-  /** Said of a file whose classes are all others: "no model class of it …". */
+  /** Said of a file whose classes are all others: "no model of it …". */
   readonly none: string;
 }
 
@@ -177,8 +177,8 @@ async function chooseClass(
     const problem = problems[0];
     const why = problem
       ? `: ${lineText(problem.place)}: ${problem.message}`
-      : `; a model is ${modelFormat(name) === "tfjs-source" ? "made by tf.sequential or tf.model" : "a class that derives from nn.Module"}`;
-    throw new Notice(`no model class was found in ${name}${why}`);
+      : `; a model is ${modelFormat(name) === "tfjs-source" ? "made by tf.sequential or tf.model" : "a class that derives from nn.Module, or a module that the file makes"}`;
+    throw new Notice(`no model was found in ${name}${why}`);
   }
   const models = among ? all.filter(among.keep) : all;
   if (among && models.length === 0) throw new Notice(`${name}: ${among.none}`);
@@ -191,13 +191,13 @@ async function chooseClass(
   );
   const items = models.map((model) => ({
     label: model.class,
-    description: `${model.layers.length} layers${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · ${lineText(model.place)}`,
+    description: `${model.kind === undefined ? "" : `${model.kind} · `}${model.layers.length} layers${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · ${lineText(model.place)}`,
     model,
   }));
   items.sort((a, b) => Number(b.model === nearest) - Number(a.model === nearest));
   const picked = await window.showQuickPick(items, {
     title: "LoRA Lens",
-    placeHolder: `Model class of ${name}`,
+    placeHolder: `Model of ${name}`,
     matchOnDescription: true,
   });
   return picked?.model;

@@ -28,7 +28,10 @@ export interface LayerSummary {
 }
 
 export interface ModelSummary {
+  /** The model's class, or the name that the file gives it: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
   readonly class: string;
+  /** Its class, where the model goes by another name. */
+  readonly kind?: string;
   readonly line: number;
   readonly place: Place;
   readonly parameters: number | null;

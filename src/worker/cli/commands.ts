@@ -78,7 +78,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     return report as ReportOf[K];
   };
 
-  withReading(add("layers <file>", "list each model class's layers: path, kind, in, out, bias, parameters, line"))
+  withReading(add("layers <file>", "list each model's layers: path, kind, in, out, bias, parameters, line"))
     .option("--class <name>", "list this class alone")
     .action(async (file: string, options: Json & ReadChoice & { class?: string }) => {
       const opened = await openChosen(modelChoice(file, { ...options, seed: 0 }));
@@ -93,7 +93,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
       print(
         options,
         { models: listed, problems },
-        () => layersText(summary) || `${file} defines no model (no class of nn.Module)`,
+        () => layersText(summary) || `${file} defines no model (no class of nn.Module, and no module is made)`,
       );
       done(EXIT.fine);
     });

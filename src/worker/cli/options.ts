@@ -81,7 +81,7 @@ function configurationOf(config: string): ConfigurationChoice {
 
 export function withModel(command: Command): Command {
   return withReading(command)
-    .option("--class <name>", "model class, when the file has several")
+    .option("--class <name>", "model class, or name of a module that the file makes, when it has several")
     .option(
       "--weights <file>",
       "weights: a .safetensors, .pt, .pth or .bin file, an index of shards, or a folder with one",

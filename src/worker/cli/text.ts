@@ -46,7 +46,8 @@ export function layersText(file: FileSummary): string {
       count(layer.parameters),
       lineCell(layer.place),
     ]);
-    return `${model.class} (${lineText(model.place)}) · ${count(model.parameters)} parameters${model.configuration === undefined ? "" : ` · sizes from ${model.configuration}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
+    const kind = model.kind === undefined ? "" : `: ${model.kind}`;
+    return `${model.class}${kind} (${lineText(model.place)}) · ${count(model.parameters)} parameters${model.configuration === undefined ? "" : ` · sizes from ${model.configuration}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
   });
   return [
     ...parts,

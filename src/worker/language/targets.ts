@@ -9,7 +9,7 @@ export function targetChoices(reading: Reading, className: string, rank: number)
   const model = models.find((one) => one.class === className);
   if (!model) {
     const found = models.map((one) => one.class).join(", ");
-    throw new UserError(`no model class ${className} was found in the file${found ? `; it has ${found}` : ""}`);
+    throw new UserError(`no model ${className} was found in the file${found ? `; it has ${found}` : ""}`);
   }
   const selected = new Set(reading.defaultTargets.get(model.class));
   const layers = model.layers.filter(isKnownLinear).map((layer) => ({

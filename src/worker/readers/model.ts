@@ -155,11 +155,12 @@ export interface ConfigurationOption {
   readonly problem?: string;
 }
 
-/** One model class of a file, read without running it. */
+/** One model of a file, read without running it: of a class, or a module that the file makes under a name. */
 export interface Model {
+  /** The class, or the name: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
   readonly className: string;
   readonly file: string;
-  /** The class statement. */
+  /** The class statement, or the name where it is assigned. */
   readonly place: SourcePlace;
   /** Undefined when the model takes no configuration, or when another model of the file gives it. */
   readonly configuration?: Configuration;
@@ -239,4 +240,9 @@ export interface Reader {
 export function* walkModules(module: ModuleInfo): Generator<ModuleInfo> {
   yield module;
   for (const child of module.children) yield* walkModules(child);
+}
+
+/** Whether the model goes by another name than its class's. */
+export function isNamed({ className, root }: Pick<Model, "className" | "root">): boolean {
+  return className !== root.kind;
 }

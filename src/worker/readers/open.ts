@@ -75,7 +75,7 @@ export function chooseModel(opened: ModelFile, className?: string): Model {
     const found = models.find((m) => m.className === className);
     if (found) return found;
     const names = models.map((m) => m.className).join(", ");
-    throw new UserError(`${file} has no model class ${className}; ${names ? `it has ${names}` : "it has none"}`, {
+    throw new UserError(`${file} has no model ${className}; ${names ? `it has ${names}` : "it has none"}`, {
       file,
     });
   }
@@ -84,7 +84,7 @@ export function chooseModel(opened: ModelFile, className?: string): Model {
     const why = error ? ` (${lineText(error.place)}: ${error.message})` : "";
     // A file that holds one model or none says itself what is wrong with it.
     if (error && !/\.(py|ipynb)$/i.test(file)) throw new UserError(error.message, { file, line: error.place.line });
-    throw new UserError(`${file} has no class that derives from torch.nn.Module${why}`, { file });
+    throw new UserError(`${file} has no class that derives from torch.nn.Module and makes no module${why}`, { file });
   }
   const used = new Set(models.flatMap((m) => [...kindsWithin(m)]));
   return models.findLast((m) => !used.has(m.className)) ?? models.at(-1)!;

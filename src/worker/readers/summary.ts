@@ -1,6 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place, ProblemSummary } from "../../protocol/model";
 import type { SourcePlace } from "../graph/node";
-import type { Model, ModelFile, ModuleInfo, Problem } from "./model";
+import { isNamed, type Model, type ModelFile, type ModuleInfo, type Problem } from "./model";
 
 /** Kinds of torch.nn that hold other modules and compute nothing of their own. */
 const CONTAINERS = new Set(["Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"]);
@@ -13,6 +13,7 @@ export function summarize(opened: ModelFile): FileSummary {
 function modelSummary(model: Model): ModelSummary {
   return {
     class: model.className,
+    ...(isNamed(model) && { kind: model.root.kind }),
     line: model.place.line,
     place: placeOf(model.place),
     parameters: model.root.parameters ?? null,

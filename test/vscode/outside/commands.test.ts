@@ -186,6 +186,6 @@ describe("commands in a window, on the digits example", function () {
     await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "plain.py" }).first().click();
     await window.page.locator(".tab.active", { hasText: "plain.py" }).waitFor();
     await window.command("LoRA Lens: Verify");
-    await window.notification(/no model class was found in plain\.py/);
+    await window.notification(/no model was found in plain\.py/);
   });
 });

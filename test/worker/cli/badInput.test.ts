@@ -127,7 +127,7 @@ describe("bad input on the command line", () => {
   });
 
   it("refuses an unknown class, and names those that are there", async () => {
-    await refuses(/no model class Digits; it has DigitClassifier/, "analyze", DIGITS, "--class", "Digits");
+    await refuses(/no model Digits; it has DigitClassifier/, "analyze", DIGITS, "--class", "Digits");
   });
 
   it("refuses training settings that make no sense", async () => {

@@ -39,6 +39,6 @@ describe("target choices", () => {
   });
 
   it("name the classes there are when the one asked for is not", () => {
-    assert.throws(() => targetChoices(net, "Other", 8), /no model class Other was found in the file; it has Net/);
+    assert.throws(() => targetChoices(net, "Other", 8), /no model Other was found in the file; it has Net/);
   });
 });

@@ -36,7 +36,7 @@ describe("opening a model file", () => {
     const opened = await openModelFile("m.py", SOURCE);
     assert.equal(chooseModel(opened).className, "Net");
     assert.equal(chooseModel(opened, "Block").className, "Block");
-    assert.throws(() => chooseModel(opened, "Nope"), /no model class Nope; it has Block, Net/);
+    assert.throws(() => chooseModel(opened, "Nope"), /no model Nope; it has Block, Net/);
     assert.throws(
       () => chooseModel({ file: "m.py", models: [], problems: [] }),
       /no class that derives from torch\.nn\.Module/,

@@ -283,7 +283,7 @@ describe("language server", () => {
         ["fc1", 12_448, false],
       ],
     );
-    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", rank: 16 }), /no model class Other/);
+    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", rank: 16 }), /no model Other/);
   });
 
   it("injects into the text that is open, not the file's", async () => {

@@ -3,10 +3,12 @@ import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
+import type { NamedModule } from "./namedModules";
 import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
 import { execute } from "./statements";
-import { type PyClass, PyObject, Unknown, type Value } from "./values";
+import { recordDraws } from "./torch";
+import { PyClass, PyObject, Unknown, type Value } from "./values";
 import { blocksOf, expressionsOf, namesIn, namesMentioned, walkExpr, walkStatements } from "./walk";
 
 /**
@@ -21,6 +23,7 @@ interface Region {
   readonly body: readonly Stmt[];
   /** In source order, blocks flattened. */
   readonly assignments: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>[];
+  readonly returns: Extract<Stmt, { kind: "Return" }>[];
   readonly calls: CallExpr[];
 }
 
@@ -44,10 +47,18 @@ const SLICE_STEPS = 200_000;
 /** Calls of a function that are tried for the values of its parameters. */
 const MAX_CALLERS = 4;
 
+/** The name of a module, where it is bound. */
+interface Binding {
+  readonly id: string;
+  readonly region: Region;
+  readonly start: number;
+}
+
 export class CallSites {
   private readonly regions: Region[] = [];
   private readonly byName = new Map<string, CallSite[]>();
   private slicesLeft = 0;
+  private readonly bindings = new Map<PyObject, Binding>();
 
   constructor(
     private readonly ev: Evaluator,
@@ -128,13 +139,66 @@ export class CallSites {
     return undefined;
   }
 
-  /** Calls of an instance of the class: `model(x)`, `Net()(x)`, `model.forward(x)`. */
-  invocations(type: PyClass): EvaluatedCall[] {
+  /** The module goes by its own name, and not by its class: it is what the file makes at its top. */
+  bind({ name: id, object, start }: NamedModule): void {
+    const [region] = this.regions;
+    if (region && !this.bindings.has(object)) this.bindings.set(object, { id, region, start });
+  }
+
+  /** Calls of the module, or of another instance of its class: `model(x)`, `Net()(x)`, `model.forward(x)`. */
+  invocations(object: PyObject): EvaluatedCall[] {
+    const binding = this.bindings.get(object);
+    const isCalled = (call: CallExpr, region: Region) =>
+      binding
+        ? call.start > binding.start && isBound(calleeOf(call), region, binding)
+        : this.isInstance(calleeOf(call), region, call.start, object.type, 0);
     return this.regions.flatMap((region) =>
-      region.calls
-        .filter((call) => this.isInstance(calleeOf(call), region, call.start, type, 0))
-        .flatMap((call) => this.evaluated({ call, region })),
+      region.calls.filter((call) => isCalled(call, region)).flatMap((call) => this.evaluated({ call, region })),
     );
+  }
+
+  /**
+   * Modules that main guards and functions make of other classes than the file's own: `net = nn.Sequential(...)`. What
+   * a function makes goes by the function's name, too: `main.net`, `build` of what it returns.
+   */
+  modules(isOwn: (type: PyClass) => boolean): NamedModule[] {
+    const found = new Map<string, NamedModule>();
+    for (const region of this.regions) {
+      const { fn } = region;
+      if (!fn && !region.outer) continue;
+      for (const statement of [...region.assignments, ...region.returns]) {
+        const [target] = statement.kind === "Return" ? [] : targetsOf(statement);
+        const local = target?.kind === "Name" ? [target.id] : [];
+        const name = [...(fn ? [fn.name] : []), ...local].join(".");
+        const { value } = statement;
+        if (name === "" || (target && local.length === 0) || !value || !this.makesModule(value, isOwn)) continue;
+        const { object, draws } = this.moduleOf(value, region);
+        if (!object) continue;
+        const at = target ?? value;
+        found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws });
+        // What is returned has no name to be called by.
+        this.bindings.set(object, { id: local[0] ?? "", region, start: at.start });
+      }
+    }
+    return [...found.values()];
+  }
+
+  private makesModule(expr: Expr, isOwn: (type: PyClass) => boolean): boolean {
+    if (expr.kind !== "Call") return false;
+    const { callee } = expr;
+    if (callee.kind === "Attribute" && CHAINED.has(callee.name)) return this.makesModule(callee.object, isOwn);
+    if (callee.kind !== "Name" && !(callee.kind === "Attribute" && callee.object.kind === "Name")) return false;
+    const type = this.quietValue(() => evaluateSafely(this.ev, this.ev.globals, callee));
+    return type instanceof PyClass && this.ev.isModuleType(type) && holdsModules(type) && !isOwn(type);
+  }
+
+  private moduleOf(value: Expr, region: Region): Pick<NamedModule, "draws"> & { object?: PyObject } {
+    const { value: object, draws } = recordDraws(() =>
+      this.quietValue(() =>
+        evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value),
+      ),
+    );
+    return { draws, ...(object instanceof PyObject && object.module && { object }) };
   }
 
   /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
@@ -153,6 +217,14 @@ export class CallSites {
       if (found) return [found];
     }
     return [];
+  }
+
+  private quietValue(body: () => Value): Value {
+    const made: Value[] = [];
+    this.quietly(() => {
+      made.push(body());
+    });
+    return made[0] ?? null;
   }
 
   /** What cannot be evaluated here is no problem of the file: another way is tried. */
@@ -311,7 +383,7 @@ export class CallSites {
   }
 
   private region(fn: FunctionStmt | undefined, outer: Region | undefined, body: readonly Stmt[]): Region {
-    const region: Region = { fn, outer, body, assignments: [], calls: [] };
+    const region: Region = { fn, outer, body, assignments: [], returns: [], calls: [] };
     this.regions.push(region);
     return region;
   }
@@ -333,6 +405,9 @@ export class CallSites {
         case "Assign":
         case "AnnAssign":
           region.assignments.push(statement);
+          break;
+        case "Return":
+          region.returns.push(statement);
           break;
       }
       for (const expr of expressionsOf(statement)) {
@@ -368,6 +443,20 @@ const CHAINED = new Set([
 ]);
 /** torch.compile(model), nn.DataParallel(model). */
 const WRAPPERS = new Set(["compile", "DataParallel", "DistributedDataParallel"]);
+
+function isBound(expr: Expr, region: Region, binding: Binding): boolean {
+  if (expr.kind === "Call" && expr.callee.kind === "Attribute")
+    return CHAINED.has(expr.callee.name) && isBound(expr.callee.object, region, binding);
+  if (expr.kind !== "Name" || expr.id !== binding.id) return false;
+  if (region === binding.region) return true;
+  const isLocal = region.fn?.params.some(({ name }) => name === expr.id) || assignmentsOf(region, expr.id).length > 0;
+  return !isLocal && region.outer !== undefined && isBound(expr, region.outer, binding);
+}
+
+/** Of torch's own classes few hold others; a loss or a layer alone is no model. */
+function holdsModules({ builtin, name }: PyClass): boolean {
+  return builtin === undefined || /^(Sequential|Transformer.*)$/.test(name);
+}
 
 /** What is called, without a trailing `.forward`. */
 function calleeOf(call: CallExpr): Expr {

@@ -143,8 +143,9 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
-  const top = named.models().map((each) => namedModel(ev, each));
   const own = new Set(classes.map(({ type }) => type));
+  const top = named.models(sites.modules((type) => own.has(type))).map((each) => namedModel(ev, each));
+  for (const each of top) sites.bind(each);
   const others = top.filter(({ object }) => !own.has(object.type));
   const within = new Map(
     [...built.values(), ...others].map(({ object }) => [object, new Set(typesWithin(object))] as const),

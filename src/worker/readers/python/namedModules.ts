@@ -1,5 +1,5 @@
 import type { SourcePlace } from "../../graph/node";
-import type { Model, ModuleInfo } from "../model";
+import { isNamed, type Model, type ModuleInfo } from "../model";
 import { assignedTargets } from "./assigned";
 import type { Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
@@ -15,6 +15,8 @@ export interface NamedModule {
   readonly name: string;
   /** The name, where it is assigned. */
   readonly place: SourcePlace;
+  /** Where in the source the name is bound. */
+  readonly start: number;
   readonly object: PyObject;
   /** What the statement that made it drew. */
   readonly draws: readonly Draw[];
@@ -36,13 +38,14 @@ export class NamedModules {
       if (!(object instanceof PyObject) || !object.module) continue;
       // `model = model.to(device)` makes nothing.
       if ([...this.found.values()].some((known) => known.object === object)) continue;
-      this.found.set(target.id, { name: target.id, place: ev.main.place(target), object, draws });
+      const { id: name, start } = target;
+      this.found.set(name, { name, place: ev.main.place(target), start, object, draws });
     }
   }
 
-  /** Without the parts of others and without single layers. */
-  models(): NamedModule[] {
-    const all = [...this.found.values()];
+  /** With those that are made elsewhere in the file, without the parts of others and without single layers. */
+  models(elsewhere: readonly NamedModule[]): NamedModule[] {
+    const all = [...this.found.values(), ...elsewhere.filter(({ name }) => !this.found.has(name))];
     const within = new Set(all.flatMap(({ object }) => [...modulesOf(object)].slice(1).map(([, part]) => part)));
     return all.filter(({ object }) => !within.has(object) && !isLayer(object));
   }
@@ -57,14 +60,12 @@ function isLayer({ type, module }: PyObject): boolean {
  * has been changed since, or has other sizes, is a model by itself, unless a configuration gives the class its sizes.
  */
 export function withoutCopies(models: readonly Model[]): Model[] {
-  const classes = new Map(models.filter(isClass).map((model) => [model.className, model]));
+  const classes = new Map(models.filter((model) => !isNamed(model)).map((model) => [model.className, model]));
   return models.filter((model) => {
-    const own = isClass(model) ? undefined : classes.get(model.root.kind);
+    const own = isNamed(model) ? classes.get(model.root.kind) : undefined;
     return !own || !(own.configuration || own.lacksConfiguration || sameLayers(own.root, model.root));
   });
 }
-
-const isClass = ({ className, root }: Model): boolean => className === root.kind;
 
 function sameLayers(a: ModuleInfo, b: ModuleInfo): boolean {
   const alike =

@@ -110,7 +110,7 @@ export function* examples(
     yield withBatch(given(ev, root, params, options.inputs), options.batch);
     return;
   }
-  for (const call of sites.invocations(root.type)) {
+  for (const call of sites.invocations(root)) {
     const example = exampleFromCall(call, params, ev.source.place(call.call));
     if (example) yield withBatch(example, options.batch);
   }
