@@ -307,7 +307,8 @@ export class CallSites {
         const scope = this.scopeFor(namesIn(expr), from, call.start, depth + 1, flattened);
         values.set(name, evaluateSafely(this.ev, scope, expr));
       }
-      if (unknowns(values) < unknowns(best)) best = values;
+      // A default is for calls that leave the parameter out.
+      if (unknowns(values) <= unknowns(best)) best = values;
       if (unknowns(best) === 0) break;
     }
     return best;
