@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { isNamed } from "../src/worker/readers/model";
 import { openModelFile } from "../src/worker/readers/open";
 import { sitePackagesOf } from "../src/worker/readers/python/environment/sitePackages";
 import { PythonModel } from "../src/worker/readers/python/models";
@@ -98,7 +99,8 @@ async function compareFile(given: string, { python, sizes, appended }: Options):
   const { models } = await openModelFile(file, text, { packages: sitePackagesOf(python) });
   const ms = performance.now() - start;
   const subjects = models
-    .filter((m): m is PythonModel => m instanceof PythonModel)
+    // What a file names is made by statements that are not run here: downloads are among them.
+    .filter((m): m is PythonModel => m instanceof PythonModel && !isNamed(m))
     .filter((m) => className === undefined || m.className === className)
     .map((m) => new Subject(m));
   const rows: Row[] = [];

@@ -172,7 +172,7 @@ export class CallSites {
         const name = [...(fn ? [fn.name] : []), ...local].join(".");
         const { value } = statement;
         if (name === "" || (target && local.length === 0) || !value || !this.makesModule(value, isOwn)) continue;
-        const { object, draws } = this.moduleOf(value, region);
+        const { object, draws } = this.moduleOf(local[0], value, region);
         if (!object) continue;
         const at = target ?? value;
         found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws });
@@ -192,13 +192,23 @@ export class CallSites {
     return type instanceof PyClass && this.ev.isModuleType(type) && holdsModules(type) && !isOwn(type);
   }
 
-  private moduleOf(value: Expr, region: Region): Pick<NamedModule, "draws"> & { object?: PyObject } {
-    const { value: object, draws } = recordDraws(() =>
-      this.quietValue(() =>
-        evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value),
-      ),
-    );
-    return { draws, ...(object instanceof PyObject && object.module && { object }) };
+  /** As it is where the region ends; where that cannot be told, as it is made. */
+  private moduleOf(
+    name: string | undefined,
+    value: Expr,
+    region: Region,
+  ): Pick<NamedModule, "draws"> & { object?: PyObject } {
+    const changed = (): Value =>
+      name === undefined
+        ? null
+        : (this.scopeFor(new Set([name]), region, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? null);
+    const asMade = (): Value =>
+      evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value);
+    for (const evaluated of [changed, asMade]) {
+      const { value: object, draws } = recordDraws(() => this.quietValue(evaluated));
+      if (object instanceof PyObject && object.module) return { object, draws };
+    }
+    return { draws: [] };
   }
 
   /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
