@@ -4,28 +4,18 @@ import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import type { NamedModule } from "./namedModules";
+import { assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
 import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
 import { execute } from "./statements";
 import { recordDraws } from "./torch";
 import { PyClass, PyObject, Unknown, type Value } from "./values";
-import { blocksOf, expressionsOf, namesIn, namesMentioned, walkExpr, walkStatements } from "./walk";
+import { namesIn, namesMentioned, walkStatements } from "./walk";
 
 /**
  * Calls in code that is not executed, `if __name__ == "__main__":` and the bodies of functions: how the file's author
  * makes a model and what is fed to it. Arguments are evaluated on demand, from the statements that they depend on.
  */
-
-/** Statements that run together: the file's top level, a main guard, or one function's body. */
-interface Region {
-  readonly fn: FunctionStmt | undefined;
-  readonly outer: Region | undefined;
-  readonly body: readonly Stmt[];
-  /** In source order, blocks flattened. */
-  readonly assignments: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>[];
-  readonly returns: Extract<Stmt, { kind: "Return" }>[];
-  readonly calls: CallExpr[];
-}
 
 export interface CallSite {
   readonly call: CallExpr;
@@ -55,7 +45,7 @@ interface Binding {
 }
 
 export class CallSites {
-  private readonly regions: Region[] = [];
+  private readonly regions: readonly Region[];
   private readonly byName = new Map<string, CallSite[]>();
   private slicesLeft = 0;
   private readonly bindings = new Map<PyObject, Binding>();
@@ -64,8 +54,7 @@ export class CallSites {
     private readonly ev: Evaluator,
     private readonly body: readonly Stmt[],
   ) {
-    const top = this.region(undefined, undefined, body);
-    this.visit(body, top);
+    this.regions = regionsOf(body);
     for (const region of this.regions) {
       for (const call of region.calls) {
         const { callee } = call;
@@ -309,7 +298,7 @@ export class CallSites {
     }
     const unknowns = (values: ReadonlyMap<string, Value>) =>
       [...values.values()].filter((v) => v instanceof Unknown).length;
-    const callers = (this.byName.get(fn.name) ?? []).filter((site) => !within(site.region, region));
+    const callers = (this.byName.get(fn.name) ?? []).filter((site) => !isWithin(site.region, region));
     for (const { call, region: from } of callers.slice(0, MAX_CALLERS)) {
       const values = new Map(best);
       for (const [name, expr] of argumentsByParameter(fn, call)) {
@@ -385,49 +374,12 @@ export class CallSites {
     const { fn } = region;
     if (!fn) return false;
     return (this.byName.get(fn.name) ?? [])
-      .filter((site) => !within(site.region, region))
+      .filter((site) => !isWithin(site.region, region))
       .slice(0, MAX_CALLERS)
       .some(({ call, region: from }) => {
         const given = argumentsByParameter(fn, call).find(([param]) => param === name)?.[1];
         return given !== undefined && this.isInstance(given, from, call.start, type, depth + MAX_CHAIN / 8);
       });
-  }
-
-  private region(fn: FunctionStmt | undefined, outer: Region | undefined, body: readonly Stmt[]): Region {
-    const region: Region = { fn, outer, body, assignments: [], returns: [], calls: [] };
-    this.regions.push(region);
-    return region;
-  }
-
-  private visit(body: readonly Stmt[], region: Region): void {
-    for (const statement of body) {
-      switch (statement.kind) {
-        case "Function":
-          this.visit(statement.body, this.region(statement, region, statement.body));
-          continue;
-        case "Class":
-          continue;
-        case "If":
-          if (isMainGuard(statement.test)) {
-            this.visit(statement.body, this.region(undefined, region, statement.body));
-            continue;
-          }
-          break;
-        case "Assign":
-        case "AnnAssign":
-          region.assignments.push(statement);
-          break;
-        case "Return":
-          region.returns.push(statement);
-          break;
-      }
-      for (const expr of expressionsOf(statement)) {
-        walkExpr(expr, (e) => {
-          if (e.kind === "Call") region.calls.push(e);
-        });
-      }
-      for (const block of blocksOf(statement)) this.visit(block, region);
-    }
   }
 }
 
@@ -475,15 +427,6 @@ function calleeOf(call: CallExpr): Expr {
   return callee.kind === "Attribute" && callee.name === "forward" ? callee.object : callee;
 }
 
-export function isMainGuard(test: Expr): boolean {
-  return test.kind === "Compare" && test.left.kind === "Name" && test.left.id === "__name__";
-}
-
-function within(region: Region, outer: Region): boolean {
-  for (let r: Region | undefined = region; r; r = r.outer) if (r === outer) return true;
-  return false;
-}
-
 /** Arguments by the parameter they are for; what stars give is left out. */
 function argumentsByParameter(fn: FunctionStmt, call: CallExpr): [string, Expr][] {
   const positional = fn.params.filter((p) => p.kind === "normal" || p.kind === "positionalOnly");
@@ -495,17 +438,4 @@ function argumentsByParameter(fn: FunctionStmt, call: CallExpr): [string, Expr][
     else if (type === "star") counting = false;
   });
   return pairs;
-}
-
-function assignmentsOf(region: Region, name: string): Region["assignments"] {
-  return region.assignments.filter((a) => targetsOf(a).some((t) => binds(t, name)));
-}
-
-function targetsOf(statement: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>): readonly Expr[] {
-  return statement.kind === "Assign" ? statement.targets : [statement.target];
-}
-
-function binds(target: Expr, name: string): boolean {
-  if (target.kind === "Name") return target.id === name;
-  return (target.kind === "Tuple" || target.kind === "List") && target.items.some((item) => binds(item, name));
 }

@@ -1,0 +1,78 @@
+import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
+import { blocksOf, expressionsOf, walkExpr } from "./walk";
+
+/** Statements that run together: the file's top level, a main guard, or one function's body. */
+export interface Region {
+  readonly fn: FunctionStmt | undefined;
+  readonly outer: Region | undefined;
+  readonly body: readonly Stmt[];
+  /** In source order, blocks flattened. */
+  readonly assignments: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>[];
+  readonly returns: Extract<Stmt, { kind: "Return" }>[];
+  readonly calls: CallExpr[];
+}
+
+/** The regions of a file, its top level first, in source order. */
+export function regionsOf(body: readonly Stmt[]): Region[] {
+  const regions: Region[] = [];
+  const region = (fn: FunctionStmt | undefined, outer: Region | undefined, inner: readonly Stmt[]): Region => {
+    const made: Region = { fn, outer, body: inner, assignments: [], returns: [], calls: [] };
+    regions.push(made);
+    return made;
+  };
+  visit(body, region(undefined, undefined, body));
+  return regions;
+
+  function visit(block: readonly Stmt[], within: Region): void {
+    for (const statement of block) {
+      switch (statement.kind) {
+        case "Function":
+          visit(statement.body, region(statement, within, statement.body));
+          continue;
+        case "Class":
+          continue;
+        case "If":
+          if (isMainGuard(statement.test)) {
+            visit(statement.body, region(undefined, within, statement.body));
+            continue;
+          }
+          break;
+        case "Assign":
+        case "AnnAssign":
+          within.assignments.push(statement);
+          break;
+        case "Return":
+          within.returns.push(statement);
+          break;
+      }
+      for (const expr of expressionsOf(statement)) {
+        walkExpr(expr, (e) => {
+          if (e.kind === "Call") within.calls.push(e);
+        });
+      }
+      for (const inner of blocksOf(statement)) visit(inner, within);
+    }
+  }
+}
+
+function isMainGuard(test: Expr): boolean {
+  return test.kind === "Compare" && test.left.kind === "Name" && test.left.id === "__name__";
+}
+
+export function isWithin(region: Region, outer: Region): boolean {
+  for (let r: Region | undefined = region; r; r = r.outer) if (r === outer) return true;
+  return false;
+}
+
+export function assignmentsOf(region: Region, name: string): Region["assignments"] {
+  return region.assignments.filter((a) => targetsOf(a).some((t) => binds(t, name)));
+}
+
+export function targetsOf(statement: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>): readonly Expr[] {
+  return statement.kind === "Assign" ? statement.targets : [statement.target];
+}
+
+function binds(target: Expr, name: string): boolean {
+  if (target.kind === "Name") return target.id === name;
+  return (target.kind === "Tuple" || target.kind === "List") && target.items.some((item) => binds(item, name));
+}
