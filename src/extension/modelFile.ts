@@ -191,7 +191,7 @@ async function chooseClass(
   );
   const items = models.map((model) => ({
     label: model.class,
-    description: `${model.kind === undefined ? "" : `${model.kind} · `}${model.layers.length} layers${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · ${lineText(model.place)}`,
+    description: `${model.kind === undefined ? "" : `${model.kind} · `}${model.layers.length} ${model.layers.length === 1 ? "layer" : "layers"}${model.parameters === null ? "" : ` · ${model.parameters.toLocaleString("en-US")} parameters`} · ${lineText(model.place)}`,
     model,
   }));
   items.sort((a, b) => Number(b.model === nearest) - Number(a.model === nearest));

@@ -27,12 +27,12 @@ export interface LoraSettings {
  * notebook's. Pure: the same reading and settings give the same lenses.
  */
 export function codeLenses(uri: string, reading: Reading, settings: LoraSettings, cell?: number): CodeLens[] {
+  const models = reading.summary.models.filter(({ place }) => isIn(place, cell));
+  const modelLines = new Set(models.map(({ place }) => place.line));
   return [
-    ...reading.summary.models
-      .filter(({ place }) => isIn(place, cell))
-      .flatMap((model) => classLenses(uri, model, reading, settings)),
+    ...models.flatMap((model) => classLenses(uri, model, reading, settings)),
     ...byLine(layersByPlace(reading.summary).filter(({ place }) => isIn(place, cell))).flatMap((line) =>
-      lineLenses(uri, line, settings),
+      lineLenses(uri, line, settings, modelLines.has(line[0]!.place.line)),
     ),
   ];
 }
@@ -48,9 +48,21 @@ function byLine(places: readonly LayersAtPlace[]): LayersAtPlace[][] {
   return [...lines.values()];
 }
 
-/** A lens for each call on the line that makes Linear layers; where there is none, one for all others together. */
-function lineLenses(uri: string, line: readonly LayersAtPlace[], settings: LoraSettings): CodeLens[] {
+/**
+ * A lens for each call on the line that makes Linear layers; where there is none, one for all others together. Where a
+ * model's own lenses are, `model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))`, there is room for one.
+ */
+function lineLenses(
+  uri: string,
+  line: readonly LayersAtPlace[],
+  settings: LoraSettings,
+  besideModel: boolean,
+): CodeLens[] {
   const linear = line.filter(({ layers }) => isLinear(layers[0]!));
+  if (linear.length > 1 && besideModel) {
+    const each = linear.map(({ layers }) => trainable(layers, settings) ?? "none");
+    return [lens(linear[0]!.place, `each ${each.join(" · ")} trainable`)];
+  }
   if (linear.length > 0) return linear.map((at) => linearLens(uri, at, settings));
   const title = otherTitle(line.flatMap(({ layers }) => layers));
   return title === undefined ? [] : [lens(line[0]!.place, title)];
@@ -60,6 +72,12 @@ function linearLens(uri: string, at: LayersAtPlace, settings: LoraSettings): Cod
   const known = at.layers.some(isKnownLinear);
   const target = { uri, class: at.model.class, layer: (at.layers.find(isKnownLinear) ?? at.layers[0]!).path };
   return lens(at.place, linearTitle(at.layers, settings), known ? COMMANDS.analyze : undefined, target);
+}
+
+/** How many scalars LoRA trains in the layers; undefined where it fits none. */
+function trainable(layers: readonly LayerSummary[], { rank }: LoraSettings): string | undefined {
+  const fitting = layers.filter(isKnownLinear).filter((layer) => rank <= highestRank(layer));
+  return fitting.length === 0 ? undefined : count(totalCost(fitting, rank).lora);
 }
 
 /** The title above a constructor call that makes Linear layers. */

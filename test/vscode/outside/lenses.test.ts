@@ -1,3 +1,6 @@
+import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { TestWindow } from "../harness";
 
 describe("code lenses in a window", function () {
@@ -15,6 +18,28 @@ describe("code lenses in a window", function () {
         .first()
         .waitFor();
       await window.screenshot("lenses-transformer");
+    } finally {
+      await window.close();
+    }
+  });
+
+  it("stand at a network without a class of its own, which is trained by its name", async () => {
+    const window = await TestWindow.open({ file: "sequential/train.py" });
+    try {
+      await window.lenses(/^LoRA r=8 targets 2 of 3 Linear layers · 2,816 trainable/).waitFor();
+      // 8 * (64 + 96) and 8 * (96 + 96).
+      await window.lenses(/^LoRA r=8 · 1,280 trainable/).waitFor();
+      await window.lenses(/^LoRA r=8 · 1,536 trainable/).waitFor();
+      await window.command("View: Close Primary Side Bar");
+      await window.screenshot("lenses-sequential");
+      await window.clickLens("Train…");
+      await window.startTraining(2);
+      const panel = window.panel();
+      await panel.locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();
+      await window.screenshot("trained-sequential");
+      const folder = await panel.locator("main section code").first().textContent();
+      const config = JSON.parse(await readFile(join(folder!, "adapter_config.json"), "utf8"));
+      assert.deepEqual(config.target_modules, ["0", "2"]);
     } finally {
       await window.close();
     }

@@ -25,6 +25,15 @@ describe("code lenses", () => {
     ]);
   });
 
+  it("stand together beside the model's own where a line makes the model and its layers", () => {
+    const at = (column: number, layer: ReturnType<typeof linear>) => ({ ...layer, place: place(1, column) });
+    const layers = [at(23, linear("0", 64, 96, 1)), at(42, linear("1", 96, 4, 1)), at(60, linear("2", 4, 10, 1))];
+    const net = model("net", layers);
+    const [summary, ...others] = titles(net);
+    assert.match(summary!, /^LoRA/);
+    assert.deepEqual(others.slice(4), ["each 1,280 · none · none trainable"]);
+  });
+
   it("leave the bias out where there is none", () => {
     assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 768, 4, false)])), [
       "LoRA r=8 · 12,288 trainable · 48.0× fewer · scale 2",
