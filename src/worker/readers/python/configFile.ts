@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { dictOf } from "./equality";
+import { PyFloat, PyList, type Value } from "./values";
 
 /** A config.json as read: a JSON object of a model's sizes. */
 export interface ConfigFile {
@@ -18,6 +20,12 @@ const MAX_DEPTH = 32;
  */
 export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | string | undefined {
   const file = chosen ?? siblingPath(modelFile);
+  const found = configAt(file);
+  return found === undefined && chosen !== undefined ? `${file} cannot be read: there is no such file` : found;
+}
+
+/** The file; undefined when there is none, and what is wrong with it when it cannot be used. */
+export function configAt(file: string): ConfigFile | string | undefined {
   let text: string;
   try {
     const { size } = statSync(file);
@@ -26,8 +34,7 @@ export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | 
     text = readFileSync(file, "utf8");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (chosen === undefined && (code === "ENOENT" || code === "ENOTDIR")) return undefined;
-    return `${file} cannot be read: ${code === "ENOENT" ? "there is no such file" : message}`;
+    return code === "ENOENT" || code === "ENOTDIR" ? undefined : `${file} cannot be read: ${message}`;
   }
   const parsed = parseObject(text);
   return typeof parsed === "string"
@@ -38,6 +45,21 @@ export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | 
 /** Where a configuration lies that nobody has to choose. */
 export function siblingPath(modelFile: string): string {
   return join(dirname(modelFile), "config.json");
+}
+
+export function asRecord(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+/** JSON as Python reads it: of a `ConfigFile`, whose depth is limited. */
+export function pythonValue(json: unknown): Value {
+  if (typeof json === "number" && !Number.isSafeInteger(json)) return new PyFloat(json);
+  if (Array.isArray(json)) return new PyList(json.map(pythonValue));
+  const record = asRecord(json);
+  if (record) return dictOf(Object.entries(record).map(([key, value]): [string, Value] => [key, pythonValue(value)]));
+  return json as Value;
 }
 
 function parseObject(text: string): Record<string, unknown> | string {

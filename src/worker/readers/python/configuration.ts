@@ -4,16 +4,15 @@ import type { Configuration, ConfigurationOption } from "../model";
 import type { Param } from "./ast";
 import { paramsOf } from "./binding";
 import type { CallSites, EvaluatedCall } from "./callSites";
-import { type ConfigFile, siblingConfig, siblingPath } from "./configFile";
+import { asRecord, type ConfigFile, pythonValue, siblingConfig, siblingPath } from "./configFile";
 import { dataclassFields } from "./dataclasses";
-import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { findMember } from "./members";
 import { withoutPlaceholders } from "./placeholders";
 import type { DefinedClass, Definition, Scope } from "./scope";
 import { simpleNamespace } from "./stdlib";
 import { builtinClass, classOf, OBJECT } from "./types";
-import { PyClass, PyDict, PyFunction, PyList, PyNative, PyObject, Unknown, type Value } from "./values";
+import { PyClass, PyDict, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
 
 /**
  * What a model class's `config` is: of 5,199 Linear layers in Hugging Face transformers, nearly all take their sizes
@@ -472,12 +471,6 @@ function acceptedBy(type: PyClass): Set<string> | undefined {
   return new Set(fields.filter((f) => f.init).map((f) => f.name));
 }
 
-function asRecord(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
-}
-
 /** What a configuration file gives a model whose configuration class was not found: its defaults are unknown. */
 const fileNamespace = builtinClass("SimpleNamespace", [simpleNamespace]);
 fileNamespace.missing = (name) => `the configuration file has no ${name}, and no configuration class was found`;
@@ -489,12 +482,4 @@ function namespaceOf(fields: Record<string, unknown>): PyObject {
     object.attributes.set(key, inner ? namespaceOf(inner) : pythonValue(value));
   }
   return object;
-}
-
-/** JSON as Python reads it. `configFile` has limited how deep it goes. */
-function pythonValue(json: unknown): Value {
-  if (Array.isArray(json)) return new PyList(json.map(pythonValue));
-  const record = asRecord(json);
-  if (record) return dictOf(Object.entries(record).map(([key, value]): [string, Value] => [key, pythonValue(value)]));
-  return json as Value;
 }

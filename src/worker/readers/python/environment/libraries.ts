@@ -8,6 +8,7 @@ import { named, namespace } from "../stdlib/namespace";
 import { moduleClass } from "../torch";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../types";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import { AUTO_FROM_PRETRAINED, CONFIG_FROM_PRETRAINED, MODEL_FROM_PRETRAINED } from "./pretrained";
 import { POST_INIT } from "./tiedWeights";
 
 /**
@@ -58,6 +59,7 @@ const TRANSPARENT =
 /** Whether some machinery of PyTorch's traces, compiles or captures the model: none does. */
 const TRACING =
   /^is_(jit_tracing|torch_fx_proxy|torchdynamo_compiling|torchdynamo_exporting|cuda_stream_capturing|fx_tracing)$/;
+const PREPARING = /^Auto(Tokenizer|Processor|ImageProcessor|FeatureExtractor|VideoProcessor)$/;
 /** Base classes of which a model's modules take nothing. */
 const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin"]);
 /** Compiled for CUDA, and PyTorch code stands in for them where they are not there. */
@@ -91,6 +93,8 @@ function stubFor(name: string): Value | undefined {
   if (EMPTY_CLASSES.has(name)) return builtinClass(name, [OBJECT]);
   // What it guards are branches on the values of tensors.
   if (name === "is_tracing") return native(name, "*args, **kwargs", () => true);
+  // What turns text and images into numbers is data.
+  if (PREPARING.test(name)) return new Unknown(`${name} prepares data, which is not read`);
   if (TRACING.test(name)) return native(name, "*args, **kwargs", () => false);
   if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
   return undefined;
@@ -106,8 +110,12 @@ export function adaptLibrary(module: string, name: string, value: Value): void {
     module === "transformers.models.auto.auto_factory" &&
     value instanceof PyClass &&
     value.members.has("from_config")
-  )
+  ) {
     value.members.set("from_config", new PyWrapped("class", AUTO_FROM_CONFIG));
+    value.members.set("from_pretrained", AUTO_FROM_PRETRAINED);
+  }
+  if (isConfiguration(module, name) && value instanceof PyClass)
+    value.members.set("from_pretrained", CONFIG_FROM_PRETRAINED);
   if (module === "transformers.models.auto.auto_factory" && name === "_LazyAutoMapping" && value instanceof PyClass)
     value.members.set("__init__", AUTO_MAPPING_INIT);
   // Looked through with each attribute of each configuration: what gives layers different ones needs no guard here.
@@ -120,12 +128,18 @@ export function adaptLibrary(module: string, name: string, value: Value): void {
   // Which configuration class a model has is read from the class itself.
   value.members.delete("__init_subclass__");
   value.members.set("_from_config", new PyWrapped("class", FROM_CONFIG));
+  value.members.set("from_pretrained", MODEL_FROM_PRETRAINED);
   for (const unused of ["init_weights", "_init_weights", "initialize_weights", "gradient_checkpointing_enable"]) {
     value.members.set(
       unused,
       nativeOfUnknown(unused, "self, *args, **kwargs", () => null),
     );
   }
+}
+
+function isConfiguration(module: string, name: string): boolean {
+  if (module === "transformers.models.auto.configuration_auto") return name === "AutoConfig";
+  return module === "transformers.configuration_utils" && /^Pre[Tt]rainedConfig$/.test(name);
 }
 
 /** `ModelOutput.__post_init__`: what forward returns is a dict of the fields that are not None, without its checks. */
