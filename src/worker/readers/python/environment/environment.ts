@@ -27,11 +27,11 @@ const MAX_MODULES = 1500;
 const MAX_TEXT = 48 * 1024 * 1024;
 
 /** Libraries whose work is done by compiled code: their Python says nothing of a model's sizes. */
-const COMPILED_LIBRARIES = new Set(
-  "torch numpy scipy pandas sklearn matplotlib tensorflow jax flax keras cv2 PIL numba triton cupy pyarrow deepspeed".split(
-    " ",
-  ),
-);
+const COMPILED_LIBRARIES =
+  "torch numpy scipy pandas sklearn matplotlib tensorflow jax flax keras cv2 PIL numba triton cupy pyarrow deepspeed";
+/** Libraries that train, adapt or feed a model that is there. */
+const TRAINING_LIBRARIES = "peft trl accelerate datasets evaluate bitsandbytes wandb tokenizers";
+const NOT_FOLLOWED = new Set(`${COMPILED_LIBRARIES} ${TRAINING_LIBRARIES}`.split(" "));
 
 const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };
 
@@ -63,8 +63,10 @@ export class Environment {
       torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? NUMPY_MODULES.get(name) ?? knownLibrary(name);
     if (known) return known;
     const top = name.split(".")[0]!;
-    if (COMPILED_LIBRARIES.has(top) || isStandard(top)) return FOLLOWED_NOWHERE;
     const own = importer.package?.root;
+    // Their own files are followed: somebody may be writing them.
+    const isOwn = importer.package?.name.split(".")[0] === top;
+    if ((NOT_FOLLOWED.has(top) && !isOwn) || isStandard(top)) return FOLLOWED_NOWHERE;
     const roots = own === undefined || this.roots.includes(own) ? this.roots : [own, ...this.roots];
     for (const root of roots) {
       const found = this.find(ev, root, name, true);

@@ -60,6 +60,9 @@ const TRANSPARENT =
 const TRACING =
   /^is_(jit_tracing|torch_fx_proxy|torchdynamo_compiling|torchdynamo_exporting|cuda_stream_capturing|fx_tracing)$/;
 const PREPARING = /^Auto(Tokenizer|Processor|ImageProcessor|FeatureExtractor|VideoProcessor)$/;
+/** What trains, runs or quantizes a model that is there. */
+const USING =
+  /^((Seq2Seq)?Trainer|\w*TrainingArguments|(Data|default_data_)[Cc]ollator\w*|pipeline|set_seed|BitsAndBytesConfig|\w+Streamer|\w+Callback)$/;
 /** Base classes of which a model's modules take nothing. */
 const EMPTY_CLASSES = new Set(["GenerationMixin", "PeftAdapterMixin", "DistributedMixin"]);
 /** Compiled for CUDA, and PyTorch code stands in for them where they are not there. */
@@ -95,6 +98,7 @@ function stubFor(name: string): Value | undefined {
   if (name === "is_tracing") return native(name, "*args, **kwargs", () => true);
   // What turns text and images into numbers is data.
   if (PREPARING.test(name)) return new Unknown(`${name} prepares data, which is not read`);
+  if (USING.test(name)) return new Unknown(`${name} works on a model that is there, which is not followed`);
   if (TRACING.test(name)) return native(name, "*args, **kwargs", () => false);
   if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
   return undefined;

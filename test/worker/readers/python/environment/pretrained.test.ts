@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { openModelFile } from "../../../../../src/worker/readers/open";
+import { messages } from "../reading";
+
+/** What from_pretrained needs of transformers. */
+const TRANSFORMERS = {
+  "site/transformers/__init__.py": `from .tiny import TinyConfig, TinyModel
+from .models.auto.auto_factory import AutoModel
+from .models.auto.configuration_auto import AutoConfig
+from .training import AutoTokenizer, Trainer
+`,
+  "site/transformers/training.py": `def AutoTokenizer(*args):
+    raise RuntimeError("reads data")
+class Trainer:
+    def __init__(self, model):
+        raise RuntimeError("trains")
+`,
+  "site/transformers/configuration_utils.py": `class PreTrainedConfig:
+    def __init__(self, num_labels=2, **kwargs):
+        self.num_labels = num_labels
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+    @classmethod
+    def from_pretrained(cls, name):
+        raise OSError("looks on the network")
+`,
+  "site/transformers/modeling_utils.py": `from torch import nn
+class PreTrainedModel(nn.Module):
+    @classmethod
+    def from_pretrained(cls, name):
+        raise OSError("looks on the network")
+`,
+  "site/transformers/tiny.py": `from torch import nn
+from .configuration_utils import PreTrainedConfig
+from .modeling_utils import PreTrainedModel
+class TinyConfig(PreTrainedConfig):
+    model_type = "tiny"
+    def __init__(self, width=3, factor=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.factor = factor
+class TinyModel(PreTrainedModel):
+    config: TinyConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.fc = nn.Linear(config.width, int(config.width * config.factor))
+        self.head = nn.Linear(config.width, config.num_labels)
+`,
+  "site/transformers/models/__init__.py": "",
+  "site/transformers/models/auto/__init__.py": "",
+  "site/transformers/models/tiny/__init__.py": "",
+  "site/transformers/models/auto/configuration_auto.py": `CONFIG_MAPPING_NAMES = {"tiny": "TinyConfig"}
+class AutoConfig:
+    @classmethod
+    def from_pretrained(cls, name):
+        raise OSError("looks on the network")
+`,
+  "site/transformers/models/auto/auto_factory.py": `class Mapping:
+    _reverse_config_mapping = {"TinyConfig": "tiny"}
+    _model_mapping = {"tiny": "TinyModel"}
+class AutoModel:
+    _model_mapping = Mapping()
+    @classmethod
+    def from_config(cls, config, **kwargs):
+        raise OSError("looks on the network")
+    @classmethod
+    def from_pretrained(cls, name):
+        raise OSError("looks on the network")
+`,
+};
+const tiny = (width: number, more: object = {}) => JSON.stringify({ model_type: "tiny", width, ...more });
+
+describe("from_pretrained", () => {
+  const { HF_HUB_CACHE } = process.env;
+  let folder: string;
+
+  const write = (files: Record<string, string>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(folder, name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+  };
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "lora-lens-pretrained-"));
+    process.env.HF_HUB_CACHE = join(folder, "hub");
+    write(TRANSFORMERS);
+  });
+  afterEach(() => {
+    if (HF_HUB_CACHE === undefined) delete process.env.HF_HUB_CACHE;
+    else process.env.HF_HUB_CACHE = HF_HUB_CACHE;
+    rmSync(folder, { recursive: true });
+  });
+
+  const read = (source: string) => {
+    write({ "m.py": `import torch\nfrom transformers import *\n${source}\n` });
+    return openModelFile(join(folder, "m.py"), undefined, { packages: [join(folder, "site")] });
+  };
+  const sizes = async (source: string) => {
+    const file = await read(source);
+    assert.deepEqual(messages(file), []);
+    return file.models.map(({ className, root }) => [
+      className,
+      root.kind,
+      ...root.children.map((child) => `${child.inFeatures}→${child.outFeatures}`),
+    ]);
+  };
+
+  it("takes the sizes of the folder that it names, of a class and of what fits the folder's", async () => {
+    write({ "checkpoints/a/config.json": tiny(8), "checkpoints/b/config.json": tiny(10, { factor: 0.3 }) });
+    assert.deepEqual(
+      await sizes(`a = TinyModel.from_pretrained("checkpoints/a")\nb = AutoModel.from_pretrained("./checkpoints/b")`),
+      [
+        ["a", "TinyModel", "8→4", "8→2"],
+        ["b", "TinyModel", "10→3", "10→2"],
+      ],
+    );
+  });
+
+  it("finds a repository of the Hub in the cache: the commit that is named, else any", async () => {
+    write({
+      "hub/models--org--tiny/refs/main": "aaaa1111",
+      "hub/models--org--tiny/snapshots/aaaa1111/config.json": tiny(6),
+      "hub/models--org--tiny/snapshots/bbbb2222/config.json": tiny(4),
+      "hub/models--other/snapshots/cccc3333/config.json": tiny(2),
+    });
+    assert.deepEqual(
+      await sizes(`main = AutoModel.from_pretrained("org/tiny", device_map="auto")
+old = AutoModel.from_pretrained("org/tiny", revision="bbbb2222")
+other = TinyModel.from_pretrained("other")`),
+      [
+        ["main", "TinyModel", "6→3", "6→2"],
+        ["old", "TinyModel", "4→2", "4→2"],
+        ["other", "TinyModel", "2→1", "2→2"],
+      ],
+    );
+  });
+
+  it("changes what arguments change, and takes a configuration that is given", async () => {
+    write({ "a/config.json": tiny(8) });
+    const file = await read(`config = AutoConfig.from_pretrained("a", width=12)
+own = TinyConfig.from_pretrained("a")
+model = AutoModel.from_pretrained("a", num_labels=7, torch_dtype=torch.bfloat16)
+other = AutoModel.from_pretrained("elsewhere", config=config)
+same = TinyModel.from_pretrained("elsewhere", config=own)`);
+    assert.deepEqual(messages(file), []);
+    const heads = file.models.map(({ root }) => `${root.children[1]!.inFeatures}→${root.children[1]!.outFeatures}`);
+    assert.deepEqual(heads, ["8→7", "12→2", "8→2"]);
+    assert.deepEqual([...new Set(file.models[0]!.stateDict.map(({ dtype }) => dtype))], ["bfloat16"]);
+  });
+
+  it("says what is not there, and leaves training and data alone", async () => {
+    const file = await read(`tokenizer = AutoTokenizer.from_pretrained("org/gone")
+model = AutoModel.from_pretrained("org/gone")
+trainer = Trainer(model)
+trainer.train()
+far = AutoModel.from_pretrained("//server/share/model")
+up = AutoModel.from_pretrained("../../hub/models--x/../y")`);
+    const told = file.problems.map(({ severity, place, message }) => `${severity} ${place.line} ${message}`);
+    assert.equal(told.length, 3);
+    assert.match(told[0]!, /^information 4 the layers of this model are not shown: "org\/gone" is no folder here/);
+    assert.match(told[1]!, /^information 7 /);
+    assert.match(told[2]!, /^information 8 /);
+    assert.deepEqual(file.models, []);
+  });
+
+  it("says what is wrong with a configuration", async () => {
+    write({ "bad/config.json": "{", "unknown/config.json": '{"model_type": "novel"}' });
+    const file = await read(`a = AutoModel.from_pretrained("bad")\nb = AutoModel.from_pretrained("unknown")`);
+    assert.match(messages(file)[0]!, /bad\/config\.json is not used as the model's configuration: it is not JSON/);
+    assert.match(messages(file)[1]!, /the installed transformers has no model of type "novel"/);
+  });
+});
