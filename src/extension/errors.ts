@@ -40,7 +40,7 @@ export async function showError(error: unknown): Promise<void> {
   if (remedy && chosen === remedy.title) await commands.executeCommand(remedy.command);
 }
 
-function remedyFor(error: unknown): Remedy | undefined {
+export function remedyFor(error: unknown): Remedy | undefined {
   if (error instanceof Notice) return error.remedy;
   return isDefect(error) ? { title: "Show Log", command: COMMANDS.showLog } : undefined;
 }

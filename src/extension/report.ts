@@ -8,7 +8,7 @@ import type {
   VerifyRequest,
 } from "../protocol/jobs";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
-import { isCancellation, messageOf, Notice, showError } from "./errors";
+import { isCancellation, messageOf, Notice, remedyFor, showError } from "./errors";
 import { jobId } from "./jobs";
 import { type ChosenModel, chooseModel } from "./modelFile";
 import { readSettings } from "./settings";
@@ -100,7 +100,8 @@ export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | Trai
     panel.show({ type: "report", report });
   } catch (error) {
     panel.show({ type: "failed", title, message: isCancellation(error) ? "It was cancelled." : messageOf(error) });
-    await showError(error);
+    // A page in sight has said it, but for what can be done about it.
+    if (!panel.inSight || remedyFor(error)) await showError(error);
   } finally {
     for (const listener of listeners) listener.dispose();
   }

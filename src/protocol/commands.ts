@@ -20,7 +20,7 @@ export interface LensTarget {
 }
 
 /** Text that a PyTorch model file cannot do without. Files that lack it are not read, and start no process. */
-export const MODEL_TEXT = /\btorch\b|\bnn\./;
+export const MODEL_TEXT = /\b(torch|transformers|timm)\b|\bnn\./;
 
 /** Text that TensorFlow.js source that makes layers cannot do without. */
 export const TFJS_TEXT = /@tensorflow\/tfjs|\btfl?\.(?:layers|sequential|model|input)\b/;

@@ -131,6 +131,15 @@ export class TestWindow {
     }
   }
 
+  /** Opens a file of the folder, by its path in it. */
+  async openFile(path: string): Promise<void> {
+    await this.page.keyboard.press("Control+P");
+    const name = path.split("/").at(-1)!;
+    await this.page.locator(".quick-input-widget input[type=text]").first().fill(join(this.folder, path));
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().click();
+    await this.page.locator(".tab.active", { hasText: name }).waitFor();
+  }
+
   /** Waits for a notification whose text matches. */
   async notification(text: string | RegExp): Promise<void> {
     await this.page.locator(".notification-toast, .notification-list-item").filter({ hasText: text }).first().waitFor();

@@ -31,6 +31,7 @@ export interface PanelContext {
 /** The host of one report page: holds what it shows, so that a page that was hidden or reloaded gets it again. */
 export class ReportPanel implements Disposable {
   private ready = false;
+  private disposed = false;
   private readonly disposables: Disposable[] = [];
   private readonly stopEmitter = new EventEmitter<void>();
   private readonly disposeEmitter = new EventEmitter<void>();
@@ -60,6 +61,11 @@ export class ReportPanel implements Disposable {
     webview.html = pageHtml(webview, context.extensionUri);
   }
 
+  /** The page is open, and no other tab is before it. */
+  get inSight(): boolean {
+    return !this.disposed && this.panel.visible;
+  }
+
   show(state: PanelState): void {
     this.state = state;
     if (this.ready) this.post();
@@ -70,6 +76,7 @@ export class ReportPanel implements Disposable {
   }
 
   dispose(): void {
+    this.disposed = true;
     this.disposeEmitter.fire();
     for (const disposable of this.disposables.splice(0)) disposable.dispose();
     this.stopEmitter.dispose();

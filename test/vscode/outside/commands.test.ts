@@ -176,15 +176,23 @@ describe("commands in a window, on the digits example", function () {
       .waitFor();
   });
 
+  it("a job that fails says why on its page, and there alone", async () => {
+    const source = "import torch.nn as nn\nnet = nn.Sequential(nn.Linear(64, 32), nn.Linear(31, 10))\n";
+    await writeFile(join(window.folder, "broken.py"), source);
+    await window.openFile("broken.py");
+    await window.clickLens(/^Verify$/);
+    const page = window.panel().locator("[role=alert]").locator("..");
+    await page.filter({ hasText: "mat1 and mat2 shapes cannot be multiplied (2x32 and 31x10)" }).waitFor();
+    assert.equal(await window.page.locator(".notification-toast").count(), 0);
+    await window.screenshot("failed-job");
+  });
+
   it("without a model it says what is missing", async () => {
     await writeFile(join(window.folder, "plain.py"), "import torch\nprint(torch.ones(2))\n");
     await window.command("View: Close All Editors");
     await window.command("LoRA Lens: Analyze Efficiency");
     await window.notification("no model file is open");
-    await window.page.keyboard.press("Control+P");
-    await window.page.locator(".quick-input-widget input[type=text]").first().fill(join(window.folder, "plain.py"));
-    await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "plain.py" }).first().click();
-    await window.page.locator(".tab.active", { hasText: "plain.py" }).waitFor();
+    await window.openFile("plain.py");
     await window.command("LoRA Lens: Verify");
     await window.notification(/no model was found in plain\.py/);
   });
