@@ -6,12 +6,11 @@ import { UserError } from "../formats/errors";
 import { float32, sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
-import { sameShape, shapeText } from "../graph/shapes";
 import { Random } from "../lora/random";
 import type { InputSpec, Model, ParameterInfo } from "../readers/model";
 import { chooseModel, openChosen } from "../readers/open";
-import { alignNames } from "./weightNames";
-import { isTorchWeights, openWeights } from "./weights";
+import { fileWeights, list, loadedWeights } from "./modelWeights";
+import { isTorchWeights } from "./weights";
 
 /** A model with a value for each entry of its state dict. */
 export interface OpenedModel {
@@ -25,7 +24,10 @@ export interface OpenedModel {
 
 export const DEFAULT_SEED = 0;
 
-/** Reads the model and finds its weights: those of the file chosen, else PyTorch's initial values for the seed. */
+/**
+ * Reads the model and finds its weights: those of the file chosen, else those that the model's own files or the folders
+ * that its code loads hold, else PyTorch's initial values for the seed.
+ */
 export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   const model = chooseModel(await openChosen(choice), choice.class);
   const seed = choice.seed ?? DEFAULT_SEED;
@@ -35,22 +37,17 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
       ? undefined
       : await model.readWeights?.(choice.weights);
   if (own) return { model, values: own.values, weightsFrom: own.from, seed };
-  if (choice.weights === undefined) {
-    const values = await initialValues(model, seed, model.stateDict);
-    return {
-      model,
-      values,
-      weightsFrom: `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`,
-      seed,
-    };
-  }
-  const file = await openWeights(choice.weights);
-  const { pairs, said } = matchWeights(model, file.tensors, file.file);
-  const values = new Map<string, ParameterValue>(pairs);
-  // What a model computes for itself need not be in the file: a causal mask, position numbers.
-  const missing = model.stateDict.filter((entry) => !values.has(entry.path));
+  const { stateDict } = model;
+  const given = choice.weights === undefined ? await loadedWeights(model) : await fileWeights(model, choice.weights);
+  // What a model computes for itself need not be in a file: a causal mask, position numbers.
+  const missing = stateDict.filter(({ path }) => !given.values.has(path));
+  const values = new Map(given.values);
   for (const [path, value] of await initialValues(model, seed, missing)) values.set(path, value);
-  return { model, values, weightsFrom: said === undefined ? file.from : `${file.from}, ${said}`, seed };
+  const drawn = missing.filter(({ buffer }) => !buffer).map(({ path }) => path);
+  const initial = `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`;
+  const some = drawn.length === stateDict.length || given.from.length === 0 ? initial : `${list(drawn)} by ${initial}`;
+  const from = [...given.from, ...(drawn.length > 0 || given.from.length === 0 ? [some] : [])];
+  return { model, values, weightsFrom: [...from, ...given.said].join("; "), seed };
 }
 
 function requireKnownSizes(model: Model): void {
@@ -61,55 +58,6 @@ function requireKnownSizes(model: Model): void {
     file: model.file,
     line: model.place.line,
   });
-}
-
-/** Pairs the file's tensors with the state dict. Throws a UserError that lists what is missing or has another shape. */
-function matchWeights(
-  model: Model,
-  tensors: ReadonlyMap<string, ParameterValue>,
-  file: string,
-): { pairs: [string, ParameterValue][]; said?: string } {
-  const paths = model.stateDict.map((entry) => entry.path);
-  const { keys, said } = alignNames(paths, [...tensors.keys()], file);
-  // safetensors keeps one of two tied tensors, whichever name came first.
-  const stored = new Map<string, string>();
-  for (const { path, tiedTo = path } of model.stateDict) {
-    const key = keys.get(path);
-    if (key !== undefined && (tiedTo === path || !stored.has(tiedTo))) stored.set(tiedTo, key);
-  }
-  const pairs: [string, ParameterValue][] = [];
-  const missing: string[] = [];
-  for (const { path, tiedTo = path, shape, buffer } of model.stateDict) {
-    const key = keys.get(path) ?? stored.get(tiedTo);
-    const value = key === undefined ? undefined : tensors.get(key);
-    if (!value) {
-      if (!buffer) missing.push(path);
-    } else if (!sameShape(value.shape, shape as number[])) {
-      throw new UserError(
-        `${file}: "${path}" has shape ${shapeText(value.shape)}, but ${model.className} has ${shapeText(shape as number[])} there; these weights belong to a model of another size`,
-        { file },
-      );
-    } else {
-      pairs.push([path, value]);
-    }
-  }
-  if (missing.length > 0) {
-    const used = new Set(keys.values());
-    const extra = [...tensors.keys()].filter((key) => !used.has(key));
-    throw new UserError(
-      `${file} lacks ${list(missing)} of ${model.className}${extra.length > 0 ? ` and holds ${list(extra)} that the model does not have` : ""}; the keys must be the model's own module paths`,
-      { file },
-    );
-  }
-  return { pairs, ...(said === undefined ? {} : { said }) };
-}
-
-function list(names: readonly string[]): string {
-  const shown = names
-    .slice(0, 3)
-    .map((name) => `"${name}"`)
-    .join(", ");
-  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
 
 /** Initial values of the given entries; those that the model computes are run on the CPU. */

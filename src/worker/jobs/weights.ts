@@ -45,7 +45,7 @@ export function isTorchWeights(file: string): boolean {
  * either, or of a folder that holds one of these. Throws a UserError that says what was found instead.
  */
 export async function openWeights(path: string): Promise<WeightsFile> {
-  const file = await weightsIn(path);
+  const file = await fileOf(path);
   if (INDEX.test(file) && !SAFETENSORS_FILE.test(file)) return readTorchIndex(file);
   if (SAFETENSORS_FILE.test(file)) {
     const { tensors, metadata } = await readHeader(file);
@@ -62,19 +62,26 @@ export async function openWeights(path: string): Promise<WeightsFile> {
 }
 
 /** The file itself, or the weights file of a folder. */
-async function weightsIn(path: string): Promise<string> {
+async function fileOf(path: string): Promise<string> {
   if (!(await isFolder(path))) return path;
-  const names = new Set(await readdir(path));
-  const usual = NAMES.find((name) => names.has(name));
-  if (usual !== undefined) return join(path, usual);
-  const others = [...names].filter((name) => !NOT_WEIGHTS.test(name) && isTorchWeights(name)).sort();
-  if (others.length === 1) return join(path, others[0]!);
-  const found = others.slice(0, 3).join(", ");
+  const file = await weightsIn(path);
+  if (file !== undefined) return file;
   throw new UserError(
-    others.length === 0
-      ? `the folder ${path} holds no weights: no ${NAMES.join(", ")}, nor another .safetensors, .pt or .pth file`
-      : `the folder ${path} holds ${others.length} weights files (${found}${others.length > 3 ? ", …" : ""}); choose one of them`,
+    `the folder ${path} holds no weights: no ${NAMES.join(", ")}, nor another .safetensors, .pt or .pth file`,
     { file: path },
+  );
+}
+
+/** The weights file of a folder; undefined when it has none. Throws a UserError when it is not clear which it is. */
+export async function weightsIn(folder: string): Promise<string | undefined> {
+  const names = new Set(await readdir(folder));
+  const usual = NAMES.find((name) => names.has(name));
+  if (usual !== undefined) return join(folder, usual);
+  const others = [...names].filter((name) => !NOT_WEIGHTS.test(name) && isTorchWeights(name)).sort();
+  if (others.length <= 1) return others[0] && join(folder, others[0]);
+  throw new UserError(
+    `the folder ${folder} holds ${others.length} weights files (${others.slice(0, 3).join(", ")}${others.length > 3 ? ", …" : ""}); choose one of them`,
+    { file: folder },
   );
 }
 

@@ -155,6 +155,14 @@ export interface ConfigurationOption {
   readonly problem?: string;
 }
 
+/** A module that the code loads: `AutoModel.from_pretrained("org/name")`. */
+export interface Checkpoint {
+  /** What the code calls it. */
+  readonly name: string;
+  /** Where its config.json lies, and perhaps its weights. */
+  readonly folder: string;
+}
+
 /** One model of a file, read without running it: of a class, or a module that the file makes under a name. */
 export interface Model {
   /** The class, or the name: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
@@ -183,6 +191,8 @@ export interface Model {
   shapes?(): ObservedShapes;
   /** PyTorch's initial values for the seed, by state-dict path, drawn in the order PyTorch draws them. */
   initialize(seed: number): Map<string, Tensor>;
+  /** Modules that the code loads, by their paths: "" is the model itself. */
+  readonly checkpoints?: ReadonlyMap<string, Checkpoint>;
   /**
    * Weights in the format's own files: those of `file`, else those that belong to the model; undefined when it names
    * none. Formats whose models keep weights elsewhere have none.

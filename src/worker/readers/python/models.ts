@@ -3,6 +3,7 @@ import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
 import type {
+  Checkpoint,
   Configuration,
   ConfigurationOption,
   Model,
@@ -330,6 +331,13 @@ export class PythonModel implements Model {
   get stateDict(): readonly ParameterInfo[] {
     this.entries ??= stateDictOf(this.built.object);
     return this.entries;
+  }
+
+  get checkpoints(): ReadonlyMap<string, Checkpoint> {
+    const loaded = new Map<string, Checkpoint>();
+    for (const [path, { module }] of modulesOf(this.built.object))
+      if (module?.checkpoint) loaded.set(path, module.checkpoint);
+    return loaded;
   }
 
   /** What its constructor was given, by parameter, defaults included. */

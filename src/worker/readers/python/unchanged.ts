@@ -1,6 +1,7 @@
 import type { Tensor } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
 import type {
+  Checkpoint,
   ConfigurationOption,
   Model,
   ModuleInfo,
@@ -174,6 +175,7 @@ class KeptModel implements Model {
   readonly root: ModuleInfo;
   readonly problems: readonly Problem[];
   readonly part: boolean;
+  readonly checkpoints: ReadonlyMap<string, Checkpoint>;
 
   constructor(
     model: Model,
@@ -185,6 +187,7 @@ class KeptModel implements Model {
     this.place = move ? move(model.place) : model.place;
     this.root = move ? movedTree(model.root, move) : model.root;
     this.part = model.part ?? false;
+    this.checkpoints = model.checkpoints ?? new Map();
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
   }
 

@@ -1,6 +1,6 @@
 import type { DType } from "../../formats/dtype";
 import type { Node, SourcePlace } from "../../graph/node";
-import type { Initializer } from "../model";
+import type { Checkpoint, Initializer } from "../model";
 import { moved, Storage, writtenThrough } from "./storage";
 
 /**
@@ -234,6 +234,8 @@ export interface ModuleState {
   training: boolean;
   /** Of a torch.nn class: its constructor's arguments by name, for extra_repr and LoRA ("in_features"). */
   readonly options: Record<string, Value>;
+  /** Where `from_pretrained` found it. */
+  checkpoint?: Checkpoint;
 }
 
 /**

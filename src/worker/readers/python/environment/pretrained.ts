@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { asRecord, configAt, pythonValue } from "../configFile";
+import { configAt, pythonValue } from "../configFile";
 import { dictGet } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { nativeOfUnknown } from "../native";
@@ -24,8 +24,8 @@ function cacheFolder(): string {
   return HF_HUB_CACHE ?? join(HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"), "hub");
 }
 
-/** Where the file of a repository's newest download lies: `models--org--name/snapshots/<commit>/config.json`. */
-function* cachedFiles(repository: string, revision: string, file: string): Generator<string> {
+/** Where a repository's downloads lie, the one that the revision names first: `models--org--name/snapshots/<commit>`. */
+function* cachedFolders(repository: string, revision: string): Generator<string> {
   const folder = join(cacheFolder(), `models--${repository.replaceAll("/", "--")}`);
   const commits: string[] = [];
   try {
@@ -43,7 +43,7 @@ function* cachedFiles(repository: string, revision: string, file: string): Gener
   } catch {
     // Never downloaded.
   }
-  for (const commit of new Set(commits)) yield join(folder, "snapshots", commit, file);
+  for (const commit of new Set(commits)) yield join(folder, "snapshots", commit);
 }
 
 /** A folder that the code names: beside the file, at the root of its project, or anywhere on this machine. */
@@ -55,15 +55,19 @@ function folders(ev: Evaluator, name: string): string[] {
   return [...new Set([dirname(resolve(ev.main.file)), ...(home ? [home.root] : [])])].map((root) => join(root, name));
 }
 
-/** The configuration file's fields, or why there are none. */
-function fieldsOf(ev: Evaluator, name: string, revision: string): Record<string, unknown> | string {
-  const places = [
-    ...folders(ev, name).map((folder) => join(folder, "config.json")),
-    ...(REPOSITORY.test(name) && REPOSITORY.test(revision) ? cachedFiles(name, revision, "config.json") : []),
-  ];
-  for (const place of places) {
-    const found = configAt(place);
-    if (found !== undefined) return typeof found === "string" ? found : found.fields;
+interface Located {
+  readonly folder: string;
+  /** The configuration file's fields, or what is wrong with it. */
+  readonly fields: Record<string, unknown> | string;
+}
+
+/** The first place that has a config.json; why there is none. */
+function locate(ev: Evaluator, name: string, given: ReadonlyMap<string, Value>): Located | string {
+  const revision = given.get("revision") ?? "main";
+  const isRepository = REPOSITORY.test(name) && typeof revision === "string" && REPOSITORY.test(revision);
+  for (const folder of [...folders(ev, name), ...(isRepository ? cachedFolders(name, revision) : [])]) {
+    const found = configAt(join(folder, "config.json"));
+    if (found !== undefined) return { folder, fields: typeof found === "string" ? found : found.fields };
   }
   return `"${name}" is no folder here with a config.json, and not in Hugging Face's cache (${cacheFolder()}). Load it once in Python, and its layers are shown`;
 }
@@ -91,18 +95,16 @@ function keywords(kwargs: Value | undefined): Map<string, Value> {
 /** @param type the class asked for, when it is one of a single kind of model. */
 function configuration(
   ev: Evaluator,
-  name: Value,
+  located: Located | string,
   given: ReadonlyMap<string, Value>,
   type: PyClass | undefined,
 ): Value {
-  if (typeof name !== "string") return new Unknown("which checkpoint is loaded is not known", ev.place);
-  const revision = given.get("revision") ?? "main";
-  const fields = fieldsOf(ev, name, typeof revision === "string" ? revision : "main");
+  const fields = typeof located === "string" ? located : located.fields;
   if (typeof fields === "string") return missing(ev, fields);
   const found = type ?? typeFor(ev, fields);
   if (found === undefined)
     return missing(ev, `the installed transformers has no model of type ${JSON.stringify(fields.model_type ?? null)}`);
-  const values = Object.entries(asRecord(fields) ?? {}).filter(([key]) => key !== "model_type");
+  const values = Object.entries(fields).filter(([key]) => key !== "model_type");
   const config = ev.call(found, [], new Map(values.map(([key, value]) => [key, pythonValue(value)])));
   // Arguments that are the configuration's own change it: num_labels=2.
   for (const [key, value] of given) {
@@ -126,11 +128,21 @@ const SIGNATURE = "cls, pretrained_model_name_or_path, *args, config=None, **kwa
 function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Value): PyWrapped {
   const method: PyNative = nativeOfUnknown("from_pretrained", SIGNATURE, (args, ev) => {
     const given = keywords(args.kwargs);
-    const config = args.config ?? configuration(ev, args.pretrained_model_name_or_path!, given, undefined);
+    const { pretrained_model_name_or_path: name } = args;
+    if (typeof name !== "string") return unnamed(ev);
+    const located = locate(ev, name, given);
+    const config = args.config ?? configuration(ev, located, given, undefined);
     if (config instanceof Unknown) return config;
-    return inPrecision(ev, make(ev, args.cls!, config), given);
+    const model = inPrecision(ev, make(ev, args.cls!, config), given);
+    if (model instanceof PyObject && model.module && typeof located !== "string")
+      model.module.checkpoint = { name, folder: located.folder };
+    return model;
   });
   return new PyWrapped("class", method);
+}
+
+function unnamed(ev: Evaluator): Unknown {
+  return new Unknown("which checkpoint is loaded is not known", ev.place);
 }
 
 /** Of a model class. */
@@ -147,6 +159,8 @@ export const CONFIG_FROM_PRETRAINED = new PyWrapped(
   nativeOfUnknown("from_pretrained", "cls, pretrained_model_name_or_path, **kwargs", (args, ev) => {
     const { cls } = args;
     const own = cls instanceof PyClass && cls.name !== "AutoConfig" ? cls : undefined;
-    return configuration(ev, args.pretrained_model_name_or_path!, keywords(args.kwargs), own);
+    const { pretrained_model_name_or_path: name } = args;
+    const given = keywords(args.kwargs);
+    return typeof name === "string" ? configuration(ev, locate(ev, name, given), given, own) : unnamed(ev);
   }),
 );

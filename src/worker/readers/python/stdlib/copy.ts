@@ -67,6 +67,7 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
       modules: new Map([...module.modules].map(([name, m]) => [name, m && (deepCopy(ev, m, done) as PyObject)])),
       training: module.training,
       options: { ...module.options },
+      ...(module.checkpoint && { checkpoint: module.checkpoint }),
     };
   }
   return copy;
