@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { UserError } from "../../../src/worker/formats/errors";
+import { readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
+import { float32, type Tensor, type TensorRef } from "../../../src/worker/formats/tensor";
+import { openModel } from "../../../src/worker/jobs/opened";
+import { temporaryFolder } from "../formats/temporaryFolder";
+import { TRANSFORMERS } from "../readers/python/environment/transformers";
+
+const steps = (shape: readonly number[], from: number): Tensor =>
+  float32(
+    shape,
+    Array.from({ length: shape.reduce((n, d) => n * d, 1) }, (_, i) => from + i),
+  );
+
+/** Of TinyModel at width 4. */
+const TINY = new Map([
+  ["fc.weight", steps([2, 4], 100)],
+  ["fc.bias", steps([2], 200)],
+  ["head.weight", steps([2, 4], 300)],
+  ["head.bias", steps([2], 400)],
+]);
+
+const SOURCE = `from torch import nn
+from transformers import AutoModel, TinyModel
+model = AutoModel.from_pretrained("tiny")
+labeled = TinyModel.from_pretrained("headless")
+bare = TinyModel.from_pretrained("bare")
+wide = TinyModel.from_pretrained("wide")
+class Net(nn.Module):
+    def __init__(self, body):
+        super().__init__()
+        self.body = body
+        self.out = nn.Linear(2, 1)
+net = Net(TinyModel.from_pretrained("tiny"))
+`;
+
+describe("weights of what the code loads", () => {
+  const at = temporaryFolder();
+
+  beforeEach(async () => {
+    const files: Record<string, string> = { ...TRANSFORMERS, "m.py": SOURCE };
+    for (const name of ["tiny", "headless", "bare", "wide"])
+      files[`${name}/config.json`] = JSON.stringify({ model_type: "tiny", width: name === "wide" ? 6 : 4 });
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(dirname(at(name)), { recursive: true });
+      await writeFile(at(name), text);
+    }
+    await writeSafetensors(at("blob"), TINY);
+    // As Hugging Face's cache keeps them.
+    for (const name of ["tiny", "wide"]) await symlink(at("blob"), at(`${name}/model.safetensors`));
+    const body = [...TINY].filter(([key]) => key.startsWith("fc"));
+    await writeSafetensors(
+      at("headless/model.safetensors"),
+      new Map(body.map(([key, value]) => [`base.${key}`, value])),
+    );
+  });
+
+  /** The values that came from files, by path, where they are from, and the paths of the others. */
+  const open = async (name: string) => {
+    const { values, weightsFrom } = await openModel({ file: at("m.py"), class: name, packages: [at("site")] });
+    const refs = new Map<string, TensorRef>();
+    for (const [path, value] of values) if (!("data" in value)) refs.set(path, value);
+    const read = [...(await readTensors(refs))].map(([path, { data }]) => [path, [...(data as Float32Array)]] as const);
+    return { weightsFrom, read, drawn: [...values.keys()].filter((path) => !refs.has(path)) };
+  };
+  const stored = (prefix = "") =>
+    [...TINY].map(([path, { data }]) => [prefix + path, [...(data as Float32Array)]] as const);
+
+  it("lie in the folder that it names, through links, too", async () => {
+    assert.deepEqual(await open("model"), { weightsFrom: at("tiny/model.safetensors"), read: stored(), drawn: [] });
+  });
+
+  it("are those of a part that is loaded; the rest starts as PyTorch starts it", async () => {
+    assert.deepEqual(await open("Net"), {
+      weightsFrom: `${at("tiny/model.safetensors")}; "out.weight", "out.bias" by PyTorch's default initialization, seed 0`,
+      read: stored("body."),
+      drawn: ["out.weight", "out.bias"],
+    });
+  });
+
+  it("need not have everything: a head for other labels is new", async () => {
+    const { weightsFrom, read, drawn } = await open("labeled");
+    assert.deepEqual(read, stored().slice(0, 2));
+    assert.deepEqual(drawn, ["head.weight", "head.bias"]);
+    assert.match(weightsFrom, /without the prefix "base\." of its keys; "head\.weight", "head\.bias" by PyTorch's/);
+  });
+
+  it("may not be there, which is said; of another size they are refused", async () => {
+    const { weightsFrom, read } = await open("bare");
+    assert.deepEqual(read, []);
+    assert.equal(weightsFrom, "PyTorch's default initialization, seed 0; bare holds a configuration and no weights");
+    await assert.rejects(
+      open("wide"),
+      (error) =>
+        error instanceof UserError && /"fc\.weight" has shape \[2, 4\], but wide has \[3, 6\]/.test(error.message),
+    );
+  });
+});
