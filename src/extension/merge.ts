@@ -26,7 +26,7 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   if (!model) return;
   const { memory, jobs } = context;
   const adapterFiles = await findFiles("adapter_model.safetensors", model.file);
-  const baseWeights = await weightChoices(model.file);
+  const baseWeights = await weightChoices(context.client, model);
   let adapterFolder: string | undefined = memory.adapterFolder(model);
   let { weights } = memory.of(model);
   let form = SAFETENSORS;

@@ -38,7 +38,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
   const before = memory.of(model);
   const { training, engine } = readSettings();
   const csvFiles = await findFiles(".csv", model.file);
-  const baseWeights = await weightChoices(model.file);
+  const baseWeights = await weightChoices(context.client, model);
 
   let data = before.data;
   let columns: string[] = [];

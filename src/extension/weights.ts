@@ -1,6 +1,9 @@
 import { basename } from "node:path";
 import { type ModelFormat, modelFormat } from "../protocol/commands";
+import { SummaryRequest } from "../protocol/messages";
+import type { WorkerClient } from "./client";
 import { findFiles } from "./files";
+import type { ChosenModel } from "./modelFile";
 
 /** Which files may hold a base model's weights: it depends on what the model itself is written in. */
 interface WeightSource {
@@ -43,11 +46,14 @@ export interface WeightChoices {
   readonly filters: Record<string, string[]>;
 }
 
-export async function weightChoices(model: string): Promise<WeightChoices> {
-  const { suffixes, extensions, none } = SOURCES[modelFormat(model)];
+export async function weightChoices(client: WorkerClient, model: ChosenModel): Promise<WeightChoices> {
+  const { suffixes, extensions, none } = SOURCES[modelFormat(model.file)];
   const found = new Set<string>();
-  for (const suffix of suffixes) for (const file of await findFiles(suffix, model)) found.add(file);
-  found.delete(model);
+  for (const suffix of suffixes) for (const file of await findFiles(suffix, model.file)) found.add(file);
+  found.delete(model.file);
   const files = [...found].filter((file) => !NOT_WEIGHTS.test(basename(file)));
-  return { files, none, filters: { Weights: [...extensions] } };
+  const { models } = await client.request(SummaryRequest, { uri: model.uri.toString() });
+  const loads = models.find((one) => one.class === model.class)?.loads;
+  const loaded = loads && `Those of ${loads.join(" and ")}, which the code loads`;
+  return { files, none: loaded ?? none, filters: { Weights: [...extensions] } };
 }

@@ -37,6 +37,8 @@ export interface ModelSummary {
   readonly parameters: number | null;
   /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
   readonly configuration?: string;
+  /** What the code loads, weights with it: "org/name" of `AutoModel.from_pretrained("org/name")`. */
+  readonly loads?: readonly string[];
   /** It takes a configuration, and nothing gives it one that can be used. */
   readonly lacksConfiguration?: true;
   readonly layers: readonly LayerSummary[];

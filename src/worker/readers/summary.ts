@@ -18,9 +18,15 @@ function modelSummary(model: Model): ModelSummary {
     place: placeOf(model.place),
     parameters: model.root.parameters ?? null,
     ...(model.configuration && { configuration: model.configuration.label }),
+    ...loadsOf(model),
     ...(model.lacksConfiguration && { lacksConfiguration: true as const }),
     layers: layersWithin(model.root, model.root.place, model.file),
   };
+}
+
+function loadsOf({ checkpoints }: Model): Pick<ModelSummary, "loads"> {
+  const names = new Set([...(checkpoints?.values() ?? [])].map(({ name }) => name));
+  return names.size > 0 ? { loads: [...names] } : {};
 }
 
 /**

@@ -10,7 +10,7 @@ import { PyClass, PyDict, PyDType, PyNamespace, type PyNative, PyObject, Unknown
 
 /**
  * `from_pretrained`: the model of the configuration that lies in the named folder, or in Hugging Face's cache on this
- * machine. Its weights are not read, and nothing is downloaded.
+ * machine. Where that is is kept for whoever wants its weights; nothing is downloaded.
  */
 
 /** What a repository on the Hub is called; no path. */

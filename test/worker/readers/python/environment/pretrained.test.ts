@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openModelFile } from "../../../../../src/worker/readers/open";
+import { summarize } from "../../../../../src/worker/readers/summary";
 import { messages } from "../reading";
 import { TRANSFORMERS } from "./transformers";
 
@@ -71,6 +72,24 @@ other = TinyModel.from_pretrained("other")`),
         ["main", "TinyModel", "6→3", "6→2"],
         ["old", "TinyModel", "4→2", "4→2"],
         ["other", "TinyModel", "2→1", "2→2"],
+      ],
+    );
+  });
+
+  it("tells what is loaded, of a model's parts, too", async () => {
+    write({ "a/config.json": tiny(8) });
+    const { models } = summarize(
+      await read(`from torch import nn
+model = AutoModel.from_pretrained("a")
+both = nn.Sequential(TinyModel.from_pretrained("a"), TinyModel(TinyConfig()))
+other = TinyModel(TinyConfig())`),
+    );
+    assert.deepEqual(
+      models.map(({ class: name, loads }) => [name, loads]),
+      [
+        ["model", ["a"]],
+        ["both", ["a"]],
+        ["other", undefined],
       ],
     );
   });
