@@ -10,6 +10,7 @@ import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../types";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { AUTO_FROM_PRETRAINED, CONFIG_FROM_PRETRAINED, MODEL_FROM_PRETRAINED } from "./pretrained";
 import { POST_INIT } from "./tiedWeights";
+import { timmName } from "./timm";
 
 /**
  * Parts of Hugging Face's libraries that are about downloading, documenting, distributing and checking, and would take
@@ -72,8 +73,9 @@ const PACKAGE_NAMES: Readonly<Record<string, string>> = { vision: "PIL", sklearn
 
 const stubs = new Map<string, Value>();
 
-/** What stands for a name of transformers, whichever of its modules it is taken from. */
+/** What stands for a name of transformers or timm, whichever of its modules it is taken from. */
 export function libraryName(module: string, name: string, installed: (name: string) => boolean): Value | undefined {
+  if (module === "timm" || module.startsWith("timm.")) return timmName(name);
   if (!isTransformers(module)) return undefined;
   const available = /^is_(\w+)_available$/.exec(name)?.[1];
   if (available !== undefined) {

@@ -21,6 +21,7 @@ import { ARGPARSE } from "./argparse";
 import { CONTEXTLIB } from "./contextlib";
 import { COPY } from "./copy";
 import { DATACLASSES } from "./dataclasses";
+import { DEQUE } from "./deque";
 import { IMPORTLIB } from "./importlib";
 import { INSPECT } from "./inspect";
 import { ITERTOOLS } from "./itertools";
@@ -29,6 +30,7 @@ import { MATH } from "./math";
 import { named, namespace } from "./namespace";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
+import { OS, OS_PATH } from "./os";
 import { RE } from "./re";
 
 export { deepCopy } from "./copy";
@@ -83,6 +85,7 @@ const COLLECTIONS = namespace("collections", [
   ["OrderedDict", ORDERED_DICT],
   ["defaultdict", DEFAULT_DICT],
   ["Counter", COUNTER],
+  ["deque", DEQUE],
   [
     "namedtuple",
     native("namedtuple", "typename, field_names, *, defaults=None", (args, ev) => {
@@ -220,6 +223,8 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     OPERATOR,
     RE,
     CONTEXTLIB,
+    OS,
+    OS_PATH,
     typingNamespace("typing"),
     typingNamespace("typing_extensions"),
     typingNamespace("collections.abc"),
