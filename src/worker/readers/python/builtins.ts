@@ -114,7 +114,12 @@ function isInstance(ev: Evaluator, value: Value, type: Value): boolean | Unknown
           (value instanceof PyGenerator || value instanceof PyDict || value instanceof PySet))
       );
     case "Mapping":
+    case "Dict":
       return value instanceof PyDict;
+    case "Tuple":
+      return value instanceof PyTuple;
+    case "List":
+      return value instanceof PyList;
     case "Number":
     case "Real":
       return isNumeric(value);

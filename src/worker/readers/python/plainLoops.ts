@@ -25,8 +25,9 @@ import { PyList, PyTuple, type Value } from "./values";
 const LONG = 32;
 /** A statement that was left to the evaluator so often is left to it from then on. */
 const TRIES = 16;
-/** Elements of a comprehension that are as much work as a step. */
+/** Elements of a comprehension, and turns of a loop, that are as much work as a step of the evaluator. */
 const ELEMENTS_A_STEP = 4;
+const TURNS_A_STEP = 4;
 
 type ForStmt = Extract<Stmt, { kind: "For" }>;
 type Execute = (statement: Stmt) => Completion;
@@ -149,7 +150,7 @@ function turnsOf(statement: ForStmt, slots: Slots): (frame: Running, iterable: V
   const body = blockOf(statement.body, slots);
   return (frame, iterable) => {
     for (let i = 0; i < (plainLength(iterable) ?? 0); i++) {
-      frame.ev.step();
+      if (i % TURNS_A_STEP === 0) frame.ev.step();
       const item = plainElement(iterable, i);
       try {
         bind(frame, item);

@@ -109,9 +109,12 @@ const SUPER = builtinClass("super", []);
 const PROPERTY = builtinClass("property", []);
 const WRAPPED = builtinClass("classmethod", []);
 /** functools.partial itself. */
-export const PARTIAL = builtinClass("partial", [OBJECT], ([callee = null, ...args], kwargs) =>
-  callee instanceof Unknown ? callee : new PyPartial(callee, args, kwargs),
-);
+export const PARTIAL = builtinClass("partial", [OBJECT], ([callee = null, ...args], kwargs) => {
+  if (callee instanceof Unknown) return callee;
+  // One of another is one of that's function.
+  if (!(callee instanceof PyPartial)) return new PyPartial(callee, args, kwargs);
+  return new PyPartial(callee.callee, [...callee.args, ...args], new Map([...callee.kwargs, ...kwargs]));
+});
 
 /** The class of the source, or object type, whose methods a value has; undefined for plain builtin values. */
 export function classOf(value: Value): PyClass | undefined {

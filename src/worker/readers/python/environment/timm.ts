@@ -11,32 +11,66 @@ import { LazyNamespace, PyDict, PyNamespace, type PyNative, Unknown, type Value 
  */
 
 const REGISTERED = /^@register_model\r?\ndef (\w+)\(/gm;
+/** `register_model_deprecations(__name__, {'old_name': 'new_name.tag'})` */
+const DEPRECATIONS = /^register_model_deprecations\(__name__, \{([^}]*)\}/gm;
+const DEPRECATED = /'([\w.]+)': '([\w.]+)'/g;
 /** The longest of timm's modules has 200 kB. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** By folder: which module defines a model's function. */
-const indices = new Map<string, ReadonlyMap<string, string>>();
+/** `register_block('mobilevit', MobileVitBlock)` */
+const BLOCKS = /^register_block\('(\w+)', (\w+)\)/gm;
 
-function indexOf(folder: string): ReadonlyMap<string, string> {
+interface Index {
+  /** Which module defines a model's function. */
+  readonly modules: ReadonlyMap<string, string>;
+  /** What models are called now that had other names. */
+  readonly renamed: ReadonlyMap<string, string>;
+  /** By module: blocks that it adds to those of byobnet, with the classes. */
+  readonly blocks: ReadonlyMap<string, readonly (readonly [name: string, type: string])[]>;
+}
+
+/** By folder. */
+const indices = new Map<string, Index>();
+
+function indexOf(folder: string): Index {
   const known = indices.get(folder);
   if (known) return known;
-  const index = new Map<string, string>();
+  const [modules, renamed] = [new Map<string, string>(), new Map<string, string>()];
+  const blocks = new Map<string, (readonly [string, string])[]>();
   for (const name of readdirSync(folder).filter((file) => /^[a-z]\w*\.py$/.test(file))) {
     const text = readFileSync(join(folder, name), "utf8");
     if (text.length > MAX_BYTES) continue;
-    for (const [, model] of text.matchAll(REGISTERED)) index.set(model!, name.slice(0, -".py".length));
+    const stem = name.slice(0, -".py".length);
+    for (const [, model] of text.matchAll(REGISTERED)) modules.set(model!, stem);
+    blocks.set(
+      stem,
+      [...text.matchAll(BLOCKS)].map(([, block, type]) => [block!, type!]),
+    );
+    for (const [, table] of text.matchAll(DEPRECATIONS))
+      for (const [, old, current] of table!.matchAll(DEPRECATED)) renamed.set(old!, current!);
   }
+  const index = { modules, renamed, blocks };
   indices.set(folder, index);
   return index;
 }
 
-/** The module of timm that defines the model. */
-function moduleOf(ev: Evaluator, model: string): PyNamespace | undefined {
+function installed(ev: Evaluator): Index | undefined {
   const models = ev.resolveImport("timm.models");
   const file = models instanceof LazyNamespace ? models.get("__file__") : undefined;
-  const stem = typeof file === "string" ? indexOf(dirname(file)).get(model) : undefined;
+  return typeof file === "string" ? indexOf(dirname(file)) : undefined;
+}
+
+/** The module of timm that defines the model. */
+function moduleOf(ev: Evaluator, model: string): PyNamespace | undefined {
+  const index = installed(ev);
+  const stem = index?.modules.get(model);
   const found = stem === undefined ? undefined : ev.resolveImport(`timm.models.${stem}`);
-  return found instanceof PyNamespace ? found : undefined;
+  if (!index || stem === undefined || !(found instanceof PyNamespace)) return undefined;
+  for (const [block, type] of index.blocks.get(stem) ?? []) {
+    const [register, made] = [found.get("register_block"), found.get(type)];
+    if (register !== undefined && made !== undefined) ev.call(register, [block, made]);
+  }
+  return found;
 }
 
 /** `vit_base_patch16_224.augreg_in21k`, `hf_hub:timm/resnet50.a1_in1k`: the model and the tag of its weights. */
@@ -55,7 +89,7 @@ const CREATE_MODEL = nativeOfUnknown(
   "model_name, pretrained=False, pretrained_cfg=None, pretrained_cfg_overlay=None, checkpoint_path=None, cache_dir=None, scriptable=None, exportable=None, no_jit=None, **kwargs",
   ({ model_name: name, pretrained_cfg: given, kwargs }, ev) => {
     if (typeof name !== "string") return new Unknown("which of timm's models is made is not known", ev.place);
-    const { model, tag } = partsOf(name);
+    const { model, tag } = partsOf(installed(ev)?.renamed.get(name) ?? name);
     const make = moduleOf(ev, model)?.get(model);
     if (make === undefined) {
       ev.problem(`the layers of this model are not shown: the installed timm has no ${model}`, "information");

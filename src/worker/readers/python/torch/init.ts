@@ -1,6 +1,7 @@
 import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import type { Node } from "../../../graph/node";
+import type { Initializer } from "../../model";
 import { type BoundArgs, PyError, PyFloat, type PyNative, type PyTensor, type Runtime, type Value } from "../values";
 import { given, isNumber, numberArg, numberOf, stringArg, tensorArg } from "./arguments";
 import { draw, type RandomValue } from "./draws";
@@ -50,6 +51,16 @@ function assign(tensor: PyTensor, value: number, runtime: Runtime): void {
     return;
   }
   replaceValue(tensor, build.full(value, tensor.shape as number[], tensor.dtype), runtime);
+}
+
+/** Gives the tensor such values anew. */
+export function startAgain(
+  tensor: PyTensor,
+  initializer: Exclude<Initializer, { kind: "graph" }>,
+  runtime: Runtime,
+): void {
+  if (initializer.kind === "constant") assign(tensor, initializer.value, runtime);
+  else redraw(tensor, initializer, runtime);
 }
 
 const normal = (mean: number, std: number) => ({ kind: "normal", mean, std }) as const;

@@ -8,3 +8,5 @@ import "./patches";
 import "./recurrent";
 import "./shapes";
 import "./transformer";
+// Goes over all of the above.
+import "./reset";

@@ -108,6 +108,7 @@ export class Construction {
   parameter(name: string, shape: readonly Size[], initializer: Exclude<Initializer, { kind: "graph" }>): PyTensor {
     const tensor = newStored(shape, initializer, false, dtypeFrom(this.args.dtype ?? null) ?? "float32");
     stateOf(this.self, this.runtime).parameters.set(name, tensor);
+    firstValues.set(tensor, initializer);
     return tensor;
   }
 
@@ -202,6 +203,9 @@ export class Application {
     return stateOf(this.self, this.runtime).training;
   }
 }
+
+/** How the layers' parameters start. */
+export const firstValues = new WeakMap<PyTensor, Exclude<Initializer, { kind: "graph" }>>();
 
 export interface LayerSpec {
   /** Registers parameters, buffers and children, in PyTorch's order. */
