@@ -11,6 +11,7 @@ import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, 
 import { AUTO_FROM_PRETRAINED, CONFIG_FROM_PRETRAINED, MODEL_FROM_PRETRAINED } from "./pretrained";
 import { POST_INIT } from "./tiedWeights";
 import { timmName } from "./timm";
+import { torchvisionName } from "./torchvision";
 
 /**
  * Parts of Hugging Face's libraries that are about downloading, documenting, distributing and checking, and would take
@@ -73,9 +74,11 @@ const PACKAGE_NAMES: Readonly<Record<string, string>> = { vision: "PIL", sklearn
 
 const stubs = new Map<string, Value>();
 
-/** What stands for a name of transformers or timm, whichever of its modules it is taken from. */
+/** What stands for a name of transformers, timm or torchvision, whichever of its modules it is taken from. */
 export function libraryName(module: string, name: string, installed: (name: string) => boolean): Value | undefined {
-  if (module === "timm" || module.startsWith("timm.")) return timmName(name);
+  const top = module.split(".")[0];
+  if (top === "timm") return timmName(name);
+  if (top === "torchvision") return torchvisionName(name);
   if (!isTransformers(module)) return undefined;
   const available = /^is_(\w+)_available$/.exec(name)?.[1];
   if (available !== undefined) {
