@@ -59,6 +59,7 @@ export class LazyModule extends LazyNamespace {
     return (
       this.library(name) ??
       this.assigned(name) ??
+      this.namesake(name) ??
       this.surroundings(this.scope).below(name) ??
       this.own(name) ??
       this.fromHook(name)
@@ -100,6 +101,12 @@ export class LazyModule extends LazyNamespace {
     const assigning = byName.get(name);
     if (assigning) this.settle(name, assigning, statements);
     return this.scope.names.get(name);
+  }
+
+  /** `from .googlenet import *` imports the module below and then gives its name to the function of that name. */
+  private namesake(name: string): Value | undefined {
+    const own = this.index.wildcards.filter(({ wildcard }) => wildcard === `.${name}`);
+    return own.length > 0 ? this.fromWildcards(name, own) : undefined;
   }
 
   private library(name: string): Value | undefined {

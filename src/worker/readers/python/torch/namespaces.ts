@@ -1,5 +1,6 @@
 import { builtinClass } from "../types";
 import { PyDict, PyDType, PyError, PyFloat, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values";
+import { autogradModules } from "./autogradFunction";
 import { dtypeMembers } from "./dtypes";
 import { EINOPS_LAYERS, EINOPS_MODULES } from "./einops";
 import { FAIRSCALE_LAYERS, FAIRSCALE_MODULES } from "./fairscale";
@@ -170,7 +171,7 @@ function makeModules(): Map<string, PyNamespace> {
     ["manual_seed_all", new PyNative("manual_seed_all", "seed", () => null)],
     ...CUDA,
   ]);
-  const around = surroundings(transparent("autocast"));
+  const around = [...surroundings(transparent("autocast")), ...autogradModules()];
   const accelerator = namespace("torch.accelerator", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
