@@ -51,6 +51,7 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
     if (member !== undefined) return member;
     const below = object instanceof LazyNamespace ? undefined : ev.resolveImport(`${object.name}.${name}`);
     if (below instanceof PyNamespace) return below;
+    if (name === "__dict__") return new Unknown(`the names of ${object.name} are not listed`, ev.place);
     return name.startsWith("__")
       ? undefined
       : new Unknown(`${object.name}.${name} is not known to the reader`, ev.place);

@@ -278,8 +278,8 @@ export class Evaluator implements Runtime {
   reportError(error: unknown): string {
     const known = this.understood(error);
     const message = known instanceof PyError ? pythonMessage(known) : known.message;
-    // What we cannot evaluate is no mistake of the file's author.
-    const ours = known instanceof EvaluationError && !(known instanceof LimitError);
+    // What we cannot evaluate is no mistake of the file's author, nor is a message about what is unknown.
+    const ours = (known instanceof EvaluationError && !(known instanceof LimitError)) || message.includes("<unknown>");
     this.problem(message, ours ? "warning" : "error", known.place ?? this.place);
     return message;
   }

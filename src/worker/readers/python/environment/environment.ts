@@ -21,6 +21,7 @@ import {
 } from "./roots";
 import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
+import { isVisionData } from "./torchvision";
 
 /** What one reading may load: the largest models of transformers need some fifty modules, 3 MB. */
 const MAX_MODULES = 1500;
@@ -66,7 +67,7 @@ export class Environment {
     const own = importer.package?.root;
     // Their own files are followed: somebody may be writing them.
     const isOwn = importer.package?.name.split(".")[0] === top;
-    if ((NOT_FOLLOWED.has(top) && !isOwn) || isStandard(top)) return FOLLOWED_NOWHERE;
+    if (((NOT_FOLLOWED.has(top) || isVisionData(name)) && !isOwn) || isStandard(top)) return FOLLOWED_NOWHERE;
     const roots = own === undefined || this.roots.includes(own) ? this.roots : [own, ...this.roots];
     for (const root of roots) {
       const found = this.find(ev, root, name, true);

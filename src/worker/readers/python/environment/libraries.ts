@@ -78,7 +78,7 @@ const stubs = new Map<string, Value>();
 export function libraryName(module: string, name: string, installed: (name: string) => boolean): Value | undefined {
   const top = module.split(".")[0];
   if (top === "timm") return timmName(name);
-  if (top === "torchvision") return torchvisionName(name);
+  if (top === "torchvision") return torchvisionName(module, name);
   if (!isTransformers(module)) return undefined;
   const available = /^is_(\w+)_available$/.exec(name)?.[1];
   if (available !== undefined) {

@@ -4,6 +4,13 @@ import { PyDict, PyNamespace, type PyNative, Unknown, type Value } from "../valu
 
 /** Parts of torchvision around the functions that make its models: registering, old arguments, downloading. */
 
+/** Modules about data and files, as code elsewhere imports them. */
+const DATA = /^torchvision\.(datasets|transforms|io)(\.|$)/;
+
+export function isVisionData(module: string): boolean {
+  return DATA.test(module);
+}
+
 /** Arguments about weights, which are not read. What they would say of sizes are the models' own defaults. */
 const ABOUT_WEIGHTS = /^(weights|weights_backbone|pretrained|pretrained_backbone|progress)$/;
 
@@ -52,6 +59,7 @@ const NAMES = new Map<string, PyNative>(
 );
 
 /** What stands for a name of torchvision, whichever of its modules it is taken from. */
-export function torchvisionName(name: string): Value | undefined {
-  return NAMES.get(name);
+export function torchvisionName(module: string, name: string): Value | undefined {
+  const isData = module === "torchvision" && isVisionData(`${module}.${name}`);
+  return isData ? new Unknown(`torchvision.${name} is about data, which is not read`) : NAMES.get(name);
 }

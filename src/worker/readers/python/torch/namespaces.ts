@@ -175,7 +175,7 @@ function makeModules(): Map<string, PyNamespace> {
   const accelerator = namespace("torch.accelerator", [
     ["is_available", new PyNative("is_available", "", () => false)],
     ["device_count", new PyNative("device_count", "", () => 0)],
-    ["current_accelerator", new PyNative("current_accelerator", "check_available=False", () => null)],
+    ["current_accelerator", new PyNative("current_accelerator", "check_available=False", () => cpuDevice)],
   ]);
   const checkpoint = namespace("torch.utils.checkpoint", [
     [

@@ -29,7 +29,7 @@ import { guarded } from "./native";
 import { parameterBase } from "./parameter";
 import { countOf, SelectedLength, selectedRows } from "./selectedRows";
 import { define, nodeArg, tensorMethods } from "./table";
-import { nodeOf, reasonOf, replaceValue, wrap } from "./tensor";
+import { nodeOf, reasonOf, replaceValue, unknownTensor, wrap } from "./tensor";
 import { rivals, rowMajor, tied } from "./views";
 
 /** torch.Tensor and torch.nn.Parameter: attributes and the methods that are not functions of torch. */
@@ -37,6 +37,13 @@ import { rivals, rowMajor, tied } from "./views";
 export const tensorClass: PyClass = builtinClass("Tensor", [], (args, _kwargs, runtime) => {
   const sizes = args.filter((a) => typeof a === "number");
   if (sizes.length === args.length) return wrap(build.full(0, sizes, "float32"));
+  const unknown = args.find((a) => a instanceof Unknown);
+  if (unknown instanceof Unknown && args.every((a) => a instanceof Unknown || typeof a === "number")) {
+    // One alone may be the values.
+    if (args.length === 1) return unknown;
+    const shape = args.map((a) => (typeof a === "number" ? a : undefined));
+    return unknownTensor(shape, "float32", unknown);
+  }
   const [data] = args;
   if (sequenceOf(data) || data instanceof PyTensor || data instanceof PyArray)
     return runtime.call(torchTensor(), [data!, dtypeObject("float32")]);

@@ -179,7 +179,8 @@ function runCell(a: Application, kind: Kind): Value {
 function sequenceWeights(c: Construction, kind: Kind): void {
   const [input, hidden] = [c.size("input_size"), c.size("hidden_size")];
   const layers = c.size("num_layers");
-  if (layers instanceof Unknown) throw c.error("TypeError", `num_layers is unknown because ${layers.reason}`);
+  if (layers instanceof Unknown)
+    throw new EvaluationError(`num_layers is unknown because ${layers.reason}`, c.runtime.place);
   const directions = c.flag("bidirectional") ? 2 : 1;
   listableTensors(layers * directions);
   const projected = kind === "LSTM" ? c.size("proj_size") : 0;

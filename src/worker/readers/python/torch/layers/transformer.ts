@@ -237,7 +237,7 @@ layer("TransformerDecoderLayer", LAYER, {
  */
 function stack(c: Construction, prototype: Value, count: Size): void {
   if (!(prototype instanceof PyObject) || count instanceof Unknown) {
-    throw c.error("TypeError", "a transformer stack needs a layer and a known number of layers");
+    throw new EvaluationError("a transformer stack needs a layer and a known number of layers", c.runtime.place);
   }
   listableTensors(count);
   const list = c.make("ModuleList", []);
