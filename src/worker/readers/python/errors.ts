@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { SourcePlace } from "../../graph/node";
+import type { Problem } from "../model";
 import { LimitError } from "./scope";
 import { EvaluationError, PyError } from "./values";
 
@@ -14,10 +15,29 @@ export function within({ file, line }: SourcePlace): string {
   return `(in ${basename(file)}, line ${line})`;
 }
 
+/** Errors that came from code of installed packages. */
+const fromPackages = new WeakSet<Error>();
+
 export function moved(error: PyError | EvaluationError, place: SourcePlace, note: string): PyError | EvaluationError {
   const message = error.message ? `${error.message} ${note}` : note;
-  if (error instanceof PyError) return new PyError(error.type, message, place, error.value);
-  return error instanceof LimitError ? new LimitError(message, place) : new EvaluationError(message, place);
+  const there =
+    error instanceof PyError
+      ? new PyError(error.type, message, place, error.value)
+      : error instanceof LimitError
+        ? new LimitError(message, place)
+        : new EvaluationError(message, place);
+  if (/[\\/](site|dist)-packages[\\/]/.test(error.place?.file ?? "")) fromPackages.add(there);
+  return there;
+}
+
+/**
+ * What we cannot evaluate is no mistake of the file's author, nor is a message about what is unknown. In a script's own
+ * statements, an error from a package that it calls says at most that what it gives is not known.
+ */
+export function severityOf(error: PyError | EvaluationError, inScript: boolean): Problem["severity"] {
+  if (inScript && fromPackages.has(error)) return error instanceof PyError ? "warning" : "information";
+  const ours = error instanceof EvaluationError && !(error instanceof LimitError);
+  return ours || error.message.includes("<unknown>") ? "warning" : "error";
 }
 
 export function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {

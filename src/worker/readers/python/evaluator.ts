@@ -6,7 +6,7 @@ import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, type Given, instantiate } from "./classes";
-import { moved, placed, pythonMessage, within } from "./errors";
+import { moved, placed, pythonMessage, severityOf, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
@@ -275,12 +275,10 @@ export class Evaluator implements Runtime {
    * Reports an error of evaluated code as a problem at its line. Anything but an error of evaluation is ours and is
    * reported as that, so that one defect does not hide the rest of the file.
    */
-  reportError(error: unknown): string {
+  reportError(error: unknown, inScript = false): string {
     const known = this.understood(error);
     const message = known instanceof PyError ? pythonMessage(known) : known.message;
-    // What we cannot evaluate is no mistake of the file's author, nor is a message about what is unknown.
-    const ours = (known instanceof EvaluationError && !(known instanceof LimitError)) || message.includes("<unknown>");
-    this.problem(message, ours ? "warning" : "error", known.place ?? this.place);
+    this.problem(message, severityOf(known, inScript), known.place ?? this.place);
     return message;
   }
 

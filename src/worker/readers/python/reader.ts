@@ -120,7 +120,7 @@ function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): NamedMo
       );
       named.note(ev, statement, draws);
     } catch (error) {
-      const message = ev.reportError(error);
+      const message = ev.reportError(error, true);
       forget(ev, statement, message);
       restore();
       if (isSet(limits.cancel)) break;

@@ -31,7 +31,8 @@ const MAX_TEXT = 48 * 1024 * 1024;
 const COMPILED_LIBRARIES =
   "torch numpy scipy pandas sklearn matplotlib tensorflow jax flax keras cv2 PIL numba triton cupy pyarrow deepspeed";
 /** Libraries that train, adapt or feed a model that is there. */
-const TRAINING_LIBRARIES = "peft trl accelerate datasets evaluate bitsandbytes wandb tokenizers";
+const TRAINING_LIBRARIES =
+  "peft trl accelerate datasets evaluate bitsandbytes wandb tokenizers huggingface_hub tqdm requests psutil IPython rich gradio";
 const NOT_FOLLOWED = new Set(`${COMPILED_LIBRARIES} ${TRAINING_LIBRARIES}`.split(" "));
 
 const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };

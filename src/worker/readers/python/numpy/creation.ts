@@ -3,7 +3,7 @@ import type { Evaluator } from "../evaluator";
 import { native } from "../native";
 import { isNumeric, numberOf } from "../numbers";
 import { typeName } from "../types";
-import { PyError, PyFloat, type PyNative, PyTuple, type Value } from "../values";
+import { EvaluationError, PyError, PyFloat, type PyNative, PyTuple, Unknown, type Value } from "../values";
 import { allot, arrayOf, converted, type PyArray, toArray } from "./array";
 import { dtypeArg } from "./dtypes";
 import { spread } from "./elementwise";
@@ -17,6 +17,7 @@ type Args = Readonly<Record<string, Value>>;
 
 function real(value: Value | undefined): number {
   if (value !== undefined && value !== null && isNumeric(value)) return numberOf(value);
+  if (value instanceof Unknown) throw new EvaluationError(`a number is unknown: ${value.reason}`);
   throw new PyError("TypeError", `a number is required, not ${typeName(value ?? null)}`);
 }
 

@@ -1,7 +1,7 @@
 import { type DType, isFloating } from "../../../formats/dtype";
 import type { Evaluator } from "../evaluator";
 import { type NativeBody, native } from "../native";
-import { PyError, PyList, type PyNative, PyTuple, type Value } from "../values";
+import { EvaluationError, PyError, PyList, type PyNative, PyTuple, Unknown, type Value } from "../values";
 import { arrayOf, PyArray, toArray, unwrapped } from "./array";
 import { dtypeArg } from "./dtypes";
 
@@ -24,6 +24,7 @@ function axesOf(value: Value | undefined, rank: number): number[] {
 
 export function whole(value: Value | undefined): number {
   if (typeof value === "number") return value;
+  if (value instanceof Unknown) throw new EvaluationError(`a whole number is unknown: ${value.reason}`);
   throw new PyError("TypeError", "an integer is required");
 }
 
