@@ -205,6 +205,38 @@ if net.fc.weight.data_ptr() == loss.untyped_storage().data_ptr():
     assert.deepEqual(messages(opened), []);
   });
 
+  it("takes a tensor of unknown sizes and a message about what is unknown for no mistake", async () => {
+    const opened = await readTorch(`
+device = torch.accelerator.current_accelerator().type
+
+class Kernel(nn.Module):
+    def __init__(self, rows, columns):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.Tensor(rows, columns, 3))
+        nn.init.xavier_normal_(self.kernel)
+        self.fc = nn.Linear(3, 4)
+
+def check(path):
+    raise RuntimeError(f"nothing in {path}")
+
+import somewhere
+check(somewhere.folder)
+`);
+    assert.deepEqual(
+      opened.problems.filter((p) => p.severity === "error").map((p) => p.message),
+      [],
+    );
+    assert.ok(opened.problems.some((p) => p.severity === "warning" && /RuntimeError: .*<unknown>/.test(p.message)));
+    assert.deepEqual(
+      modelNamed(opened, "Kernel").stateDict.map(({ path, shape }) => [path, shape]),
+      [
+        ["kernel", [undefined, undefined, 3]],
+        ["fc.weight", [4, 3]],
+        ["fc.bias", [4]],
+      ],
+    );
+  });
+
   it("still takes a mistyped attribute of a tensor for the mistake that it is", async () => {
     const opened = await readTorch("x = torch.zeros(2)\nprint(x.shap)\n");
     assert.deepEqual(messages(opened), ["5: AttributeError: 'Tensor' object has no attribute 'shap'"]);
