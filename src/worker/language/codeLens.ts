@@ -59,6 +59,10 @@ function lineLenses(
   besideModel: boolean,
 ): CodeLens[] {
   const linear = line.filter(({ layers }) => isLinear(layers[0]!));
+  const [only] = linear;
+  // What the model's own lens says: they are made in another file, that of the class.
+  if (only && besideModel && only.layers.length > 1 && only.layers.length === only.model.layers.filter(isLinear).length)
+    return [];
   if (linear.length > 1 && besideModel) {
     const each = linear.map(({ layers }) => trainable(layers, settings) ?? "none");
     return [lens(linear[0]!.place, `each ${each.join(" · ")} trainable`)];

@@ -34,6 +34,12 @@ describe("code lenses", () => {
     assert.deepEqual(others.slice(4), ["each 1,280 · none · none trainable"]);
   });
 
+  it("are not repeated for the layers that the class of another file makes", () => {
+    const layers = [0, 1].map((i) => linear(`blocks.${i}`, 64, 64, 1));
+    assert.equal(titles(model("net", layers)).length, 5);
+    assert.equal(titles(model("Net", [...layers, linear("head", 64, 8, 3)])).length, 7);
+  });
+
   it("leave the bias out where there is none", () => {
     assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 768, 4, false)])), [
       "LoRA r=8 · 12,288 trainable · 48.0× fewer · scale 2",
