@@ -291,6 +291,11 @@ function buildWithUnknowns(
   return { ...result, problems: [note, ...result.problems] };
 }
 
+/** Whether the file has the class of one of the modules, or makes one of torch's own. */
+function isOfFile(root: PyObject, file: string): boolean {
+  return [...modulesOf(root)].some(([, { type, place }]) => (type.builtin ? place : type.place)?.file === file);
+}
+
 export class PythonModel implements Model {
   readonly className: string;
   readonly file: string;
@@ -359,6 +364,9 @@ export class PythonModel implements Model {
   }
 
   shapes(): ObservedShapes {
+    // Where all code is of other files, there is no line here that a shape or an error would stand at.
+    if (!isOfFile(this.built.object, this.file))
+      return { className: this.className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
     return { ...observe(this.ev, this.built.object, this.sites), className: this.className };
   }
 

@@ -82,6 +82,12 @@ describe("modules that a file makes under a name", () => {
     });
   }
 
+  it("are traced for the editor where some of their code stands in the file", () => {
+    const traced = opened.models.filter((m) => m.shapes!().graph !== undefined).map((m) => m.className);
+    const others = opened.models.map((m) => m.className).filter((name) => !traced.includes(name));
+    assert.deepEqual(others, ["main.imported"]);
+  });
+
   it("what does not fit in a Sequential is an error at its layer", async () => {
     const file = await readTorch("bad = nn.Sequential(\n  nn.Linear(64, 128),\n  nn.Linear(127, 10),\n)\nprint()\n");
     const { problem } = modelNamed(file, "bad").shapes!();
