@@ -9,7 +9,7 @@ import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
 import { execute } from "./statements";
 import { recordDraws } from "./torch";
-import { PyClass, PyObject, Unknown, type Value } from "./values";
+import { PyBound, PyClass, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
 import { namesIn, namesMentioned, walkStatements } from "./walk";
 
 /**
@@ -176,9 +176,10 @@ export class CallSites {
     if (expr.kind !== "Call") return false;
     const { callee } = expr;
     if (callee.kind === "Attribute" && CHAINED.has(callee.name)) return this.makesModule(callee.object, isOwn);
-    if (callee.kind !== "Name" && !(callee.kind === "Attribute" && callee.object.kind === "Name")) return false;
-    const type = this.quietValue(() => evaluateSafely(this.ev, this.ev.globals, callee));
-    return type instanceof PyClass && this.ev.isModuleType(type) && holdsModules(type) && !isOwn(type);
+    if (!isDotted(callee)) return false;
+    const made = this.quietValue(() => evaluateSafely(this.ev, this.ev.globals, callee));
+    if (made instanceof PyClass) return this.ev.isModuleType(made) && holdsModules(made) && !isOwn(made);
+    return isBuilder(made, this.ev.main.file);
   }
 
   /** As it is where the region ends; where that cannot be told, as it is made. */
@@ -414,6 +415,22 @@ function isBound(expr: Expr, region: Region, binding: Binding): boolean {
   if (region === binding.region) return true;
   const isLocal = region.fn?.params.some(({ name }) => name === expr.id) || assignmentsOf(region, expr.id).length > 0;
   return !isLocal && region.outer !== undefined && isBound(expr, region.outer, binding);
+}
+
+/** `resnet18`, `models.resnet18`. */
+function isDotted(expr: Expr): boolean {
+  return expr.kind === "Name" || (expr.kind === "Attribute" && isDotted(expr.object));
+}
+
+const MAKES_MODELS = /^(from_pretrained|_?from_config|create_model|get_model|builder)$/;
+
+/** Ways of libraries to make a model, and functions of other files whose names say that they do. */
+function isBuilder(value: Value, file: string): boolean {
+  const callee = value instanceof PyBound ? value.callee : value;
+  if (!(callee instanceof PyNative || callee instanceof PyFunction)) return false;
+  if (MAKES_MODELS.test(callee.name)) return true;
+  const isImported = callee instanceof PyFunction && (callee.scope as Scope).source?.file !== file;
+  return isImported && /^(build|make|create)|model|net(?![a-z])|former/i.test(callee.name);
 }
 
 /** Of torch's own classes few hold others; a loss or a layer alone is no model. */

@@ -76,6 +76,33 @@ other = TinyModel.from_pretrained("other")`),
     );
   });
 
+  it("is followed in functions and main guards, with what they make of it", async () => {
+    write({
+      "a/config.json": tiny(8),
+      "makers.py":
+        "from transformers import TinyModel, TinyConfig\ndef build(n):\n    return TinyModel(TinyConfig(width=n))\n",
+    });
+    assert.deepEqual(
+      await sizes(`from torch import nn
+from makers import build
+def main(path="a"):
+    model = AutoModel.from_pretrained(path).to("cuda")
+    model.head = nn.Linear(8, 5)
+    fresh = AutoModel.from_config(TinyConfig(width=4))
+    own = build(6)
+    text = open(path).read()
+if __name__ == "__main__":
+    guarded = TinyModel.from_pretrained("a", num_labels=3)
+    main()`),
+      [
+        ["main.model", "TinyModel", "8→4", "8→5"],
+        ["main.fresh", "TinyModel", "4→2", "4→2"],
+        ["main.own", "TinyModel", "6→3", "6→2"],
+        ["guarded", "TinyModel", "8→4", "8→3"],
+      ],
+    );
+  });
+
   it("tells what is loaded, of a model's parts, too", async () => {
     write({ "a/config.json": tiny(8) });
     const { models } = summarize(
