@@ -34,25 +34,28 @@ export async function fileWeights(model: Model, path: string): Promise<GivenWeig
 export async function loadedWeights(model: Model): Promise<GivenWeights> {
   const values = new Map<string, ParameterValue>();
   const [from, said]: [string[], string[]] = [[], []];
-  for (const [path, { folder, name }] of model.checkpoints ?? []) {
+  for (const { folder, name, keys } of model.checkpoints ?? []) {
     const file = await weightsIn(folder);
     if (file === undefined) {
       said.push(`${name} holds a configuration and no weights`);
       continue;
     }
     const opened = await openWeights(file);
-    const prefix = path === "" ? "" : `${path}.`;
-    const inside = (key: string) => key.startsWith(prefix);
-    const entries = model.stateDict
-      .filter((entry) => inside(entry.path))
-      .map((entry) => {
-        const { tiedTo, ...rest } = entry;
-        const own = { ...rest, path: entry.path.slice(prefix.length) };
-        return tiedTo !== undefined && inside(tiedTo) ? { ...own, tiedTo: tiedTo.slice(prefix.length) } : own;
-      });
-    const matched = pairWeights(model.className, entries, opened.tensors, opened.file);
+    const entries = model.stateDict.filter(({ path }) => keys.has(path));
+    // All of it has been drawn anew.
+    if (entries.length === 0) continue;
+    const asLoaded = entries
+      .filter(({ tiedTo }) => tiedTo === undefined || !keys.has(tiedTo))
+      .flatMap(({ tiedTo: _, ...entry }) =>
+        // A file keeps one of a tied tensor's names, whichever.
+        keys.get(entry.path)!.map((path, i, [first]) => ({ ...entry, path, ...(i > 0 && { tiedTo: first! }) })),
+      );
+    const matched = pairWeights(model.className, asLoaded, opened.tensors, opened.file);
     if (matched.pairs.size === 0) throw new UserError(`${opened.file} holds no weights of ${name}`, { file });
-    for (const [key, value] of matched.pairs) values.set(prefix + key, value);
+    for (const { path } of entries) {
+      const value = matched.pairs.get(keys.get(path)![0]!);
+      if (value) values.set(path, value);
+    }
     from.push(matched.said === undefined ? opened.from : `${opened.from}, ${matched.said}`);
   }
   return { values, from, said };

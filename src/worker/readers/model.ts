@@ -163,6 +163,14 @@ export interface Checkpoint {
   readonly folder: string;
 }
 
+export interface LoadedPart extends Checkpoint {
+  /**
+   * By state-dict path, what a parameter was called in the module as it was loaded: other than now when code has wrapped
+   * it since, and several names when it was tied. What the code has added or drawn anew since is not among them.
+   */
+  readonly keys: ReadonlyMap<string, readonly string[]>;
+}
+
 /** One model of a file, read without running it: of a class, or a module that the file makes under a name. */
 export interface Model {
   /** The class, or the name: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
@@ -191,8 +199,8 @@ export interface Model {
   shapes?(): ObservedShapes;
   /** PyTorch's initial values for the seed, by state-dict path, drawn in the order PyTorch draws them. */
   initialize(seed: number): Map<string, Tensor>;
-  /** Modules that the code loads, by their paths: "" is the model itself. */
-  readonly checkpoints?: ReadonlyMap<string, Checkpoint>;
+  /** Modules that the code loads: the model itself, or parts of it. */
+  readonly checkpoints?: readonly LoadedPart[];
   /**
    * Weights in the format's own files: those of `file`, else those that belong to the model; undefined when it names
    * none. Formats whose models keep weights elsewhere have none.

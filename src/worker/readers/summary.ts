@@ -25,7 +25,7 @@ function modelSummary(model: Model): ModelSummary {
 }
 
 function loadsOf({ checkpoints }: Model): Pick<ModelSummary, "loads"> {
-  const names = new Set([...(checkpoints?.values() ?? [])].map(({ name }) => name));
+  const names = new Set((checkpoints ?? []).map(({ name }) => name));
   return names.size > 0 ? { loads: [...names] } : {};
 }
 

@@ -22,7 +22,8 @@ const TINY = new Map([
   ["head.bias", steps([2], 400)],
 ]);
 
-const SOURCE = `from torch import nn
+const SOURCE = `import torch
+from torch import nn
 from transformers import AutoModel, TinyModel
 model = AutoModel.from_pretrained("tiny")
 labeled = TinyModel.from_pretrained("headless")
@@ -34,6 +35,19 @@ class Net(nn.Module):
         self.body = body
         self.out = nn.Linear(2, 1)
 net = Net(TinyModel.from_pretrained("tiny"))
+class Wrapped(nn.Module):
+    def __init__(self, linear):
+        super().__init__()
+        self.linear = linear
+        self.A = nn.Parameter(torch.zeros(4, 1))
+changed = TinyModel.from_pretrained("tiny").to(torch.float32)
+changed.fc = Wrapped(changed.fc)
+changed.head = nn.Linear(4, 5)
+for p in changed.fc.linear.parameters():
+    p.requires_grad = False
+again = TinyModel.from_pretrained("tiny")
+nn.init.normal_(again.head.weight)
+half = TinyModel.from_pretrained("tiny").half()
 `;
 
 describe("weights of what the code loads", () => {
@@ -85,6 +99,21 @@ describe("weights of what the code loads", () => {
     assert.deepEqual(read, stored().slice(0, 2));
     assert.deepEqual(drawn, ["head.weight", "head.bias"]);
     assert.match(weightsFrom, /without the prefix "base\." of its keys; "head\.weight", "head\.bias" by PyTorch's/);
+  });
+
+  it("stay with what was loaded: wrapped it keeps them, replaced or drawn anew it has others", async () => {
+    const changed = await open("changed");
+    assert.deepEqual(
+      changed.read,
+      stored()
+        .slice(0, 2)
+        .map(([path, data]) => [path.replace("fc.", "fc.linear."), data]),
+    );
+    assert.deepEqual(changed.drawn.sort(), ["fc.A", "head.bias", "head.weight"]);
+    const again = await open("again");
+    assert.deepEqual(again.drawn, ["head.weight"]);
+    const half = await open("half");
+    assert.deepEqual(half.drawn, []);
   });
 
   it("may not be there, which is said; of another size they are refused", async () => {

@@ -3,9 +3,9 @@ import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
 import type {
-  Checkpoint,
   Configuration,
   ConfigurationOption,
+  LoadedPart,
   Model,
   ModuleInfo,
   ObservedShapes,
@@ -338,11 +338,17 @@ export class PythonModel implements Model {
     return this.entries;
   }
 
-  get checkpoints(): ReadonlyMap<string, Checkpoint> {
-    const loaded = new Map<string, Checkpoint>();
-    for (const [path, { module }] of modulesOf(this.built.object))
-      if (module?.checkpoint) loaded.set(path, module.checkpoint);
-    return loaded;
+  get checkpoints(): readonly LoadedPart[] {
+    const { object } = this.built;
+    return [...modulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
+      if (!part.module?.checkpoint) return [];
+      const { name, folder, paths } = part.module.checkpoint;
+      const keys = [...storedTensors(part, prefix)].flatMap(([path, { stored }]): [string, readonly string[]][] => {
+        const key = stored && paths.get(stored.order);
+        return key === undefined ? [] : [[path, key]];
+      });
+      return [{ name, folder, keys: new Map(keys) }];
+    });
   }
 
   /** What its constructor was given, by parameter, defaults included. */

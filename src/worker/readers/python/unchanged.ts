@@ -1,8 +1,8 @@
 import type { Tensor } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
 import type {
-  Checkpoint,
   ConfigurationOption,
+  LoadedPart,
   Model,
   ModuleInfo,
   ObservedShapes,
@@ -175,7 +175,7 @@ class KeptModel implements Model {
   readonly root: ModuleInfo;
   readonly problems: readonly Problem[];
   readonly part: boolean;
-  readonly checkpoints: ReadonlyMap<string, Checkpoint>;
+  readonly checkpoints: readonly LoadedPart[];
 
   constructor(
     model: Model,
@@ -187,7 +187,7 @@ class KeptModel implements Model {
     this.place = move ? move(model.place) : model.place;
     this.root = move ? movedTree(model.root, move) : model.root;
     this.part = model.part ?? false;
-    this.checkpoints = model.checkpoints ?? new Map();
+    this.checkpoints = model.checkpoints ?? [];
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
   }
 

@@ -234,8 +234,8 @@ export interface ModuleState {
   training: boolean;
   /** Of a torch.nn class: its constructor's arguments by name, for extra_repr and LoRA ("in_features"). */
   readonly options: Record<string, Value>;
-  /** Where `from_pretrained` found it. */
-  checkpoint?: Checkpoint;
+  /** Where `from_pretrained` found it, and the paths that its tensors had, by their order of creation. */
+  checkpoint?: Checkpoint & { readonly paths: ReadonlyMap<number, readonly string[]> };
 }
 
 /**

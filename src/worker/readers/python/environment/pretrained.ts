@@ -5,6 +5,7 @@ import { configAt, pythonValue } from "../configFile";
 import { dictGet } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { nativeOfUnknown } from "../native";
+import { storedTensors } from "../tree";
 import { PyWrapped } from "../types";
 import { PyClass, PyDict, PyDType, PyNamespace, type PyNative, PyObject, Unknown, type Value } from "../values";
 
@@ -134,8 +135,12 @@ function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Valu
     const config = args.config ?? configuration(ev, located, given, undefined);
     if (config instanceof Unknown) return config;
     const model = inPrecision(ev, make(ev, args.cls!, config), given);
-    if (model instanceof PyObject && model.module && typeof located !== "string")
-      model.module.checkpoint = { name, folder: located.folder };
+    if (model instanceof PyObject && model.module && typeof located !== "string") {
+      const paths = new Map<number, string[]>();
+      for (const [path, { stored }] of storedTensors(model))
+        if (stored) paths.set(stored.order, [...(paths.get(stored.order) ?? []), path]);
+      model.module.checkpoint = { name, folder: located.folder, paths };
+    }
     return model;
   });
   return new PyWrapped("class", method);

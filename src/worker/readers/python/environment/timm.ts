@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { dictGet } from "../equality";
 import type { Evaluator } from "../evaluator";
@@ -38,8 +38,9 @@ function indexOf(folder: string): Index {
   const [modules, renamed] = [new Map<string, string>(), new Map<string, string>()];
   const blocks = new Map<string, (readonly [string, string])[]>();
   for (const name of readdirSync(folder).filter((file) => /^[a-z]\w*\.py$/.test(file))) {
+    const file = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (!file?.isFile() || file.size > MAX_BYTES) continue;
     const text = readFileSync(join(folder, name), "utf8");
-    if (text.length > MAX_BYTES) continue;
     const stem = name.slice(0, -".py".length);
     for (const [, model] of text.matchAll(REGISTERED)) modules.set(model!, stem);
     blocks.set(
