@@ -145,6 +145,17 @@ export class TestWindow {
     await this.page.locator(".notification-toast, .notification-list-item").filter({ hasText: text }).first().waitFor();
   }
 
+  /** Whether a notification comes, of whatever kind. */
+  async saysSomething(): Promise<boolean> {
+    try {
+      await this.page.locator(".notification-toast").first().waitFor({ timeout: PALETTE_PATIENCE });
+      return true;
+    } catch (error) {
+      if (error instanceof errors.TimeoutError) return false;
+      throw error;
+    }
+  }
+
   /** Waits for the step of a dialog that its title names, `(2/4)`, and gives the dialog. */
   async step(step: number, steps: number) {
     const dialog = this.page.locator(".quick-input-widget");

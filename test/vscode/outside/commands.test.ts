@@ -135,13 +135,18 @@ describe("commands in a window, on the digits example", function () {
     await window.screenshot("trained");
     await window.tidy();
 
-    await window.command("LoRA Lens: Merge…");
-    await window.acceptSteps(1, 2, 2);
     const output = join(window.folder, "digits", "model-merged.safetensors");
-    const name = window.page.locator(".quick-input-widget input[type=text]").first();
-    await window.page.locator(".quick-input-title", { hasText: "Merged weights" }).waitFor();
-    await name.fill(output);
-    await window.acceptFile();
+    const merge = async () => {
+      await window.command("LoRA Lens: Merge…");
+      await window.acceptSteps(1, 2, 2);
+      const name = window.page.locator(".quick-input-widget input[type=text]").first();
+      await window.page.locator(".quick-input-title", { hasText: "Merged weights" }).waitFor();
+      await name.fill(output);
+      await window.acceptFile();
+    };
+    await merge();
+    // Seen once: VS Code's file dialog is gone, and nobody was given a file.
+    if (!(await window.saysSomething())) await merge();
     await window.notification(/merged the adapter into 2 layers of DigitClassifier/);
     await window.screenshot("merged");
     assert.ok((await readFile(output)).length > 4 * 26_122);
