@@ -145,17 +145,6 @@ export class TestWindow {
     await this.page.locator(".notification-toast, .notification-list-item").filter({ hasText: text }).first().waitFor();
   }
 
-  /** Whether a notification comes, of whatever kind. */
-  async saysSomething(): Promise<boolean> {
-    try {
-      await this.page.locator(".notification-toast").first().waitFor({ timeout: PALETTE_PATIENCE });
-      return true;
-    } catch (error) {
-      if (error instanceof errors.TimeoutError) return false;
-      throw error;
-    }
-  }
-
   /** Waits for the step of a dialog that its title names, `(2/4)`, and gives the dialog. */
   async step(step: number, steps: number) {
     const dialog = this.page.locator(".quick-input-widget");
@@ -183,8 +172,14 @@ export class TestWindow {
     }
   }
 
-  /** Accepts the file dialog, which ignores Enter while it still looks at the folder that was typed. */
-  async acceptFile(): Promise<void> {
+  /**
+   * Accepts the path that the file dialog offers, once it stands there: the dialog puts it in and selects a part of it
+   * some time after it opens, and anything typed before that ends up inside it. The dialog ignores Enter while it still
+   * looks at the folder.
+   */
+  async acceptFile(offered: string): Promise<void> {
+    const inputs = `[...document.querySelectorAll(".quick-input-widget input[type=text]")]`;
+    await this.page.waitForFunction(`${inputs}.some((input) => input.value === ${JSON.stringify(offered)})`);
     const dialog = this.page.locator(".quick-input-widget");
     for (let attempt = 1; ; attempt++) {
       try {
@@ -220,6 +215,21 @@ export class TestWindow {
   /** The content of the webview panel in front. */
   panel(): FrameLocator {
     return this.page.frameLocator(`${OWN_PAGE}.ready`).frameLocator("#active-frame");
+  }
+
+  /** Where the test failed, puts a picture and what the window says into the record. To be called after each test. */
+  async record(test: Mocha.Test | undefined): Promise<void> {
+    if (test?.state !== "failed") return;
+    await this.screenshot(`failed-${test.title}`);
+    const texts = async (selector: string) => (await this.page.locator(selector).allInnerTexts()).filter(Boolean);
+    const dialog = await texts(".quick-input-widget:visible");
+    const tabs = await texts(".tab");
+    // Those that are no longer in sight, too.
+    await this.page.keyboard.press("Escape");
+    await this.command("Notifications: Show Notifications");
+    log(
+      `the window's state: ${JSON.stringify({ tabs, dialog, notifications: await texts(".notification-list-item") })}`,
+    );
   }
 
   /** Saves a picture when the environment's LORA_LENS_SCREENSHOTS names a folder. */

@@ -9,7 +9,7 @@ describe("a model built from an installed package, in a window", function () {
     window = await TestWindow.open({ folder: join(root, "test/fixtures/environment"), file: "model.py" });
   });
   afterEach(async function () {
-    if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
+    await window.record(this.currentTest);
   });
   after(() => window.close());
 

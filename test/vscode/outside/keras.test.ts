@@ -11,7 +11,7 @@ describe("a Keras model in a window", function () {
     window = await TestWindow.open({ file: "keras/model.json" });
   });
   afterEach(async function () {
-    if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
+    await window.record(this.currentTest);
   });
   after(() => window.close());
 

@@ -19,7 +19,7 @@ describe("a notebook in a window", function () {
     await window.command("View: Close Primary Side Bar");
   });
   afterEach(async function () {
-    if (this.currentTest?.state === "failed") await window.screenshot(`failed-${this.currentTest.title}`);
+    await window.record(this.currentTest);
   });
   after(() => window.close());
 
