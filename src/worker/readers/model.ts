@@ -132,9 +132,9 @@ export interface ObservedShapes {
   readonly graph?: Graph;
 }
 
-/** Where the values of a constructor's `config` came from. */
+/** Where the values of a constructor's `config` came from, or all of its arguments, when they are of another file. */
 export interface Configuration {
-  /** A config.json, an instance made in the file, or the configuration class's own defaults. */
+  /** A config.json, an instance made in the file, the configuration class's own defaults, or another file's call. */
   readonly source: ConfigurationSource;
   /** In words: "config.json", "GPT_CONFIG_124M", "BertConfig's defaults". */
   readonly label: string;
@@ -142,7 +142,7 @@ export interface Configuration {
   readonly file?: string;
 }
 
-export type ConfigurationSource = "json" | "instance" | "defaults";
+export type ConfigurationSource = "json" | "instance" | "defaults" | "project";
 
 /** A configuration that a model class can take. */
 export interface ConfigurationOption {

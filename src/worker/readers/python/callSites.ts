@@ -53,6 +53,8 @@ export class CallSites {
   constructor(
     private readonly ev: Evaluator,
     private readonly body: readonly Stmt[],
+    /** Names of the module that the statements are of. */
+    private readonly globals: Scope = ev.globals,
   ) {
     this.regions = regionsOf(body);
     for (const region of this.regions) {
@@ -80,12 +82,12 @@ export class CallSites {
     for (const guard of guards) {
       const assigned = assignedTargets(guard.body).flatMap((t) => (t.kind === "Name" ? [t.id] : []));
       for (const name of new Set(assigned)) {
-        if (!used.has(name) || this.ev.globals.lookup(name) !== undefined) continue;
+        if (!used.has(name) || this.globals.lookup(name) !== undefined) continue;
         let value: Value = new Unknown(`${name} is known only when the program runs`);
         this.quietly(() => {
           value = this.scopeFor(new Set([name]), guard, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? value;
         });
-        this.ev.globals.names.set(name, value);
+        this.globals.names.set(name, value);
       }
     }
   }
@@ -102,6 +104,20 @@ export class CallSites {
   /** Calls of the class outside of class bodies, with arguments that could all be evaluated. */
   constructions(type: PyClass): EvaluatedCall[] {
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
+  }
+
+  /** The first of them in a module that may have the class in another one: `models.UNet(...)`. */
+  constructionBy(type: PyClass): EvaluatedCall | undefined {
+    for (const region of this.regions) {
+      for (const call of region.calls) {
+        const { callee } = call;
+        if (!isDotted(callee) || lastName(callee) !== type.name) continue;
+        if (this.quietValue(() => evaluateSafely(this.ev, this.globals, callee)) !== type) continue;
+        const [evaluated] = this.evaluated({ call, region });
+        if (evaluated) return evaluated;
+      }
+    }
+    return undefined;
   }
 
   /** The method by which the file converts an instance to another precision: `model.double()`, `model.to(torch.bfloat16)`. */
@@ -177,7 +193,7 @@ export class CallSites {
     const { callee } = expr;
     if (callee.kind === "Attribute" && CHAINED.has(callee.name)) return this.makesModule(callee.object, isOwn);
     if (!isDotted(callee)) return false;
-    const made = this.quietValue(() => evaluateSafely(this.ev, this.ev.globals, callee));
+    const made = this.quietValue(() => evaluateSafely(this.ev, this.globals, callee));
     if (made instanceof PyClass) return this.ev.isModuleType(made) && holdsModules(made) && !isOwn(made);
     return isBuilder(made, this.ev.main.file);
   }
@@ -249,14 +265,14 @@ export class CallSites {
     depth: number,
     flattened: boolean,
   ): Scope {
-    const scope = new Scope("function", this.ev.globals, region.fn?.name ?? "");
+    const scope = new Scope("function", this.globals, region.fn?.name ?? "");
     const isTop = region.fn === undefined && region.outer === undefined;
     // The top level has been evaluated; only what it assigns more than once may differ from what it ends with.
     const wanted = isTop ? new Set([...names].filter((name) => assignmentsOf(region, name).length > 1)) : names;
     if (isTop && wanted.size === 0) return scope;
     if (depth > MAX_CHAIN || this.slicesLeft-- <= 0) {
       for (const name of wanted) {
-        if (this.ev.globals.lookup(name) === undefined)
+        if (this.globals.lookup(name) === undefined)
           scope.names.set(name, new Unknown("its value depends on too many others"));
       }
       return scope;
@@ -293,7 +309,7 @@ export class CallSites {
     for (const param of fn.params) {
       if (!names.includes(param.name)) continue;
       const value = param.default
-        ? evaluateSafely(this.ev, this.ev.globals, param.default)
+        ? evaluateSafely(this.ev, this.globals, param.default)
         : new Unknown(`${param.name} is an argument of ${fn.name}`);
       best.set(param.name, value);
     }
@@ -354,7 +370,7 @@ export class CallSites {
     if (assignment?.value) return this.isInstance(assignment.value, region, assignment.start, type, depth + 1);
     if (region.fn?.params.some((p) => p.name === expr.id)) return this.isGivenInstance(expr.id, region, type, depth);
     if (region.outer) return this.isInstance(expr, region.outer, Number.POSITIVE_INFINITY, type, depth + 1);
-    const value = this.ev.globals.lookup(expr.id);
+    const value = this.globals.lookup(expr.id);
     return value instanceof PyObject && value.type === type;
   }
 
@@ -420,6 +436,11 @@ function isBound(expr: Expr, region: Region, binding: Binding): boolean {
 /** `resnet18`, `models.resnet18`. */
 function isDotted(expr: Expr): boolean {
   return expr.kind === "Name" || (expr.kind === "Attribute" && isDotted(expr.object));
+}
+
+function lastName(expr: Expr): string | undefined {
+  if (expr.kind === "Name") return expr.id;
+  return expr.kind === "Attribute" ? expr.name : undefined;
 }
 
 const MAKES_MODELS = /^(from_pretrained|_?from_config|create_model|get_model|builder)$/;

@@ -257,9 +257,7 @@ export function initializeInstance(
   const { type } = object;
   const module = isModule(object);
   if (
-    module &&
-    !type.builtin &&
-    type.place?.file === ev.main.file &&
+    ((module ? !type.builtin && type.place?.file === ev.main.file : false) || ev.watched.has(type)) &&
     !ev.constructed.has(type) &&
     ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
   ) {

@@ -1,18 +1,17 @@
 import type { ConfigurationChoice } from "../../../protocol/jobs";
 import { lineText, type SourcePlace } from "../../graph/node";
 import type { Configuration, ConfigurationOption } from "../model";
-import type { Param } from "./ast";
-import { paramsOf } from "./binding";
 import type { CallSites, EvaluatedCall } from "./callSites";
 import { asRecord, type ConfigFile, pythonValue, siblingConfig, siblingPath } from "./configFile";
+import { constructorParameters, type OfClass, requiredParameters } from "./constructors";
 import { dataclassFields } from "./dataclasses";
 import type { Evaluator } from "./evaluator";
 import { findMember } from "./members";
 import { withoutPlaceholders } from "./placeholders";
-import type { DefinedClass, Definition, Scope } from "./scope";
+import type { Definition, Scope } from "./scope";
 import { simpleNamespace } from "./stdlib";
 import { builtinClass, classOf, OBJECT } from "./types";
-import { PyClass, PyDict, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
+import { PyClass, PyDict, PyFunction, PyObject, Unknown, type Value } from "./values";
 
 /**
  * What a model class's `config` is: of 5,199 Linear layers in Hugging Face transformers, nearly all take their sizes
@@ -32,32 +31,6 @@ const ARGUMENTS_NAME = /^(args|params|hparams|hps|options|opts|model_args|settin
 const CONFIG_CLASS = /(Config|Configuration|Cfg|Args|Arguments|Params|Options|Settings|HParams)$/;
 /** Steps that making one configuration may take. */
 const STEPS = 200_000;
-
-/** The parameters of the class's constructor, without `self`. */
-export function constructorParameters({ type }: DefinedClass): readonly Param[] {
-  for (const { members } of type.mro) {
-    const init = members.get("__init__");
-    if (init === undefined) continue;
-    // One of ours, in whose signature defaults are values: no expression of the source.
-    if (init instanceof PyNative) {
-      const own = paramsOf(init).slice(1);
-      if (own.every(({ kind }) => kind === "star" || kind === "doubleStar")) continue;
-      return own.filter((p) => p.default === undefined).map(({ name, kind }) => ({ name, kind }));
-    }
-    if (!(init instanceof PyFunction)) return [];
-    const own = (init.definition as Definition).params.slice(1);
-    // `def __init__(self, *args, **kwargs)` hands on to the next class what that takes.
-    if (own.length !== 2 || own[0]!.kind !== "star" || own[1]!.kind !== "doubleStar") return own;
-  }
-  return [];
-}
-
-/** Parameters of the constructor that a call has to give. */
-export function requiredParameters(defined: DefinedClass): string[] {
-  return constructorParameters(defined)
-    .filter((p) => p.default === undefined && p.kind !== "star" && p.kind !== "doubleStar")
-    .map((p) => p.name);
-}
 
 interface Slot {
   readonly name: string;
@@ -104,12 +77,12 @@ export class Configurations {
   }
 
   /** Whether the class has a configuration class of its own, as transformers' models have: it is a model by itself. */
-  isModel({ type }: DefinedClass): boolean {
+  isModel({ type }: OfClass): boolean {
     return this.declared(type) !== undefined;
   }
 
   /** What a config.json gives, when that leaves no parameter open. */
-  fromJson(defined: DefinedClass): Configured | undefined {
+  fromJson(defined: OfClass): Configured | undefined {
     const { json } = this;
     if (!json) return undefined;
     const value = (slot: Slot) => this.once(`json ${slot.type?.name} ${slot.name}`, () => this.read(json, slot));
@@ -117,7 +90,7 @@ export class Configurations {
   }
 
   /** What was chosen in place of the first source that there is: an instance by its name, or the defaults. */
-  fromChoice(defined: DefinedClass): Configured | undefined {
+  fromChoice(defined: OfClass): Configured | undefined {
     if (this.choice?.source === "defaults") return this.fromDefaults(defined);
     const { chosenName } = this;
     return chosenName === undefined ? undefined : this.fromInstance(defined, chosenName);
@@ -139,7 +112,7 @@ export class Configurations {
    * What an instance that the file makes gives: `config = GPTConfig(n_layer=2)`, `GPT_CONFIG_124M = {...}`. `name`d one,
    * or else the first.
    */
-  fromInstance(defined: DefinedClass, name?: string): Configured | undefined {
+  fromInstance(defined: OfClass, name?: string): Configured | undefined {
     if (this.choice?.source === "defaults") return undefined;
     let label = "";
     const value = (slot: Slot) => {
@@ -152,7 +125,7 @@ export class Configurations {
   }
 
   /** What the configuration class's defaults give. */
-  fromDefaults(defined: DefinedClass): Configured | undefined {
+  fromDefaults(defined: OfClass): Configured | undefined {
     let label = "";
     const value = (slot: Slot) => {
       const { type } = slot;
@@ -165,7 +138,7 @@ export class Configurations {
   }
 
   /** What is known of the parameters where others stay open: the first source that has it. */
-  partly(defined: DefinedClass): ReadonlyMap<string, Value> {
+  partly(defined: OfClass): ReadonlyMap<string, Value> {
     const known = new Map<string, Value>();
     for (const name of requiredParameters(defined)) {
       const slot = this.slot(defined, name);
@@ -177,7 +150,7 @@ export class Configurations {
 
   /** Where the configuration of a call that the file makes comes from, when the class takes one. */
   ofCall(
-    defined: DefinedClass,
+    defined: OfClass,
     { args, kwargs }: Pick<EvaluatedCall, "args" | "kwargs">,
     line: number | undefined,
   ): Configuration | undefined {
@@ -195,12 +168,12 @@ export class Configurations {
   }
 
   /** The class takes a configuration. */
-  isTaken(defined: DefinedClass): boolean {
+  isTaken(defined: OfClass): boolean {
     return requiredParameters(defined).some((name) => this.slot(defined, name) !== undefined);
   }
 
   /** What the class can take, in the order in which it is looked for. */
-  options(defined: DefinedClass): ConfigurationOption[] {
+  options(defined: OfClass): ConfigurationOption[] {
     if (!this.isTaken(defined)) return [];
     const { file } = this.ev.main;
     const found: ConfigurationOption[] = [];
@@ -245,7 +218,7 @@ export class Configurations {
   }
 
   private complete(
-    defined: DefinedClass,
+    defined: OfClass,
     value: (slot: Slot) => Value | undefined,
     configuration: Configuration,
   ): Configured | undefined {
@@ -267,7 +240,7 @@ export class Configurations {
   }
 
   /** The parameter as one that takes a configuration; undefined when it takes something else. */
-  private slot(defined: DefinedClass, name: string): Slot | undefined {
+  private slot(defined: OfClass, name: string): Slot | undefined {
     const param = constructorParameters(defined).find((p) => p.name === name);
     if (!param) return undefined;
     const annotated = this.annotated(param.annotation, scopeOf(defined.type) ?? this.ev.globals);
@@ -281,7 +254,7 @@ export class Configurations {
     return ARGUMENTS_NAME.test(name) ? this.argumentsSlot(defined, name) : undefined;
   }
 
-  private argumentsSlot(defined: DefinedClass, name: string): Slot | undefined {
+  private argumentsSlot(defined: OfClass, name: string): Slot | undefined {
     const type = this.likely(defined, name);
     return type && { name, type };
   }
@@ -320,7 +293,7 @@ export class Configurations {
   }
 
   /** Of the file's configuration classes the one whose name the model's begins with, else the only one. */
-  private likely({ type }: DefinedClass, parameter: string): PyClass | undefined {
+  private likely({ type }: OfClass, parameter: string): PyClass | undefined {
     const classes = [...this.ev.globals.names.values()].filter(
       (v): v is PyClass => v instanceof PyClass && CONFIG_CLASS.test(v.name) && !this.ev.isModuleType(v),
     );

@@ -73,8 +73,10 @@ export class Evaluator implements Runtime {
   private madeAt: SourcePlace | undefined;
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
-  /** Constructor calls of the file's own module classes whose arguments were all known. */
+  /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
   readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
+  /** Classes of other files whose constructor calls are of interest. */
+  readonly watched = new Set<PyClass>();
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

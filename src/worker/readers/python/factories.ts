@@ -1,7 +1,7 @@
 import type { FunctionStmt, Stmt } from "./ast";
 import type { Given } from "./classes";
 import type { Evaluator } from "./evaluator";
-import { LimitError } from "./scope";
+import { LimitError, type Scope } from "./scope";
 import { PyBound, type PyClass, PyFunction } from "./values";
 import { namesMentioned, walkStatements } from "./walk";
 
@@ -22,6 +22,8 @@ export class Factories {
     body: readonly Stmt[],
     /** That one call may take. */
     private readonly steps: number,
+    /** Names of the module that the statements are of. */
+    private readonly globals: Scope = ev.globals,
   ) {
     this.functions = body.filter((statement) => statement.kind === "Function");
   }
@@ -60,7 +62,7 @@ export class Factories {
   private call(fn: FunctionStmt): void {
     const { ev } = this;
     this.called.add(fn);
-    const value = ev.globals.names.get(fn.name);
+    const value = this.globals.lookup(fn.name);
     if (!(value instanceof PyFunction || value instanceof PyBound)) return;
     ev.collect(() => {
       const restore = ev.mark();

@@ -1,3 +1,4 @@
+import { dirname, relative } from "node:path";
 import type { ConfigurationChoice } from "../../../protocol/jobs";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
@@ -16,7 +17,10 @@ import type {
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
 import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
-import { Configurations, requiredParameters } from "./configuration";
+import { Configurations } from "./configuration";
+import { requiredParameters } from "./constructors";
+import { Elsewhere, type Made } from "./elsewhere";
+import type { Environment } from "./environment/environment";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
@@ -38,8 +42,10 @@ interface Arguments {
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
   readonly configuration?: Configuration;
+  /** Nobody has written that the class takes these: they are defaults. */
+  readonly assumed?: boolean;
 }
-const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map() };
+const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
 
 interface Built {
   readonly object: PyObject;
@@ -51,14 +57,20 @@ interface Built {
   readonly given: Given;
 }
 
+export interface BuildOptions {
+  /** Steps that making one model may take. */
+  readonly steps: number;
+  readonly choice: ConfigurationChoice | undefined;
+  /** The classes to build; all when left out. */
+  readonly isWanted: ((definition: ClassStmt) => boolean) | undefined;
+  readonly environment: Environment;
+}
+
 export function buildModels(
   ev: Evaluator,
   module: Module,
   named: NamedModules,
-  steps: number,
-  choice: ConfigurationChoice | undefined,
-  /** The classes to build. */
-  isWanted: (definition: ClassStmt) => boolean = () => true,
+  { steps, choice, isWanted = () => true, environment }: BuildOptions,
 ): Model[] {
   const sites = new CallSites(ev, module.body);
   sites.defineGuardNames();
@@ -67,16 +79,21 @@ export function buildModels(
   const classes = modelClasses(ev, module);
   const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
+  /** Classes that their defaults do not suit. */
+  const refused = new Set<DefinedClass>();
   const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
     let first: Built | undefined;
+    let assumed = false;
     for (const candidate of candidates) {
       const result = build(ev, defined, candidate, steps);
+      if (!first) assumed = candidate.assumed ?? false;
       first ??= result;
       if (result.failed) continue;
       first = result;
       break;
     }
     if (!first) return;
+    if (first.failed && assumed) refused.add(defined);
     built.set(defined, first);
     pending.delete(defined);
   };
@@ -100,13 +117,13 @@ export function buildModels(
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
-    if (inside) yield inside.before;
+    if (inside) yield { ...inside.before, assumed: true };
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     const instance = configurations.fromInstance(defined);
     if (instance) yield instance;
     const defaults = configurations.fromDefaults(defined);
-    if (defaults) yield defaults;
+    if (defaults) yield { ...defaults, assumed: true };
   }
   // A class that takes arguments is built as the file builds it: at its top level, in a function, or inside another
   // model. The last is known only once that other model has been built, hence the rounds.
@@ -132,6 +149,19 @@ export function buildModels(
     attempt(defined, json ? [json] : configured(defined));
     if (pending.size < before) rounds();
   }
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations);
+  // What nothing here constructs, another file of the project may, and those first that hold others.
+  for (const defined of [...refused, ...pending].reverse()) {
+    const isOpen = pending.has(defined) || refused.has(defined);
+    const made = isOpen ? elsewhere.construction(defined.type) : undefined;
+    const result = made && build(ev, defined, { ...made.given, configuration: ofProject(ev, made) }, steps);
+    if (!result || result.failed) continue;
+    built.set(defined, result);
+    pending.delete(defined);
+    refused.delete(defined);
+    rounds();
+  }
+  for (const defined of refused) built.set(defined, withoutBlame(ev, built.get(defined)!));
   const unresolved = new Set(pending);
   for (const defined of unresolved) {
     built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps));
@@ -173,6 +203,26 @@ export function buildModels(
   const ofNames = top.map((each) => new PythonModel(ev, each, each, sites, relations));
   // A loss or a transformation of the data holds nothing.
   return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
+}
+
+/** The class itself refuses what it was given, by `raise` or `assert`; that was a guess, and no mistake of its author. */
+function withoutBlame(ev: Evaluator, built: Built): Built {
+  const lines = ev.main.text.split("\n");
+  const from = built.configuration ? built.configuration.label : "the defaults of its parameters";
+  const problems = built.problems.map((problem): Problem => {
+    const { place, message, severity } = problem;
+    const refuses = place.cell === undefined && /^\s*(raise|assert)\b/.test(lines[place.line - 1] ?? "");
+    if (severity !== "error" || !refuses) return problem;
+    return { ...problem, message: `${message} (with ${from})`, severity: "information" };
+  });
+  return { ...built, problems };
+}
+
+/** "build_sam.py, line 67", "UNetModel in openaimodel.py". */
+function ofProject(ev: Evaluator, { file, line, within }: Made): Configuration {
+  const path = relative(dirname(ev.main.file), file);
+  const label = within === undefined ? `${path}${line === undefined ? "" : `, line ${line}`}` : `${within} in ${path}`;
+  return { source: "project", label, file };
 }
 
 /** How a model stands to the others of its file. */
@@ -282,7 +332,7 @@ function buildWithUnknowns(
   const result = build(ev, defined, { args: [], kwargs: given }, steps);
   const one = names.length === 1;
   const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-  const why = `${one ? "it has" : "they have"} no default and nothing in this file constructs ${type.name} with ${one ? "a known value" : "known values"}`;
+  const why = `${one ? "it has" : "they have"} no default and nothing in this file or its project constructs ${type.name} with ${one ? "a known value" : "known values"}`;
   const note: Problem = {
     place: type.place!,
     message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}. Dimensions that depend on ${one ? "it" : "them"} are not shown.`,

@@ -89,7 +89,7 @@ function readModule(
   const own = ev.collect(() => {
     try {
       const steps = Math.max(1, Math.floor(limits.steps * SHARE));
-      models = buildModels(ev, module, named, steps, limits.configuration, isWanted);
+      models = buildModels(ev, module, named, { steps, choice: limits.configuration, isWanted, environment });
     } catch (error) {
       ev.reportError(error);
     }

@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
 import { NUMPY_MODULES } from "../numpy";
 import type { Scope } from "../scope";
@@ -8,6 +8,7 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
+import { isBelow, projectCallers } from "./project";
 import {
   type Home,
   homeOf,
@@ -45,7 +46,7 @@ export class Environment {
   private readonly roots: readonly string[];
   private readonly mainFile: string | undefined;
   private readonly modules = new Map<string, PyNamespace | NotFollowed>();
-  private readonly byFile = new Map<string, PyNamespace>();
+  private readonly byFile = new Map<string, LazyModule>();
   private readonly listed: Listings = new Map();
   private text = 0;
 
@@ -143,6 +144,24 @@ export class Environment {
     const module = new LazyModule(ev, name, home, source, surroundings);
     this.byFile.set(file, module);
     return module;
+  }
+
+  /** Other files of the project that may construct the class, as their text has it; none for a text without a file. */
+  callers(file: string, className: string): readonly string[] {
+    if (!existsSync(file)) return [];
+    const real = realpathSync(file);
+    return this.packages.some((root) => isBelow(root, real)) ? [] : projectCallers(real, className);
+  }
+
+  /** A file of the project as a module; undefined when it cannot be read. */
+  module(ev: Evaluator, file: string): LazyModule | undefined {
+    const known = this.byFile.get(file);
+    if (known) return known;
+    const { root, name } = homeOf(file);
+    const isPackage = basename(file) === "__init__.py";
+    const full = isPackage ? name : [name, basename(file, ".py")].filter(Boolean).join(".");
+    const found = this.open(ev, root, full, { kind: "module", file, package: isPackage }, true);
+    return found instanceof LazyModule ? found : undefined;
   }
 
   /** What has been read so far. */

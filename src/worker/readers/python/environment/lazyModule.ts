@@ -55,6 +55,11 @@ export class LazyModule extends LazyNamespace {
     this.scope.lazy = (wanted) => this.own(wanted);
   }
 
+  /** The whole text's statements, which takes all of them to be parsed. */
+  get body(): readonly Stmt[] {
+    return this.module.statements.flatMap(({ statements }) => statements());
+  }
+
   override get(name: string): Value | undefined {
     return (
       this.library(name) ??

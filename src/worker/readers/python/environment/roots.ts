@@ -46,7 +46,8 @@ export function rootsOf(file: string, home: Home): string[] {
   return [...new Set(own)].filter(isFolder);
 }
 
-function projectOf(folder: string): string | undefined {
+/** The folder that holds all of the project; undefined where nothing says that there is one. */
+export function projectOf(folder: string): string | undefined {
   let at = folder;
   for (let level = 0; level < MAX_LEVELS; level++) {
     if (MARKERS.some((name) => existsSync(join(at, name)))) return at;

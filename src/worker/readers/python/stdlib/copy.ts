@@ -50,8 +50,8 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
     done.set(value, copy);
     return copy;
   }
-  // The rest of what is more than its attributes does not change: partials, properties, patterns.
-  if (!(value instanceof PyObject) || value.constructor !== PyObject) return value;
+  // The rest of what is more than its attributes does not change: partials, properties, patterns, members of enums.
+  if (!(value instanceof PyObject) || value.constructor !== PyObject || value.type.enumMembers) return value;
   const copy = new PyObject(value.type, value.place);
   if (value.payload !== undefined) copy.payload = value.payload;
   done.set(value, copy);
@@ -98,7 +98,7 @@ export const COPY = namespace(
       if (x instanceof PyDict) return dictOf([...x.entries.values()].map((e) => [e.key, e.value]));
       if (x instanceof PySet) return setOf(x.entries.values());
       if (!(x instanceof PyObject) || x.module) return deepCopy(ev, x!);
-      if (x.constructor !== PyObject) return deepCopy(ev, x);
+      if (x.constructor !== PyObject || x.type.enumMembers) return deepCopy(ev, x);
       const copy = new PyObject(x.type, x.place);
       if (x.payload !== undefined) copy.payload = x.payload;
       for (const [name, value] of x.attributes) copy.attributes.set(name, value);

@@ -1,0 +1,133 @@
+import type { ClassStmt } from "./ast";
+import { CallSites, type EvaluatedCall } from "./callSites";
+import type { Given } from "./classes";
+import type { Configurations } from "./configuration";
+import { requiredParameters } from "./constructors";
+import type { Environment } from "./environment/environment";
+import type { LazyModule } from "./environment/lazyModule";
+import type { Evaluator } from "./evaluator";
+import { Factories } from "./factories";
+import { PyClass } from "./values";
+import { namesMentionedBy } from "./walk";
+
+/**
+ * What other files of the project construct a class with: layers stand in one file and the script that says their sizes
+ * in another, as `modeling/transformer.py` and `build_sam.py`. Their calls are evaluated as those of the file itself are.
+ */
+
+/** Files looked into for one reading. */
+const MAX_FILES = 16;
+/** From a layer to what is made of it, and so on. */
+const MAX_DEPTH = 4;
+const NOTHING: Given = { args: [], kwargs: new Map() };
+
+export interface Made {
+  readonly given: Given;
+  readonly file: string;
+  /** Of the call; undefined when it stands in the class or the function of that name. */
+  readonly line?: number;
+  readonly within?: string;
+}
+
+interface Opened {
+  readonly module: LazyModule;
+  readonly sites: CallSites;
+  readonly factories: Factories;
+  readonly classes: readonly ClassStmt[];
+}
+
+export class Elsewhere {
+  private readonly opened = new Map<string, Opened | undefined>();
+
+  constructor(
+    private readonly ev: Evaluator,
+    private readonly environment: Environment,
+    /** That making one model may take. */
+    private readonly steps: number,
+    /** Of which the classes' own defaults are asked for. */
+    private readonly configurations: Configurations,
+  ) {}
+
+  /** The first call in likely order whose arguments are all known. */
+  construction(type: PyClass): Made | undefined {
+    return this.inCallers(type, this.ev.main.file, 0, new Set([type]));
+  }
+
+  private inCallers(type: PyClass, file: string, depth: number, seen: Set<PyClass>): Made | undefined {
+    for (const other of this.environment.callers(file, type.name)) {
+      const opened = this.open(other);
+      const made = opened && this.inFile(type, other, opened, depth, seen);
+      if (made) return made;
+    }
+    return undefined;
+  }
+
+  private open(file: string): Opened | undefined {
+    if (this.opened.has(file)) return this.opened.get(file);
+    if (this.opened.size >= MAX_FILES) return undefined;
+    const { ev, steps } = this;
+    const module = this.environment.module(ev, file);
+    let opened: Opened | undefined;
+    if (module) {
+      const { body, scope } = module;
+      const sites = new CallSites(ev, body, scope);
+      this.quietly(module, () => sites.defineGuardNames());
+      const classes = body.filter((statement): statement is ClassStmt => statement.kind === "Class");
+      opened = { module, sites, factories: new Factories(ev, body, steps, scope), classes };
+    }
+    this.opened.set(file, opened);
+    return opened;
+  }
+
+  /** A call in a script or a function; what a class makes in its constructor; what a function makes that needs nothing. */
+  private inFile(type: PyClass, file: string, opened: Opened, depth: number, seen: Set<PyClass>): Made | undefined {
+    const { module, sites, factories, classes } = opened;
+    const { ev } = this;
+    const call = this.quietly(module, (): EvaluatedCall | undefined => sites.constructionBy(type));
+    if (call) return { given: call, file, line: module.scope.text!.place(call.call).line };
+    ev.watched.add(type);
+    for (const node of depth < MAX_DEPTH ? classes : []) {
+      if (!namesMentionedBy(node).has(type.name)) continue;
+      const holder = this.quietly(module, () => module.scope.lookup(node.name));
+      if (!(holder instanceof PyClass) || seen.has(holder) || holder === type) continue;
+      seen.add(holder);
+      const made = this.argumentsOf(holder, file, opened, depth + 1, seen);
+      if (!made) continue;
+      this.quietly(module, () => ev.call(holder, made.given.args, made.given.kwargs));
+      const given = ev.constructed.get(type)?.before;
+      if (given) return { given, file, within: holder.name };
+    }
+    const given = this.quietly(module, () => factories.construct(type));
+    return given && { given, file };
+  }
+
+  private argumentsOf(
+    type: PyClass,
+    file: string,
+    opened: Opened,
+    depth: number,
+    seen: Set<PyClass>,
+  ): Made | undefined {
+    return (
+      this.inFile(type, file, opened, depth, seen) ??
+      (requiredParameters({ type }).length === 0 ? { given: NOTHING, file } : undefined) ??
+      this.inCallers(type, file, depth, seen) ??
+      this.defaults(type, file)
+    );
+  }
+
+  private defaults(type: PyClass, file: string): Made | undefined {
+    const given = this.configurations.fromDefaults({ type });
+    return given && { given, file };
+  }
+
+  /** What goes wrong there is no problem of the file that is read. */
+  private quietly<T>({ scope }: LazyModule, body: () => T): T | undefined {
+    let result: T | undefined;
+    this.ev.aside(scope, this.steps, () => {
+      result = body();
+      return null;
+    });
+    return result;
+  }
+}
