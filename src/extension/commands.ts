@@ -6,6 +6,7 @@ import { showError } from "./errors";
 import { inject } from "./inject";
 import { merge } from "./merge";
 import { analyze, verify } from "./report";
+import { showLine } from "./showLine";
 import { stopTraining, train } from "./train";
 
 /** What each command does. `argument` is a lens's LensTarget, a file of the explorer, or nothing. */
@@ -19,6 +20,7 @@ const HANDLERS: Readonly<
   stopTraining,
   merge,
   chooseConfiguration,
+  showLine,
   restartWorker: ({ client }) => client.restart(),
   showLog: ({ log }) => log.show(),
 };

@@ -7,6 +7,7 @@ export const COMMANDS = {
   stopTraining: "loraLens.stopTraining",
   merge: "loraLens.merge",
   chooseConfiguration: "loraLens.chooseConfiguration",
+  showLine: "loraLens.showLine",
   restartWorker: "loraLens.restartWorker",
   showLog: "loraLens.showLog",
 } as const;
@@ -17,6 +18,14 @@ export interface LensTarget {
   readonly class: string;
   /** Path of a layer; left out above a class. */
   readonly layer?: string;
+}
+
+/** The argument of showLine. */
+export interface FileLine {
+  /** Absolute path. */
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
 }
 
 /** Text that a PyTorch model file cannot do without. Files that lack it are not read, and start no process. */

@@ -1,3 +1,5 @@
+import type { FileLine } from "./commands";
+
 /** What the editor and the command line show of a model file: plain data, computed by the worker. */
 
 /** Lines and columns count from 1; the end is exclusive. */
@@ -27,6 +29,14 @@ export interface LayerSummary {
   readonly place: Place;
 }
 
+/** What constructs a class in another file of its project. */
+export interface MadeElsewhere extends FileLine {
+  /** From the folder of the class's own file: "../train.py". */
+  readonly path: string;
+  /** The class or function that makes it, where the line is that one's. */
+  readonly by?: string;
+}
+
 export interface ModelSummary {
   /** The model's class, or the name that the file gives it: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
   readonly class: string;
@@ -39,7 +49,9 @@ export interface ModelSummary {
   readonly configuration?: string;
   /** What the code loads, weights with it: "org/name" of `AutoModel.from_pretrained("org/name")`. */
   readonly loads?: readonly string[];
-  /** It takes a configuration, and nothing gives it one that can be used. */
+  /** The call in another file of the project that its sizes are from. */
+  readonly madeElsewhere?: MadeElsewhere;
+  /** It takes a configuration, and nothing in its file gives it one that can be used. */
   readonly lacksConfiguration?: true;
   readonly layers: readonly LayerSummary[];
 }

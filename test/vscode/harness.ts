@@ -2,7 +2,7 @@
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, errors, type FrameLocator, type Page } from "playwright-core";
+import { type Browser, errors, type FrameLocator, type Locator, type Page } from "playwright-core";
 import { root } from "../../scripts/build.mjs";
 import { startServer, type VscodeServer, workbenchUrl } from "../../scripts/vscodeServer";
 import { launchBrowser } from "./browser";
@@ -95,12 +95,12 @@ export class TestWindow {
   }
 
   /**
-   * Clicks the first lens whose text matches, until a dialog or a panel of ours is there: VS Code draws lenses anew when
-   * the editor's size changes, and a press that meets this does nothing.
+   * Clicks the first lens whose text matches, until what it opens is there, a dialog or a panel of ours unless told:
+   * VS Code draws lenses anew when the editor's size changes, and a press that meets this does nothing.
    */
-  async clickLens(text: string | RegExp): Promise<void> {
+  async clickLens(text: string | RegExp, opens?: Locator): Promise<void> {
     await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
-    const opened = this.page.locator(".quick-input-widget:visible").or(this.page.locator(OWN_PAGE)).first();
+    const opened = opens ?? this.page.locator(".quick-input-widget:visible").or(this.page.locator(OWN_PAGE)).first();
     for (let attempt = 1; ; attempt++) {
       await this.lenses(text).first().click();
       try {

@@ -9,6 +9,7 @@ import type {
 } from "../../protocol/reports";
 
 import { lineText } from "../graph/node";
+import { sizesFrom } from "../readers/summary";
 
 /** Reports as text for a terminal. */
 
@@ -47,7 +48,8 @@ export function layersText(file: FileSummary): string {
       lineCell(layer.place),
     ]);
     const kind = model.kind === undefined ? "" : `: ${model.kind}`;
-    return `${model.class}${kind} (${lineText(model.place)}) · ${count(model.parameters)} parameters${model.configuration === undefined ? "" : ` · sizes from ${model.configuration}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
+    const from = sizesFrom(model);
+    return `${model.class}${kind} (${lineText(model.place)}) · ${count(model.parameters)} parameters${from === undefined ? "" : ` · sizes from ${from}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
   });
   return [
     ...parts,

@@ -1,7 +1,8 @@
 import type { CodeLens } from "vscode-languageserver";
-import { COMMANDS, type LensTarget } from "../../protocol/commands";
+import { COMMANDS, type FileLine, type LensTarget } from "../../protocol/commands";
 import type { LayerSummary, ModelSummary, Place } from "../../protocol/model";
 import { scalingOf } from "../lora/config";
+import { sizesFrom } from "../readers/summary";
 import {
   defaultTargets,
   highestRank,
@@ -153,11 +154,16 @@ function classLenses(uri: string, model: ModelSummary, reading: Reading, setting
   ];
 }
 
-/** Where a model's sizes come from. A click chooses another place. */
+/** Where a model's sizes come from. A click chooses another place, or shows the one in another file. */
 function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
   const target = { uri, class: model.class };
-  if (model.configuration !== undefined)
-    return [lens(model.place, `sizes from ${model.configuration}`, COMMANDS.chooseConfiguration, target)];
+  const from = sizesFrom(model);
+  if (from !== undefined) {
+    const { file, line } = model.madeElsewhere ?? {};
+    return file !== undefined && line !== undefined
+      ? [lens(model.place, `sizes from ${from}`, COMMANDS.showLine, { file, line })]
+      : [lens(model.place, `sizes from ${from}`, COMMANDS.chooseConfiguration, target)];
+  }
   if (!model.lacksConfiguration) return [];
   return [lens(model.place, "no configuration found: choose one…", COMMANDS.chooseConfiguration, target)];
 }
@@ -185,7 +191,7 @@ export function classTitle(model: ModelSummary, reading: Reading, { rank }: Lora
 }
 
 /** Without a command the lens is plain text: VS Code shows an empty command id so. */
-function lens(place: Place, title: string, command?: string, target?: LensTarget): CodeLens {
+function lens(place: Place, title: string, command?: string, target?: LensTarget | FileLine): CodeLens {
   const start = rangeOf(place).start;
   return {
     range: { start, end: start },

@@ -6,6 +6,8 @@ export interface Reading {
   readonly summary: FileSummary;
   /** By class: paths of the layers targeted unless the user says otherwise, every Linear but the output head. */
   readonly defaultTargets: ReadonlyMap<string, readonly string[]>;
+  /** Other files that it was read from, but for installed packages. Absolute paths. */
+  readonly dependencies?: readonly string[];
 }
 
 export const EMPTY_READING: Reading = { summary: { models: [], problems: [] }, defaultTargets: new Map() };

@@ -1,4 +1,5 @@
 import type { ConfigurationChoice } from "../../protocol/jobs";
+import type { MadeElsewhere } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
 import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
@@ -132,9 +133,9 @@ export interface ObservedShapes {
   readonly graph?: Graph;
 }
 
-/** Where the values of a constructor's `config` came from, or all of its arguments, when they are of another file. */
+/** Where the values of a constructor's `config` came from. */
 export interface Configuration {
-  /** A config.json, an instance made in the file, the configuration class's own defaults, or another file's call. */
+  /** A config.json, an instance made in the file, or the configuration class's own defaults. */
   readonly source: ConfigurationSource;
   /** In words: "config.json", "GPT_CONFIG_124M", "BertConfig's defaults". */
   readonly label: string;
@@ -142,7 +143,7 @@ export interface Configuration {
   readonly file?: string;
 }
 
-export type ConfigurationSource = "json" | "instance" | "defaults" | "project";
+export type ConfigurationSource = "json" | "instance" | "defaults";
 
 /** A configuration that a model class can take. */
 export interface ConfigurationOption {
@@ -180,8 +181,10 @@ export interface Model {
   readonly place: SourcePlace;
   /** Undefined when the model takes no configuration, or when another model of the file gives it. */
   readonly configuration?: Configuration;
-  /** It takes a configuration, and none was found. */
+  /** It takes a configuration, and the file itself has none. */
   readonly lacksConfiguration?: boolean;
+  /** What it was constructed as, when nothing in its own file constructs it. */
+  readonly madeElsewhere?: MadeElsewhere;
   /** The configurations it can take, in the order in which they are looked for. None for a class that takes none. */
   configurations?(): readonly ConfigurationOption[];
   /** Another model of the file is made of it: none of its layers is an output head. */
@@ -220,6 +223,8 @@ export interface ModelFile {
   readonly file: string;
   readonly models: readonly Model[];
   readonly problems: readonly Problem[];
+  /** Other files that it was read from, but for installed packages: a change in one may change what was read. */
+  readonly dependencies?: readonly string[];
 }
 
 /** Limits of one reading, so that no file can hold the reader up. */

@@ -10,6 +10,13 @@ export function summarize(opened: ModelFile): FileSummary {
   return { models: opened.models.map(modelSummary), problems: opened.problems.map(problemSummary) };
 }
 
+/** In words, where a model's sizes come from that do not stand in its code: "config.json", "../train.py, line 9". */
+export function sizesFrom({ madeElsewhere, configuration }: ModelSummary): string | undefined {
+  if (!madeElsewhere) return configuration;
+  const { by, path, line } = madeElsewhere;
+  return by === undefined ? `${path}, line ${line}` : `${by} in ${path}`;
+}
+
 function modelSummary(model: Model): ModelSummary {
   return {
     class: model.className,
@@ -19,6 +26,7 @@ function modelSummary(model: Model): ModelSummary {
     parameters: model.root.parameters ?? null,
     ...(model.configuration && { configuration: model.configuration.label }),
     ...loadsOf(model),
+    ...(model.madeElsewhere && { madeElsewhere: model.madeElsewhere }),
     ...(model.lacksConfiguration && { lacksConfiguration: true as const }),
     layers: layersWithin(model.root, model.root.place, model.file),
   };

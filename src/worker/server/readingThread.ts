@@ -19,7 +19,8 @@ async function read(command: ReadingCommand & { type: "read" }): Promise<Reading
   const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true, anew };
   const opened = await openModelFile(file, text, options);
   last = { key: keyOf(command), opened };
-  return { summary: summarize(opened), defaultTargets: defaultTargets(opened) };
+  const { dependencies = [] } = opened;
+  return { summary: summarize(opened), defaultTargets: defaultTargets(opened), dependencies };
 }
 
 /** The reading that shapes are wanted of is nearly always the last. */

@@ -1,11 +1,14 @@
 import { basename, dirname } from "node:path";
 import type { ClientCapabilities, Connection, FileSystemWatcher } from "vscode-languageserver/node";
 import type { Reading } from "../language/layers";
+import { realPath } from "../readers/python/environment/look";
 import type { ReadingChoices } from "./readingChoices";
 import { fileWatcher, folderWatcher, WatchedFiles } from "./watchedFiles";
 
 /** Where people keep an environment in a project, and what each has. */
 const ENVIRONMENTS = "{.venv,venv}/pyvenv.cfg";
+
+const isModule = (file: string): boolean => file.endsWith(".py");
 
 export interface WatchingOptions {
   readonly connection: Connection;
@@ -17,12 +20,13 @@ export interface WatchingOptions {
 }
 
 /**
- * Files beside the open ones that a reading depends on: configurations, and environments in the project's folder. The
- * editor watches them, and when one is made, changes or goes, what depends on it is read again.
+ * Files beside the open ones that a reading depends on: what they import of the project or are constructed by,
+ * configurations, and environments in the project's folder. The editor watches them, and when one is made, changes or goes, what depends on it is read again.
  */
 export class Watching {
   private readonly files: WatchedFiles;
-  private readonly models = new Set<string>();
+  /** By document: what its reading depends on. */
+  private readonly models = new Map<string, readonly string[]>();
   private able = false;
 
   constructor(private readonly options: WatchingOptions) {
@@ -37,10 +41,11 @@ export class Watching {
   }
 
   /** To be called with each reading of a document. */
-  opened(uri: string, { summary }: Reading): void {
+  opened(uri: string, { summary, dependencies = [] }: Reading): void {
     const isModel = summary.models.length > 0 && uri.startsWith("file:") && /\.(pyi?|ipynb)$/i.test(uri);
-    if (!isModel || this.models.has(uri)) return;
-    this.models.add(uri);
+    const known = this.models.get(uri);
+    if (!isModel || (known && known.join("\n") === dependencies.join("\n"))) return;
+    this.models.set(uri, dependencies);
     this.update();
   }
 
@@ -52,8 +57,12 @@ export class Watching {
   update(): void {
     if (!this.able) return;
     const { choices, fileOf } = this.options;
-    const configurations = [...this.models].flatMap((uri) => choices.configurationFile(fileOf(uri)) ?? []);
-    const watchers: FileSystemWatcher[] = [...new Set(configurations)].sort().map(fileWatcher);
+    const configurations = [...this.models.keys()].flatMap((uri) => choices.configurationFile(fileOf(uri)) ?? []);
+    const dependencies = [...this.models.values()].flat();
+    const [modules, others] = [dependencies.filter(isModule), dependencies.filter((file) => !isModule(file))];
+    const watchers: FileSystemWatcher[] = [...new Set([...configurations, ...others])].sort().map(fileWatcher);
+    // A project's modules are many, and lie together.
+    for (const folder of [...new Set(modules.map(dirname))].sort()) watchers.push(folderWatcher(folder, "*.py"));
     if (this.models.size > 0) {
       for (const folder of choices.folders()) watchers.push(folderWatcher(folder, ENVIRONMENTS));
     }
@@ -61,9 +70,12 @@ export class Watching {
   }
 
   private changed(paths: readonly string[]): void {
-    const { choices, readAgain } = this.options;
-    const changed = new Set(paths);
-    readAgain((file) => changed.has(choices.configurationFile(file) ?? ""));
+    const { choices, fileOf, readAgain } = this.options;
+    const changed = new Set([...paths, ...paths.map(realPath)]);
+    const dependent = new Set(
+      [...this.models].flatMap(([uri, files]) => (files.some((file) => changed.has(file)) ? [fileOf(uri)] : [])),
+    );
+    readAgain((file) => dependent.has(file) || changed.has(choices.configurationFile(file) ?? ""));
     const environments = paths.filter((path) => basename(path) === "pyvenv.cfg");
     for (const folder of new Set(environments.map((path) => dirname(dirname(path))))) {
       if (choices.folders().includes(folder)) readAgain(choices.lookAgain(folder));

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestWindow } from "../harness";
 
@@ -40,6 +40,34 @@ describe("code lenses in a window", function () {
       const folder = await panel.locator("main section code").first().textContent();
       const config = JSON.parse(await readFile(join(folder!, "adapter_config.json"), "utf8"));
       assert.deepEqual(config.target_modules, ["0", "2"]);
+    } finally {
+      await window.close();
+    }
+  });
+
+  it("have the sizes that another file gives, follow it, and lead there", async () => {
+    const window = await TestWindow.open({ file: "digits/model.py" });
+    try {
+      await window.lenses("LoRA r=8").first().waitFor();
+      await window.command("View: Close Primary Side Bar");
+      const net = `from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width, depth):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+`;
+      const run = (width: number) => `from net import Net\n\nmodel = Net(width=${width}, depth=3)\n`;
+      await writeFile(join(window.folder, "run.py"), run(64));
+      await writeFile(join(window.folder, "net.py"), net);
+      await window.openFile("net.py");
+      // 3 * 8 * (64 + 64).
+      await window.lenses(/^LoRA r=8 · 3 layers · 3,072 trainable/).waitFor();
+      await window.screenshot("lenses-elsewhere");
+      await writeFile(join(window.folder, "run.py"), run(96));
+      await window.lenses(/^LoRA r=8 · 3 layers · 4,608 trainable/).waitFor();
+      await window.clickLens("sizes from run.py, line 3", window.page.locator(".tab.active", { hasText: "run.py" }));
+      await window.page.locator(".statusbar-item", { hasText: "Ln 3, Col 1" }).waitFor();
     } finally {
       await window.close();
     }

@@ -34,6 +34,18 @@ describe("code lenses", () => {
     assert.deepEqual(others.slice(4), ["each 1,280 · none · none trainable"]);
   });
 
+  it("lead to the line of another file that gives the sizes", () => {
+    const madeElsewhere = { file: "/project/train.py", path: "../train.py", line: 9 };
+    const net = { ...model("Net", [linear("fc", 64, 64, 4)]), madeElsewhere };
+    const { command } = codeLenses(URI, reading([net]), SETTINGS).find(({ command: c }) =>
+      c!.title.startsWith("sizes"),
+    )!;
+    const args = [{ file: "/project/train.py", line: 9 }];
+    assert.deepEqual(command, { title: "sizes from ../train.py, line 9", command: COMMANDS.showLine, arguments: args });
+    const held = { ...net, madeElsewhere: { ...madeElsewhere, by: "Whole" }, configuration: "config.json" };
+    assert.ok(titles(held).includes("sizes from Whole in ../train.py"));
+  });
+
   it("are not repeated for the layers that the class of another file makes", () => {
     const layers = [0, 1].map((i) => linear(`blocks.${i}`, 64, 64, 1));
     assert.equal(titles(model("net", layers)).length, 5);

@@ -71,6 +71,10 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
     : defineClass(ev, node.name, bases, body.names, keywords);
   if (!(type instanceof PyClass)) return type;
   owner.type = type;
+  if (unknownBase) {
+    const { reason } = unknownBase;
+    type.missing = (name) => `${name} may be of a base class of ${node.name}, which is not known because ${reason}`;
+  }
   if (ev.inMain) ev.classes.push({ type, node });
   return type;
 }

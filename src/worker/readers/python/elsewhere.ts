@@ -1,4 +1,6 @@
-import type { ClassStmt } from "./ast";
+import { dirname, relative } from "node:path";
+import type { MadeElsewhere } from "../../../protocol/model";
+import type { ClassStmt, Span } from "./ast";
 import { CallSites, type EvaluatedCall } from "./callSites";
 import type { Given } from "./classes";
 import type { Configurations } from "./configuration";
@@ -23,10 +25,7 @@ const NOTHING: Given = { args: [], kwargs: new Map() };
 
 export interface Made {
   readonly given: Given;
-  readonly file: string;
-  /** Of the call; undefined when it stands in the class or the function of that name. */
-  readonly line?: number;
-  readonly within?: string;
+  readonly at: MadeElsewhere;
 }
 
 interface Opened {
@@ -53,10 +52,16 @@ export class Elsewhere {
     return this.inCallers(type, this.ev.main.file, 0, new Set([type]));
   }
 
+  private made({ args, kwargs }: Given, { scope }: LazyModule, at: Span, by?: string): Made {
+    const { file, line } = scope.text!.place(at);
+    const path = relative(dirname(this.ev.main.file), file);
+    return { given: { args, kwargs }, at: { file, path, line, ...(by !== undefined && { by }) } };
+  }
+
   private inCallers(type: PyClass, file: string, depth: number, seen: Set<PyClass>): Made | undefined {
     for (const other of this.environment.callers(file, type.name)) {
       const opened = this.open(other);
-      const made = opened && this.inFile(type, other, opened, depth, seen);
+      const made = opened && this.inFile(type, opened, depth, seen);
       if (made) return made;
     }
     return undefined;
@@ -80,45 +85,41 @@ export class Elsewhere {
   }
 
   /** A call in a script or a function; what a class makes in its constructor; what a function makes that needs nothing. */
-  private inFile(type: PyClass, file: string, opened: Opened, depth: number, seen: Set<PyClass>): Made | undefined {
+  private inFile(type: PyClass, opened: Opened, depth: number, seen: Set<PyClass>): Made | undefined {
     const { module, sites, factories, classes } = opened;
     const { ev } = this;
     const call = this.quietly(module, (): EvaluatedCall | undefined => sites.constructionBy(type));
-    if (call) return { given: call, file, line: module.scope.text!.place(call.call).line };
+    if (call) return this.made(call, module, call.call);
     ev.watched.add(type);
     for (const node of depth < MAX_DEPTH ? classes : []) {
       if (!namesMentionedBy(node).has(type.name)) continue;
       const holder = this.quietly(module, () => module.scope.lookup(node.name));
       if (!(holder instanceof PyClass) || seen.has(holder) || holder === type) continue;
       seen.add(holder);
-      const made = this.argumentsOf(holder, file, opened, depth + 1, seen);
-      if (!made) continue;
-      this.quietly(module, () => ev.call(holder, made.given.args, made.given.kwargs));
+      const whole = this.argumentsOf(holder, module.scope.text!.file, opened, depth + 1, seen);
+      if (!whole) continue;
+      this.quietly(module, () => ev.call(holder, whole.args, whole.kwargs));
       const given = ev.constructed.get(type)?.before;
-      if (given) return { given, file, within: holder.name };
+      if (given) return this.made(given, module, node, node.name);
     }
     const given = this.quietly(module, () => factories.construct(type));
-    return given && { given, file };
+    return given && this.made(given, module, given.by, given.by.name);
   }
 
+  /** What to make a class of another file with, for the sake of what that makes. */
   private argumentsOf(
     type: PyClass,
     file: string,
     opened: Opened,
     depth: number,
     seen: Set<PyClass>,
-  ): Made | undefined {
+  ): Given | undefined {
     return (
-      this.inFile(type, file, opened, depth, seen) ??
-      (requiredParameters({ type }).length === 0 ? { given: NOTHING, file } : undefined) ??
-      this.inCallers(type, file, depth, seen) ??
-      this.defaults(type, file)
+      this.inFile(type, opened, depth, seen)?.given ??
+      (requiredParameters({ type }).length === 0 ? NOTHING : undefined) ??
+      this.inCallers(type, file, depth, seen)?.given ??
+      this.configurations.fromDefaults({ type })
     );
-  }
-
-  private defaults(type: PyClass, file: string): Made | undefined {
-    const given = this.configurations.fromDefaults({ type });
-    return given && { given, file };
   }
 
   /** What goes wrong there is no problem of the file that is read. */

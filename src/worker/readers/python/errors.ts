@@ -15,6 +15,18 @@ export function within({ file, line }: SourcePlace): string {
   return `(in ${basename(file)}, line ${line})`;
 }
 
+/** Errors that code raises, by `raise` or `assert`; others come of what it does. */
+const deliberate = new WeakSet<Error>();
+
+export function deliberately<E extends Error>(error: E): E {
+  deliberate.add(error);
+  return error;
+}
+
+export function isDeliberate(error: Error): boolean {
+  return deliberate.has(error);
+}
+
 /** Errors that came from code of installed packages. */
 const fromPackages = new WeakSet<Error>();
 
@@ -26,6 +38,7 @@ export function moved(error: PyError | EvaluationError, place: SourcePlace, note
       : error instanceof LimitError
         ? new LimitError(message, place)
         : new EvaluationError(message, place);
+  if (deliberate.has(error)) deliberate.add(there);
   if (/[\\/](site|dist)-packages[\\/]/.test(error.place?.file ?? "")) fromPackages.add(there);
   return there;
 }
@@ -41,7 +54,10 @@ export function severityOf(error: PyError | EvaluationError, inScript: boolean):
 }
 
 export function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
-  if (error instanceof PyError) return new PyError(error.type, error.message, place, error.value);
+  if (error instanceof PyError) {
+    const there = new PyError(error.type, error.message, place, error.value);
+    return deliberate.has(error) ? deliberately(there) : there;
+  }
   if (error instanceof LimitError) return new LimitError(error.message, place);
   return new EvaluationError(error.message, place);
 }

@@ -77,6 +77,8 @@ export class Evaluator implements Runtime {
   readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
   /** Classes of other files whose constructor calls are of interest. */
   readonly watched = new Set<PyClass>();
+  /** Files that were read besides modules: configurations that the code names. */
+  readonly consulted = new Set<string>();
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
@@ -409,8 +411,8 @@ export class Evaluator implements Runtime {
     // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
     if (object instanceof PyTensor && !tensorAttributeLike(name))
       return new Unknown(`Tensor.${name} is not evaluated`, this.place);
-    const gap = object instanceof PyObject ? object.type.missing?.(name) : undefined;
-    if (gap !== undefined) return new Unknown(gap, this.place);
+    const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);
+    if (typeof gap === "string") return new Unknown(gap, this.place);
     throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
   }
 

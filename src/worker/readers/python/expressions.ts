@@ -31,6 +31,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       const value = scope.lookup(expr.id);
       if (value !== undefined) return value;
       ev.span = expr;
+      if (scope.module.unfollowed) return scope.module.unfollowed;
       throw new PyError("NameError", `name '${expr.id}' is not defined`);
     }
     case "Constant":

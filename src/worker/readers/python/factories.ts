@@ -29,12 +29,12 @@ export class Factories {
   }
 
   /** What a factory constructs an instance of the class with; undefined where there is none. */
-  construct(type: PyClass): Given | undefined {
+  construct(type: PyClass): (Given & { readonly by: FunctionStmt }) | undefined {
     const candidates = this.functions.filter((fn) => isFactory(fn) && this.reaches(fn.name, type.name));
     for (const fn of candidates.slice(0, MAX_CALLS)) {
       if (!this.called.has(fn)) this.call(fn);
       const made = this.ev.constructed.get(type);
-      if (made) return made.before;
+      if (made) return { ...made.before, by: fn };
     }
     return undefined;
   }

@@ -33,6 +33,10 @@ export function importNames(
 function importAll(ev: Evaluator, scope: Scope, module: string, namespace: PyNamespace | NotFollowed): void {
   if (!(namespace instanceof PyNamespace)) {
     const { why } = namespace;
+    scope.module.unfollowed ??= new Unknown(
+      `it may be one of "from ${module} import *", which was not followed${why && `: ${why}`}`,
+      ev.place,
+    );
     ev.problem(
       `the names of "from ${module} import *" are not known: ${module} was not followed${why && `: ${why}`}`,
       "information",

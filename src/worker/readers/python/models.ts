@@ -1,5 +1,5 @@
-import { dirname, relative } from "node:path";
 import type { ConfigurationChoice } from "../../../protocol/jobs";
+import type { MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
@@ -19,8 +19,9 @@ import { CallSites } from "./callSites";
 import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
 import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
-import { Elsewhere, type Made } from "./elsewhere";
+import { Elsewhere } from "./elsewhere";
 import type { Environment } from "./environment/environment";
+import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
@@ -33,7 +34,16 @@ import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
-import { type PyClass, PyNative, PyObject, type PyTensor, Unknown, type Value } from "./values";
+import {
+  type EvaluationError,
+  type PyClass,
+  PyError,
+  PyNative,
+  PyObject,
+  type PyTensor,
+  Unknown,
+  type Value,
+} from "./values";
 import { namesMentionedBy } from "./walk";
 
 /** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
@@ -54,6 +64,7 @@ interface Built {
   /** `__init__` ended in an error; what it had registered is there. */
   readonly failed: boolean;
   readonly configuration: Configuration | undefined;
+  readonly madeElsewhere?: MadeElsewhere;
   readonly given: Given;
 }
 
@@ -154,14 +165,13 @@ export function buildModels(
   for (const defined of [...refused, ...pending].reverse()) {
     const isOpen = pending.has(defined) || refused.has(defined);
     const made = isOpen ? elsewhere.construction(defined.type) : undefined;
-    const result = made && build(ev, defined, { ...made.given, configuration: ofProject(ev, made) }, steps);
+    const result = made && build(ev, defined, made.given, steps);
     if (!result || result.failed) continue;
-    built.set(defined, result);
+    built.set(defined, { ...result, madeElsewhere: made.at });
     pending.delete(defined);
     refused.delete(defined);
     rounds();
   }
-  for (const defined of refused) built.set(defined, withoutBlame(ev, built.get(defined)!));
   const unresolved = new Set(pending);
   for (const defined of unresolved) {
     built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps));
@@ -194,7 +204,7 @@ export function buildModels(
     const part = inside.has(type);
     return new PythonModel(ev, { name: type.name, place: type.place ?? ev.source.place(node) }, result, sites, {
       part,
-      lacksConfiguration: unresolved.has(defined) && configurations.isTaken(defined),
+      lacksConfiguration: (unresolved.has(defined) || !!result.madeElsewhere) && configurations.isTaken(defined),
       options: () => configurations.options(defined),
       wholes: () => (part ? wholes(type) : []),
     });
@@ -203,26 +213,6 @@ export function buildModels(
   const ofNames = top.map((each) => new PythonModel(ev, each, each, sites, relations));
   // A loss or a transformation of the data holds nothing.
   return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
-}
-
-/** The class itself refuses what it was given, by `raise` or `assert`; that was a guess, and no mistake of its author. */
-function withoutBlame(ev: Evaluator, built: Built): Built {
-  const lines = ev.main.text.split("\n");
-  const from = built.configuration ? built.configuration.label : "the defaults of its parameters";
-  const problems = built.problems.map((problem): Problem => {
-    const { place, message, severity } = problem;
-    const refuses = place.cell === undefined && /^\s*(raise|assert)\b/.test(lines[place.line - 1] ?? "");
-    if (severity !== "error" || !refuses) return problem;
-    return { ...problem, message: `${message} (with ${from})`, severity: "information" };
-  });
-  return { ...built, problems };
-}
-
-/** "build_sam.py, line 67", "UNetModel in openaimodel.py". */
-function ofProject(ev: Evaluator, { file, line, within }: Made): Configuration {
-  const path = relative(dirname(ev.main.file), file);
-  const label = within === undefined ? `${path}${line === undefined ? "" : `, line ${line}`}` : `${within} in ${path}`;
-  return { source: "project", label, file };
 }
 
 /** How a model stands to the others of its file. */
@@ -280,7 +270,7 @@ function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
 function build(
   ev: Evaluator,
   { type }: DefinedClass,
-  { args, kwargs, configuration }: Arguments,
+  { args, kwargs, configuration, assumed = false }: Arguments,
   steps: number,
 ): Built {
   const object = new PyObject(type, type.place);
@@ -300,7 +290,12 @@ function build(
         });
       } catch (error) {
         failed = true;
-        ev.reportError(error);
+        const known = ev.understood(error);
+        if (!assumed || !refuses(known)) ev.reportError(known);
+        else {
+          const from = configuration?.label ?? "the defaults of its parameters";
+          ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
+        }
       }
     });
     restore();
@@ -316,6 +311,14 @@ function build(
   return { object, draws, problems, failed, configuration, given: { args, kwargs } };
 }
 
+/**
+ * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
+ * its author.
+ */
+function refuses(error: PyError | EvaluationError): error is PyError {
+  return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
+}
+
 /** `known` are the parameters that configurations give. */
 function buildWithUnknowns(
   ev: Evaluator,
@@ -329,7 +332,7 @@ function buildWithUnknowns(
   for (const name of names) {
     given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
   }
-  const result = build(ev, defined, { args: [], kwargs: given }, steps);
+  const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
   const one = names.length === 1;
   const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   const why = `${one ? "it has" : "they have"} no default and nothing in this file or its project constructs ${type.name} with ${one ? "a known value" : "known values"}`;
@@ -372,6 +375,10 @@ export class PythonModel implements Model {
 
   get part(): boolean {
     return this.relations.part;
+  }
+
+  get madeElsewhere(): MadeElsewhere | undefined {
+    return this.built.madeElsewhere;
   }
 
   get lacksConfiguration(): boolean {

@@ -63,7 +63,9 @@ export function withoutCopies(models: readonly Model[]): Model[] {
   const classes = new Map(models.filter((model) => !isNamed(model)).map((model) => [model.className, model]));
   return models.filter((model) => {
     const own = isNamed(model) ? classes.get(model.root.kind) : undefined;
-    return !own || !(own.configuration || own.lacksConfiguration || sameLayers(own.root, model.root));
+    return (
+      !own || !(own.configuration || own.lacksConfiguration || own.madeElsewhere || sameLayers(own.root, model.root))
+    );
   });
 }
 

@@ -3,7 +3,9 @@ import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
 import { environmentOf } from "./environment/environment";
-import type { Imported } from "./environment/sources";
+import { realPath } from "./environment/look";
+import { isBelow } from "./environment/project";
+import { type Imported, stateOf } from "./environment/sources";
 import { Evaluator } from "./evaluator";
 import { DEFAULT_LIMITS } from "./limits";
 import { buildModels } from "./models";
@@ -55,9 +57,15 @@ export async function readPython(
     whole ??= read().models;
     return whole;
   });
-  const result = { ...found, models: [...found.models, ...(models ?? [])] };
+  // Models that stay as they were depend on what they did before.
+  const imported = new Map([...(unchanged?.imported ?? []), ...found.imported]);
+  const result = { ...found, imported, models: [...found.models, ...(models ?? [])] };
   if (!isSet(cancel)) remember({ source, module, packages: limits.packages, ...result });
-  return withProblems(file, result);
+  return { ...withProblems(file, result), dependencies: outsidePackages(imported, limits.packages) };
+}
+
+function outsidePackages(imported: Imported, packages: readonly string[] = []): string[] {
+  return [...imported.keys()].filter((file) => !packages.some((folder) => isBelow(realPath(folder), file)));
 }
 
 interface Found {
@@ -66,7 +74,7 @@ interface Found {
   readonly problems: readonly Problem[];
   /** Of building the models, and of none of them. */
   readonly own: readonly Problem[];
-  /** Imported files that were read. */
+  /** Imported files and configurations that were read. */
   readonly imported: Imported;
 }
 
@@ -94,7 +102,9 @@ function readModule(
       ev.reportError(error);
     }
   });
-  return { models, problems: [...syntax, ...ev.problems], own, imported: environment.imported() };
+  const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
+  const imported = new Map([...environment.imported(), ...consulted]);
+  return { models, problems: [...syntax, ...ev.problems], own, imported };
 }
 
 function withProblems(file: string, { models, problems, own }: Found): ModelFile {

@@ -22,6 +22,8 @@ export class Scope {
   text: Source | undefined;
   /** Of a module's own scope: the package that its relative imports start from, and the folder that its name does. */
   package: { readonly root: string; readonly name: string } | undefined;
+  /** Of a module's own scope: why any name may be one of it, after a wildcard import that was not followed. */
+  unfollowed: Unknown | undefined;
   /** Of a module's own scope: gives a name in place of `names`, after running the statements that assign it. */
   lazy: ((name: string) => Value | undefined) | undefined;
 

@@ -4,6 +4,7 @@ import type { ExceptHandler, Expr, FunctionStmt, MatchCase, Stmt, TryStmt } from
 import { assignment, assignSafely, type Completion, undecided } from "./branches";
 import { makeClass } from "./classes";
 import { dictOf, dictSet } from "./equality";
+import { deliberately } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { classOfError, endsThere, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
@@ -81,7 +82,7 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
     case "Raise": {
       const value = statement.value ? evaluate(ev, scope, statement.value) : scope.lookup("*handled");
       ev.span = statement;
-      throw raise(ev, value ?? null);
+      throw deliberately(raise(ev, value ?? null));
     }
     case "Assert": {
       const truth = truthyOf(ev, evaluateSafely(ev, scope, statement.test));
@@ -89,7 +90,7 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       if (truth === false) {
         const message = statement.message ? str(ev, evaluate(ev, scope, statement.message)) : "";
         ev.span = statement;
-        throw new PyError("AssertionError", typeof message === "string" ? message : "", ev.place);
+        throw deliberately(new PyError("AssertionError", typeof message === "string" ? message : "", ev.place));
       }
       return "normal";
     }

@@ -3,6 +3,7 @@ import type { SourcePlace } from "../../graph/node";
 import type { ModuleInfo, ParameterInfo } from "../model";
 import type { Evaluator } from "./evaluator";
 import { hasDerivedWeights } from "./torch/derived";
+import { submodules } from "./torch/module";
 import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "./values";
 
 /** From an instance to what a reader reports of it: the module tree and the state dict. */
@@ -113,8 +114,9 @@ function describe(ev: Evaluator, object: PyObject, path: string, root: SourcePla
   const children: ModuleInfo[] = [];
   let whole = [...unknownParts(ev, object)].length === 0;
   for (const tensor of object.module?.parameters.values() ?? []) if (tensor) parameters.add(tensor);
-  for (const [name, child] of object.module?.modules ?? []) {
-    if (!child || seen.has(child)) continue;
+  for (const [name, child] of submodules(object)) {
+    if (child instanceof Unknown) whole = false;
+    if (!child || child instanceof Unknown || seen.has(child)) continue;
     const below = describe(ev, child, join(path, name), root, seen);
     children.push(below.info);
     whole &&= below.whole;

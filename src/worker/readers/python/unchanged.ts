@@ -48,6 +48,8 @@ export interface Unchanged {
   readonly concerns: (definition: ClassStmt) => boolean;
   /** Models of the classes that are not concerned. `whole` gives all of the file's, read as if for the first time. */
   readonly models: (whole: () => readonly Model[]) => Model[];
+  /** Files that these were read from. */
+  readonly imported: Imported;
 }
 
 /** Undefined where everything has to be read again. */
@@ -74,6 +76,7 @@ export function unchangedSince(
   const names = new Set([...kept].map(({ name }) => name));
   const move = mover(before.source, source);
   return {
+    imported: before.imported,
     concerns: (definition) => !kept.has(definition),
     models: (whole) =>
       before.models
@@ -88,9 +91,14 @@ function find(models: readonly Model[], className: string): Model {
   return model;
 }
 
-/** A configuration may come from whatever the file makes, without a name that leads there. */
+/**
+ * A configuration may come from whatever the file makes, and what other files of the project construct from whatever
+ * they import of it: no name leads there.
+ */
 function configured(models: readonly Model[], stayed: readonly Stmt[]): Stmt[] {
-  const taking = new Set(models.filter((m) => m.configuration || m.lacksConfiguration).map((m) => m.className));
+  const taking = new Set(
+    models.filter((m) => m.configuration || m.lacksConfiguration || m.madeElsewhere).map((m) => m.className),
+  );
   return stayed.filter((s) => s.kind === "Class" && taking.has(s.name));
 }
 

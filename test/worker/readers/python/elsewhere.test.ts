@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Model, type ModelFile, walkModules } from "../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../src/worker/readers/open";
+import { pythonReader } from "../../../../src/worker/readers/python/reader";
+import { sizesFrom, summarize } from "../../../../src/worker/readers/summary";
 import { modelNamed } from "./reading";
 
 const IMPORTS = "import torch\nfrom torch import nn\n";
@@ -36,8 +38,9 @@ describe("sizes that another file of the project gives", () => {
       .filter((m) => m.kind === "Linear")
       .map((m) => `${m.path} ${m.inFeatures}→${m.outFeatures}`);
   const sizes = async (file: string, name: string, packages?: readonly string[]) => {
-    const model = modelNamed(await open(file, packages), name);
-    return [...linear(model), `from ${model.configuration?.label}`];
+    const opened = await open(file, packages);
+    const summary = summarize(opened).models.find((m) => m.class === name)!;
+    return [...linear(modelNamed(opened, name)), `from ${sizesFrom(summary)}`];
   };
 
   it("are those of a script's call, arguments of its command line included", async () => {
@@ -140,7 +143,7 @@ def small(**kwargs):
     });
     assert.deepEqual(await sizes("a.py", "A"), ["fc 5→2", "from Whole in all.py"]);
     assert.deepEqual(await sizes("b.py", "B"), ["fc 6→2", "from Big in all.py"]);
-    assert.deepEqual(await sizes("c.py", "C"), ["fc 7→2", "from all.py"]);
+    assert.deepEqual(await sizes("c.py", "C"), ["fc 7→2", "from small in all.py"]);
   });
 
   it("are of this very class, known, and not a test's when there are others", async () => {
@@ -198,6 +201,19 @@ def small(**kwargs):
     write({ "site/net.py": NET, "site/run.py": call, "site/pyproject.toml": "" });
     assert.deepEqual(await sizes("site/net.py", "Net", [join(folder, "site")]), unknown);
     assert.deepEqual(await sizes("site/net.py", "Net"), ["fc 3→3", "from run.py, line 2"]);
+  });
+
+  it("follow each keystroke, in this file and in the other", async () => {
+    const file = join(folder, "net.py");
+    const text = `${NET}\nWIDTH = 4\n`;
+    write({ "pyproject.toml": "", "net.py": text, "run.py": "from net import Net, WIDTH\nNet(WIDTH, 2)\n" });
+    const typed = async (now: string) =>
+      linear(modelNamed(await pythonReader.open(file, now, { packages: [], open: true }), "Net"));
+    assert.deepEqual(await typed(text), ["fc 4→2"]);
+    // Nothing in this file leads from the number to the class.
+    assert.deepEqual(await typed(text.replace("4", "5")), ["fc 5→2"]);
+    write({ "run.py": "from net import Net, WIDTH\n\nNet(WIDTH, 30)\n" });
+    assert.deepEqual(await typed(text.replace("4", "6")), ["fc 6→30"]);
   });
 
   it("end where the calls lead in a circle", async () => {

@@ -19,13 +19,27 @@ export function isModule(value: Value | undefined): value is PyObject {
   return value instanceof PyObject && value.type.mro.includes(moduleClass);
 }
 
+/**
+ * Its direct submodules by name. None keeps its place among them, and so does one that is unknown: the others are named
+ * by theirs.
+ */
+export function submodules({ module, attributes }: PyObject): [string, PyObject | Unknown | null][] {
+  return [...(module?.modules ?? [])].map(([name, child]) => {
+    const unknown = child === null ? attributes.get(name) : undefined;
+    return [name, unknown instanceof Unknown ? unknown : child];
+  });
+}
+
 export function moduleAttribute(object: PyObject, name: string): Value | undefined {
   const state = object.module;
   if (!state) return undefined;
   if (state.parameters.has(name)) return state.parameters.get(name) ?? null;
   const buffer = state.buffers.get(name);
   if (buffer) return buffer.tensor;
-  if (state.modules.has(name)) return state.modules.get(name) ?? null;
+  const module = state.modules.get(name);
+  if (module) return module;
+  // An unknown one is among the attributes.
+  if (module === null && !object.attributes.has(name)) return null;
   if (name === "training") return state.training;
   if (name === "_modules") return liveDict(state.modules, (value) => value === null || isModule(value));
   const derived = derivedWeight(object, name);

@@ -138,6 +138,8 @@ export function addModule(self: PyObject, name: string, module: Value, runtime: 
   if (module instanceof Unknown) {
     runtime.problem(`submodule ${name} is unknown: ${module.reason}`, "warning");
     self.attributes.set(name, module);
+    // It keeps its place among the others, which are named by theirs.
+    state.modules.set(name, null);
     return;
   }
   if (module !== null && !isModule(module)) {
@@ -148,6 +150,7 @@ export function addModule(self: PyObject, name: string, module: Value, runtime: 
     throw new PyError("KeyError", `module name can't contain ".", got: ${name}`, runtime.place);
   }
   state.modules.set(name, module);
+  if (self.attributes.get(name) instanceof Unknown) self.attributes.delete(name);
 }
 
 for (const name of ["add_module", "register_module"]) {

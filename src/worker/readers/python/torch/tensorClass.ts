@@ -1,5 +1,5 @@
 import type { DType } from "../../../formats/dtype";
-import { isFloating } from "../../../formats/dtype";
+import { DTYPE_BYTES, isFloating } from "../../../formats/dtype";
 import { nearest } from "../../../formats/nearest";
 import * as build from "../../../graph/build";
 import { PyArray } from "../numpy/array";
@@ -106,7 +106,7 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
     case "is_leaf":
       return true;
     case "itemsize":
-      return undefined;
+      return DTYPE_BYTES[tensor.dtype];
     case "T":
     case "mT":
     case "H":
@@ -159,6 +159,7 @@ method("size", "input, dim=None", (args) => {
 });
 method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
 method(["numel", "nelement"], "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
+method("element_size", "input", (args) => DTYPE_BYTES[tensorArg(args, "input").dtype]);
 method("is_contiguous", "input, *args, **kwargs", () => true);
 method("get_device", "input", () => -1);
 method("__len__", "input", (args) => tensorArg(args, "input").shape[0] ?? reasonOf(tensorArg(args, "input")));

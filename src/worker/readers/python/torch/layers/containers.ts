@@ -17,7 +17,7 @@ import {
   type Value,
 } from "../../values";
 import { sequenceOf } from "../arguments";
-import { isModule, stateOf } from "../module";
+import { isModule, stateOf, submodules } from "../module";
 import { addModule } from "../moduleMethods";
 import { makeParameter } from "../parameter";
 import { instance, layer } from "./layer";
@@ -39,17 +39,14 @@ function methods(type: PyClass, table: Readonly<Record<string, readonly [paramet
 
 function pairsOf(value: Value, runtime: Runtime): [string, Value][] {
   if (value instanceof PyDict) return [...value.entries.values()].map(({ key, value: item }) => [String(key), item]);
-  if (value instanceof PyObject && isModule(value)) return [...stateOf(value, runtime).modules];
+  if (value instanceof PyObject && isModule(value)) return submodules(value);
   return [...runtime.iterate(value)].map((pair) => {
     const [key, item] = [...runtime.iterate(pair)];
     return [String(key), item ?? null];
   });
 }
 
-/** None may be among them, and keeps its place: what forward unpacks has as many items as were put in. */
-function children(self: PyObject, runtime: Runtime): (PyObject | null)[] {
-  return [...stateOf(self, runtime).modules.values()];
-}
+const children = (self: PyObject): (PyObject | Unknown | null)[] => submodules(self).map(([, child]) => child);
 
 /** Children under the names "0", "1", ... */
 function renumber(self: PyObject, modules: readonly Value[], runtime: Runtime): void {
@@ -88,9 +85,9 @@ function sliced(slice: PySlice, length: number): number[] {
 
 function getItem(self: PyObject, args: BoundArgs, runtime: Runtime): Value {
   const index = args.idx ?? null;
-  const entries = [...stateOf(self, runtime).modules];
+  const all = submodules(self);
   if (index instanceof PySlice) {
-    const taken = sliced(index, entries.length).map((i) => entries[i]!);
+    const taken = sliced(index, all.length).map((i) => all[i]!);
     const copy = runtime.call(containerOf(self), []);
     if (copy instanceof PyObject) {
       // Sequential keeps the names; ModuleList counts anew.
@@ -101,7 +98,7 @@ function getItem(self: PyObject, args: BoundArgs, runtime: Runtime): Value {
     }
     return copy;
   }
-  return entries[position(index, entries.length, runtime, self.type.name)]![1];
+  return all[position(index, all.length, runtime, self.type.name)]![1];
 }
 
 function containerOf(self: PyObject): PyClass {
@@ -116,9 +113,9 @@ function extend(self: PyObject, items: Value, runtime: Runtime): PyObject {
 
 const LIST: Readonly<Record<string, readonly [string, Method]>> = {
   __len__: ["", (self, _args, runtime) => stateOf(self, runtime).modules.size],
-  __iter__: ["", (self, _args, runtime) => new PyGenerator(children(self, runtime))],
+  __iter__: ["", (self) => new PyGenerator(children(self))],
   __getitem__: ["idx", getItem],
-  __contains__: ["item", (self, args, runtime) => children(self, runtime).includes(args.item as PyObject)],
+  __contains__: ["item", (self, args) => children(self).includes(args.item as PyObject)],
   __setitem__: [
     "idx, module",
     (self, args, runtime) => {
@@ -135,7 +132,7 @@ const LIST: Readonly<Record<string, readonly [string, Method]>> = {
   __delitem__: [
     "idx",
     (self, args, runtime) => {
-      const all = children(self, runtime);
+      const all = children(self);
       const index = args.idx ?? null;
       const gone =
         index instanceof PySlice ? sliced(index, all.length) : [position(index, all.length, runtime, self.type.name)];
@@ -158,7 +155,7 @@ const LIST: Readonly<Record<string, readonly [string, Method]>> = {
   insert: [
     "index, module",
     (self, args, runtime) => {
-      const all: Value[] = children(self, runtime);
+      const all: Value[] = children(self);
       const index = args.index ?? null;
       if (typeof index !== "number") throw new PyError("TypeError", "insert() takes an int", runtime.place);
       all.splice(index, 0, args.module ?? null);
@@ -169,7 +166,7 @@ const LIST: Readonly<Record<string, readonly [string, Method]>> = {
   pop: [
     "key=-1",
     (self, args, runtime) => {
-      const all = children(self, runtime);
+      const all = children(self);
       const at = position(args.key ?? -1, all.length, runtime, self.type.name);
       const gone = all[at]!;
       renumber(
@@ -206,7 +203,7 @@ export const sequentialClass: PyClass = layer("Sequential", "*args", {
     // A module that could not be made computes something all the same: without it the result is unknown.
     for (const held of a.self.attributes.values()) if (held instanceof Unknown) return held;
     let value = a.args.input ?? null;
-    for (const module of children(a.self, a.runtime)) value = a.runtime.call(module, [value]);
+    for (const module of children(a.self)) value = a.runtime.call(module, [value]);
     return value;
   },
 });
@@ -244,8 +241,8 @@ const moduleDictClass = layer("ModuleDict", "modules=None", {
   },
   forward: (a) => unusable(a.self, a.runtime),
 });
-function keyed(self: PyObject, key: Value, runtime: Runtime): PyObject {
-  const module = typeof key === "string" ? stateOf(self, runtime).modules.get(key) : undefined;
+function keyed(self: PyObject, key: Value, runtime: Runtime): PyObject | Unknown {
+  const module = submodules(self).find(([name]) => name === key)?.[1];
   if (module) return module;
   throw new PyError("KeyError", typeof key === "string" ? `'${key}'` : typeName(key), runtime.place);
 }
@@ -270,8 +267,8 @@ methods(moduleDictClass, {
   ],
   __contains__: ["key", (self, args, runtime) => stateOf(self, runtime).modules.has(String(args.key))],
   keys: ["", (self, _args, runtime) => new PyList([...stateOf(self, runtime).modules.keys()])],
-  values: ["", (self, _args, runtime) => new PyList(children(self, runtime))],
-  items: ["", (self, _args, runtime) => pairList([...stateOf(self, runtime).modules])],
+  values: ["", (self) => new PyList(children(self))],
+  items: ["", (self) => pairList(submodules(self))],
   update: [
     "modules",
     (self, args, runtime) => {

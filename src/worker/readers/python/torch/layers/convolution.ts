@@ -1,5 +1,5 @@
 import * as build from "../../../../graph/build";
-import { EvaluationError, Unknown, type Value } from "../../values";
+import { EvaluationError, PyTuple, Unknown, type Value } from "../../values";
 import { intOf, intsOf, isNumber, numberOf, sequenceOf } from "../arguments";
 import { interpolate, pixelShuffle, pixelUnshuffle } from "../functions/images";
 import { padMode, padSizes } from "../functions/padding";
@@ -36,6 +36,8 @@ function weights(c: Construction, rank: number, transposed: boolean): void {
     }
   }
   for (const name of ["kernel_size", "stride", "padding", "dilation", "output_padding"]) c.showTuple(name, rank);
+  c.show("transposed", transposed);
+  if (!transposed) c.show("output_padding", new PyTuple(Array.from({ length: rank }, () => 0)));
   const kernel = c.tuple("kernel_size", rank);
   const [first, second]: [Size, Size] = transposed
     ? [inChannels, divided(outChannels, groups)]

@@ -86,6 +86,11 @@ export class Construction {
     return all.length === 1 ? Array.from({ length: rank }, () => all[0]!) : all;
   }
 
+  /** An attribute that no argument gives. */
+  show(name: string, value: Value): void {
+    stateOf(this.self, this.runtime).options[name] = value;
+  }
+
   /** What the layer shows for a single number that holds for each of `rank` dimensions: the tuple, as PyTorch's does. */
   showTuple(name: string, rank: number): void {
     const value = this.args[name] ?? null;
