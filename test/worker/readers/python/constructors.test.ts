@@ -50,6 +50,11 @@ class Net(nn.Module):
       "information 8: AssertionError: say how many heads (with the defaults of its parameters)",
     ]);
     assert.deepEqual(problems(await readTorch(`${net}\nNet(0)\n`)), ["error 8: AssertionError: say how many heads"]);
+    const rate =
+      "class Drop(nn.Module):\n    def __init__(self, rate=None):\n        super().__init__()\n        self.rate = float(rate)\n";
+    const [none] = (await readTorch(rate)).problems;
+    assert.equal(none?.severity, "information");
+    assert.match(none?.message ?? "", /not 'NoneType' \(with the defaults of its parameters\)$/);
     // What is wrong whatever the arguments is not a refusal.
     const wrong = await readTorch(net.replace('assert heads > 0, "say how many heads"', "nn.Linear(8)"));
     assert.deepEqual(

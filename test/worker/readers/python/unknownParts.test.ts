@@ -21,6 +21,9 @@ class Net(nn.Module):
         self.sizes = nn.Linear(len(self.appended), len(self.listed) + len(self.named))
         self.filled = nn.ModuleList([Conv(1)])
         self.filled[0] = nn.Linear(9, 9)
+        self.filled.append(Conv(1))
+        self.filled[1] = None
+        self.none = nn.Linear(1, 5 if self.filled[1] is None else 6)
     def forward(self, x):
         return self.listed[1](x)
 `);
@@ -34,6 +37,7 @@ class Net(nn.Module):
       "named.b Linear(6, 7)",
       "sizes Linear(4, 4)",
       "filled.0 Linear(9, 9)",
+      "none Linear(1, 5)",
     ]);
     // What is unknown has parameters nobody can count; what has been replaced has not.
     const parts = new Map(net.root.children.map((child) => [child.path, child.parameters]));
@@ -44,6 +48,7 @@ class Net(nn.Module):
       named: undefined,
       sizes: 20,
       filled: 90,
+      none: 10,
     });
     assert.equal(net.root.parameters, undefined);
     assert.deepEqual(

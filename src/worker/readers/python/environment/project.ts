@@ -94,18 +94,32 @@ function look(folder: string): Project {
   return { folder, listedAt: performance.now(), callers };
 }
 
-/** Calls: `Net(`, `models.Net(`, and `partial(Net,`; not `class Net(` and `def net(`. */
 function mentionsIn(file: string): Mentions {
   const text = textOf(file, MAX_FILE);
   if (text === undefined || text === "forbidden") return { calls: [], imports: new Set() };
-  const calls = new Set<string>();
-  const call = /(?<![\p{L}\p{N}_])(class\s+|def\s+)?([\p{L}_][\p{L}\p{N}_]*)\s*\(/gu;
-  for (const [, keyword, name] of text.matchAll(call)) if (keyword === undefined) calls.add(name!);
+  const calls = calledNames(text);
   for (const [, name] of text.matchAll(/\bpartial\(\s*(?:[\w.]*\.)?(\w+)\s*,/g)) calls.add(name!);
   const imports = new Set<string>();
   for (const [line] of text.matchAll(/^[ \t]*(?:from|import)[ \t].*$/gm))
     for (const [word] of line.matchAll(/[\p{L}\p{N}_]+/gu)) imports.add(word);
   return { calls: [...calls], imports };
+}
+
+/** `Net(` and `models.Net(`, but not `class Net(` and `def net(`. A regular expression takes five times as long. */
+function calledNames(text: string): Set<string> {
+  const names = new Set<string>();
+  for (let open = text.indexOf("("); open >= 0; open = text.indexOf("(", open + 1)) {
+    let start = open;
+    while (start > 0 && isNamePart(text.charCodeAt(start - 1))) start--;
+    const defined = text.startsWith("class ", start - 6) || text.startsWith("def ", start - 4);
+    if (start < open && !defined) names.add(text.slice(start, open));
+  }
+  return names;
+}
+
+/** Of letters beyond ASCII there is no telling which are letters, but all that are not are rare in code. */
+function isNamePart(c: number): boolean {
+  return (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 95 || c > 127;
 }
 
 /** From the folder to the project's root, what lies below each; without a project what lies in the folder itself. */
