@@ -1,5 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place } from "../../protocol/model";
 import { breakEvenRank, type LinearShape, layerCost } from "../lora/costs";
+import type { SearchedFolder } from "../readers/model";
 
 /** What is known of a model file after reading it: plain data, so that it crosses threads. */
 export interface Reading {
@@ -8,6 +9,8 @@ export interface Reading {
   readonly defaultTargets: ReadonlyMap<string, readonly string[]>;
   /** Other files that it was read from, but for installed packages. Absolute paths. */
   readonly dependencies?: readonly string[];
+  /** Where a new file may say what this one leaves open. */
+  readonly searched?: SearchedFolder;
 }
 
 export const EMPTY_READING: Reading = { summary: { models: [], problems: [] }, defaultTargets: new Map() };

@@ -225,6 +225,15 @@ export interface ModelFile {
   readonly problems: readonly Problem[];
   /** Other files that it was read from, but for installed packages: a change in one may change what was read. */
   readonly dependencies?: readonly string[];
+  /** Where files were searched for what constructs a class, and none was found: a new one may. */
+  readonly searched?: SearchedFolder;
+}
+
+export interface SearchedFolder {
+  /** Absolute path. */
+  readonly folder: string;
+  /** With the folders below it. */
+  readonly deep: boolean;
 }
 
 /** Limits of one reading, so that no file can hold the reader up. */

@@ -19,8 +19,9 @@ async function read(command: ReadingCommand & { type: "read" }): Promise<Reading
   const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true, anew };
   const opened = await openModelFile(file, text, options);
   last = { key: keyOf(command), opened };
-  const { dependencies = [] } = opened;
-  return { summary: summarize(opened), defaultTargets: defaultTargets(opened), dependencies };
+  const { dependencies = [], searched } = opened;
+  const found = { summary: summarize(opened), defaultTargets: defaultTargets(opened), dependencies };
+  return { ...found, ...(searched && { searched }) };
 }
 
 /** The reading that shapes are wanted of is nearly always the last. */

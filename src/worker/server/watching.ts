@@ -1,12 +1,24 @@
 import { basename, dirname } from "node:path";
 import type { ClientCapabilities, Connection, FileSystemWatcher } from "vscode-languageserver/node";
 import type { Reading } from "../language/layers";
+import type { SearchedFolder } from "../readers/model";
 import { realPath } from "../readers/python/environment/look";
+import { isBelow } from "../readers/python/environment/project";
 import type { ReadingChoices } from "./readingChoices";
 import { fileWatcher, folderWatcher, WatchedFiles } from "./watchedFiles";
 
 /** Where people keep an environment in a project, and what each has. */
 const ENVIRONMENTS = "{.venv,venv}/pyvenv.cfg";
+
+type Dependent = Required<Pick<Reading, "dependencies">> & { readonly searched: Reading["searched"] };
+
+function isConcerned(own: string, { dependencies, searched }: Dependent, changed: ReadonlySet<string>): boolean {
+  if (dependencies.some((file) => changed.has(file))) return true;
+  return searched !== undefined && [...changed].some((file) => file !== own && isModule(file) && isIn(searched, file));
+}
+
+const isIn = ({ folder, deep }: SearchedFolder, file: string): boolean =>
+  deep ? isBelow(folder, file) : dirname(file) === folder;
 
 const isModule = (file: string): boolean => file.endsWith(".py");
 
@@ -25,8 +37,8 @@ export interface WatchingOptions {
  */
 export class Watching {
   private readonly files: WatchedFiles;
-  /** By document: what its reading depends on. */
-  private readonly models = new Map<string, readonly string[]>();
+  /** By document: its reading, as far as it depends on other files. */
+  private readonly models = new Map<string, Dependent>();
   private able = false;
 
   constructor(private readonly options: WatchingOptions) {
@@ -41,11 +53,12 @@ export class Watching {
   }
 
   /** To be called with each reading of a document. */
-  opened(uri: string, { summary, dependencies = [] }: Reading): void {
+  opened(uri: string, { summary, dependencies = [], searched }: Reading): void {
     const isModel = summary.models.length > 0 && uri.startsWith("file:") && /\.(pyi?|ipynb)$/i.test(uri);
     const known = this.models.get(uri);
-    if (!isModel || (known && known.join("\n") === dependencies.join("\n"))) return;
-    this.models.set(uri, dependencies);
+    const dependent: Dependent = { dependencies, searched };
+    if (!isModel || JSON.stringify(known) === JSON.stringify(dependent)) return;
+    this.models.set(uri, dependent);
     this.update();
   }
 
@@ -58,11 +71,14 @@ export class Watching {
     if (!this.able) return;
     const { choices, fileOf } = this.options;
     const configurations = [...this.models.keys()].flatMap((uri) => choices.configurationFile(fileOf(uri)) ?? []);
-    const dependencies = [...this.models.values()].flat();
+    const all = [...this.models.values()];
+    const dependencies = all.flatMap((each) => each.dependencies);
     const [modules, others] = [dependencies.filter(isModule), dependencies.filter((file) => !isModule(file))];
     const watchers: FileSystemWatcher[] = [...new Set([...configurations, ...others])].sort().map(fileWatcher);
     // A project's modules are many, and lie together.
     for (const folder of [...new Set(modules.map(dirname))].sort()) watchers.push(folderWatcher(folder, "*.py"));
+    const searched = new Map(all.flatMap((each) => (each.searched ? [[each.searched.folder, each.searched]] : [])));
+    for (const { folder, deep } of searched.values()) watchers.push(folderWatcher(folder, deep ? "**/*.py" : "*.py"));
     if (this.models.size > 0) {
       for (const folder of choices.folders()) watchers.push(folderWatcher(folder, ENVIRONMENTS));
     }
@@ -73,7 +89,7 @@ export class Watching {
     const { choices, fileOf, readAgain } = this.options;
     const changed = new Set([...paths, ...paths.map(realPath)]);
     const dependent = new Set(
-      [...this.models].flatMap(([uri, files]) => (files.some((file) => changed.has(file)) ? [fileOf(uri)] : [])),
+      [...this.models].flatMap(([uri, each]) => (isConcerned(fileOf(uri), each, changed) ? [fileOf(uri)] : [])),
     );
     readAgain((file) => dependent.has(file) || changed.has(choices.configurationFile(file) ?? ""));
     const environments = paths.filter((path) => basename(path) === "pyvenv.cfg");

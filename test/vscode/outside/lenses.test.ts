@@ -53,14 +53,16 @@ describe("code lenses in a window", function () {
       const net = `from torch import nn
 
 class Net(nn.Module):
-    def __init__(self, width, depth):
+    def __init__(self, width):
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
 `;
-      const run = (width: number) => `from net import Net\n\nmodel = Net(width=${width}, depth=3)\n`;
-      await writeFile(join(window.folder, "run.py"), run(64));
+      const run = (width: number) => `from net import Net\n\nmodel = Net(width=${width})\n`;
       await writeFile(join(window.folder, "net.py"), net);
       await window.openFile("net.py");
+      await window.lenses(/^LoRA: its 3 Linear layers are of unknown size/).waitFor();
+      await window.screenshot("lenses-unknown");
+      await writeFile(join(window.folder, "run.py"), run(64));
       // 3 * 8 * (64 + 64).
       await window.lenses(/^LoRA r=8 · 3 layers · 3,072 trainable/).waitFor();
       await window.screenshot("lenses-elsewhere");

@@ -65,6 +65,8 @@ interface Built {
   readonly failed: boolean;
   readonly configuration: Configuration | undefined;
   readonly madeElsewhere?: MadeElsewhere;
+  /** Parts of it could not be made, so that nobody can count its parameters. */
+  readonly partial?: boolean;
   readonly given: Given;
 }
 
@@ -341,7 +343,9 @@ function buildWithUnknowns(
     message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}. Dimensions that depend on ${one ? "it" : "them"} are not shown.`,
     severity: "information",
   };
-  return { ...result, problems: [note, ...result.problems] };
+  // What was passed over may have held layers.
+  const partial = result.problems.some(({ severity }) => severity !== "information");
+  return { ...result, partial, problems: [note, ...result.problems] };
 }
 
 /** Whether the file has the class of one of the modules, or makes one of torch's own. */
@@ -368,7 +372,8 @@ export class PythonModel implements Model {
     this.className = name;
     this.file = ev.main.file;
     this.place = place;
-    this.root = moduleTree(ev, built.object, this.place);
+    const root = moduleTree(ev, built.object, this.place);
+    this.root = built.partial ? { ...root, parameters: undefined } : root;
     this.problems = built.problems;
     this.configuration = built.configuration;
   }

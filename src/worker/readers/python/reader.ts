@@ -1,10 +1,10 @@
-import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions } from "../model";
+import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions, SearchedFolder } from "../model";
 import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
 import { environmentOf } from "./environment/environment";
 import { realPath } from "./environment/look";
-import { isBelow } from "./environment/project";
+import { forgetProject, isBelow } from "./environment/project";
 import { type Imported, stateOf } from "./environment/sources";
 import { Evaluator } from "./evaluator";
 import { DEFAULT_LIMITS } from "./limits";
@@ -40,6 +40,7 @@ export async function readPython(
     return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
+  if (limits.anew) forgetProject();
   const segments = given.segments.length > 0 ? given.segments : undefined;
   const module = await parse(text, {
     cancelled: cancel && (() => isSet(cancel)),
@@ -59,9 +60,11 @@ export async function readPython(
   });
   // Models that stay as they were depend on what they did before.
   const imported = new Map([...(unchanged?.imported ?? []), ...found.imported]);
-  const result = { ...found, imported, models: [...found.models, ...(models ?? [])] };
+  const searched = found.searched ?? unchanged?.searched;
+  const result = { ...found, imported, searched, models: [...found.models, ...(models ?? [])] };
   if (!isSet(cancel)) remember({ source, module, packages: limits.packages, ...result });
-  return { ...withProblems(file, result), dependencies: outsidePackages(imported, limits.packages) };
+  const dependencies = outsidePackages(imported, limits.packages);
+  return { ...withProblems(file, result), dependencies, ...(searched && { searched }) };
 }
 
 function outsidePackages(imported: Imported, packages: readonly string[] = []): string[] {
@@ -76,6 +79,7 @@ interface Found {
   readonly own: readonly Problem[];
   /** Imported files and configurations that were read. */
   readonly imported: Imported;
+  readonly searched: SearchedFolder | undefined;
 }
 
 function readModule(
@@ -104,7 +108,7 @@ function readModule(
   });
   const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
   const imported = new Map([...environment.imported(), ...consulted]);
-  return { models, problems: [...syntax, ...ev.problems], own, imported };
+  return { models, problems: [...syntax, ...ev.problems], own, imported, searched: environment.searched };
 }
 
 function withProblems(file: string, { models, problems, own }: Found): ModelFile {

@@ -8,6 +8,7 @@ import type {
   ObservedShapes,
   ParameterInfo,
   Problem,
+  SearchedFolder,
   Traced,
   TraceOptions,
 } from "../model";
@@ -31,6 +32,7 @@ export interface Reading {
   /** Problems of building the models that belong to none of them. */
   readonly own: readonly Problem[];
   readonly imported: Imported;
+  readonly searched: SearchedFolder | undefined;
 }
 
 /** Of the file that was read last: somebody types in one file at a time. */
@@ -48,8 +50,9 @@ export interface Unchanged {
   readonly concerns: (definition: ClassStmt) => boolean;
   /** Models of the classes that are not concerned. `whole` gives all of the file's, read as if for the first time. */
   readonly models: (whole: () => readonly Model[]) => Model[];
-  /** Files that these were read from. */
+  /** Files that these were read from, and where others were searched in vain. */
   readonly imported: Imported;
+  readonly searched: SearchedFolder | undefined;
 }
 
 /** Undefined where everything has to be read again. */
@@ -77,6 +80,7 @@ export function unchangedSince(
   const move = mover(before.source, source);
   return {
     imported: before.imported,
+    searched: before.searched,
     concerns: (definition) => !kept.has(definition),
     models: (whole) =>
       before.models

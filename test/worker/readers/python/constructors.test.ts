@@ -38,6 +38,23 @@ class Table(nn.Embedding):
       assert.deepEqual(layersOf(modelNamed(found, name)), ["fc Linear"]);
   });
 
+  it("leaves the number of parameters open where it decides how many layers there are", async () => {
+    const found = await readTorch(`
+class Deep(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.head = nn.Linear(2, 2)
+        self.layers = nn.Sequential(*[nn.Linear(2, 2) for _ in range(depth)])
+class Sampler(nn.Module):
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.head = nn.Linear(2, 2)
+`);
+    assert.equal(modelNamed(found, "Deep").root.parameters, undefined);
+    assert.equal(modelNamed(found, "Sampler").root.parameters, 6);
+  });
+
   it("is no mistake of the author's when it refuses its defaults; it is one when the file gives it what it refuses", async () => {
     const net = `
 class Net(nn.Module):

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import type { SearchedFolder } from "../../model";
 import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
 import { NUMPY_MODULES } from "../numpy";
 import type { Scope } from "../scope";
@@ -8,7 +9,7 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
-import { isBelow, projectCallers } from "./project";
+import { isBelow, projectCallers, searchedFolder } from "./project";
 import {
   type Home,
   homeOf,
@@ -49,6 +50,8 @@ export class Environment {
   private readonly byFile = new Map<string, LazyModule>();
   private readonly listed: Listings = new Map();
   private text = 0;
+  /** Where files were searched in vain. */
+  searched: SearchedFolder | undefined;
 
   constructor(
     private readonly file: string,
@@ -148,9 +151,21 @@ export class Environment {
 
   /** Other files of the project that may construct the class, as their text has it; none for a text without a file. */
   callers(file: string, className: string): readonly string[] {
-    if (!existsSync(file)) return [];
+    const own = this.ownFile(file);
+    return own === undefined ? [] : projectCallers(own, className);
+  }
+
+  /** To be called where they construct nothing: a file that is made later may. */
+  searchedInVain(file: string): void {
+    const own = this.ownFile(file);
+    if (own !== undefined) this.searched = searchedFolder(own);
+  }
+
+  /** Without links; undefined for a text without a file, and for what is installed. */
+  private ownFile(file: string): string | undefined {
+    if (!existsSync(file)) return undefined;
     const real = realpathSync(file);
-    return this.packages.some((root) => isBelow(root, real)) ? [] : projectCallers(real, className);
+    return this.packages.some((root) => isBelow(root, real)) ? undefined : real;
   }
 
   /** A file of the project as a module; undefined when it cannot be read. */

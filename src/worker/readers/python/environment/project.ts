@@ -1,5 +1,6 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
+import type { SearchedFolder } from "../../model";
 import { textOf } from "./look";
 import { projectOf } from "./roots";
 import { stateOf } from "./sources";
@@ -59,6 +60,17 @@ export function projectCallers(file: string, name: string): readonly string[] {
     });
   ranked.sort((a, b) => a.test - b.test || a.distance - b.distance || (a.other < b.other ? -1 : 1));
   return ranked.map(({ other }) => other);
+}
+
+/** The next search looks at every file again. */
+export function forgetProject(): void {
+  last = undefined;
+}
+
+/** The folder whose files are searched for the file's sake; not the folders below it where it is no project's. */
+export function searchedFolder(file: string): SearchedFolder {
+  const root = projectOf(dirname(file));
+  return { folder: root ?? dirname(file), deep: root !== undefined };
 }
 
 /** Whether the path is the folder or in it. */
