@@ -3,6 +3,7 @@ import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
+import { truthyOf } from "./iteration";
 import type { NamedModule } from "./namedModules";
 import { assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
 import { Scope } from "./scope";
@@ -340,8 +341,9 @@ export class CallSites {
         assignTarget(this.ev, scope, step.target, entered ? this.ev.call(entered, []) : value);
       } else {
         const iterable = evaluateSafely(this.ev, scope, step.iterable);
-        const [first] = iterable instanceof Unknown ? [iterable] : this.ev.iterate(iterable);
-        assignTarget(this.ev, scope, step.target, first ?? new Unknown("this loop does not run"));
+        const items = iterable instanceof Unknown ? [iterable] : this.ev.iterate(iterable);
+        if (!this.takeFirst(step, items, scope))
+          assignTarget(this.ev, scope, step.target, new Unknown("no turn of this loop comes here"));
       }
     } catch (error) {
       const unknown = new Unknown(this.ev.reportError(error));
@@ -350,6 +352,20 @@ export class CallSites {
       for (const target of targets)
         if (target.kind === "Name" && !scope.names.has(target.id)) scope.names.set(target.id, unknown);
     }
+  }
+
+  /** Gives the target the first item for which no test is known to fail. */
+  private takeFirst(step: Extract<Step, { kind: "first" }>, items: Iterable<Value>, scope: Scope): boolean {
+    for (const item of items) {
+      this.ev.step();
+      assignTarget(this.ev, scope, step.target, item);
+      const fails = step.tests.some(({ expr, holds }) => {
+        const truth = truthyOf(this.ev, evaluateSafely(this.ev, scope, expr));
+        return !(truth instanceof Unknown) && truth !== holds;
+      });
+      if (!fails) return true;
+    }
+    return false;
   }
 
   private isInstance(expr: Expr, region: Region, position: number, type: PyClass, depth: number): boolean {

@@ -9,10 +9,16 @@ import { blocksOf, expressionsOf, methodCallsIn, namesIn, namesMentioned, rootNa
 
 export type Step =
   | { readonly kind: "run"; readonly statement: Stmt }
-  /** Inside a loop: its target, as of the first turn. */
-  | { readonly kind: "first"; readonly target: Expr; readonly iterable: Expr }
+  /** Inside a loop: its target, as of the first turn that comes to the position. */
+  | { readonly kind: "first"; readonly target: Expr; readonly iterable: Expr; readonly tests: readonly Test[] }
   /** Inside a `with`. */
   | { readonly kind: "bind"; readonly target: Expr; readonly value: Expr };
+
+/** A condition around the position, or before it and leading past it by `continue` or `break`. */
+export interface Test {
+  readonly expr: Expr;
+  readonly holds: boolean;
+}
 
 export interface Slice {
   /** In source order. */
@@ -40,7 +46,10 @@ export function sliceFor(
   const enter = (statement: Stmt): void => {
     if (statement.kind === "For") {
       const { target, iterable } = statement;
-      add({ kind: "first", target, iterable }, namesIn(target), namesIn(iterable));
+      const tests = testsTo(statement.body, position);
+      const reads = namesIn(iterable);
+      for (const { expr } of tests) namesIn(expr, reads);
+      add({ kind: "first", target, iterable, tests }, namesIn(target), reads);
     } else if (statement.kind === "With") {
       for (const { target, value } of statement.items) {
         if (target) add({ kind: "bind", target, value }, namesIn(target), namesIn(value));
@@ -74,6 +83,32 @@ export function sliceFor(
     }
   }
   return { steps: candidates.flatMap(({ step }) => (taken.has(step) ? [step] : [])), names: needed };
+}
+
+/** What holds wherever the position in the block is reached. */
+function testsTo(block: readonly Stmt[], position: number): Test[] {
+  const tests: Test[] = [];
+  for (const statement of block) {
+    if (statement.start >= position) break;
+    const around = position < statement.end;
+    if (statement.kind === "If") {
+      const [yes, no] = [statement.body, statement.otherwise].map((b) => b.some((s) => isAround(s, position)));
+      if (yes || no) tests.push({ expr: statement.test, holds: yes === true });
+      else if (!around && leaves(statement.body)) tests.push({ expr: statement.test, holds: false });
+    }
+    // An inner loop has its own turns.
+    if (around && statement.kind !== "For")
+      for (const inner of blocksOf(statement))
+        if (inner.some((s) => isAround(s, position))) tests.push(...testsTo(inner, position));
+  }
+  return tests;
+}
+
+const isAround = ({ start, end }: Stmt, position: number): boolean => start <= position && position < end;
+
+function leaves(block: readonly Stmt[]): boolean {
+  const last = block.at(-1)?.kind;
+  return last === "Continue" || last === "Break";
 }
 
 /** Names that a statement binds, or whose value it may change: by assigning to a part of it, calling its method, or handing it over. */

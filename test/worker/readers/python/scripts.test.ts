@@ -300,3 +300,49 @@ def net18():
     assert.deepEqual(messages(opened), []);
   });
 });
+
+describe("classes that a loop over a model's modules constructs", () => {
+  const source = (loop: string) => `
+class Wrapped(nn.Module):
+    def __init__(self, layer, rank):
+        super().__init__()
+        self.layer = layer
+        self.down = nn.Linear(layer.in_features, rank, bias=False)
+
+def wrap(model, rank):
+    for name, module in model.named_children():
+${loop}
+
+def main():
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    wrap(model, rank=3)
+`;
+  const down = async (loop: string) => {
+    const found = await readTorch(source(loop));
+    assert.deepEqual(
+      found.problems.filter(({ severity }) => severity === "error"),
+      [],
+    );
+    return layersOf(modelNamed(found, "Wrapped")).filter((layer) => layer.startsWith("down"));
+  };
+
+  it("take the first module that comes there", async () => {
+    const guarded =
+      "        if isinstance(module, nn.Linear):\n            setattr(model, name, Wrapped(module, rank))";
+    assert.deepEqual(await down(guarded), ["down Linear(4, 3)"]);
+    const skipped =
+      "        if not isinstance(module, nn.Linear):\n            continue\n        setattr(model, name, Wrapped(module, rank))";
+    assert.deepEqual(await down(skipped), ["down Linear(4, 3)"]);
+    const otherwise =
+      "        if name in ('0', '1', '2'):\n            pass\n        else:\n            setattr(model, name, Wrapped(module, rank))";
+    assert.deepEqual(await down(otherwise), ["down Linear(6, 3)"]);
+    const nested =
+      "        if isinstance(module, nn.Linear):\n            with torch.no_grad():\n                if module.in_features > 5:\n                    setattr(model, name, Wrapped(module, rank))";
+    assert.deepEqual(await down(nested), ["down Linear(6, 3)"]);
+  });
+
+  it("are left open where none does", async () => {
+    const never = "        if isinstance(module, nn.Conv2d):\n            setattr(model, name, Wrapped(module, rank))";
+    assert.deepEqual(await down(never), ["down Linear"]);
+  });
+});
