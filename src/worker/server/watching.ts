@@ -33,7 +33,8 @@ export interface WatchingOptions {
 
 /**
  * Files beside the open ones that a reading depends on: what they import of the project or are constructed by,
- * configurations, and environments in the project's folder. The editor watches them, and when one is made, changes or goes, what depends on it is read again.
+ * configurations, and environments in the project's folder. The editor watches them, and when one is made, changes or
+ * goes, what depends on it is read again.
  */
 export class Watching {
   private readonly files: WatchedFiles;

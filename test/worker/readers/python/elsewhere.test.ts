@@ -170,6 +170,31 @@ def small(**kwargs):
     assert.deepEqual(await sizes("net.py", "Net"), ["fc 8→9", "from undefined"]);
   });
 
+  it("go before defaults that the class refuses, unless somebody chose those", async () => {
+    write({
+      "pyproject.toml": "",
+      "net.py": `${IMPORTS}
+import dataclasses
+@dataclasses.dataclass
+class NetConfig:
+    width: int = 0
+class Net(nn.Module):
+    def __init__(self, config: NetConfig):
+        super().__init__()
+        assert config.width > 0
+        self.fc = nn.Linear(config.width, 2)
+`,
+      "run.py": "from net import Net, NetConfig\nNet(NetConfig(width=8))\n",
+    });
+    assert.deepEqual(await sizes("net.py", "Net"), ["fc 8→2", "from run.py, line 2"]);
+    const chosen = await openModelFile(join(folder, "net.py"), undefined, { configuration: { source: "defaults" } });
+    assert.deepEqual(linear(modelNamed(chosen, "Net")), []);
+    assert.deepEqual(
+      chosen.problems.map(({ severity, message }) => `${severity}: ${message}`),
+      ["error: AssertionError"],
+    );
+  });
+
   it("stay unknown where the call does not fit the class", async () => {
     write({
       "pyproject.toml": "",
