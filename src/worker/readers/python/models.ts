@@ -163,9 +163,8 @@ export function buildModels(
     if (pending.size < before) rounds();
   }
   const elsewhere = new Elsewhere(ev, environment, steps, configurations);
-  // What nothing here constructs, another file of the project may, and those first that hold others. A configuration that
-  // somebody chose is used, suitable or not.
-  for (const defined of [...(choice ? [] : refused), ...pending].reverse()) {
+  // What nothing here constructs, another file of the project may, and those first that hold others.
+  for (const defined of [...refused, ...pending].reverse()) {
     const isOpen = pending.has(defined) || refused.has(defined);
     const made = isOpen ? elsewhere.construction(defined.type) : undefined;
     const result = made && build(ev, defined, made.given, steps);
