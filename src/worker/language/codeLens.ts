@@ -159,10 +159,10 @@ function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
   const target = { uri, class: model.class };
   const from = sizesFrom(model);
   if (from !== undefined) {
-    const { file, line } = model.madeElsewhere ?? {};
-    return file !== undefined && line !== undefined
-      ? [lens(model.place, `sizes from ${from}`, COMMANDS.showLine, { file, line })]
-      : [lens(model.place, `sizes from ${from}`, COMMANDS.chooseConfiguration, target)];
+    const title = `sizes from ${from}`;
+    if (!model.madeElsewhere) return [lens(model.place, title, COMMANDS.chooseConfiguration, target)];
+    const { file, line } = model.madeElsewhere;
+    return [lens(model.place, title, COMMANDS.showLine, { file, line })];
   }
   if (!model.lacksConfiguration) return [];
   return [lens(model.place, "no configuration found: choose one…", COMMANDS.chooseConfiguration, target)];

@@ -261,7 +261,7 @@ export function initializeInstance(
   const { type } = object;
   const module = isModule(object);
   if (
-    ((module ? !type.builtin && type.place?.file === ev.main.file : false) || ev.watched.has(type)) &&
+    (ev.watched.has(type) || (module && !type.builtin && type.place?.file === ev.main.file)) &&
     !ev.constructed.has(type) &&
     ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
   ) {

@@ -49,10 +49,7 @@ export class Elsewhere {
 
   /** The first call in likely order whose arguments are all known. */
   construction(type: PyClass): Made | undefined {
-    const { file } = this.ev.main;
-    const made = this.inCallers(type, file, 0, new Set([type]));
-    if (!made) this.environment.searchedInVain(file);
-    return made;
+    return this.inCallers(type, this.ev.main.file, 0, new Set([type]));
   }
 
   private made({ args, kwargs }: Given, { scope }: LazyModule, at: Span, by?: string): Made {

@@ -12,6 +12,7 @@ import type {
   ObservedShapes,
   ParameterInfo,
   Problem,
+  SearchedFolder,
   TraceOptions,
 } from "../model";
 import type { ClassStmt, Module, Stmt } from "./ast";
@@ -175,8 +176,9 @@ export function buildModels(
     rounds();
   }
   const unresolved = new Set(pending);
+  if (unresolved.size + refused.size > 0) environment.searchedInVain(ev.main.file);
   for (const defined of unresolved) {
-    built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps));
+    built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps, environment.searched));
   }
   for (const [{ type }, { object }] of built) {
     const precision = sites.precision(type);
@@ -327,6 +329,7 @@ function buildWithUnknowns(
   defined: DefinedClass,
   known: ReadonlyMap<string, Value>,
   steps: number,
+  searched: SearchedFolder | undefined,
 ): Built {
   const { type } = defined;
   const names = requiredParameters(defined).filter((name) => !known.has(name));
@@ -337,7 +340,8 @@ function buildWithUnknowns(
   const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
   const one = names.length === 1;
   const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-  const why = `${one ? "it has" : "they have"} no default and nothing in this file or its project constructs ${type.name} with ${one ? "a known value" : "known values"}`;
+  const where = `this file${searched ? ` or its ${searched.deep ? "project" : "folder"}` : ""}`;
+  const why = `${one ? "it has" : "they have"} no default and nothing in ${where} constructs ${type.name} with ${one ? "a known value" : "known values"}`;
   const note: Problem = {
     place: type.place!,
     message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}. Dimensions that depend on ${one ? "it" : "them"} are not shown.`,

@@ -49,6 +49,8 @@ class Sampler(nn.Module):
     def __init__(self, vocabulary):
         super().__init__()
         self.vocabulary = vocabulary
+        # What is only remarked on leaves nothing out.
+        self.register_buffer("turns", torch.polar(torch.ones(2), torch.ones(2)))
         self.head = nn.Linear(2, 2)
 `);
     assert.equal(modelNamed(found, "Deep").root.parameters, undefined);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Model, type ModelFile, walkModules } from "../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../src/worker/readers/open";
 import { pythonReader } from "../../../../src/worker/readers/python/reader";
 import { sizesFrom, summarize } from "../../../../src/worker/readers/summary";
-import { modelNamed } from "./reading";
+import { modelNamed, writeFiles } from "./reading";
 
 const IMPORTS = "import torch\nfrom torch import nn\n";
 const NET = `${IMPORTS}
@@ -23,13 +23,7 @@ describe("sizes that another file of the project gives", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const write = (files: Record<string, string>): void => {
-    for (const [name, text] of Object.entries(files)) {
-      const file = join(folder, name);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, text);
-    }
-  };
+  const write = (files: Record<string, string>): void => writeFiles(folder, files);
   const open = (file: string, packages: readonly string[] = []): Promise<ModelFile> =>
     openModelFile(join(folder, file), undefined, { packages });
   /** "fc 3→4" for each Linear layer. */
@@ -217,6 +211,10 @@ class Net(nn.Module):
     const unknown = ["fc undefined→undefined", "from undefined"];
     // Nothing says that the folder is a project: what lies below it may be anything.
     assert.deepEqual(await sizes("project/net.py", "Net"), unknown);
+    const file = join(folder, "project/net.py");
+    const { problems, searched } = await openModelFile(file, undefined, { packages: [], open: true });
+    assert.ok(problems.some(({ message }) => message.includes("nothing in this file or its folder constructs Net")));
+    assert.deepEqual(searched, { folder: join(folder, "project"), deep: false });
     write({ "project/pyproject.toml": "", "project/node_modules/run.py": call });
     rmSync(join(folder, "project/run"), { recursive: true });
     symlinkSync(join(folder, "outside.py"), join(folder, "project/link.py"));

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Model, ModelFile, ReadLimits } from "../../../../src/worker/readers/model";
 import { pythonReader } from "../../../../src/worker/readers/python/reader";
 
@@ -43,4 +43,13 @@ export function layersOf(model: Model): string[] {
 
 export function messages(opened: ModelFile): string[] {
   return opened.problems.map((p) => `${p.place.line}: ${p.message}`);
+}
+
+/** Writes files by their path in the folder, whose own folders are made. */
+export function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    const file = join(folder, name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
 }

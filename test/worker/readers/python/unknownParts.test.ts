@@ -62,6 +62,20 @@ class Net(nn.Module):
     );
   });
 
+  it("leave what a chain computes unknown, though layers behind it are known", async () => {
+    const found = await readTorch(`
+from missing import Conv
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.chain = nn.Sequential(nn.Linear(2, 3), Conv(3), nn.Linear(3, 4))
+    def forward(self, x):
+        return self.chain(x)
+`);
+    const trace = () => modelNamed(found, "Net").trace({ inputs: [{ name: "x", shape: [2, 2], dtype: "float32" }] });
+    assert.throws(trace, /the import of Conv from missing was not followed/);
+  });
+
   it("may be attributes of a base class, and names of a wildcard import", async () => {
     const found = await readTorch(`
 from missing import Base

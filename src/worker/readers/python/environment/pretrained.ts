@@ -69,8 +69,9 @@ function locate(ev: Evaluator, name: string, given: ReadonlyMap<string, Value>):
   for (const folder of [...folders(ev, name), ...(isRepository ? cachedFolders(name, revision) : [])]) {
     const file = join(folder, "config.json");
     const found = configAt(file);
-    if (found !== undefined) ev.consulted.add(file);
-    if (found !== undefined) return { folder, fields: typeof found === "string" ? found : found.fields };
+    if (found === undefined) continue;
+    ev.consulted.add(file);
+    return { folder, fields: typeof found === "string" ? found : found.fields };
   }
   return `"${name}" is no folder here with a config.json, and not in Hugging Face's cache (${cacheFolder()}). Load it once in Python, and its layers are shown`;
 }

@@ -19,8 +19,14 @@ export type Imported = ReadonlyMap<string, string | undefined>;
 
 /** What changes whenever the file does; undefined when it is not there. */
 export function stateOf(file: string): string | undefined {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found && `${found.mtimeMs} ${found.size}`;
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found && `${found.mtimeMs} ${found.size}`;
+  } catch (error) {
+    // A folder may be listed that may not be entered.
+    if (isFileError(error)) return undefined;
+    throw error;
+  }
 }
 
 interface Kept extends ModuleSource {

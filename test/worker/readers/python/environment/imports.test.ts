@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
+import { writeFiles } from "../reading";
 
 describe("imports are followed", () => {
   let folder: string;
@@ -12,13 +13,7 @@ describe("imports are followed", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const write = (files: Record<string, string>): void => {
-    for (const [name, text] of Object.entries(files)) {
-      const file = join(folder, name);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, text);
-    }
-  };
+  const write = (files: Record<string, string>): void => writeFiles(folder, files);
 
   /** "Net fc 3→4" for each layer with sizes. */
   const layers = async (file: string, packages: readonly string[] = []): Promise<string[]> => {

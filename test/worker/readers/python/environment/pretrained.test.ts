@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { summarize } from "../../../../../src/worker/readers/summary";
-import { messages } from "../reading";
+import { messages, writeFiles } from "../reading";
 import { TRANSFORMERS } from "./transformers";
 
 const tiny = (width: number, more: object = {}) => JSON.stringify({ model_type: "tiny", width, ...more });
@@ -13,13 +13,7 @@ describe("from_pretrained", () => {
   const { HF_HUB_CACHE } = process.env;
   let folder: string;
 
-  const write = (files: Record<string, string>): void => {
-    for (const [name, text] of Object.entries(files)) {
-      const file = join(folder, name);
-      mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, text);
-    }
-  };
+  const write = (files: Record<string, string>): void => writeFiles(folder, files);
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "lora-lens-pretrained-"));

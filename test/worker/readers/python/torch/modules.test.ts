@@ -171,3 +171,24 @@ describe("errors are PyTorch's", () => {
     assert.match(said, /cannot assign module before Module.__init__\(\) call/);
   });
 });
+
+describe("what layers and tensors say of themselves", () => {
+  // PyTorch 2.13's values.
+  const facts: readonly [string, string][] = [
+    ["nn.Conv2d(3, 4, 3).transposed", "False"],
+    ["nn.Conv2d(3, 4, 3).output_padding", "(0, 0)"],
+    ["nn.Conv1d(1, 1, 1).output_padding", "(0,)"],
+    ["nn.ConvTranspose1d(2, 2, 3).transposed", "True"],
+    ["nn.ConvTranspose1d(2, 2, 3).output_padding", "(0,)"],
+    ["torch.ones(2).element_size()", "4"],
+    ["torch.ones(2, dtype=torch.float16).itemsize", "2"],
+    ["torch.ones(2, dtype=torch.int64).element_size()", "8"],
+    ["torch.ones(2, dtype=torch.bool).itemsize", "1"],
+  ];
+  for (const [expr, value] of facts) {
+    it(`${expr} is ${value}`, async () => {
+      const model = await read([`self.fc = nn.Linear(1, 2 if ${expr} == ${value} else 3)`]);
+      assert.equal(model.root.children[0]?.outFeatures, 2);
+    });
+  }
+});

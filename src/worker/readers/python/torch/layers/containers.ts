@@ -200,10 +200,12 @@ export const sequentialClass: PyClass = layer("Sequential", "*args", {
     }
   },
   forward(a) {
-    // A module that could not be made computes something all the same: without it the result is unknown.
-    for (const held of a.self.attributes.values()) if (held instanceof Unknown) return held;
     let value = a.args.input ?? null;
-    for (const module of children(a.self)) value = a.runtime.call(module, [value]);
+    for (const module of children(a.self)) {
+      // One that could not be made computes something all the same: without it the result is unknown.
+      if (module instanceof Unknown) return module;
+      value = a.runtime.call(module, [value]);
+    }
     return value;
   },
 });
