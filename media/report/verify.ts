@@ -3,6 +3,7 @@ import { element, facts, mark, section, verdict } from "./dom";
 import { count, duration, factor, fileName, percent, scientific, shape } from "./format";
 import { header } from "./header";
 import type { Host } from "./host";
+import { warningList } from "./warnings";
 
 export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
   const { injection, checks } = report;
@@ -15,6 +16,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
     "main",
     {},
     header("Verification", injection, host),
+    warningList(injection.warnings),
     verdict(report.passed, outcome),
     facts([
       {

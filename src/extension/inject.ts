@@ -114,7 +114,9 @@ async function tell(summary: InjectionSummary, saveTo: string, target: LensTarge
     `trainable%: ${summary.percent.toFixed(4)}`,
     `LoRA on ${summary.targets.length} layers, r=${summary.rank}, scale ${Number(summary.scaling.toPrecision(4))}`,
   ].join(" · ");
-  const next = await window.showInformationMessage(message, "Open Config", "Verify", "Train…");
+  const warnings = summary.warnings ?? [];
+  const show = warnings.length > 0 ? window.showWarningMessage : window.showInformationMessage;
+  const next = await show([message, ...warnings].join(". "), "Open Config", "Verify", "Train…");
   if (next === "Open Config") await window.showTextDocument(Uri.file(saveTo));
   if (next === "Verify") await commands.executeCommand(COMMANDS.verify, target);
   if (next === "Train…") await commands.executeCommand(COMMANDS.train, target);

@@ -21,6 +21,8 @@ export interface InjectionSummary {
   readonly total: number;
   /** 100 * trainable / total. */
   readonly percent: number;
+  /** What computes and yet may not be what somebody meant, one sentence each; absent when there is none. */
+  readonly warnings?: readonly string[];
 }
 
 export interface TargetSummary {
@@ -190,6 +192,8 @@ export interface MergeReport {
   readonly merged: readonly { readonly path: string; readonly deltaNorm: number; readonly weightNorm: number }[];
   readonly tensors: number;
   readonly bytes: number;
+  /** Of the adapter's injection. */
+  readonly warnings?: readonly string[];
 }
 
 export interface EngineSummary {

@@ -72,7 +72,13 @@ function injectionText(injection: InjectionSummary): string {
   return [
     `${model} · LoRA rank ${rank}, alpha ${alpha}, scale ${scaling} · ${targets.length} layers: ${targets.map((t) => t.path).join(", ")}`,
     `trainable ${count(trainable)} of ${count(total)} parameters (${percent.toFixed(4)} %)`,
+    ...warningLines(injection.warnings),
   ].join("\n");
+}
+
+/** One line each, for the top of a command's output. */
+export function warningLines(warnings: readonly string[] | undefined): string[] {
+  return (warnings ?? []).map((sentence) => `warning: ${sentence}`);
 }
 
 export function analyzeText(report: AnalyzeReport): string {
@@ -145,6 +151,7 @@ export function trainText(report: TrainReport): string {
 export function mergeText(report: MergeReport): string {
   const rows = report.merged.map((m) => [m.path, m.deltaNorm.toPrecision(4), m.weightNorm.toPrecision(4)]);
   return [
+    ...warningLines(report.warnings),
     indent(table(["layer", "norm of ΔW", "norm of merged W"], rows)),
     `wrote ${report.output}: ${report.tensors} tensors, ${bytes(report.bytes)}`,
   ].join("\n");

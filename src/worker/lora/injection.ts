@@ -53,6 +53,7 @@ export function injectionSummary(model: Model, config: LoraConfig): InjectionSum
       { file: model.file, line: model.place.line },
     );
   }
+  const warnings = rankWarnings(targets, config.r);
   const trainable = targets.reduce((sum, target) => sum + target.lora, 0);
   const total = baseParameters + trainable;
   return {
@@ -67,5 +68,21 @@ export function injectionSummary(model: Model, config: LoraConfig): InjectionSum
     trainable,
     total,
     percent: (100 * trainable) / total,
+    ...(warnings.length > 0 && { warnings }),
   };
+}
+
+/** PEFT accepts a rank above a layer's smaller side: B A then has more numbers than the weight, and no greater rank. */
+function rankWarnings(targets: readonly TargetSummary[], rank: number): string[] {
+  const small = targets.filter(({ inFeatures, outFeatures }) => rank > Math.min(inFeatures, outFeatures));
+  if (small.length === 0) return [];
+  const named = small
+    .slice(0, 3)
+    .map(({ path, inFeatures, outFeatures }) => `${path} (${inFeatures} → ${outFeatures})`)
+    .join(", ");
+  const more = small.length > 3 ? ` and ${small.length - 3} more` : "";
+  const most = Math.min(...small.map(({ inFeatures, outFeatures }) => Math.min(inFeatures, outFeatures)));
+  return [
+    `The rank ${rank} is above the smaller side of ${named}${more}. It computes as in PEFT, but a rank of ${most} can express the same change with fewer parameters.`,
+  ];
 }

@@ -36,13 +36,6 @@ export function matchTargets(model: Pick<Model, "root" | "className" | "part">, 
   const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, model, paths);
   const matched = layers.filter((layer) => wanted(layer.path) && !excluded(layer.path));
   if (matched.length === 0) throw new UserError(nothingMatched(model, config, layers));
-  const tooSmall = matched.find((layer) => config.r > Math.min(layer.inFeatures, layer.outFeatures));
-  if (tooSmall) {
-    const most = Math.min(tooSmall.inFeatures, tooSmall.outFeatures);
-    throw new UserError(
-      `rank ${config.r} is larger than layer ${tooSmall.path} (${tooSmall.inFeatures} → ${tooSmall.outFeatures}), whose weight has rank ${most} at most; use a rank of ${most} or less, or leave the layer out of the target modules`,
-    );
-  }
   return matched;
 }
 

@@ -104,6 +104,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     merged,
     tensors,
     bytes,
+    ...(adapter.injection.warnings && { warnings: adapter.injection.warnings }),
   };
 }
 
