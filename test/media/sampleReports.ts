@@ -6,6 +6,7 @@ import type {
   TargetSummary,
   TrainReport,
   VerifyReport,
+  WeightsSummary,
 } from "../../src/protocol/reports";
 import { adapterBytes, breakEvenRank, layerCost } from "../../src/worker/lora/costs";
 
@@ -44,6 +45,13 @@ export const injection: InjectionSummary = {
   warnings: [`The rank 8 is above the smaller side of ${HOSTILE} (1024 → 4).`],
 };
 
+const weights: WeightsSummary = {
+  from: "/project/base.safetensors",
+  initialized: ["head.weight", "head.bias"],
+  unused: [],
+  notes: ['Not in the weights, and so random (seed 0): "head.weight", "head.bias".'],
+};
+
 export const verifyReport: VerifyReport = {
   kind: "verify",
   injection,
@@ -51,7 +59,7 @@ export const verifyReport: VerifyReport = {
   device: "CPU",
   inputs: [{ name: "x", shape: [2, 16, 256], dtype: "float32" }],
   inputsFrom: "the call in line 60",
-  weights: "PyTorch's default initialization, seed 0",
+  weights,
   seed: 0,
   seconds: 0.84,
   passed: false,
@@ -138,6 +146,7 @@ export const trainReport: TrainReport = {
   model: "Digits",
   file: "/project/examples/digits/model.py",
   data: "/project/examples/digits/digits.csv",
+  weights,
   injection,
   engine: "ONNX Runtime",
   device: "CPU",
@@ -170,6 +179,7 @@ export const trainReport: TrainReport = {
 export const mergeReport: MergeReport = {
   kind: "merge",
   model: "Digits",
+  weights,
   adapter: "/project/adapters/digits",
   output: "/project/merged.safetensors",
   merged: [

@@ -30,7 +30,7 @@ import {
   withReading,
 } from "./options";
 import { runModel } from "./run";
-import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText } from "./text";
+import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText, warningLines } from "./text";
 
 export interface CliIO {
   out(text: string): void;
@@ -244,11 +244,12 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
           output: resolve(options.out),
           engine: options.engine,
         });
-        print(
-          options,
-          result,
-          () =>
+        print(options, result, () =>
+          [
+            ...warningLines(result.weights.notes),
+            `weights: ${result.weights.from}`,
             `wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+          ].join("\n"),
         );
         done(EXIT.fine);
       },

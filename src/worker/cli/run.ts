@@ -1,4 +1,5 @@
 import type { EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { WeightsSummary } from "../../protocol/reports";
 import { chooseEngine } from "../engines/choose";
 import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
@@ -6,7 +7,7 @@ import { readNpz, writeNpz } from "../formats/npz";
 import type { Tensor } from "../formats/tensor";
 import { openAdapter } from "../jobs/adapter";
 import { drawNoise } from "../jobs/noise";
-import { openModel, runOnce, valuesFor } from "../jobs/opened";
+import { openModel, runOnce, traceOpened, valuesFor } from "../jobs/opened";
 import { Random } from "../lora/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
@@ -26,6 +27,7 @@ export interface RunResult {
   readonly output: string;
   readonly engine: string;
   readonly device: string;
+  readonly weights: WeightsSummary;
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
 }
 
@@ -36,7 +38,7 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
   const double = opened.model.stateDict.some((entry) => entry.dtype === "float64");
   const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor, double)]));
   const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
-  const { graph: traced } = opened.model.trace({ inputs });
+  const { graph: traced } = traceOpened(opened, { inputs });
   for (const [name, value] of drawNoise(traced, new Random(opened.seed + 3)))
     if (!feeds.has(name)) feeds.set(name, value);
   const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
@@ -63,6 +65,7 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
     output: request.output,
     engine: engine.label,
     device,
+    weights: opened.weights,
     outputs: [...outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
   };
 }

@@ -73,32 +73,36 @@ describe("weights of what the code loads", () => {
 
   /** The values that came from files, by path, where they are from, and the paths of the others. */
   const open = async (name: string) => {
-    const { values, weightsFrom } = await openModel({ file: at("m.py"), class: name, packages: [at("site")] });
+    const { values, weights } = await openModel({ file: at("m.py"), class: name, packages: [at("site")] });
     const refs = new Map<string, TensorRef>();
-    for (const [path, value] of values) if (!("data" in value)) refs.set(path, value);
+    for (const [path, value] of values) if ("file" in value) refs.set(path, value);
     const read = [...(await readTensors(refs))].map(([path, { data }]) => [path, [...(data as Float32Array)]] as const);
-    return { weightsFrom, read, drawn: [...values.keys()].filter((path) => !refs.has(path)) };
+    const { from, initialized } = weights;
+    return { from, initialized, read, drawn: [...values.keys()].filter((path) => !refs.has(path)) };
   };
   const stored = (prefix = "") =>
     [...TINY].map(([path, { data }]) => [prefix + path, [...(data as Float32Array)]] as const);
 
   it("lie in the folder that it names, through links, too", async () => {
-    assert.deepEqual(await open("model"), { weightsFrom: at("tiny/model.safetensors"), read: stored(), drawn: [] });
+    const from = at("tiny/model.safetensors");
+    assert.deepEqual(await open("model"), { from, initialized: [], read: stored(), drawn: [] });
   });
 
   it("are those of a part that is loaded; the rest starts as PyTorch starts it", async () => {
     assert.deepEqual(await open("Net"), {
-      weightsFrom: `${at("tiny/model.safetensors")}; "out.weight", "out.bias" by PyTorch's default initialization, seed 0`,
+      from: at("tiny/model.safetensors"),
+      initialized: ["out.weight", "out.bias"],
       read: stored("body."),
       drawn: ["out.weight", "out.bias"],
     });
   });
 
   it("need not have everything: a head for other labels is new", async () => {
-    const { weightsFrom, read, drawn } = await open("labeled");
+    const { from, initialized, read, drawn } = await open("labeled");
     assert.deepEqual(read, stored().slice(0, 2));
     assert.deepEqual(drawn, ["head.weight", "head.bias"]);
-    assert.match(weightsFrom, /without the prefix "base\." of its keys; "head\.weight", "head\.bias" by PyTorch's/);
+    assert.deepEqual(initialized, ["head.weight", "head.bias"]);
+    assert.match(from, /without the prefix "base\." of its keys$/);
   });
 
   it("stay with what was loaded: wrapped it keeps them, replaced or drawn anew it has others", async () => {
@@ -117,9 +121,9 @@ describe("weights of what the code loads", () => {
   });
 
   it("may not be there, which is said; of another size they are refused", async () => {
-    const { weightsFrom, read } = await open("bare");
+    const { from, read } = await open("bare");
     assert.deepEqual(read, []);
-    assert.equal(weightsFrom, "PyTorch's default initialization, seed 0; bare holds a configuration and no weights");
+    assert.equal(from, "PyTorch's default initialization, seed 0; bare holds a configuration and no weights");
     await assert.rejects(
       open("wide"),
       (error) =>

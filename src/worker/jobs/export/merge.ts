@@ -10,7 +10,7 @@ import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
 import { writeSafetensors } from "../../formats/safetensors";
-import type { Tensor, TensorRef } from "../../formats/tensor";
+import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { WEIGHTS_FILE } from "../../lora/adapterFiles";
@@ -18,8 +18,9 @@ import { weightOf } from "../../lora/names";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
+import type { Rearranged } from "../checkpoint/conversion";
 import { Estimate, type JobContext } from "../context";
-import { openModel, runOnce } from "../opened";
+import { type OpenedModel, openModel, runOnce } from "../opened";
 import { isTorchWeights, openWeights } from "../weights";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
@@ -37,7 +38,8 @@ const MAX_ADAPTER_BYTES = 2 ** 31;
 export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
-  const { model, values } = await openModel(request.model);
+  const opened = await openModel(request.model);
+  const { model, values } = opened;
   const adapter = await openAdapter(model, request.adapterFolder);
   refuseTied(
     model,
@@ -59,9 +61,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
-  const output = new Map<string, Tensor | TensorRef>(
-    model.stateDict.filter((entry) => entry.tiedTo === undefined).map((entry) => [entry.path, values.get(entry.path)!]),
-  );
+  const changed = new Map<string, Tensor>();
   for (const [index, target] of adapter.targets.entries()) {
     context.signal.throwIfAborted();
     progress.at(index / adapter.targets.length, `Merging ${target.path}`);
@@ -81,7 +81,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     const results = await runOnce(engine, graph, used, new Map());
     const result = results.get("merged")!;
     requireFinite(result, target.path);
-    output.set(path, result);
+    changed.set(path, result);
     merged.push({
       path: target.path,
       deltaNorm: toFloat32(results.get("deltaNorm")!)[0]!,
@@ -89,6 +89,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     });
   }
   progress.at(0.99, "Writing the merged weights");
+  const output = mergedTensors(opened, changed);
   const tensors = output.size;
   let bytes: number;
   if (toTfjs) bytes = await writeTfjsModel(toTfjs, request.output, output);
@@ -99,6 +100,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   return {
     kind: "merge",
     model: model.className,
+    weights: opened.weights,
     adapter: request.adapterFolder,
     output: request.output,
     merged,
@@ -106,6 +108,42 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     bytes,
     ...(adapter.injection.warnings && { warnings: adapter.injection.warnings }),
   };
+}
+
+/**
+ * What is written: the tensors of the checkpoint that the model is from, under its own keys and with all that the model
+ * has no place for; else the model's state dict. Values that are from no file are not written among those that are.
+ */
+export function mergedTensors(
+  { model, values, weights, checkpoint }: OpenedModel,
+  changed: ReadonlyMap<string, Tensor>,
+): Map<string, StoredTensor> {
+  const initialized = new Set(weights.initialized);
+  for (const path of changed.keys()) {
+    if (!initialized.has(path)) continue;
+    throw new UserError(
+      `${path} is not in the weights (${weights.from}), so there is nothing to merge its adapter into; leave the layer out of the target modules, or merge into weights that have it`,
+      { file: model.file },
+    );
+  }
+  const current = (path: string): StoredTensor => changed.get(path) ?? values.get(path)!;
+  if (!checkpoint) {
+    const paths = model.stateDict.filter(({ path, tiedTo }) => tiedTo === undefined && !initialized.has(path));
+    return new Map(paths.map(({ path }) => [path, current(path)]));
+  }
+  const output = new Map(checkpoint.file.tensors);
+  const groups = new Set<Rearranged>();
+  for (const [path, tensor] of changed) {
+    const origin = checkpoint.origins.get(path);
+    if (origin === undefined) throw new Error(`${path} is from no key of the checkpoint`);
+    if (typeof origin === "string") output.set(origin, tensor);
+    else groups.add(origin);
+  }
+  for (const group of groups) {
+    const parts = new Map(group.paths.map((path) => [path, current(path)]));
+    for (const [key, tensor] of group.back(parts)) output.set(key, tensor);
+  }
+  return output;
 }
 
 function norm(node: Parameters<typeof reduceAll>[1]) {

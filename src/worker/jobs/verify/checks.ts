@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
-import { readTensor } from "../../formats/safetensors";
+import { loadTensor } from "../../formats/safetensors";
 import { bytesOf, float32, type Tensor } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
 import { loadAdapter, saveAdapter } from "../../lora/adapterFiles";
@@ -369,7 +369,7 @@ function differingElements(a: Outputs, b: Outputs): number {
 async function checksum(subject: VerifySubject): Promise<number> {
   let hash = 0x811c9dc5;
   for (const value of subject.opened.values.values()) {
-    const bytes = bytesOf("data" in value ? value : await readTensor(value));
+    const bytes = bytesOf(await loadTensor(value));
     for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return hash >>> 0;

@@ -3,9 +3,20 @@ import type { VerifyCheck, VerifyReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
-import { openModel } from "../opened";
+import { list } from "../modelWeights";
+import { openModel, traceOpened } from "../opened";
 import { CHECKS, prepare } from "./checks";
 import { VerifySubject } from "./subject";
+
+/** Checks of the adapter alone, whatever the base weights are. */
+const OF_ADAPTER = new Set(["low-rank-path", "scaling"]);
+
+/** A check that runs the model says which of its weights are random. */
+function withInitialized(check: VerifyCheck, initialized: readonly string[]): VerifyCheck {
+  if (initialized.length === 0 || OF_ADAPTER.has(check.id)) return check;
+  const said = `with ${list(initialized)} at random, not from the weights`;
+  return { ...check, detail: check.detail === undefined ? said : `${check.detail}; ${said}` };
+}
 
 /** Checks that the adapted model is numerically right; each check has a bound that follows dtype and size. */
 export async function verify(request: VerifyRequest, context: JobContext): Promise<VerifyReport> {
@@ -18,7 +29,7 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
     request.adapterFolder === undefined
       ? planAdapter(model, request.adapter)
       : await openAdapter(model, request.adapterFolder);
-  const traced = model.trace();
+  const traced = traceOpened(opened);
   const { engine, device } = await chooseEngine(request.engine);
   const subject = new VerifySubject(engine, opened, traced, adapter, context.signal);
   try {
@@ -28,7 +39,7 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
     for (const check of CHECKS) {
       progress.at(0.1 + (0.9 * checks.length) / CHECKS.length, `Check ${checks.length + 1} of ${CHECKS.length}`);
       context.signal.throwIfAborted();
-      checks.push(await check(runs));
+      checks.push(withInitialized(await check(runs), opened.weights.initialized));
     }
     return {
       kind: "verify",
@@ -37,7 +48,7 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
       device,
       inputs: traced.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
       inputsFrom: traced.inputsFrom,
-      weights: opened.weightsFrom,
+      weights: opened.weights,
       seed: opened.seed,
       seconds: (performance.now() - started) / 1000,
       passed: checks.every((check) => check.passed),

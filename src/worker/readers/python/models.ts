@@ -3,6 +3,7 @@ import type { MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
+import type { KeyConversions } from "../keyConversion";
 import type {
   Configuration,
   ConfigurationOption,
@@ -21,6 +22,7 @@ import { argumentsByName, type Given, givenTo, initializeInstance } from "./clas
 import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
+import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
@@ -413,8 +415,12 @@ export class PythonModel implements Model {
         const key = stored && paths.get(stored.order);
         return key === undefined ? [] : [[path, key]];
       });
-      return [{ name, folder, keys: new Map(keys) }];
+      return [{ path: prefix, name, folder, keys: new Map(keys), conversions: () => conversionsOf(this.ev, part) }];
     });
+  }
+
+  conversions(): KeyConversions | undefined {
+    return conversionsOf(this.ev, this.built.object);
   }
 
   /** What its constructor was given, by parameter, defaults included. */

@@ -202,6 +202,8 @@ export class PyClass {
   ) {}
   /** Method resolution order, C3, itself first. Filled in by the evaluator when the class is made. */
   mro: readonly PyClass[] = [this];
+  /** `__module__` of a class that Python source defines: the dotted name of its module. */
+  definedIn?: string;
   /** A class of the source that makes this one, given by `metaclass=` or inherited. */
   metaclass?: PyClass;
   /** Of an enumeration: its members by name, aliases included. */
