@@ -5,10 +5,10 @@
 export interface KeyConversion {
   /**
    * `rename`: the part of a key that matches becomes the first target. `paired`: becomes the target of the source that
-   * matched, once the first source has been seen. `rearrange`: the keys of each source are gathered and rearranged into
-   * the targets.
+   * matched. `guarded`: as paired, once the first source has been seen. `rearrange`: the keys of each source are gathered
+   * and rearranged into the targets.
    */
-  readonly kind: "rename" | "paired" | "rearrange";
+  readonly kind: "rename" | "paired" | "guarded" | "rearrange";
   /** Python's regular expression over all sources, with a group `g0`, `g1`, … for each. */
   readonly pattern: string;
   /** Parts of keys; a `*` stands for each number. */

@@ -36,7 +36,7 @@ interface Compiled {
   readonly expression: RegExp;
   /** Number of each source's own first group. */
   readonly groups: readonly number[];
-  /** Of a paired renaming: its first source has been seen. */
+  /** Of a guarded renaming: its first source has been seen. */
   active: boolean;
 }
 
@@ -182,11 +182,11 @@ function renamed(name: string, compiled: Compiled, base: string): { readonly nam
   const match = expression.exec(rest);
   if (!match) return { name };
   const which = sources.findIndex((_, i) => match.groups?.[`g${i}`] !== undefined);
-  if (kind === "paired") {
+  if (kind === "guarded") {
     if (which === 0) compiled.active = true;
     else if (!compiled.active) return { name };
   }
-  const target = targets[kind === "paired" ? which : 0] ?? "";
+  const target = targets[kind === "paired" || kind === "guarded" ? which : 0] ?? "";
   const replacement = target.replace(/\\(\d)/g, (_, n: string) => match[groups[which]! + Number(n)] ?? "");
   return { name: prefix + rest.replace(match[0], () => replacement), source: sources[which]! };
 }

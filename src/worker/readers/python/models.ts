@@ -410,10 +410,11 @@ export class PythonModel implements Model {
     const { object } = this.built;
     return [...modulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
       if (!part.module?.checkpoint) return [];
-      const { name, folder, paths } = part.module.checkpoint;
+      const { checkpoint } = part.module;
+      const { name, folder } = checkpoint;
       const keys = [...storedTensors(part, prefix)].flatMap(([path, { stored }]): [string, readonly string[]][] => {
-        const key = stored && paths.get(stored.order);
-        return key === undefined ? [] : [[path, key]];
+        const loaded = stored?.loaded;
+        return loaded?.from === checkpoint ? [[path, loaded.names]] : [];
       });
       return [{ path: prefix, name, folder, keys: new Map(keys), conversions: () => conversionsOf(this.ev, part) }];
     });

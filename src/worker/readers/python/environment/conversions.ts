@@ -2,7 +2,7 @@ import { UserError } from "../../../formats/errors";
 import type { KeyConversion, KeyConversions, Rearrangement } from "../../keyConversion";
 import { pythonMessage } from "../errors";
 import type { Evaluator } from "../evaluator";
-import { PyError, PyList, PyNamespace, PyObject, PyTuple, type Value } from "../values";
+import { PyDict, PyError, PyList, PyNamespace, PyObject, PyTuple, type Value } from "../values";
 
 /**
  * What the installed transformers does with the keys of a model's checkpoints. Its own functions are evaluated: the
@@ -25,15 +25,17 @@ export function conversionsOf(ev: Evaluator, model: PyObject): KeyConversions | 
   ev.collect(() => {
     try {
       ev.within(STEPS, () => {
-        const transforms = transformsOf(ev, model) ?? [];
+        const transforms = transformsOf(ev, model);
         conversions = {
           base: typeof base === "string" ? base : "",
-          load: transforms.map((transform) => {
-            const conversion = conversionOf(ev, transform, model);
-            if (conversion.kind !== "rearrange") return conversion;
-            const reverse = ev.call(ev.getAttribute(transform, "reverse_transform"), []);
-            return { ...conversion, reverse: conversionOf(ev, reverse, model) };
-          }),
+          load: !transforms
+            ? renamingsBefore5(ev, model)
+            : transforms.map((transform) => {
+                const conversion = conversionOf(ev, transform, model);
+                if (conversion.kind !== "rearrange") return conversion;
+                const reverse = ev.call(ev.getAttribute(transform, "reverse_transform"), []);
+                return { ...conversion, reverse: conversionOf(ev, reverse, model) };
+              }),
         };
       });
     } catch (error) {
@@ -60,6 +62,37 @@ function transformsOf(ev: Evaluator, model: PyObject): readonly Value[] | undefi
   return list === undefined ? undefined : itemsOf(ev.call(list, [model]));
 }
 
+/**
+ * Of transformers 4: older names of PyTorch's, then the first of the class's patterns that matches
+ * (`PreTrainedModel._get_key_renaming_mapping`).
+ */
+function renamingsBefore5(ev: Evaluator, model: PyObject): KeyConversion[] {
+  const older = OLDER_NAMES.map(([source, target]) => pairs([[source, target]]));
+  const mapping = ev.tryAttribute(model, "_checkpoint_conversion_mapping");
+  const own = mapping instanceof PyDict ? [...mapping.entries.values()] : [];
+  if (own.length === 0) return older;
+  // What stands for the place of a match in the replacement is no part of the new name.
+  const target = (text: string) => text.replace(/^\^+/, "").replace(/\(.*\)/, "");
+  return [...older, pairs(own.map(({ key, value }) => [String(key), target(String(value))]))];
+}
+
+const OLDER_NAMES = [
+  ["LayerNorm\\.beta$", "LayerNorm.bias"],
+  ["LayerNorm\\.gamma$", "LayerNorm.weight"],
+  ["weight_g$", "parametrizations.weight.original0"],
+  ["weight_v$", "parametrizations.weight.original1"],
+] as const;
+
+function pairs(entries: readonly (readonly [source: string, target: string])[]): KeyConversion {
+  return {
+    kind: "paired",
+    pattern: entries.map(([source], i) => `(?P<g${i}>${source})`).join("|"),
+    sources: entries.map(([source]) => source),
+    targets: entries.map(([, target]) => target),
+    steps: [],
+  };
+}
+
 function itemsOf(value: Value | undefined): readonly Value[] {
   return value instanceof PyList || value instanceof PyTuple ? value.items : [];
 }
@@ -73,7 +106,7 @@ function conversionOf(ev: Evaluator, transform: Value, model: PyObject): KeyConv
   const scope = ev.tryAttribute(transform, "scope_prefix");
   const is = (name: string) => transform.type.mro.some((each) => each.name === name);
   return {
-    kind: is("WeightConverter") ? "rearrange" : is("GroupWeightRename") ? "paired" : "rename",
+    kind: is("WeightConverter") ? "rearrange" : is("GroupWeightRename") ? "guarded" : "rename",
     pattern,
     sources: strings("source_patterns"),
     targets: strings("target_patterns"),
