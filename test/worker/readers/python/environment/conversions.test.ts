@@ -11,7 +11,7 @@ from transformers import TinyConfig, TinyModel
 model = TinyModel(TinyConfig())
 class Other(TinyModel):
     pass
-plain = nn.Linear(2, 3)
+plain = nn.Sequential(nn.Linear(2, 3))
 `;
 
 describe("conversions of a model of transformers", () => {
