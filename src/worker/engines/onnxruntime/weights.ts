@@ -4,7 +4,7 @@ import { dirname, join, relative, sep } from "node:path";
 import { UserError } from "../../formats/errors";
 import { EXTERNAL, ONNX_DTYPE, type TensorProto } from "../../formats/onnx";
 import { loadTensor } from "../../formats/safetensors";
-import { byteLengthOf, bytesOf, type DerivedTensor, type Tensor } from "../../formats/tensor";
+import { allocate, byteLengthOf, bytesOf, type DerivedTensor, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import type { ParameterValue } from "../engine";
 import { requireValue } from "../parameters";
@@ -40,6 +40,8 @@ export async function bindWeights(
     const value = requireValue(path, node, values);
     const name = names.get(path)!;
     if (!("file" in value)) inMemory.push([name, value]);
+    // Of external data without a length all the rest of the file is read.
+    else if (byteLengthOf(value) === 0) inMemory.push([name, allocate(value.dtype, value.shape)]);
     else {
       // Data that a symbolic link leads out of the folder is refused, so the link is followed here.
       const real = realPaths.get(value.file) ?? realpath(value.file);
