@@ -138,7 +138,7 @@ function given(
   if (lacking.length > 0) {
     const place = extra.length > 0 ? ` and holds ${list(extra)} that the model has no place for` : "";
     throw new UserError(
-      `${file.file} lacks ${list(lacking)} of ${owner}${place}, so that these would be random. See that the model is the one that the weights are of, and that the keys are its own module paths; --allow-missing NAMES starts the tensors or modules that it names anew`,
+      `${file.file} lacks ${list(lacking)} of ${owner}${place}, so that these would be random. See that the model is the one that the weights are of, and that the keys are its own module paths; --allow-missing NAMES, in the editor the setting loraLens.allowMissing, starts the tensors or modules that it names anew`,
       { file: file.file },
     );
   }
