@@ -47,6 +47,8 @@ export interface WeightsSummary {
   readonly from: string;
   /** Parameters that the files do not have and that were initialized, by path. */
   readonly initialized: readonly string[];
+  /** The same, with modules in the place of all that is in them. */
+  readonly anew: readonly string[];
   /** Keys of the files that the model has no place for. */
   readonly unused: readonly string[];
   /** The two lists in sentences, for the first lines of whatever shows a result. */

@@ -48,8 +48,9 @@ export const injection: InjectionSummary = {
 const weights: WeightsSummary = {
   from: "/project/base.safetensors",
   initialized: ["head.weight", "head.bias"],
+  anew: ["head"],
   unused: [],
-  notes: ['Not in the weights, and so random (seed 0): "head.weight", "head.bias".'],
+  notes: ['Not in the weights, and so random (seed 0): "head".'],
 };
 
 export const verifyReport: VerifyReport = {

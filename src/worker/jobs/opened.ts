@@ -11,6 +11,7 @@ import { Random } from "../lora/random";
 import { castStored } from "../passes/storedDtypes";
 import type { InputSpec, Model, ParameterInfo, Traced, TraceOptions } from "../readers/model";
 import { chooseModel, openChosen } from "../readers/open";
+import { inModules } from "./checkpoint/missing";
 import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./modelWeights";
 import { isTorchWeights } from "./weights";
 
@@ -40,7 +41,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
       ? undefined
       : await model.readWeights?.(choice.weights);
   if (own) {
-    return { model, values: own.values, weights: summaryOf(own.from, [], [], seed), seed };
+    return { model, values: own.values, weights: summaryOf(model, own.from, [], [], seed), seed };
   }
   const { stateDict } = model;
   const allowed = choice.allowMissing ?? [];
@@ -60,27 +61,33 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   return {
     model,
     values,
-    weights: summaryOf(from, initialized, given.unused, seed),
+    weights: summaryOf(model, from, initialized, given.unused, seed),
     ...(given.checkpoint && { checkpoint: given.checkpoint }),
     seed,
   };
 }
 
 function summaryOf(
+  { stateDict }: Model,
   from: string,
   initialized: readonly string[],
   unused: readonly string[],
   seed: number,
 ): WeightsSummary {
   const notes: string[] = [];
-  if (initialized.length > 0) {
+  const parameters = stateDict.filter(({ buffer, tiedTo }) => !buffer && tiedTo === undefined);
+  const anew = inModules(
+    initialized,
+    parameters.map(({ path }) => path),
+  );
+  if (anew.length > 0) {
     notes.push(
-      `Not in the weights, and so random (seed ${seed}): ${list(initialized)}. Results that depend on ${initialized.length === 1 ? "it" : "them"} say nothing of a trained model.`,
+      `Not in the weights, and so random (seed ${seed}): ${list(anew)}. Results that depend on ${anew.length === 1 ? "it" : "them"} say nothing of a trained model.`,
     );
   }
   if (unused.length > 0)
     notes.push(`Left over in the weights, where the model has no place for them: ${list(unused)}.`);
-  return { from, initialized, unused, notes };
+  return { from, initialized, anew, unused, notes };
 }
 
 /** `forward` as a graph whose parameters have the dtypes of their values. */

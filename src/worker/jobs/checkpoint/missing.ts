@@ -55,3 +55,15 @@ function endsWith(needed: readonly string[], missing: ReadonlySet<string>, prefi
   }
   return found;
 }
+
+/** The paths with modules in the place of all that is in them: "classifier" for its weight and bias. */
+export function inModules(paths: readonly string[], all: readonly string[]): string[] {
+  const chosen = new Set(paths);
+  const isWhole = (module: string) => all.every((path) => chosen.has(path) || !path.startsWith(`${module}.`));
+  const named = paths.map((path) => {
+    const parts = path.split(".");
+    const module = parts.map((_, i) => parts.slice(0, i).join(".")).find((each) => each !== "" && isWhole(each));
+    return module ?? path;
+  });
+  return [...new Set(named)];
+}

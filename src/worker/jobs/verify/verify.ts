@@ -1,5 +1,5 @@
 import type { VerifyRequest } from "../../../protocol/jobs";
-import type { VerifyCheck, VerifyReport } from "../../../protocol/reports";
+import type { VerifyCheck, VerifyReport, WeightsSummary } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
@@ -8,13 +8,19 @@ import { openModel, traceOpened } from "../opened";
 import { CHECKS, prepare } from "./checks";
 import { VerifySubject } from "./subject";
 
-/** Checks of the adapter alone, whatever the base weights are. */
-const OF_ADAPTER = new Set(["low-rank-path", "scaling"]);
+/** Checks of what the model computes from its weights; the others hold for any. */
+const OF_WEIGHTS = new Set([
+  "identity-at-init",
+  "merged-equals-unmerged",
+  "only-adapters-have-gradients",
+  "finite-differences",
+  "perturbed-differs",
+]);
 
-/** A check that runs the model says which of its weights are random. */
-function withInitialized(check: VerifyCheck, initialized: readonly string[]): VerifyCheck {
-  if (initialized.length === 0 || OF_ADAPTER.has(check.id)) return check;
-  const said = `with ${list(initialized)} at random, not from the weights`;
+/** A check that depends on the weights says which of them are random. */
+function withRandom(check: VerifyCheck, { anew }: WeightsSummary): VerifyCheck {
+  if (anew.length === 0 || !OF_WEIGHTS.has(check.id)) return check;
+  const said = `with ${list(anew)} random, not from the weights`;
   return { ...check, detail: check.detail === undefined ? said : `${check.detail}; ${said}` };
 }
 
@@ -39,7 +45,7 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
     for (const check of CHECKS) {
       progress.at(0.1 + (0.9 * checks.length) / CHECKS.length, `Check ${checks.length + 1} of ${CHECKS.length}`);
       context.signal.throwIfAborted();
-      checks.push(withInitialized(await check(runs), opened.weights.initialized));
+      checks.push(withRandom(await check(runs), opened.weights));
     }
     return {
       kind: "verify",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sortMissing } from "../../../../src/worker/jobs/checkpoint/missing";
+import { inModules, sortMissing } from "../../../../src/worker/jobs/checkpoint/missing";
 import type { ParameterInfo } from "../../../../src/worker/readers/model";
 
 const entry = (path: string, more: Partial<ParameterInfo> = {}): ParameterInfo => ({
@@ -74,5 +74,15 @@ describe("what weights may lack", () => {
     ];
     const missing = ["mask", "norm.running_mean", "norm.num_batches_tracked"];
     assert.deepEqual(sorted(missing, { entries }), { lacking: ["norm.running_mean"], initialized: [] });
+  });
+
+  it("is told by modules where all of one is missing", () => {
+    const all = BERT.map(({ path }) => path);
+    assert.deepEqual(inModules([...pooler, ...head], all), ["bert.pooler", "classifier"]);
+    assert.deepEqual(inModules(["classifier.bias"], all), ["classifier.bias"]);
+    assert.deepEqual(inModules(["bert.encoder.layer.0.query.bias", ...pooler], all), [
+      "bert.encoder.layer.0.query.bias",
+      "bert.pooler",
+    ]);
   });
 });
