@@ -4,7 +4,8 @@ import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
 import { readNpz, writeNpz } from "../formats/npz";
 import type { Tensor } from "../formats/tensor";
-import { openAdapter } from "../jobs/adapter";
+import { type OpenedAdapter, openAdapter } from "../jobs/adapter";
+import type { OpenOptions } from "../jobs/adapterBase";
 import { drawNoise } from "../jobs/noise";
 import { openModel, runOnce, valuesFor } from "../jobs/opened";
 import { Random } from "../lora/random";
@@ -27,10 +28,12 @@ export interface RunResult {
   readonly engine: string;
   readonly device: string;
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
+  /** Of the adapter's injection. */
+  readonly warnings?: readonly string[];
 }
 
 /** Evaluates `forward` in evaluation mode on given inputs. */
-export async function runModel(request: RunRequest): Promise<RunResult> {
+export async function runModel(request: RunRequest, options: OpenOptions = {}): Promise<RunResult> {
   const opened = await openModel(request.model);
   const given = await readNpz(request.inputs);
   const double = opened.model.stateDict.some((entry) => entry.dtype === "float64");
@@ -49,21 +52,26 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
     );
   }
   let graph = traced;
-  let adapterTensors: ReadonlyMap<string, Tensor> | undefined;
+  let adapter: OpenedAdapter | undefined;
   if (request.adapterFolder !== undefined) {
-    const adapter = await openAdapter(opened.model, request.adapterFolder);
+    adapter = await openAdapter(opened, request.adapterFolder, options);
     graph = injectLora(graph, adapter.targets, adapter.config);
-    adapterTensors = adapter.tensors;
   }
   graph = simplify(removeDropout(graph));
   const { engine, device } = await chooseEngine(request.engine);
-  const outputs = await runOnce(engine, graph, valuesFor(graph, opened.values, adapterTensors), feeds);
+  const outputs = await runOnce(
+    engine,
+    graph,
+    valuesFor(graph, adapter?.values ?? opened.values, adapter?.tensors),
+    feeds,
+  );
   await writeNpz(request.output, outputs);
   return {
     output: request.output,
     engine: engine.label,
     device,
     outputs: [...outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
+    ...(adapter?.injection.warnings && { warnings: adapter.injection.warnings }),
   };
 }
 

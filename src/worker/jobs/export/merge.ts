@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
@@ -13,7 +13,6 @@ import { writeSafetensors } from "../../formats/safetensors";
 import type { Tensor, TensorRef } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { WEIGHTS_FILE } from "../../lora/adapterFiles";
 import { weightOf } from "../../lora/names";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
@@ -28,6 +27,9 @@ const MERGED = "lora_lens.merged";
 
 const MAX_ADAPTER_BYTES = 2 ** 31;
 
+/** The part of the time that opening the adapter is taken to need: nearly none, or nearly all. */
+const OPENING = 0.5;
+
 /**
  * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
  * Half-precision weights are merged in float32 and rounded once. The base file is only read, so undoing a merge is
@@ -37,14 +39,19 @@ const MAX_ADAPTER_BYTES = 2 ** 31;
 export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
-  const { model, values } = await openModel(request.model);
-  const adapter = await openAdapter(model, request.adapterFolder);
+  const opened = await openModel(request.model);
+  const { model } = opened;
+  const adapter = await openAdapter(opened, request.adapterFolder, {
+    signal: context.signal,
+    onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
+  });
+  const { values } = adapter;
   refuseTied(
     model,
     adapter.targets.map((target) => weightOf(target).path),
   );
   const id = createHash("sha256")
-    .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
+    .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
     .slice(0, 16);
   const history = await mergedInto(request.model.weights);
@@ -55,7 +62,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     );
   }
 
-  await refuseOverwrite(request, values);
+  await refuseOverwrite(request, opened.values);
   const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
@@ -64,7 +71,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   );
   for (const [index, target] of adapter.targets.entries()) {
     context.signal.throwIfAborted();
-    progress.at(index / adapter.targets.length, `Merging ${target.path}`);
+    progress.at(OPENING + (1 - OPENING) * (index / adapter.targets.length), `Merging ${target.path}`);
     const { path } = weightOf(target);
     const value = values.get(path)!;
     const weight = parameter(path, value.shape, value.dtype);

@@ -14,13 +14,20 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   progress.at(0, "Reading the model");
   const opened = await openModel(request.model);
   const { model } = opened;
-  const adapter =
+  const saved =
     request.adapterFolder === undefined
-      ? planAdapter(model, request.adapter)
-      : await openAdapter(model, request.adapterFolder);
+      ? undefined
+      : await openAdapter(opened, request.adapterFolder, {
+          initial: true,
+          signal: context.signal,
+          onProgress: (fraction, message) => progress.at(0.05 * fraction, message),
+        });
+  const adapter = saved ?? planAdapter(model, request.adapter);
   const traced = model.trace();
   const { engine, device } = await chooseEngine(request.engine);
-  const subject = new VerifySubject(engine, opened, traced, adapter, context.signal);
+  // A saved adapter's base is what PEFT makes of it; checks that begin before the adapter need the weights as given.
+  const based = saved ? { ...opened, values: saved.values } : opened;
+  const subject = new VerifySubject(engine, based, traced, adapter, context.signal, opened.values);
   try {
     progress.at(0.05, `Compiling for ${engine.label}`);
     const runs = await prepare(subject);

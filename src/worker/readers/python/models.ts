@@ -22,6 +22,7 @@ import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import type { Environment } from "./environment/environment";
+import { dictGet } from "./equality";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
@@ -38,6 +39,7 @@ import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooM
 import {
   type EvaluationError,
   type PyClass,
+  PyDict,
   PyError,
   PyNative,
   PyObject,
@@ -384,6 +386,13 @@ export class PythonModel implements Model {
 
   get part(): boolean {
     return this.relations.part;
+  }
+
+  get modelType(): string | undefined {
+    const config = this.ev.tryAttribute(this.built.object, "config");
+    const type =
+      config instanceof PyDict ? dictGet(config, "model_type") : config && this.ev.tryAttribute(config, "model_type");
+    return typeof type === "string" ? type : undefined;
   }
 
   get madeElsewhere(): MadeElsewhere | undefined {
