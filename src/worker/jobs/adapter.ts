@@ -35,6 +35,8 @@ export interface OpenedAdapter extends PlannedAdapter {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The model's state dict as PEFT leaves it when it loads the adapter: to be used in place of the model's own. */
   readonly values: ReadonlyMap<string, ParameterValue>;
+  /** The state dict before `init_lora_weights` took anything from it; `values` itself where it takes nothing. */
+  readonly base: ReadonlyMap<string, ParameterValue>;
   /** The file that held the tensors. */
   readonly file: string;
 }
@@ -58,6 +60,9 @@ export async function openAdapter(
   const tensors = ofRank(adapter.tensors, targets, config.r);
   const saved = await savedBase(adapter, targets, model);
   const changed = await changedBase(change, targets, { model, values, saved }, config, options);
+  // A frozen weight that was saved is what the initialization left of it.
+  const kept = [...saved].filter(([path]) => !changed.values.has(path));
+  const base = kept.length > 0 ? new Map([...values, ...kept]) : values;
   const warnings = [injection.warnings ?? [], changeWarning(config) ?? [], changed.warnings].flat();
   const initial = isMica(config) ? beforeMica(model, targets, config, tensors) : changed.initial;
   return {
@@ -65,7 +70,8 @@ export async function openAdapter(
     targets,
     injection: warnings.length > 0 ? { ...injection, warnings } : injection,
     tensors,
-    values: changed.values.size + saved.size > 0 ? new Map([...values, ...changed.values, ...saved]) : values,
+    values: changed.values.size > 0 ? new Map([...base, ...changed.values, ...saved]) : base,
+    base,
     ...(initial && { initial }),
     file: adapter.file,
   };

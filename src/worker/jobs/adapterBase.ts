@@ -104,11 +104,17 @@ export async function changedBase(
     const matrix = { rows, columns, data: toFloat32(tensor) };
     const result = await changedWeight(change, { path, matrix, fanInFanOut }, config, pause, said);
     const residual = convert(float32(value.shape, result.residual.data), entry.dtype);
-    for (const each of sharing(model.stateDict, entry)) changed.set(each, residual);
+    const paths = sharing(model.stateDict, entry);
+    for (const each of paths) changed.set(each, residual);
+    if (paths.length > 1) warnings.push(tiedWarning(change, target.path, paths));
     if (wanted) addInitial(initial, target, result, config.r);
     if (result.warning !== undefined) warnings.push(result.warning);
   }
   return { values: changed, warnings, ...(wanted && { initial }) };
+}
+
+function tiedWarning(change: string, layer: string, paths: readonly string[]): string {
+  return `${paths.join(" and ")} share one tensor: as in PEFT, what "${change}" subtracts for ${layer} is missing wherever else the tensor is used, and no adapter makes up for it there.`;
 }
 
 /** PEFT, too, refuses to decompose weights of other dtypes. */

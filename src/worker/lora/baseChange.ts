@@ -23,7 +23,7 @@ interface Initialization {
 
 /** The way out for adapters that count on a base that was changed. */
 const CONVERT =
-  "in PEFT, save the trained adapter again with model.save_pretrained(FOLDER, path_initial_model_for_weight_conversion=INITIAL), which makes it a plain LoRA adapter";
+  "in PEFT, save the trained adapter again with model.save_pretrained(FOLDER, path_initial_model_for_weight_conversion=INITIAL), where INITIAL is the adapter's folder from before training; that makes it a plain LoRA adapter";
 
 /** Words in the case that PEFT compares. */
 const UNCHANGED = new Set(["eva", "orthogonal", "lora_ga"]);
@@ -97,7 +97,7 @@ export interface StoredWeight {
   readonly fanInFanOut: boolean;
 }
 
-/** What PEFT leaves of a weight, and the A and B that it starts from: residual + scaling * B A is the weight. */
+/** What PEFT leaves of a weight, and the A and B that it starts from: residual + scaling * B A is the weight again. */
 export interface ChangedWeight {
   readonly residual: Matrix;
   /** min(r, in, out) rows of [in]. */
@@ -188,6 +188,12 @@ async function olora(
     );
   }
   const r = await transposedTimes(matrix, q, pause);
-  // Where the weight is [in, out], PEFT takes Q's columns for B and R's rows for A all the same; both are square.
-  return { residual: await minusProduct(matrix, q, r, scalingOf(config), pause), a: r, b: q };
+  return {
+    residual: await minusProduct(matrix, q, r, scalingOf(config), pause),
+    a: r,
+    b: q,
+    ...(fanInFanOut && {
+      warning: `${path} is stored [in, out], which PEFT's OLoRA does not heed: the adapter began with the transpose of what was subtracted, so it never was an identity. It computes as in PEFT.`,
+    }),
+  };
 }

@@ -6,7 +6,7 @@ import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import type { ParameterValue } from "../../engines/engine";
-import { toFloat32 } from "../../formats/convert";
+import { convert, toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
 import { writeSafetensors } from "../../formats/safetensors";
@@ -86,7 +86,8 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     const parameters = new Map([[path, value], ...adapter.tensors]);
     const used = new Map(graph.parameters.map((node) => [node.attrs.path, parameters.get(node.attrs.path)!]));
     const results = await runOnce(engine, graph, used, new Map());
-    const result = results.get("merged")!;
+    // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
+    const result = convert(results.get("merged")!, opened.values.get(path)!.dtype);
     requireFinite(result, target.path);
     output.set(path, result);
     merged.push({

@@ -20,7 +20,7 @@ export interface Runs {
   readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
   /** Base output, before anything else ran. */
   readonly base: Outputs;
-  /** Output of the base as it was given: another one where loading the adapter changed the base. */
+  /** Output of the base before the adapter's initialization took anything from it. */
   readonly given: Outputs;
   /** As injected: B is zero. */
   readonly fresh: ReadonlyMap<string, Tensor>;

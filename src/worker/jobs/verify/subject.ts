@@ -37,7 +37,7 @@ export class VerifySubject {
     readonly traced: Traced,
     readonly adapter: PlannedAdapter,
     private readonly signal: AbortSignal,
-    /** The base weights as they were given; those of `opened` are as the adapter wants them. */
+    /** The base weights before the adapter's initialization took anything from them; those of `opened` are without that. */
     readonly given: ReadonlyMap<string, ParameterValue> = opened.values,
   ) {
     this.feeds = new Map([

@@ -25,9 +25,9 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   const adapter = saved ?? planAdapter(model, request.adapter);
   const traced = model.trace();
   const { engine, device } = await chooseEngine(request.engine);
-  // A saved adapter's base is what PEFT makes of it; checks that begin before the adapter need the weights as given.
+  // A saved adapter's base is what PEFT makes of it when it loads the adapter.
   const based = saved ? { ...opened, values: saved.values } : opened;
-  const subject = new VerifySubject(engine, based, traced, adapter, context.signal, opened.values);
+  const subject = new VerifySubject(engine, based, traced, adapter, context.signal, saved?.base);
   try {
     progress.at(0.05, `Compiling for ${engine.label}`);
     const runs = await prepare(subject);
