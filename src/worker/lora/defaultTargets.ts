@@ -6,7 +6,7 @@ import type { LoraConfig, SavedConfig } from "./config";
  * The target modules that PEFT takes for a configuration without any, by the base model's `model_type`
  * (TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING of PEFT 0.21). A string is a regular expression.
  */
-const DEFAULT_TARGETS: Readonly<Record<string, readonly string[] | string>> = {
+export const DEFAULT_TARGETS: Readonly<Record<string, readonly string[] | string>> = {
   bart: ["q_proj", "v_proj"],
   bert: ["query", "value"],
   "blip-2": ["q", "v", "q_proj", "v_proj"],
