@@ -7,7 +7,7 @@ import { runModel } from "../../../src/worker/cli/run";
 import { toFloat32 } from "../../../src/worker/formats/convert";
 import { UserError } from "../../../src/worker/formats/errors";
 import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
-import { readHeader, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
+import { readHeader, readTensor, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { float32, type Tensor } from "../../../src/worker/formats/tensor";
 import { openAdapter } from "../../../src/worker/jobs/adapter";
 import { merge } from "../../../src/worker/jobs/export/merge";
@@ -251,6 +251,24 @@ describe("opening a saved adapter", () => {
     tensors.set("base_model.model.embed_tokens.weight", float32([15, 8], new Float32Array(120)));
     await writeSafetensors(weights, tensors, { format: "pt" });
     await assert.rejects(openAdapter(language, resized), /embed_tokens\.weight is \[15, 8\] where \[14, 8\] is needed/);
+  });
+
+  it("takes a saved weight before what is computed of the base, as PEFT loads it last", async () => {
+    const language = await openModel({
+      file: FILE,
+      class: "LanguageModel",
+      weights: join(FOLDER, "LanguageModel.safetensors"),
+    });
+    const folder = await copy("untied-pissa", {});
+    const weights = join(folder, "adapter_model.safetensors");
+    const tensors = await readTensors((await readHeader(weights)).tensors);
+    tensors.set("base_model.model.lm_head.base_layer.weight", float32([14, 8], new Float32Array(112).fill(2)));
+    await writeSafetensors(weights, tensors, { format: "pt" });
+    for (const initial of [false, true]) {
+      const { values } = await openAdapter(language, folder, { initial });
+      const value = values.get("lm_head.weight")!;
+      assert.ok(toFloat32("data" in value ? value : await readTensor(value)).every((x) => x === 2));
+    }
   });
 
   it("refuses two different tensors for one that the model ties", async () => {
