@@ -184,6 +184,8 @@ export interface Model {
   readonly file: string;
   /** The class statement, or the name where it is assigned. */
   readonly place: SourcePlace;
+  /** `model_type` of the configuration that the model keeps as `config`, as transformers' models do: "llama". */
+  readonly modelType?: string | undefined;
   /** Undefined when the model takes no configuration, or when another model of the file gives it. */
   readonly configuration?: Configuration;
   /** It takes a configuration, and the file itself has none. */

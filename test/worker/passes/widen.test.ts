@@ -18,7 +18,7 @@ function cancelling(dtype: "float16" | "bfloat16"): Graph {
 
 const W = float32([1, 2], [0.5, 0.25]);
 
-async function valueOf(graph: Graph, weight: Tensor, x: Tensor): Promise<number> {
+async function resultOf(graph: Graph, weight: Tensor, x: Tensor): Promise<number> {
   const engine = onnxruntimeEngine("cpu");
   const outputs = await runOnce(engine, graph, new Map([["w", weight]]), new Map([["x", x]]));
   return Number(convert(outputs.get("y")!, "float32").data[0]);
@@ -29,9 +29,9 @@ describe("dtypes of a graph", () => {
     it(`computed in float32 keep what ${dtype} loses, and take inputs and parameters as they are`, async () => {
       const [w, x] = [convert(W, dtype), convert(float32([1, 2], [0.125, 0.25]), dtype)];
       const graph = cancelling(dtype);
-      assert.notEqual(await valueOf(graph, w, x), 0.125);
+      assert.notEqual(await resultOf(graph, w, x), 0.125);
       const wide = inFloat32(graph);
-      assert.equal(await valueOf(wide, w, x), 0.125);
+      assert.equal(await resultOf(wide, w, x), 0.125);
       assert.equal(wide.output("y").dtype, "float32");
       assert.deepEqual([wide.parameters[0]!.dtype, wide.inputs[0]!.dtype], [dtype, dtype]);
     });
@@ -41,7 +41,7 @@ describe("dtypes of a graph", () => {
       const graph = new Graph("g", [x], new Map([["y", b.linear(x, b.parameter("w", [1, 2], "float32"))]]));
       const stored = castStored(graph, () => dtype);
       assert.equal(stored.parameters[0]!.dtype, dtype);
-      assert.equal(await valueOf(stored, convert(W, dtype), float32([1, 2], [0.125, 0.25])), 0.125);
+      assert.equal(await resultOf(stored, convert(W, dtype), float32([1, 2], [0.125, 0.25])), 0.125);
       assert.equal(castStored(graph, () => "float32").output("y"), graph.output("y"));
     });
   }

@@ -1,19 +1,18 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import type { ParameterValue } from "../../engines/engine";
-import { toFloat32 } from "../../formats/convert";
+import { convert, toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
-import { writeSafetensors } from "../../formats/safetensors";
+import { loadTensor, writeSafetensors } from "../../formats/safetensors";
 import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { WEIGHTS_FILE } from "../../lora/adapterFiles";
 import { weightOf } from "../../lora/names";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
@@ -29,6 +28,9 @@ const MERGED = "lora_lens.merged";
 
 const MAX_ADAPTER_BYTES = 2 ** 31;
 
+/** The part of the time that opening the adapter is taken to need: nearly none, or nearly all. */
+const OPENING = 0.5;
+
 /**
  * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
  * Half-precision weights are merged in float32 and rounded once. The base file is only read, so undoing a merge is
@@ -39,14 +41,18 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
   const opened = await openModel(request.model);
-  const { model, values } = opened;
-  const adapter = await openAdapter(model, request.adapterFolder);
+  const { model } = opened;
+  const adapter = await openAdapter(opened, request.adapterFolder, {
+    signal: context.signal,
+    onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
+  });
+  const { values } = adapter;
   refuseTied(
     model,
     adapter.targets.map((target) => weightOf(target).path),
   );
   const id = createHash("sha256")
-    .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
+    .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
     .slice(0, 16);
   const history = await mergedInto(request.model.weights);
@@ -57,14 +63,14 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     );
   }
 
-  await refuseOverwrite(request, values);
+  await refuseOverwrite(request, opened.values);
   const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
   const changed = new Map<string, Tensor>();
   for (const [index, target] of adapter.targets.entries()) {
     context.signal.throwIfAborted();
-    progress.at(index / adapter.targets.length, `Merging ${target.path}`);
+    progress.at(OPENING + (1 - OPENING) * (index / adapter.targets.length), `Merging ${target.path}`);
     const { path } = weightOf(target);
     const value = values.get(path)!;
     const weight = parameter(path, value.shape, value.dtype);
@@ -79,7 +85,8 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     const parameters = new Map([[path, value], ...adapter.tensors]);
     const used = new Map(graph.parameters.map((node) => [node.attrs.path, parameters.get(node.attrs.path)!]));
     const results = await runOnce(engine, graph, used, new Map());
-    const result = results.get("merged")!;
+    // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
+    const result = convert(results.get("merged")!, opened.values.get(path)!.dtype);
     requireFinite(result, target.path);
     changed.set(path, result);
     merged.push({
@@ -89,6 +96,11 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     });
   }
   progress.at(0.99, "Writing the merged weights");
+  // What was saved with the adapter takes the place of the base's own.
+  for (const [path, value] of values) {
+    const own = opened.values.get(path)!;
+    if (value !== own && !changed.has(path)) changed.set(path, convert(await loadTensor(value), own.dtype));
+  }
   const output = mergedTensors(opened, changed);
   const tensors = output.size;
   let bytes: number;
@@ -135,7 +147,11 @@ export function mergedTensors(
   const groups = new Set<Rearranged>();
   for (const [path, tensor] of changed) {
     const origin = checkpoint.origins.get(path);
-    if (origin === undefined) throw new Error(`${path} is from no key of the checkpoint`);
+    if (origin === undefined) {
+      // Of tied tensors the checkpoint has one.
+      if (model.stateDict.some((entry) => (entry.path === path ? entry.tiedTo : entry.tiedTo === path))) continue;
+      throw new Error(`${path} is from no key of the checkpoint`);
+    }
     if (typeof origin === "string") output.set(origin, tensor);
     else groups.add(origin);
   }

@@ -20,6 +20,8 @@ export interface Runs {
   readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
   /** Base output, before anything else ran. */
   readonly base: Outputs;
+  /** Output of the base before the adapter's initialization took anything from it. */
+  readonly given: Outputs;
   /** As injected: B is zero. */
   readonly fresh: ReadonlyMap<string, Tensor>;
   /** B random, or the trained values: with B zero most checks could not fail. */
@@ -33,15 +35,18 @@ export async function prepare(subject: VerifySubject): Promise<Runs> {
   const adapted = await subject.compile(subject.adapted());
   const runBase = () => base(subject.feeds);
   const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
-  const fresh = initializeAdapter(adapter.targets, adapter.config, opened.seed);
+  const fresh = adapter.initial ?? initializeAdapter(adapter.targets, adapter.config, opened.seed);
   const perturbed =
     adapter.tensors ??
     initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
+  const output = await runBase();
+  const changed = subject.given !== opened.values;
   return {
     subject,
     runBase,
     runAdapted,
-    base: await runBase(),
+    base: output,
+    given: changed ? await (await subject.compile(subject.base, subject.given))(subject.feeds) : output,
     fresh,
     perturbed,
     outputPerturbed: await runAdapted(perturbed),
@@ -81,7 +86,7 @@ const outputShape: Check = async ({ base, outputPerturbed }) => {
 };
 
 const identityAtInit: Check = async (runs) => {
-  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.base);
+  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.given);
   return {
     id: "identity-at-init",
     title: "Identity at initialization",

@@ -1,4 +1,4 @@
-import type { Engine, Executable } from "../../engines/engine";
+import type { Engine, Executable, ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
 import { isFloating } from "../../formats/dtype";
 import { float32, sizeOf, type Tensor } from "../../formats/tensor";
@@ -37,6 +37,8 @@ export class VerifySubject {
     readonly traced: Traced,
     readonly adapter: PlannedAdapter,
     private readonly signal: AbortSignal,
+    /** The base weights before the adapter's initialization took anything from them; those of `opened` are without that. */
+    readonly given: ReadonlyMap<string, ParameterValue> = opened.values,
   ) {
     this.feeds = new Map([
       ...randomInputs(traced.inputs, opened.seed),
@@ -124,11 +126,14 @@ export class VerifySubject {
     return { graph: new Graph(adapted.name, inputs, new Map([["loss", loss!]])), feeds };
   }
 
-  async compile(graph: Graph): Promise<(feeds: ReadonlyMap<string, Tensor>) => Promise<Outputs>> {
+  async compile(
+    graph: Graph,
+    values = this.opened.values,
+  ): Promise<(feeds: ReadonlyMap<string, Tensor>) => Promise<Outputs>> {
     this.signal.throwIfAborted();
     const simplified = simplify(graph);
     const executable = await this.engine.compile(simplified, {
-      parameters: valuesFor(simplified, this.opened.values),
+      parameters: valuesFor(simplified, values),
       signal: this.signal,
     });
     this.executables.push(executable);

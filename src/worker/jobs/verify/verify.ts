@@ -1,6 +1,7 @@
 import type { VerifyRequest } from "../../../protocol/jobs";
 import type { VerifyCheck, VerifyReport, WeightsSummary } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
+import { inFloat32 } from "../../passes/widen";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
 import { list } from "../modelWeights";
@@ -31,13 +32,27 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   progress.at(0, "Reading the model");
   const opened = await openModel(request.model);
   const { model } = opened;
-  const adapter =
+  const saved =
     request.adapterFolder === undefined
-      ? planAdapter(model, request.adapter)
-      : await openAdapter(model, request.adapterFolder);
-  const traced = traceOpened(opened);
+      ? undefined
+      : await openAdapter(opened, request.adapterFolder, {
+          initial: true,
+          signal: context.signal,
+          onProgress: (fraction, message) => progress.at(0.05 * fraction, message),
+        });
+  const adapter = saved ?? planAdapter(model, request.adapter);
+  // A saved adapter's base is what PEFT makes of it when it loads the adapter.
+  const based = saved ? { ...opened, values: saved.values } : opened;
+  const { graph, ...traced } = traceOpened(based);
   const { engine, device } = await chooseEngine(request.engine);
-  const subject = new VerifySubject(engine, opened, traced, adapter, context.signal);
+  const subject = new VerifySubject(
+    engine,
+    based,
+    { ...traced, graph: inFloat32(graph) },
+    adapter,
+    context.signal,
+    saved?.base,
+  );
   try {
     progress.at(0.05, `Compiling for ${engine.label}`);
     const runs = await prepare(subject);

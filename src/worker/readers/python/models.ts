@@ -24,6 +24,7 @@ import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
+import { dictGet } from "./equality";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
@@ -40,6 +41,7 @@ import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooM
 import {
   type EvaluationError,
   type PyClass,
+  PyDict,
   PyError,
   PyNative,
   PyObject,
@@ -386,6 +388,13 @@ export class PythonModel implements Model {
 
   get part(): boolean {
     return this.relations.part;
+  }
+
+  get modelType(): string | undefined {
+    const config = this.ev.tryAttribute(this.built.object, "config");
+    const type =
+      config instanceof PyDict ? dictGet(config, "model_type") : config && this.ev.tryAttribute(config, "model_type");
+    return typeof type === "string" ? type : undefined;
   }
 
   get madeElsewhere(): MadeElsewhere | undefined {
