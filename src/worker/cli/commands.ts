@@ -30,7 +30,7 @@ import {
   withReading,
 } from "./options";
 import { runModel } from "./run";
-import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText } from "./text";
+import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText, warningLines } from "./text";
 
 export interface CliIO {
   out(text: string): void;
@@ -248,7 +248,11 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
           options,
           result,
           () =>
-            `wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+            `${warningLines(result.warnings)
+              .map((line) => `${line}\n`)
+              .join(
+                "",
+              )}wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
         );
         done(EXIT.fine);
       },

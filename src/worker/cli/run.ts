@@ -27,6 +27,8 @@ export interface RunResult {
   readonly engine: string;
   readonly device: string;
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
+  /** Of the adapter's injection. */
+  readonly warnings?: readonly string[];
 }
 
 /** Evaluates `forward` in evaluation mode on given inputs. */
@@ -50,9 +52,11 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
   }
   let graph = traced;
   let adapterTensors: ReadonlyMap<string, Tensor> | undefined;
+  let warnings: readonly string[] | undefined;
   if (request.adapterFolder !== undefined) {
     const adapter = await openAdapter(opened.model, request.adapterFolder);
-    graph = injectLora(graph, adapter.targets, adapter.config);
+    graph = injectLora(graph, adapter.targets, adapter.config, { skipFused: true });
+    ({ warnings } = adapter.injection);
     adapterTensors = adapter.tensors;
   }
   graph = simplify(removeDropout(graph));
@@ -64,6 +68,7 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
     engine: engine.label,
     device,
     outputs: [...outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
+    ...(warnings && { warnings }),
   };
 }
 

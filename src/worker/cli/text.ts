@@ -72,8 +72,16 @@ function injectionText(injection: InjectionSummary): string {
   return [
     `${model} · LoRA rank ${rank}, alpha ${alpha}, scale ${scaling} · ${targets.length} layers: ${targets.map((t) => t.path).join(", ")}`,
     `trainable ${count(trainable)} of ${count(total)} parameters (${percent.toFixed(4)} %)`,
+    ...leftOutLines(injection.leftOut),
     ...warningLines(injection.warnings),
   ].join("\n");
+}
+
+/** The linear layers that the default is not on. */
+function leftOutLines(leftOut: InjectionSummary["leftOut"] = []): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { path, why } of leftOut) byReason.set(why, [...(byReason.get(why) ?? []), path]);
+  return [...byReason].map(([why, paths]) => `left out: ${paths.join(", ")} (${why})`);
 }
 
 /** One line each, for the top of a command's output. */

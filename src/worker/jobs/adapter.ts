@@ -4,9 +4,9 @@ import { UserError } from "../formats/errors";
 import type { Tensor } from "../formats/tensor";
 import { checkAdapter, loadAdapter } from "../lora/adapterFiles";
 import type { LoraConfig } from "../lora/config";
-import { configFor, injectionSummary } from "../lora/injection";
+import { type Injection, injectionFor, injectionOf } from "../lora/injection";
 import { weightOf } from "../lora/names";
-import { matchTargets, type TargetableLayer, targetableLayers } from "../lora/targets";
+import { type TargetableLayer, targetableLayers } from "../lora/targets";
 import type { Model } from "../readers/model";
 
 /** A configuration with the layers it targets in one model. */
@@ -20,29 +20,29 @@ export interface PlannedAdapter {
 
 /** A fresh adapter for the choices made. */
 export function planAdapter(model: Model, choice: AdapterChoice): PlannedAdapter {
-  return plan(model, configFor(choice));
+  return plan(model, injectionFor(model, choice));
 }
 
 /** A saved adapter, checked against the model. */
 export async function openAdapter(model: Model, folder: string): Promise<Required<PlannedAdapter>> {
   const adapter = await loadAdapter(folder);
-  const planned = plan(model, adapter.config);
+  const planned = plan(model, injectionOf(model, adapter.config));
   checkAdapter(adapter, planned.targets);
   return { ...planned, tensors: adapter.tensors };
 }
 
 /** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */
-function plan(model: Model, config: LoraConfig): PlannedAdapter {
-  const targets = throughTies(model, matchTargets(model, config));
+function plan(model: Model, { config, targets: matched, summary }: Injection): PlannedAdapter {
+  const targets = throughTies(model, matched);
   const fanInFanOut = targets.every((target) => weightOf(target).fanInFanOut);
-  const corrected = { ...config, fan_in_fan_out: fanInFanOut };
-  return { config: corrected, targets, injection: injectionSummary(model, config) };
+  return { config: { ...config, fan_in_fan_out: fanInFanOut }, targets, injection: summary };
 }
 
 /**
  * A layer whose weight is tied to another module's is known in the graph by the path of the tensor they share: an output
  * head by the embedding's.
- * @throws UserError where two linear layers share one weight, whose uses cannot be told apart.
+ * @throws UserError where two linear layers share one weight and their calls are not marked, so that their uses cannot be
+ * told apart.
  */
 function throughTies(model: Model, targets: readonly TargetableLayer[]): TargetableLayer[] {
   const shared = new Map(model.stateDict.map(({ path, tiedTo }) => [path, tiedTo ?? path]));
@@ -53,7 +53,9 @@ function throughTies(model: Model, targets: readonly TargetableLayer[]): Targeta
   const layers = targetableLayers(model);
   return targets.map((target) => {
     const path = tensorOf(target);
-    const other = layers.find((layer) => layer.path !== target.path && tensorOf(layer) === path);
+    const other = target.marked
+      ? undefined
+      : layers.find((layer) => layer.path !== target.path && tensorOf(layer) === path);
     if (other) {
       throw new UserError(
         `${target.path} and ${other.path} share one weight, so an adapter on one alone cannot be computed; leave both out of the target modules`,

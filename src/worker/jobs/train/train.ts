@@ -299,12 +299,7 @@ async function save(
 ): Promise<TrainReport["output"]> {
   const folder = await makeFolder(request.output);
   if (what.adapter) {
-    const config = {
-      ...what.adapter.config,
-      // Resolved, so that PEFT takes the same layers: its own "all-linear" cannot tell a plain module's head.
-      target_modules: what.adapter.targets.map((target) => target.path),
-    };
-    return { folder, files: await saveAdapter(folder, config, trained) };
+    return { folder, files: await saveAdapter(folder, what.adapter.config, trained) };
   }
   const file = await insideFolder(folder, "model.safetensors");
   const tensors = new Map<string, Tensor | TensorRef>();
