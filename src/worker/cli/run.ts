@@ -54,7 +54,7 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
   let adapterTensors: ReadonlyMap<string, Tensor> | undefined;
   let warnings: readonly string[] | undefined;
   if (request.adapterFolder !== undefined) {
-    const adapter = await openAdapter(opened.model, request.adapterFolder);
+    const adapter = await openAdapter(opened.model, request.adapterFolder, traced);
     graph = injectLora(graph, adapter.targets, adapter.config, { skipFused: true });
     ({ warnings } = adapter.injection);
     adapterTensors = adapter.tensors;

@@ -9,6 +9,7 @@ import type {
 } from "../../protocol/reports";
 
 import { lineText } from "../graph/node";
+import { leftOutTexts } from "../lora/defaults";
 import { sizesFrom } from "../readers/summary";
 
 /** Reports as text for a terminal. */
@@ -72,16 +73,9 @@ function injectionText(injection: InjectionSummary): string {
   return [
     `${model} · LoRA rank ${rank}, alpha ${alpha}, scale ${scaling} · ${targets.length} layers: ${targets.map((t) => t.path).join(", ")}`,
     `trainable ${count(trainable)} of ${count(total)} parameters (${percent.toFixed(4)} %)`,
-    ...leftOutLines(injection.leftOut),
+    ...leftOutTexts(injection.leftOut ?? []).map((text) => `left out: ${text}`),
     ...warningLines(injection.warnings),
   ].join("\n");
-}
-
-/** The linear layers that the default is not on. */
-function leftOutLines(leftOut: InjectionSummary["leftOut"] = []): string[] {
-  const byReason = new Map<string, string[]>();
-  for (const { path, why } of leftOut) byReason.set(why, [...(byReason.get(why) ?? []), path]);
-  return [...byReason].map(([why, paths]) => `left out: ${paths.join(", ")} (${why})`);
 }
 
 /** One line each, for the top of a command's output. */

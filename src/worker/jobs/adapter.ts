@@ -2,11 +2,13 @@ import type { AdapterChoice } from "../../protocol/jobs";
 import type { InjectionSummary } from "../../protocol/reports";
 import { UserError } from "../formats/errors";
 import type { Tensor } from "../formats/tensor";
+import type { Graph } from "../graph/graph";
 import { checkAdapter, loadAdapter } from "../lora/adapterFiles";
 import type { LoraConfig } from "../lora/config";
 import { type Injection, injectionFor, injectionOf } from "../lora/injection";
 import { weightOf } from "../lora/names";
 import { type TargetableLayer, targetableLayers } from "../lora/targets";
+import { type LayerUse, layerUses, usesIn } from "../lora/uses";
 import type { Model } from "../readers/model";
 
 /** A configuration with the layers it targets in one model. */
@@ -18,17 +20,21 @@ export interface PlannedAdapter {
   readonly tensors?: ReadonlyMap<string, Tensor>;
 }
 
-/** A fresh adapter for the choices made. */
-export function planAdapter(model: Model, choice: AdapterChoice): PlannedAdapter {
-  return plan(model, injectionFor(model, choice));
+/** A fresh adapter for the choices made. `graph`: the model's, where it is traced with inputs that somebody gave. */
+export function planAdapter(model: Model, choice: AdapterChoice, graph?: Graph): PlannedAdapter {
+  return plan(model, injectionFor(model, choice, usesFrom(model, graph)));
 }
 
 /** A saved adapter, checked against the model. */
-export async function openAdapter(model: Model, folder: string): Promise<Required<PlannedAdapter>> {
+export async function openAdapter(model: Model, folder: string, graph?: Graph): Promise<Required<PlannedAdapter>> {
   const adapter = await loadAdapter(folder);
-  const planned = plan(model, injectionOf(model, adapter.config));
+  const planned = plan(model, injectionOf(model, adapter.config, usesFrom(model, graph)));
   checkAdapter(adapter, planned.targets);
   return { ...planned, tensors: adapter.tensors };
+}
+
+function usesFrom(model: Model, graph: Graph | undefined): ReadonlyMap<string, LayerUse> | undefined {
+  return graph ? usesIn(graph, model) : layerUses(model);
 }
 
 /** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */

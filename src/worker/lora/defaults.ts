@@ -44,12 +44,23 @@ export function defaultTargets(
   return { layers, leftOut };
 }
 
+const NAMED = 8;
+
+/** "fc2 (the output head)": one text for each reason. */
+export function leftOutTexts(leftOut: readonly LeftOut[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { path, why } of leftOut) byReason.set(why, [...(byReason.get(why) ?? []), path]);
+  return [...byReason].map(([why, paths]) => {
+    const more = paths.length > NAMED ? ` and ${paths.length - NAMED} more` : "";
+    return `${paths.slice(0, NAMED).join(", ")}${more} (${why})`;
+  });
+}
+
 /** Throws a UserError when every layer is left out. */
 export function requireSome({ layers, leftOut }: DefaultTargets, { className, file }: Model): void {
   if (layers.length > 0 || leftOut.length === 0) return;
-  const why = leftOut.slice(0, 4).map((left) => `${left.path}: ${left.why}`);
   throw new UserError(
-    `no layer of ${className} is adapted unless it is named: ${why.join("; ")}. Name the target modules`,
+    `no linear layer of ${className} is adapted unless it is named among the target modules. Left out are ${leftOutTexts(leftOut).join("; ")}`,
     { file },
   );
 }

@@ -24,9 +24,8 @@ export interface Injection {
  * For what somebody chose. Where nobody chose layers, the configuration names those that are the default: "all-linear"
  * would be other layers to PEFT.
  */
-export function injectionFor(model: Model, choice: AdapterChoice): Injection {
-  if (choice.targetModules !== undefined) return injectionOf(model, configFor(choice, choice.targetModules));
-  const uses = layerUses(model);
+export function injectionFor(model: Model, choice: AdapterChoice, uses = layerUses(model)): Injection {
+  if (choice.targetModules !== undefined) return injectionOf(model, configFor(choice, choice.targetModules), uses);
   const defaults = defaultTargets(model, uses);
   requireSome(defaults, model);
   const names = defaults.layers.map(({ path }) => path);

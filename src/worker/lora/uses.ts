@@ -13,8 +13,6 @@ export interface LayerUse {
   readonly called: boolean;
   /** Its weight goes into something. */
   readonly used: boolean;
-  /** In evaluation PyTorch computes it from its weight, in a kernel of its own. */
-  readonly fused: boolean;
   /**
    * What else its weight goes into than its own product with the layer's input: the adapted layer and the merged one
    * then differ. `weight`: code reads it; `forward`: the layer's class computes more than a product.
@@ -56,7 +54,6 @@ export function usesIn(graph: Graph, model: Pick<Model, "root" | "stateDict">): 
     found.set(layer.path, {
       called: own.length > 0,
       used: uses.has(weight.path),
-      fused: own.some(({ fused }) => fused),
       besides: others.length === 0 ? "nothing" : isOwnForward ? "forward" : "weight",
     });
   }

@@ -37,7 +37,7 @@ export function useWarnings(
     onlyRead.filter(({ aliases }) => (aliases?.length ?? 0) === 0),
   ];
   const unused = where((_, use) => use !== undefined && !use.used && !use.called);
-  const fused = where((_, use) => use?.fused === true);
+  const fused = where(({ fusedInEvaluation }) => fusedInEvaluation === true);
   const shared = where((_, use) => use?.called === true && use.besides === "weight");
   const forwards = where((_, use) => use?.called === true && use.besides === "forward");
   const said: string[] = [];
@@ -67,7 +67,7 @@ export function useWarnings(
   say(
     shared,
     (one, names) =>
-      `${names}: the ${one ? "weight is" : "weights are"} used elsewhere, too, without an adapter. The merged model differs from the adapted one.`,
+      `${names}: the ${one ? "weight is" : "weights are"} used elsewhere, too, past the ${one ? "adapter" : "adapters"}. The merged model differs from the adapted one.`,
   );
   say(
     forwards,

@@ -69,6 +69,8 @@ export interface ModuleInfo {
   readonly marked?: true;
   /** A linear layer whose owner reads its weight and never calls it: MultiheadAttention's out_proj. */
   readonly neverCalled?: true;
+  /** In evaluation PyTorch computes it with the rest of its TransformerEncoderLayer from the weights, without a call. */
+  readonly fusedInEvaluation?: true;
   /** Of a class of the file: the class of torch.nn that it derives from, where that is more than Module. */
   readonly base?: string;
   /** Of a linear layer: the other paths that it is registered under. Modules are listed by their first. */

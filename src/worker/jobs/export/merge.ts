@@ -15,6 +15,8 @@ import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { WEIGHTS_FILE } from "../../lora/adapterFiles";
 import { weightOf } from "../../lora/names";
+import type { TargetableLayer } from "../../lora/targets";
+import { layerUses } from "../../lora/uses";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
@@ -39,10 +41,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   progress.at(0, "Reading the model and the adapter");
   const { model, values } = await openModel(request.model);
   const adapter = await openAdapter(model, request.adapterFolder);
-  refuseTied(
-    model,
-    adapter.targets.map((target) => weightOf(target).path),
-  );
+  refuseTied(model, adapter.targets);
   const id = createHash("sha256")
     .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
@@ -151,12 +150,15 @@ async function refuseOverwrite(
   }
 }
 
-function refuseTied(model: Model, weights: readonly string[]): void {
-  for (const path of weights) {
+/** A shared tensor may be merged into where all that it goes into is the layer's own call. */
+function refuseTied(model: Model, targets: readonly TargetableLayer[]): void {
+  const uses = layerUses(model);
+  for (const target of targets) {
+    const { path } = weightOf(target);
     const twin = model.stateDict.find((entry) =>
       entry.path === path ? entry.tiedTo !== undefined : entry.tiedTo === path,
     );
-    if (!twin) continue;
+    if (!twin || uses?.get(target.path)?.besides === "nothing") continue;
     const other = twin.path === path ? twin.tiedTo : twin.path;
     throw new UserError(
       `${path} and ${other} share one tensor; merging the adapter into it would change both. Keep the adapter separate, or leave the layer out of the target modules`,

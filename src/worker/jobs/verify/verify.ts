@@ -14,11 +14,11 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   progress.at(0, "Reading the model");
   const opened = await openModel(request.model);
   const { model } = opened;
+  const traced = model.trace();
   const adapter =
     request.adapterFolder === undefined
-      ? planAdapter(model, request.adapter)
-      : await openAdapter(model, request.adapterFolder);
-  const traced = model.trace();
+      ? planAdapter(model, request.adapter, traced.graph)
+      : await openAdapter(model, request.adapterFolder, traced.graph);
   const { engine, device } = await chooseEngine(request.engine);
   const subject = new VerifySubject(engine, opened, traced, adapter, context.signal);
   try {

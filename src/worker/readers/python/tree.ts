@@ -4,6 +4,7 @@ import type { ModuleInfo, ParameterInfo } from "../model";
 import type { Evaluator } from "./evaluator";
 import { hasDerivedWeights } from "./torch/derived";
 import { layerClasses } from "./torch/layers/layer";
+import { hasFastPath } from "./torch/layers/transformer";
 import { submodules } from "./torch/module";
 import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "./values";
 
@@ -141,7 +142,8 @@ function describe(
       continue;
     }
     const below = describe(ev, child, join(path, name), root, seen);
-    children.push(below.info);
+    const isFused = below.info.marked && (name === "linear1" || name === "linear2") && hasFastPath(object);
+    children.push(isFused ? { ...below.info, fusedInEvaluation: true } : below.info);
     whole &&= below.whole;
     for (const tensor of below.parameters) parameters.add(tensor);
   }

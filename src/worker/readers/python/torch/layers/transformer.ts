@@ -1,6 +1,7 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Initializer } from "../../../model";
+import { findMember } from "../../members";
 import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type Value } from "../../values";
 import { intArg, isNumber, numberOf, sequenceOf, tuple } from "../arguments";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
@@ -216,19 +217,21 @@ function feedForward(a: Application, x: Value, dropout: string, fused = false): 
 const FUSED_ACTIVATIONS = ["relu", "gelu"].map((name) => functionalFunctions.get(name));
 
 /**
- * Whether evaluation under `torch.no_grad()` takes the kernel that computes the whole layer from its weights
+ * Whether evaluation of a batch under `torch.no_grad()` takes the kernel that computes the whole layer from its weights
  * (TransformerEncoderLayer.forward's `why_not_sparsity_fast_path`), past what wraps its Linear layers.
  */
-function takesFastPath(a: Application, x: Value): boolean {
-  const { modules } = stateOf(a.self, a.runtime);
-  const attention = modules.get("self_attn")?.module;
-  if (a.training || !attention || !(x instanceof PyTensor) || x.shape.length !== 3) return false;
-  const activation = activationOf(a);
+export function hasFastPath({ type, module, attributes }: PyObject): boolean {
+  if (!type.mro.includes(encoderLayer) || findMember(type, "forward") !== encoderLayer.members.get("forward"))
+    return false;
+  const attention = module?.modules.get("self_attn")?.module;
+  if (!module || !attention) return false;
+  const given = attributes.get("activation") ?? module.options.activation ?? null;
+  const activation = typeof given === "string" ? functionalFunctions.get(given) : given;
   const isFused =
     activation instanceof PyObject
       ? activation.type.mro.some(({ name, builtin }) => builtin && (name === "ReLU" || name === "GELU"))
       : FUSED_ACTIVATIONS.some((known) => known !== undefined && known === activation);
-  const [eps1, eps2] = ["norm1", "norm2"].map((name) => modules.get(name)?.module?.options.eps ?? null);
+  const [eps1, eps2] = ["norm1", "norm2"].map((name) => module.modules.get(name)?.module?.options.eps ?? null);
   const { batch_first: batchFirst, num_heads: heads } = attention.options;
   return (
     isFused &&
@@ -243,13 +246,14 @@ function takesFastPath(a: Application, x: Value): boolean {
   );
 }
 
-layer("TransformerEncoderLayer", LAYER, {
+const encoderLayer = layer("TransformerEncoderLayer", LAYER, {
   build: (c) => transformerLayer(c, ["self_attn"]),
   inputs: "src, src_mask=None, src_key_padding_mask=None, is_causal=False",
   forward(a) {
     const { src, src_mask: mask = null, src_key_padding_mask: padding = null, is_causal: causal = false } = a.args;
     const attention = (x: Value): Value => attended(a, "self_attn", "dropout1", x, x, { mask, padding, causal });
-    const fused = takesFastPath(a, src ?? null);
+    const isBatch = src instanceof PyTensor && src.shape.length === 3;
+    const fused = isBatch && !a.training && hasFastPath(a.self);
     const y = residual(a, "norm1", src ?? null, attention);
     return residual(a, "norm2", y, (x) => feedForward(a, x, "dropout2", fused));
   },
