@@ -13,6 +13,8 @@ export interface LayerUse {
   readonly called: boolean;
   /** Its weight goes into something. */
   readonly used: boolean;
+  /** Its weight itself goes into a product, as the layer's call would have it, and not a weight made of it. */
+  readonly multiplied: boolean;
   /**
    * What else its weight goes into than its own product with the layer's input: the adapted layer and the merged one
    * then differ. `weight`: code reads it; `forward`: the layer's class computes more than a product.
@@ -54,6 +56,7 @@ export function usesIn(graph: Graph, model: Pick<Model, "root" | "stateDict">): 
     found.set(layer.path, {
       called: own.length > 0,
       used: uses.has(weight.path),
+      multiplied: uses.get(weight.path)?.some((node) => is(node, "linear") || is(node, "matmul")) === true,
       besides: others.length === 0 ? "nothing" : isOwnForward ? "forward" : "weight",
     });
   }

@@ -116,7 +116,7 @@ describe("code lenses", () => {
   it("sum up a class, with its commands", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("b", 768, 768, 5), linear("head", 768, 10, 6)]);
     assert.deepEqual(titles(net).slice(0, 5), [
-      "LoRA r=8 targets 2 of 3 Linear layers · 24,576 trainable (2.0 %)",
+      "LoRA r=8 targets 2 of 3 Linear layers · 24,576 trainable (2.0 %) · all but head, the output head",
       "Inject…",
       "Verify",
       "Analyze",

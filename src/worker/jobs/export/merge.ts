@@ -150,7 +150,7 @@ async function refuseOverwrite(
   }
 }
 
-/** A shared tensor may be merged into where all that it goes into is the layer's own call. */
+/** A layer under two names may be merged where forward calls it by the name that is adapted alone. */
 function refuseTied(model: Model, targets: readonly TargetableLayer[]): void {
   const uses = layerUses(model);
   for (const target of targets) {
@@ -158,8 +158,10 @@ function refuseTied(model: Model, targets: readonly TargetableLayer[]): void {
     const twin = model.stateDict.find((entry) =>
       entry.path === path ? entry.tiedTo !== undefined : entry.tiedTo === path,
     );
-    if (!twin || uses?.get(target.path)?.besides === "nothing") continue;
+    if (!twin) continue;
     const other = twin.path === path ? twin.tiedTo : twin.path;
+    const isSameLayer = target.aliases?.some((alias) => other === `${alias}.weight`);
+    if (isSameLayer && uses?.get(target.path)?.besides === "nothing") continue;
     throw new UserError(
       `${path} and ${other} share one tensor; merging the adapter into it would change both. Keep the adapter separate, or leave the layer out of the target modules`,
       { file: model.file },
