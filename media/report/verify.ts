@@ -50,6 +50,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
           `${injection.model} in ${fileName(injection.file)}, ${count(injection.baseParameters)} parameters`,
         ),
         ...pair("Targets", injection.targets.map(({ path }) => path).join(", ")),
+        ...(injection.leftOut ?? []).flatMap(({ path, why }) => pair("Left out", `${path}: ${why}`)),
         ...pair("Reduction", factor(injection.targets.reduce((sum, { full }) => sum + full, 0) / injection.trainable)),
       ),
     ),

@@ -22,6 +22,8 @@ export interface LayerSummary {
   readonly bias: boolean | null;
   /** An adapter can go on it, though its kind is not torch's Linear: Hugging Face's Conv1D, Keras' Dense. */
   readonly linear?: true;
+  /** A linear layer whose weight is read and that is never called: an adapter on it has no effect. */
+  readonly neverCalled?: true;
   /** Scalars, the layer's own and its children's; `null` where a dimension is unknown. */
   readonly parameters: number | null;
   /** Line it is constructed on. */

@@ -21,6 +21,8 @@ export interface InjectionSummary {
   readonly total: number;
   /** 100 * trainable / total. */
   readonly percent: number;
+  /** Where nobody chose the layers: the linear ones that are not adapted; absent when there is none. */
+  readonly leftOut?: readonly { readonly path: string; readonly why: string }[];
   /** What computes and yet may not be what somebody meant, one sentence each; absent when there is none. */
   readonly warnings?: readonly string[];
 }

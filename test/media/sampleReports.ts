@@ -42,6 +42,7 @@ export const injection: InjectionSummary = {
   trainable,
   total: BASE + trainable,
   percent: (100 * trainable) / (BASE + trainable),
+  leftOut: [{ path: "head", why: "the output head" }],
   warnings: [`The rank 8 is above the smaller side of ${HOSTILE} (1024 → 4).`],
 };
 

@@ -8,7 +8,7 @@ import type { Tensor } from "../formats/tensor";
 import { openAdapter } from "../jobs/adapter";
 import type { OpenOptions } from "../jobs/adapterBase";
 import { drawNoise } from "../jobs/noise";
-import { openModel, runOnce, traceOpened, valuesFor } from "../jobs/opened";
+import { openModel, runOnce, valuesFor, withStored } from "../jobs/opened";
 import { Random } from "../lora/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
@@ -41,10 +41,13 @@ export async function runModel(request: RunRequest, options: OpenOptions = {}): 
   const double = opened.model.stateDict.some((entry) => entry.dtype === "float64");
   const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor, double)]));
   const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
+  const plain = opened.model.trace({ inputs });
   const adapter =
-    request.adapterFolder === undefined ? undefined : await openAdapter(opened, request.adapterFolder, options);
-  const based = adapter ? { ...opened, values: adapter.values } : opened;
-  const { graph: traced } = traceOpened(based, { inputs });
+    request.adapterFolder === undefined
+      ? undefined
+      : await openAdapter(opened, request.adapterFolder, { ...options, graph: plain.graph });
+  const values = adapter?.values ?? opened.values;
+  const { graph: traced } = withStored(plain, values);
   for (const [name, value] of drawNoise(traced, new Random(opened.seed + 3)))
     if (!feeds.has(name)) feeds.set(name, value);
   const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
@@ -56,10 +59,10 @@ export async function runModel(request: RunRequest, options: OpenOptions = {}): 
       { file: request.inputs },
     );
   }
-  const adapted = adapter ? injectLora(traced, adapter.targets, adapter.config) : traced;
+  const adapted = adapter ? injectLora(traced, adapter.targets, adapter.config, { skipFused: true }) : traced;
   const graph = simplify(removeDropout(adapted));
   const { engine, device } = await chooseEngine(request.engine);
-  const outputs = await runOnce(engine, graph, valuesFor(graph, based.values, adapter?.tensors), feeds);
+  const outputs = await runOnce(engine, graph, valuesFor(graph, values, adapter?.tensors), feeds);
   await writeNpz(request.output, outputs);
   return {
     output: request.output,

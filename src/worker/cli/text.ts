@@ -9,6 +9,7 @@ import type {
 } from "../../protocol/reports";
 
 import { lineText } from "../graph/node";
+import { leftOutTexts } from "../lora/defaults";
 import { sizesFrom } from "../readers/summary";
 
 /** Reports as text for a terminal. */
@@ -72,6 +73,7 @@ function injectionText(injection: InjectionSummary): string {
   return [
     `${model} · LoRA rank ${rank}, alpha ${alpha}, scale ${scaling} · ${targets.length} layers: ${targets.map((t) => t.path).join(", ")}`,
     `trainable ${count(trainable)} of ${count(total)} parameters (${percent.toFixed(4)} %)`,
+    ...leftOutTexts(injection.leftOut ?? []).map((text) => `left out: ${text}`),
     ...warningLines(injection.warnings),
   ].join("\n");
 }

@@ -63,4 +63,4 @@ export function peakActivationBytes(
 }
 
 /** Ops whose result is their operand's memory under another shape. */
-const ALIASES: ReadonlySet<OpName> = new Set(["reshape", "dropout", "detach"]);
+const ALIASES: ReadonlySet<OpName> = new Set(["reshape", "dropout", "detach", "layer"]);

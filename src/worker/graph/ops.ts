@@ -72,13 +72,19 @@ export interface OpAttrs {
   where: None;
 
   // Products
-  /** (x[..., in], weight[out, in], bias[out]?) -> [..., out]: PyTorch's F.linear. LoRA targets these. */
-  linear: None;
+  /** (x[..., in], weight[out, in], bias[out]?) -> [..., out]: PyTorch's F.linear. */
+  linear: Partial<LayerMark>;
   /**
    * (a[..., m, k], b[..., k, n], c?) -> alpha * op(a) @ op(b) + c, with op swapping the last two axes where asked.
    * Leading axes broadcast; c broadcasts to the result.
    */
-  matmul: { readonly transposeA: boolean; readonly transposeB: boolean; readonly alpha: number };
+  matmul: {
+    readonly transposeA: boolean;
+    readonly transposeB: boolean;
+    readonly alpha: number;
+  } & Partial<LayerMark>;
+  /** (output, input) -> output: what the call of a linear layer gives, where that is more than a product of its input. */
+  layer: LayerMark;
 
   // Windows: [N, C, ...spatial] with one to three spatial axes; each list has an entry for each of them
   /** (x[N, C, ...], weight[O, C/groups, ...], bias[O]?): PyTorch's F.conv1d to F.conv3d. Padding is with zeros. */
@@ -141,6 +147,14 @@ export interface OpAttrs {
   layerNormMean: { readonly dims: number };
   /** 1/sqrt(variance + eps) over the last `dims` axes, kept as size 1; the variance is the biased one. */
   layerNormInvStd: { readonly dims: number; readonly eps: number };
+}
+
+/** The call of a linear layer: where its adapter goes. What reads the layer's weight without calling it has none. */
+export interface LayerMark {
+  /** The layer's path. */
+  readonly layer: string;
+  /** In evaluation PyTorch computes it in a kernel of its own from the layer's weight, past whatever wraps the layer. */
+  readonly fused?: true;
 }
 
 export interface ReduceAttrs {

@@ -64,6 +64,8 @@ function leafText(node: Node): string | undefined {
 function attrTexts(node: Node): string[] {
   return Object.entries(node.attrs).flatMap(([name, value]) => {
     if (value === undefined || value === false || (name === "alpha" && value === 1)) return [];
+    // Of a product, that is the weight's name again.
+    if (name === "fused" || (name === "layer" && node.op !== "layer")) return [];
     if (WINDOW_OPS.has(node.op) && isUsual(name, value)) return [];
     return [`${name}=${attrText(value)}`];
   });

@@ -3,13 +3,15 @@ import type { InjectionSummary } from "../../protocol/reports";
 import type { ParameterValue } from "../engines/engine";
 import { UserError } from "../formats/errors";
 import { allocate, type Tensor } from "../formats/tensor";
+import type { Graph } from "../graph/graph";
 import { type AdapterTarget, checkAdapter, loadAdapter } from "../lora/adapterFiles";
 import { baseChange, changeWarning } from "../lora/baseChange";
 import type { LoraConfig } from "../lora/config";
 import { withTargets } from "../lora/defaultTargets";
-import { configFor, injectionSummary } from "../lora/injection";
+import { type Injection, injectionFor, injectionOf } from "../lora/injection";
 import { loraA, weightOf } from "../lora/names";
-import { matchTargets, type TargetableLayer, targetableLayers } from "../lora/targets";
+import { type TargetableLayer, targetableLayers } from "../lora/targets";
+import { type LayerUse, layerUses, usesIn } from "../lora/uses";
 import type { Model } from "../readers/model";
 import { changedBase, type OpenOptions, ofRank, requireSupported, savedBase } from "./adapterBase";
 import type { OpenedModel } from "./opened";
@@ -25,9 +27,9 @@ export interface PlannedAdapter {
   readonly initial?: ReadonlyMap<string, Tensor>;
 }
 
-/** A fresh adapter for the choices made. */
-export function planAdapter(model: Model, choice: AdapterChoice): PlannedAdapter {
-  return plan(model, configFor(choice));
+/** A fresh adapter for the choices made. `graph`: the model's, where it is traced with inputs that somebody gave. */
+export function planAdapter(model: Model, choice: AdapterChoice, graph?: Graph): PlannedAdapter {
+  return plan(model, injectionFor(model, choice, usesFrom(model, graph)));
 }
 
 /** A saved adapter with what loading it makes of the model. */
@@ -51,7 +53,10 @@ export async function openAdapter(
   options: OpenOptions = {},
 ): Promise<OpenedAdapter> {
   const adapter = await loadAdapter(folder);
-  const { config, targets, injection } = plan(model, withTargets(adapter.config, model));
+  const { config, targets, injection } = plan(
+    model,
+    injectionOf(model, withTargets(adapter.config, model), usesFrom(model, options.graph)),
+  );
   const change = baseChange(config);
   // PEFT's decompositions give no more rows than the weight has.
   const rankOf = ({ inFeatures, outFeatures }: AdapterTarget) =>
@@ -104,18 +109,22 @@ function beforeMica(
   return initial;
 }
 
+function usesFrom(model: Model, graph: Graph | undefined): ReadonlyMap<string, LayerUse> | undefined {
+  return graph ? usesIn(graph, model) : layerUses(model);
+}
+
 /** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */
-function plan(model: Model, config: LoraConfig): PlannedAdapter {
-  const targets = throughTies(model, matchTargets(model, config));
+function plan(model: Model, { config, targets: matched, summary }: Injection): PlannedAdapter {
+  const targets = throughTies(model, matched);
   const fanInFanOut = targets.every((target) => weightOf(target).fanInFanOut);
-  const corrected = { ...config, fan_in_fan_out: fanInFanOut };
-  return { config: corrected, targets, injection: injectionSummary(model, config) };
+  return { config: { ...config, fan_in_fan_out: fanInFanOut }, targets, injection: summary };
 }
 
 /**
  * A layer whose weight is tied to another module's is known in the graph by the path of the tensor they share: an output
  * head by the embedding's.
- * @throws UserError where two linear layers share one weight, whose uses cannot be told apart.
+ * @throws UserError where two linear layers share one weight and their calls are not marked, so that their uses cannot be
+ * told apart.
  */
 function throughTies(model: Model, targets: readonly TargetableLayer[]): TargetableLayer[] {
   const shared = new Map(model.stateDict.map(({ path, tiedTo }) => [path, tiedTo ?? path]));
@@ -126,7 +135,9 @@ function throughTies(model: Model, targets: readonly TargetableLayer[]): Targeta
   const layers = targetableLayers(model);
   return targets.map((target) => {
     const path = tensorOf(target);
-    const other = layers.find((layer) => layer.path !== target.path && tensorOf(layer) === path);
+    const other = target.marked
+      ? undefined
+      : layers.find((layer) => layer.path !== target.path && tensorOf(layer) === path);
     if (other) {
       throw new UserError(
         `${target.path} and ${other.path} share one weight, so an adapter on one alone cannot be computed; leave both out of the target modules`,

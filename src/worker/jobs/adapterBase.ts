@@ -3,6 +3,7 @@ import { convert, toFloat32 } from "../formats/convert";
 import { UserError } from "../formats/errors";
 import { loadTensor } from "../formats/safetensors";
 import { bytesOf, float32, type Tensor } from "../formats/tensor";
+import type { Graph } from "../graph/graph";
 import { type Adapter, basePlaces } from "../lora/adapterFiles";
 import { pauseFor } from "../lora/algebra/matrix";
 import { type BaseChange, type ChangedWeight, changedWeight } from "../lora/baseChange";
@@ -17,6 +18,8 @@ type Values = ReadonlyMap<string, ParameterValue>;
 
 /** How an adapter is opened: what changes its base may take minutes for a large model. */
 export interface OpenOptions {
+  /** The model's graph, where it is traced with inputs that somebody gave. */
+  readonly graph?: Graph;
   readonly signal?: AbortSignal;
   /** `fraction`: 0 to 1. */
   readonly onProgress?: (fraction: number, message: string) => void;

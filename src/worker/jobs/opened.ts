@@ -9,7 +9,7 @@ import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
 import { Random } from "../lora/random";
 import { castStored } from "../passes/storedDtypes";
-import type { InputSpec, Model, ParameterInfo, Traced, TraceOptions } from "../readers/model";
+import type { InputSpec, Model, ParameterInfo, Traced } from "../readers/model";
 import { chooseModel, openChosen } from "../readers/open";
 import { inModules } from "./checkpoint/missing";
 import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./modelWeights";
@@ -90,9 +90,8 @@ function summaryOf(
   return { from, initialized, anew, unused, notes };
 }
 
-/** `forward` as a graph whose parameters have the dtypes of their values. */
-export function traceOpened({ model, values }: OpenedModel, options?: TraceOptions): Traced {
-  const traced = model.trace(options);
+/** The trace with a graph whose parameters have the dtypes of their values, each cast to what the model computes in. */
+export function withStored(traced: Traced, values: ReadonlyMap<string, ParameterValue>): Traced {
   return { ...traced, graph: castStored(traced.graph, (path) => values.get(path)?.dtype) };
 }
 

@@ -8,6 +8,7 @@ import {
   highestRank,
   isKnownLinear,
   isLinear,
+  type KnownLinear,
   type LayersAtPlace,
   layersByPlace,
   type Reading,
@@ -87,6 +88,9 @@ function trainable(layers: readonly LayerSummary[], { rank }: LoraSettings): str
 
 /** The title above a constructor call that makes Linear layers. */
 export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: LoraSettings): string {
+  if (layers.every(({ neverCalled }) => neverCalled)) {
+    return `LoRA: never called, only ${layers.length === 1 ? "its weight is" : "their weights are"} read · an adapter has no effect`;
+  }
   const known = layers.filter(isKnownLinear);
   if (known.length === 0) {
     const unknown = unknownSizes(layers[0]!);
@@ -187,7 +191,20 @@ export function classTitle(model: ModelSummary, reading: Reading, { rank }: Lora
     `LoRA r=${rank} targets ${count(targets.length)} of ${count(linear.length)} Linear ${linear.length === 1 ? "layer" : "layers"}`,
     `${count(lora)} trainable${share}`,
     ...(unknown > 0 ? [`${count(unknown)} of unknown size`] : []),
+    ...leftOut(linear, targets),
   ].join(" · ");
+}
+
+/** What the default targets leave of the Linear layers of known size. */
+function leftOut(linear: readonly LayerSummary[], targets: readonly KnownLinear[]): string[] {
+  const targeted = new Set(targets.map(({ path }) => path));
+  const left = linear.filter((layer) => isKnownLinear(layer) && !targeted.has(layer.path));
+  const uncalled = left.filter(({ neverCalled }) => neverCalled).length;
+  const heads = left.filter(({ neverCalled }) => !neverCalled).map(({ path }) => path);
+  return [
+    ...(uncalled > 0 ? [`${count(uncalled)} never called`] : []),
+    ...(heads.length > 0 ? [`all but ${heads.join(", ")}, the output head`] : []),
+  ];
 }
 
 /** Without a command the lens is plain text: VS Code shows an empty command id so. */

@@ -56,6 +56,9 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
   return [
     `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
     ["| rank | trainable | reduction | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
+    ...(layers.every(({ neverCalled }) => neverCalled)
+      ? ["Its weight is read and it is never called: an adapter here has no effect and never learns."]
+      : []),
     breakEven(layers),
   ].join("\n\n");
 }
@@ -70,10 +73,24 @@ function classText(model: ModelSummary, targets: readonly KnownLinear[], setting
     return row(rank, settings, count(lora), share, bytes(adapterBytes(lora)));
   });
   const size = base === null ? "" : ` · ${count(base)} parameters`;
+  const left = leftOut(model, targets);
   return [
     `**LoRA** on ${code(model.class)}  \n${count(targets.length)} target ${plural(targets.length, "layer")}${size}`,
     ["| rank | trainable | share | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
+    ...(left.length > 0 ? [`Left out unless they are named: ${left.join("; ")}.`] : []),
   ].join("\n\n");
+}
+
+/** What the default targets leave of the Linear layers of known size, and why. */
+function leftOut(model: ModelSummary, targets: readonly KnownLinear[]): string[] {
+  const targeted = new Set(targets.map(({ path }) => path));
+  const left = model.layers.filter(isKnownLinear).filter(({ path }) => !targeted.has(path));
+  const uncalled = left.filter(({ neverCalled }) => neverCalled);
+  const heads = left.filter(({ neverCalled }) => !neverCalled);
+  return [
+    ...(heads.length > 0 ? [`${names(heads)}, the output head`] : []),
+    ...(uncalled.length > 0 ? [`${names(uncalled)}, never called`] : []),
+  ];
 }
 
 function row(rank: number, settings: LoraSettings, ...cells: readonly string[]): string {

@@ -5,7 +5,7 @@ import type { SearchedFolder } from "../readers/model";
 /** What is known of a model file after reading it: plain data, so that it crosses threads. */
 export interface Reading {
   readonly summary: FileSummary;
-  /** By class: paths of the layers targeted unless the user says otherwise, every Linear but the output head. */
+  /** By class: paths of the layers targeted unless the user says otherwise: the Linear ones but the output head. */
   readonly defaultTargets: ReadonlyMap<string, readonly string[]>;
   /** Other files that it was read from, but for installed packages. Absolute paths. */
   readonly dependencies?: readonly string[];
@@ -15,11 +15,34 @@ export interface Reading {
 
 export const EMPTY_READING: Reading = { summary: { models: [], problems: [] }, defaultTargets: new Map() };
 
+/** The reading with what a trace has shown since of how its layers are used. */
+export function traced(reading: Reading, onlyRead: readonly Place[] | undefined): Reading {
+  if (!onlyRead) return reading;
+  const isOnlyRead = ({ place }: LayerSummary) =>
+    onlyRead.some(({ cell, line, column }) => place.cell === cell && place.line === line && place.column === column);
+  const models = reading.summary.models.map((model) => ({
+    ...model,
+    layers: model.layers.map((layer) =>
+      isLinear(layer) && isOnlyRead(layer) ? { ...layer, neverCalled: true as const } : layer,
+    ),
+  }));
+  const uncalled = new Map(
+    models.map(({ class: name, layers }) => [name, new Set(layers.filter((l) => l.neverCalled).map((l) => l.path))]),
+  );
+  const defaultTargets = [...reading.defaultTargets].map(
+    ([name, paths]) => [name, paths.filter((path) => !uncalled.get(name)?.has(path))] as const,
+  );
+  return { ...reading, summary: { ...reading.summary, models }, defaultTargets: new Map(defaultTargets) };
+}
+
 /** A Linear layer with known sizes. */
 export type KnownLinear = LayerSummary & LinearShape;
 
+/** The one within MultiheadAttention, which never calls it, is told of with the attention. */
+const WITHIN_ATTENTION = "NonDynamicallyQuantizableLinear";
+
 export function isLinear(layer: LayerSummary): boolean {
-  return layer.kind === "Linear" || layer.linear === true;
+  return (layer.kind === "Linear" || layer.linear === true) && layer.kind !== WITHIN_ATTENTION;
 }
 
 export function isKnownLinear(layer: LayerSummary): layer is KnownLinear {

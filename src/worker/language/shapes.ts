@@ -3,6 +3,7 @@ import type { DType } from "../formats/dtype";
 import { handwrittenLora } from "../lora/handwritten";
 import type { DimensionName, InputSpec, Model, ModelFile, ObservedShapes, Problem, ShapeHint } from "../readers/model";
 import { placeOf, problemSummary } from "../readers/summary";
+import { layerFindings } from "./layerUses";
 
 /** One inlay hint's content: plain data, so that it crosses threads. */
 export interface PlacedShape {
@@ -27,6 +28,8 @@ export interface FileShapes {
   readonly traces: readonly TraceSummary[];
   readonly hints: readonly PlacedShape[];
   readonly problems: readonly ProblemSummary[];
+  /** Where linear layers are made that are never called, only their weights read. */
+  readonly onlyRead?: readonly ModelSummary["place"][];
 }
 
 /**
@@ -38,6 +41,7 @@ export function shapesOf({ file, models }: ModelFile, text: string, isCancelled 
   const traces: TraceSummary[] = [];
   const hints = new Map<string, PlacedShape>();
   const problems: Problem[] = [];
+  const onlyRead = new Map<string, ModelSummary["place"]>();
   const shown = new Set<string>();
   const partOf = partsOf(models);
   for (const model of [...models].sort((a, b) => sizeOf(b) - sizeOf(a))) {
@@ -62,8 +66,16 @@ export function shapesOf({ file, models }: ModelFile, text: string, isCancelled 
     const complete = model.problems.length === 0;
     if (problem && complete && (problem.severity === "error" || !partOf.has(model.className))) problems.push(problem);
     problems.push(...handwrittenLora(model, observed.graph, text));
+    const found = observed.graph && layerFindings(model, observed.graph);
+    problems.push(...(found?.problems ?? []));
+    for (const place of found?.onlyRead ?? []) if (place.file === file) onlyRead.set(keyOf({ place }), placeOf(place));
   }
-  return { traces, hints: [...hints.values()], problems: distinct(problems, file).map(problemSummary) };
+  return {
+    traces,
+    hints: [...hints.values()],
+    problems: distinct(problems, file).map(problemSummary),
+    ...(onlyRead.size > 0 && { onlyRead: [...onlyRead.values()] }),
+  };
 }
 
 function placed({ place, dims, dtype, shapes, runs }: ShapeHint, trace: number): PlacedShape {

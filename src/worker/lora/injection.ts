@@ -5,14 +5,55 @@ import { lineText } from "../graph/node";
 import type { Model } from "../readers/model";
 import { type LoraConfig, loraConfig, scalingOf } from "./config";
 import { layerCost } from "./costs";
-import { matchTargets, type TargetableLayer } from "./targets";
+import { defaultTargets, requireSome, targetModules } from "./defaults";
+import { isAllLinear, matchTargets, type TargetableLayer } from "./targets";
+import { layerUses } from "./uses";
+import { namesInVainOf, useWarnings } from "./warnings";
 
 /** Ranks above this are a typing mistake: no published adapter comes near it. */
 const MAX_RANK = 65536;
 
+/** An adapter's configuration with the layers that it targets in one model. */
+export interface Injection {
+  readonly config: LoraConfig;
+  readonly targets: readonly TargetableLayer[];
+  readonly summary: InjectionSummary;
+}
+
+/**
+ * For what somebody chose. Where nobody chose layers, the configuration names those that are the default: "all-linear"
+ * would be other layers to PEFT.
+ */
+export function injectionFor(model: Model, choice: AdapterChoice, uses = layerUses(model)): Injection {
+  if (choice.targetModules !== undefined) return injectionOf(model, configFor(choice, choice.targetModules), uses);
+  const defaults = defaultTargets(model, uses);
+  requireSome(defaults, model);
+  const names = defaults.layers.map(({ path }) => path);
+  const injection = injectionOf(model, configFor(choice, targetModules(model, names)), uses);
+  const { leftOut } = defaults;
+  return { ...injection, summary: { ...injection.summary, ...(leftOut.length > 0 && { leftOut }) } };
+}
+
+/**
+ * Of a configuration that there is. Throws a UserError when it targets nothing, or what no adapter can be put on, or when
+ * the model's own size is unknown.
+ */
+export function injectionOf(model: Model, given: LoraConfig, uses = layerUses(model)): Injection {
+  const targets = matchTargets(model, given);
+  // As PEFT writes it: the word is another set of layers in another model.
+  const names = () =>
+    targetModules(
+      model,
+      targets.map(({ path }) => path),
+    );
+  const config = isAllLinear(given.target_modules) ? { ...given, target_modules: names() } : given;
+  const warnings = [...namesInVainOf(model, given), ...useWarnings(targets, uses)];
+  return { config, targets, summary: injectionSummary(model, config, targets, warnings) };
+}
+
 /** The configuration for what somebody chose; everything else has PEFT's defaults. Throws a UserError on nonsense. */
-export function configFor(choice: AdapterChoice): LoraConfig {
-  const { rank, alpha, dropout, targetModules, excludeModules, rslora } = choice;
+function configFor(choice: AdapterChoice, targetModules: readonly string[] | string): LoraConfig {
+  const { rank, alpha, dropout, excludeModules, rslora } = choice;
   if (rank !== undefined && (!Number.isInteger(rank) || rank < 1 || rank > MAX_RANK)) {
     throw new UserError(`the rank must be a whole number of 1 or more, not ${rank}; 8 and 16 are usual`);
   }
@@ -26,7 +67,7 @@ export function configFor(choice: AdapterChoice): LoraConfig {
     ...(rank !== undefined && { r: rank }),
     ...(alpha !== undefined && { lora_alpha: alpha }),
     ...(dropout !== undefined && { lora_dropout: dropout }),
-    ...(targetModules !== undefined && { target_modules: targetModules }),
+    target_modules: targetModules,
     ...(excludeModules !== undefined && { exclude_modules: excludeModules }),
     ...(rslora !== undefined && { use_rslora: rslora }),
   });
@@ -39,12 +80,14 @@ export function targetSummary(layer: TargetableLayer, rank: number): TargetSumma
   return { path, ...(cell !== undefined && { cell }), line, inFeatures, outFeatures, bias, ...layerCost(layer, rank) };
 }
 
-/**
- * What the configuration does to the model. Throws a UserError when it targets nothing, a rank does not fit, or the
- * model's own size is unknown.
- */
-export function injectionSummary(model: Model, config: LoraConfig): InjectionSummary {
-  const targets = matchTargets(model, config).map((layer) => targetSummary(layer, config.r));
+/** What the configuration does to the model. */
+function injectionSummary(
+  model: Model,
+  config: LoraConfig,
+  layers: readonly TargetableLayer[],
+  others: readonly string[],
+): InjectionSummary {
+  const targets = layers.map((layer) => targetSummary(layer, config.r));
   const baseParameters = model.root.parameters;
   if (baseParameters === undefined) {
     const reasons = model.problems.map((problem) => `${lineText(problem.place)}: ${problem.message}`);
@@ -53,7 +96,7 @@ export function injectionSummary(model: Model, config: LoraConfig): InjectionSum
       { file: model.file, line: model.place.line },
     );
   }
-  const warnings = [...rankWarnings(targets, config.r), ...alphaWarnings(config)];
+  const warnings = [...others, ...rankWarnings(targets, config.r), ...alphaWarnings(config)];
   const trainable = targets.reduce((sum, target) => sum + target.lora, 0);
   const total = baseParameters + trainable;
   return {

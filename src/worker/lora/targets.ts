@@ -1,6 +1,7 @@
 import { runInNewContext } from "node:vm";
 import { UserError } from "../formats/errors";
 import { PatternError, pythonRegExp } from "../formats/pythonRegExp";
+import { lineText } from "../graph/node";
 import { type Model, type ModuleInfo, walkModules } from "../readers/model";
 import type { LoraConfig } from "./config";
 
@@ -25,19 +26,39 @@ function isTargetable(module: ModuleInfo): module is TargetableLayer {
   );
 }
 
+/** What decides which layers a configuration targets. */
+export type Targeted = Pick<Model, "root" | "className" | "pretrained">;
+
 /**
  * The layers the configuration targets, matched as PEFT matches them: a list entry equals the path or a suffix of it
- * at a dot; a string is a regular expression for the whole path; "all-linear" is every Linear but the output head.
- * Throws a UserError when nothing matches, naming what could be.
+ * at a dot; a string is a regular expression for the whole path; "all-linear" is every linear layer, but for the output
+ * embeddings of a model of transformers. Throws a UserError when nothing matches, naming what could be, and when a module
+ * matches that no adapter can be put on: PEFT would adapt it, or refuse.
  */
-export function matchTargets(model: Pick<Model, "root" | "className" | "part">, config: LoraConfig): TargetableLayer[] {
-  const layers = targetableLayers(model);
-  const paths = layers.map(({ path }) => path);
-  const wanted = selector(config.target_modules, model, paths);
-  const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, model, paths);
-  const matched = layers.filter((layer) => wanted(layer.path) && !excluded(layer.path));
-  if (matched.length === 0) throw new UserError(nothingMatched(model, config, layers));
-  return matched;
+export function matchTargets(model: Targeted, config: LoraConfig): TargetableLayer[] {
+  const modules = [...walkModules(model.root)].filter(({ path }) => path !== "");
+  const paths = modules.map(({ path }) => path);
+  const { target_modules: wantedModules, exclude_modules: excludedModules } = config;
+  const wanted = isAllLinear(wantedModules) ? allLinear(model, modules, config) : selector(wantedModules, paths);
+  const excluded = excludedModules === null ? () => false : selector(excludedModules, paths);
+  const matched = modules.filter(({ path }) => wanted(path) && !excluded(path));
+  const others = matched.filter((module) => !isTargetable(module));
+  if (matched.length === 0) throw new UserError(nothingMatched(model, config, modules));
+  // Keras has no PEFT: there an expression such as ".*" means the layers that can be adapted.
+  const selects = typeof wantedModules === "string" && !modules.some(({ marked }) => marked);
+  if (others.length > 0 && !(selects && others.length < matched.length)) throw cannotAdapt(model, others);
+  return matched.filter(isTargetable);
+}
+
+/** As PEFT reads it, whatever its case. */
+export function isAllLinear(spec: readonly string[] | string): boolean {
+  return typeof spec === "string" && spec.toLowerCase() === "all-linear";
+}
+
+/** Names of the list, of target or excluded modules, that choose no module: nearly always slips of the pen. */
+export function namesInVain(model: Pick<Model, "root">, names: readonly string[]): string[] {
+  const paths = [...walkModules(model.root)].map(({ path }) => path).filter((path) => path !== "");
+  return names.filter((name) => !paths.some((path) => matchesSuffix(path, [name])));
 }
 
 /** Whether a path is chosen by a list of names or path suffixes. Never by substring: `key` is not `monkey_bars`. */
@@ -45,16 +66,8 @@ export function matchesSuffix(path: string, names: readonly string[]): boolean {
   return names.some((name) => path === name || path.endsWith(`.${name}`));
 }
 
-function selector(
-  spec: readonly string[] | string,
-  model: Pick<Model, "root" | "part">,
-  paths: readonly string[],
-): (path: string) => boolean {
+function selector(spec: readonly string[] | string, paths: readonly string[]): (path: string) => boolean {
   if (typeof spec !== "string") return (path) => matchesSuffix(path, spec);
-  if (spec === "all-linear") {
-    const head = outputHead(model);
-    return (path) => path !== head?.path;
-  }
   const pattern = wholePattern(spec);
   const matched = new Set(matching(pattern, paths, spec));
   return (path) => matched.has(path);
@@ -90,23 +103,86 @@ function matching(pattern: RegExp, paths: readonly string[], spec: string): read
   }
 }
 
-/**
- * The last Linear by registration: what maps to classes or the vocabulary. A model of one Linear has no head apart, and
- * neither has a class that is only a part of another, such as an attention block.
- */
-export function outputHead(model: Pick<Model, "root" | "part">): TargetableLayer | undefined {
-  const layers = targetableLayers(model);
-  return layers.length > 1 && !model.part ? layers.at(-1) : undefined;
+/** Heads that PEFT leaves out of "all-linear" when a model of transformers classifies sequences. */
+const CLASSIFIERS = ["score", "classifier"];
+
+/** PEFT's `_maybe_include_all_linear_layers`: only of a model of transformers does it leave a head out. */
+function allLinear(
+  { className, pretrained, root }: Targeted,
+  modules: readonly ModuleInfo[],
+  { task_type: task }: LoraConfig,
+): (path: string) => boolean {
+  if (pretrained?.unknown !== undefined) {
+    throw new UserError(
+      `"all-linear" leaves out what get_output_embeddings() of ${className} gives, and that is unknown: ${pretrained.unknown}; list the target modules by name`,
+    );
+  }
+  let left = pretrained?.outputEmbeddings;
+  if (pretrained && left === undefined && task === "SEQ_CLS") {
+    left = CLASSIFIERS.find((name) => root.children.some(({ path }) => path === name));
+  }
+  const linear = new Set(modules.filter(isLinear).map(({ path }) => path));
+  return (path) => linear.has(path) && path !== left;
 }
 
-function nothingMatched(
-  model: Pick<Model, "className">,
-  config: LoraConfig,
-  layers: readonly TargetableLayer[],
-): string {
-  if (layers.length === 0)
-    return `${model.className} has no Linear layer whose size is known, so there is nothing to adapt`;
-  const asked = typeof config.target_modules === "string" ? config.target_modules : config.target_modules.join(", ");
+function isLinear(module: ModuleInfo): boolean {
+  return module.kind === "Linear" || module.weight !== undefined || module.marked === true;
+}
+
+/** The modules of torch.nn that PEFT has adapters for, besides linear layers. */
+const ADAPTED_BY_PEFT: ReadonlySet<string> = new Set(["Embedding", "Conv1d", "Conv2d", "Conv3d", "MultiheadAttention"]);
+/** A pattern may match hundreds of modules; a message names this many. */
+const NAMED = 4;
+
+function cannotAdapt({ className }: Targeted, others: readonly ModuleInfo[]): UserError {
+  const named = others.slice(0, NAMED).map(({ path, kind, place }) => `${path} (${kind}, ${lineText(place)})`);
+  const more = others.length > NAMED ? ` and ${others.length - NAMED} more` : "";
+  const why = new Set(others.map(whyNot));
+  const first = others[0]!.place;
+  return new UserError(
+    `the target modules choose ${named.join(", ")}${more} of ${className}: ${[...why].join("; ")}. Leave ${others.length === 1 ? "it" : "them"} out: name the linear layers alone, or list the others as excluded modules`,
+    { file: first.file, line: first.line, cell: first.cell },
+  );
+}
+
+function whyNot(module: ModuleInfo): string {
+  const { kind, base = kind } = module;
+  if (ADAPTED_BY_PEFT.has(base)) return `PEFT adapts ${base}, and LoRA Lens does not yet`;
+  if (!isLinear(module)) return `PEFT has no adapter for ${kind}`;
+  if (module.weight === undefined && kind !== "Linear") {
+    return `the weight of ${kind} is computed from others, and an adapter on it is not supported`;
+  }
+  return `the size of ${module.path} is unknown`;
+}
+
+/**
+ * What maps to classes or the vocabulary: the output embeddings of a model of transformers, else the last linear layer by
+ * registration. A model of one linear layer has no head apart, and neither has a class that is only a part of another,
+ * such as an attention block.
+ */
+export function outputHead(model: Pick<Model, "root" | "part" | "pretrained">): TargetableLayer | undefined {
+  const layers = targetableLayers(model).filter(({ neverCalled }) => !neverCalled);
+  if (layers.length <= 1 || model.part) return undefined;
+  const embeddings = model.pretrained?.outputEmbeddings;
+  return layers.find(({ path }) => path === embeddings) ?? layers.at(-1);
+}
+
+function nothingMatched({ className, root }: Targeted, config: LoraConfig, modules: readonly ModuleInfo[]): string {
+  const layers = modules.filter(isTargetable);
+  if (layers.length === 0) return `${className} has no Linear layer whose size is known, so there is nothing to adapt`;
+  const { target_modules: wanted, exclude_modules: excluded } = config;
+  const asked = typeof wanted === "string" ? wanted : wanted.join(", ");
+  const alias = typeof wanted === "string" ? undefined : aliasOf(root, wanted);
+  if (alias) return `${alias.name} of ${className} is another name of ${alias.path}, which PEFT knows by that alone`;
   const names = [...new Set(layers.map((layer) => layer.path.split(".").at(-1)!))];
-  return `target modules "${asked}" match no layer of ${model.className}; its Linear layers are ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}`;
+  const but = excluded === null || excluded.length === 0 ? "" : " that is not excluded";
+  return `target modules "${asked}" match no layer${but} of ${className}; its Linear layers are ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}`;
+}
+
+function aliasOf(root: ModuleInfo, names: readonly string[]): { name: string; path: string } | undefined {
+  for (const { path, aliases = [] } of walkModules(root)) {
+    const name = aliases.find((alias) => matchesSuffix(alias, names));
+    if (name !== undefined) return { name, path };
+  }
+  return undefined;
 }

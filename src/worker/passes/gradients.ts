@@ -96,6 +96,7 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
   },
 
   detach: none,
+  layer: (_, dy) => [() => dy],
 
   add: (_, dy, [a, b]) => [() => sumTo(dy, a!.shape), () => sumTo(dy, b!.shape)],
   sub: (_, dy, [a, b]) => [() => sumTo(dy, a!.shape), () => sumTo(unary("neg", dy), b!.shape)],

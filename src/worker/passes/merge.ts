@@ -30,9 +30,11 @@ export function mergedWeight(weight: Node, target: LoraTarget, config: LoraConfi
  * parameter sees it, as every use sees a weight that was merged in place.
  */
 export function mergeLora(base: Graph, targets: readonly LoraTarget[], config: LoraConfig): Graph {
-  const byWeight = new Map(targets.map((target) => [weightOf(target).path, target]));
   return rewrite(base, (node, keep) => {
-    const target = is(node, "parameter") ? byWeight.get(node.attrs.path) : undefined;
-    return target ? mergedWeight(node, target, config) : keep();
+    if (!is(node, "parameter")) return keep();
+    const { path } = node.attrs;
+    // Two layers that share a weight both add to it.
+    const own = targets.filter((target) => weightOf(target).path === path);
+    return own.reduce((weight, target) => mergedWeight(weight, target, config), keep());
   });
 }

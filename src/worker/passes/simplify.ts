@@ -8,7 +8,7 @@ import { sameShape } from "../graph/shapes";
  * - a reshape of a reshape, a transpose of a transpose, are one;
  * - concat of slices that make up one whole tensor is that tensor (packed parameters);
  * - `a @ b + c` with no other use of the product adds in the product's own kernel;
- * - x * 1, x + 0 and x - 0 are x;
+ * - x * 1, x + 0 and x - 0 are x, and so is x marked as what a layer gives;
  * - equal nodes on equal inputs are one node.
  */
 export function simplify(graph: Graph): Graph {
@@ -36,6 +36,7 @@ function local(node: Node, original: Node, uses: ReadonlyMap<Node, number>): Nod
     );
   }
   if (is(node, "concat")) return wholeOf(node);
+  if (is(node, "layer")) return x;
   if (is(node, "mul")) return identity(node, x!, y!, 1) ?? identity(node, y!, x!, 1);
   if (is(node, "sub")) return identity(node, x!, y!, 0);
   if (is(node, "add")) {

@@ -66,6 +66,16 @@ export interface ModuleInfo {
    * whether it is stored [in, out] (`fan_in_fan_out` in PEFT) rather than [out, in].
    */
   readonly weight?: LayerWeight;
+  /** It is a linear layer, and traces mark its calls (graph/layers.ts): its adapter goes there, and nowhere else. */
+  readonly marked?: true;
+  /** A linear layer whose owner reads its weight and never calls it: MultiheadAttention's out_proj. */
+  readonly neverCalled?: true;
+  /** In evaluation PyTorch computes it with the rest of its TransformerEncoderLayer from the weights, without a call. */
+  readonly fusedInEvaluation?: true;
+  /** Of a class of the file: the class of torch.nn that it derives from, where that is more than Module. */
+  readonly base?: string;
+  /** Of a linear layer: the other paths that it is registered under. Modules are listed by their first. */
+  readonly aliases?: readonly string[];
   /** Own and descendants' parameters, tied ones counted once; undefined when a dimension is unknown. */
   readonly parameters: number | undefined;
   readonly children: readonly ModuleInfo[];
@@ -196,6 +206,8 @@ export interface Model {
   configurations?(): readonly ConfigurationOption[];
   /** Another model of the file is made of it: none of its layers is an output head. */
   readonly part?: boolean;
+  /** Undefined for a model that does not derive from transformers' PreTrainedModel. */
+  readonly pretrained?: Pretrained;
   readonly root: ModuleInfo;
   /** The state dict, in PyTorch's order. */
   readonly stateDict: readonly ParameterInfo[];
@@ -225,6 +237,14 @@ export interface StoredWeights {
   readonly values: ReadonlyMap<string, Tensor>;
   /** The file they are from. */
   readonly from: string;
+}
+
+/** What PEFT asks a model of transformers, one that derives from PreTrainedModel. */
+export interface Pretrained {
+  /** Path of what get_output_embeddings() gives; undefined when that is None, or no module of the model. */
+  readonly outputEmbeddings?: string;
+  /** Why that is not known. */
+  readonly unknown?: string;
 }
 
 /** Everything found in one file. */

@@ -63,6 +63,7 @@ function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
     outFeatures: module.outFeatures ?? null,
     bias: module.bias ?? null,
     ...(module.weight !== undefined && { linear: true as const }),
+    ...(module.neverCalled && { neverCalled: module.neverCalled }),
     parameters: module.parameters ?? null,
     line: place.line,
     place: placeOf(place),

@@ -2,8 +2,8 @@ import { parentPort } from "node:worker_threads";
 import type { ConfigurationsResult } from "../../protocol/messages";
 import type { Reading } from "../language/layers";
 import { type FileShapes, shapesOf } from "../language/shapes";
-import { outputHead, targetableLayers } from "../lora/targets";
-import type { Model, ModelFile } from "../readers/model";
+import { defaultTargets } from "../lora/defaults";
+import type { ModelFile } from "../readers/model";
 import { chooseModel, openModelFile } from "../readers/open";
 import { findEnvironment } from "../readers/python/environment/find";
 import { placeOf, summarize } from "../readers/summary";
@@ -20,7 +20,7 @@ async function read(command: ReadingCommand & { type: "read" }): Promise<Reading
   const opened = await openModelFile(file, text, options);
   last = { key: keyOf(command), opened };
   const { dependencies = [], searched } = opened;
-  const found = { summary: summarize(opened), defaultTargets: defaultTargets(opened), dependencies };
+  const found = { summary: summarize(opened), defaultTargets: targetsOf(opened), dependencies };
   return { ...found, ...(searched && { searched }) };
 }
 
@@ -72,14 +72,11 @@ async function configurations(command: ReadingCommand & { type: "configurations"
   };
 }
 
-function defaultTargets(file: ModelFile): Map<string, readonly string[]> {
-  return new Map(file.models.map((model) => [model.className, targetPaths(model)]));
-}
-
-function targetPaths(model: Model): string[] {
-  const layers = targetableLayers(model);
-  const head = outputHead(model);
-  return layers.filter((layer) => layer !== head).map((layer) => layer.path);
+/** As far as reading tells without a trace. */
+function targetsOf({ models }: ModelFile): Map<string, readonly string[]> {
+  return new Map(
+    models.map((model) => [model.className, defaultTargets(model, undefined).layers.map(({ path }) => path)]),
+  );
 }
 
 const port = parentPort;

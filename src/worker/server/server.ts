@@ -36,7 +36,7 @@ import { codeLenses } from "../language/codeLens";
 import { diagnostics } from "../language/diagnostics";
 import { hover } from "../language/hover";
 import { inlayHints } from "../language/inlayHints";
-import type { Reading } from "../language/layers";
+import { type Reading, traced } from "../language/layers";
 import { targetChoices } from "../language/targets";
 import { Compute } from "./compute";
 import { toResponseError } from "./failure";
@@ -89,7 +89,9 @@ export function startServer(connection: Connection, processes: Processes = bundl
     wantsShapes: () => settings.inlayHints || settings.diagnostics,
     onShapes: (document, reading) => {
       publish(document, reading);
-      refreshHints();
+      // What is never called has another lens.
+      if (readings.shapes(document.uri)?.onlyRead) refresh();
+      else refreshHints();
     },
   });
 
@@ -191,13 +193,13 @@ export function startServer(connection: Connection, processes: Processes = bundl
     if (!settings.codeLens) return [];
     const { uri, cell } = notebooks.locate(textDocument.uri);
     const reading = await newest(uri, token);
-    return reading ? codeLenses(uri, reading, settings, cell) : [];
+    return reading ? codeLenses(uri, withUses(uri, reading), settings, cell) : [];
   });
 
   connection.onHover(async ({ textDocument, position }, token) => {
     const { uri, cell } = notebooks.locate(textDocument.uri);
     const reading = await newest(uri, token);
-    return reading ? hover(reading, position, settings, cell) : null;
+    return reading ? hover(withUses(uri, reading), position, settings, cell) : null;
   });
 
   // An editor keeps the old hints until the answer: an early, empty one would make the text jump with each keystroke.
@@ -206,6 +208,10 @@ export function startServer(connection: Connection, processes: Processes = bundl
     const shapes = settings.inlayHints ? await readings.newestShapes(uri) : undefined;
     return shapes ? inlayHints(shapes, range, cell) : [];
   });
+
+  function withUses(document: string, reading: Reading): Reading {
+    return traced(reading, readings.shapes(notebooks.locate(document).uri)?.onlyRead);
+  }
 
   async function newest(uri: string, token: CancellationToken): Promise<Reading | undefined> {
     try {
@@ -217,7 +223,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   answer(SummaryRequest, async ({ uri }, token) => (await readingOf(uri, token)).summary);
   answer(TargetsRequest, async (params, token) =>
-    targetChoices(await readingOf(params.uri, token), params.class, params.rank),
+    targetChoices(withUses(params.uri, await readingOf(params.uri, token)), params.class, params.rank),
   );
   answer(ConfigurationsRequest, async (params) => {
     const { uri } = notebooks.locate(params.uri);

@@ -3,6 +3,7 @@ import type { DType } from "../../../src/worker/formats/dtype";
 import { sizeOf, type Tensor } from "../../../src/worker/formats/tensor";
 import * as b from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
+import { markLayer } from "../../../src/worker/graph/layers";
 import type { Node } from "../../../src/worker/graph/node";
 import type { OpName } from "../../../src/worker/graph/ops";
 import { conv, convTranspose, maxPool, maxPoolIndices } from "../../../src/worker/graph/windows";
@@ -92,6 +93,7 @@ const listed = (f: Floating): readonly (readonly [string, DType, Make])[] => [
   ["gelu", f, (o) => b.gelu(o.x([3, 5], -4, 4))],
   ["gelu tanh", f, (o) => b.gelu(o.x([3, 5], -4, 4), "tanh")],
   ["detach", f, (o) => b.detach(o.x([3]))],
+  ["layer", f, (o) => markLayer("fc", b.unary("neg", o.x([2, 3])), o.x([2, 4]))],
   ["dropout in evaluation", f, (o) => b.dropout(o.x([3]), 0.5)],
   ["cast to int64", f, (o) => b.cast(o.of([8], HALVES), "int64")],
   ["cast to int32", f, (o) => b.cast(o.of([8], HALVES), "int32")],

@@ -75,6 +75,7 @@ const OPS: { readonly [O in OpName]: Op<O> } = {
   cast: (x, node) => numbers(convert({ dtype: "float64", shape: node.shape, data: x[0]!.data }, node.attrs.to)),
   dropout: map((v) => v),
   detach: map((v) => v),
+  layer: map((v) => v),
   add: zip((a, b) => a + b),
   sub: zip((a, b) => a - b),
   mul: zip((a, b) => a * b),

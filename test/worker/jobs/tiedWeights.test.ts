@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { UserError } from "../../../src/worker/formats/errors";
+import type { Node } from "../../../src/worker/graph/node";
 import { planAdapter } from "../../../src/worker/jobs/adapter";
 import { injectLora } from "../../../src/worker/passes/lora";
 import type { Model } from "../../../src/worker/readers/model";
@@ -49,16 +49,20 @@ describe("adapters on tied weights", () => {
     assert.equal(adapted.nodes.filter((node) => node.op === "gather").length, 1);
   });
 
-  it("refuses an adapter on one of two linear layers that share a weight", async () => {
+  it("one of two linear layers that share a weight gets its own adapter, and what merging does is said", async () => {
     const model = await named("Twins");
-    assert.throws(
-      () => planAdapter(model, { targetModules: ["right"], rank: 2 }),
-      (error: unknown) => {
-        assert.ok(error instanceof UserError);
-        assert.match(error.message, /^right and left share one weight/);
-        return true;
-      },
+    const { targets, config, injection } = planAdapter(model, { targetModules: ["right"], rank: 2 });
+    const adapted = injectLora(model.trace().graph, targets, config);
+    assert.deepEqual(
+      adapted.nodes
+        .filter((node) => node.op === "matmul")
+        .map((node) => (node.inputs[1] as Node<"parameter">).attrs.path),
+      ["right.lora_B.weight"],
     );
-    assert.equal(planAdapter(model, { targetModules: ["last"], rank: 2 }).targets.length, 1);
+    assert.match(
+      injection.warnings!.join(),
+      /right \(line 20\): the weight is used elsewhere, too.*merged model differs/,
+    );
+    assert.equal(planAdapter(model, { targetModules: ["last"], rank: 2 }).injection.warnings, undefined);
   });
 });

@@ -52,6 +52,16 @@ describe("code lenses", () => {
     assert.equal(titles(model("Net", [...layers, linear("head", 64, 8, 3)])).length, 7);
   });
 
+  it("say of a layer that is never called that an adapter has no effect, and count none for it", () => {
+    const uncalled = { ...linear("read", 64, 64, 5), neverCalled: true as const };
+    const net = model("Net", [linear("fc", 64, 64, 4), uncalled, linear("head", 64, 64, 6)]);
+    const targets = new Map([["Net", ["fc"]]]);
+    const shown = codeLenses(URI, { ...reading([net]), defaultTargets: targets }, SETTINGS);
+    const found = shown.map((lens) => lens.command!.title);
+    assert.match(found[0]!, /targets 1 of 3 Linear layers .* · 1 never called · all but head, the output head$/);
+    assert.ok(found.includes("LoRA: never called, only its weight is read · an adapter has no effect"));
+  });
+
   it("leave the bias out where there is none", () => {
     assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 768, 4, false)])), [
       "LoRA r=8 · 12,288 trainable · 48.0× fewer · scale 2",
@@ -116,7 +126,7 @@ describe("code lenses", () => {
   it("sum up a class, with its commands", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("b", 768, 768, 5), linear("head", 768, 10, 6)]);
     assert.deepEqual(titles(net).slice(0, 5), [
-      "LoRA r=8 targets 2 of 3 Linear layers · 24,576 trainable (2.0 %)",
+      "LoRA r=8 targets 2 of 3 Linear layers · 24,576 trainable (2.0 %) · all but head, the output head",
       "Inject…",
       "Verify",
       "Analyze",

@@ -44,6 +44,15 @@ describe("hover", () => {
     assert.match(text(net, 1, 3), /`Net`[\s\S]*\| \*\*8\*\* \| 12,288 \| 2\.0 % \| 48\.0 KiB \|/);
   });
 
+  it("says which layers the default leaves out", () => {
+    assert.match(text(net, 1, 3), /Left out unless they are named: `head`, the output head\.$/);
+    const uncalled = { ...linear("read", 64, 64, 4), neverCalled: true as const };
+    assert.match(
+      text([model("Net", [uncalled])], 4, 12),
+      /Its weight is read and it is never called: an adapter here has no/,
+    );
+  });
+
   it("shows nothing elsewhere", () => {
     assert.equal(text(net, 4, 2), "");
     assert.equal(text(net, 9, 12), "");

@@ -254,3 +254,52 @@ class Net(nn.Module):
     assert.deepEqual(problems(await shapes(source)), []);
   });
 });
+
+describe("layers that an adapter does little for", () => {
+  const LAYERS = (init: string, forward: string): string => NET(forward, init);
+
+  it("are told at their line: one whose weight is handed on and that is never called", async () => {
+    const found = await shapes(
+      LAYERS(
+        "self.fc = nn.Linear(6, 8); self.out = nn.Linear(8, 4)",
+        "return F.linear(self.fc(x), self.out.weight, self.out.bias)",
+      ),
+    );
+    assert.deepEqual(problems(found), ["4: warning lora-layer-not-called"]);
+    assert.match(found.problems[0]!.message, /^out is never called, only its weight is read\. /);
+    assert.equal(found.onlyRead!.length, 1);
+  });
+
+  it("are told at their line: one under two names, of which PEFT adapts the first", async () => {
+    const init = "self.a = nn.Linear(6, 6); self.b = self.a";
+    assert.deepEqual(problems(await shapes(LAYERS(init, "return self.b(self.a(x))"))), [
+      "4: warning lora-layer-under-two-names",
+    ]);
+    assert.deepEqual(problems(await shapes(LAYERS(init, "return self.a(x)"))), []);
+  });
+
+  it("are told at their line: one that PyTorch computes past the adapter in evaluation", async () => {
+    const layer = (options: string) => `self.layer = nn.TransformerEncoderLayer(8, 2, 12${options})`;
+    const of = async (options: string) => problems(await shapes(LAYERS(layer(options), "return self.layer(x)")));
+    assert.deepEqual(await of(", batch_first=True"), ["4: information lora-skipped-in-evaluation"]);
+    assert.deepEqual(await of(""), []);
+    assert.deepEqual(await of(", batch_first=True, activation=F.silu"), []);
+    assert.deepEqual(await of(", batch_first=True, bias=False"), []);
+  });
+
+  it("are told at their line: one whose class has a forward of its own", async () => {
+    const found = await shapes(
+      `class Half(nn.Linear):\n    def forward(self, x):\n        return 0.5 * super().forward(x)\n${NET("return self.fc(x)", "self.fc = Half(6, 6)")}`,
+    );
+    assert.deepEqual(
+      found.problems.map(({ code }) => code),
+      ["lora-own-forward"],
+    );
+  });
+
+  it("are not the output projection of MultiheadAttention, nor a base to which LoRA by hand adds", async () => {
+    const attention = LAYERS("self.at = nn.MultiheadAttention(8, 2)", "return self.at(x, x, x)[0]");
+    assert.deepEqual(problems(await shapes(attention)), []);
+    assert.equal((await shapes(attention)).onlyRead, undefined);
+  });
+});

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { loraConfig } from "../../../src/worker/lora/config";
+import { injectionFor, injectionOf } from "../../../src/worker/lora/injection";
 import { matchTargets, outputHead } from "../../../src/worker/lora/targets";
-import { modelNamed, readTorch } from "../readers/python/reading";
+import { openModelFile } from "../../../src/worker/readers/open";
+import { temporaryFolder } from "../formats/temporaryFolder";
+import { modelNamed, readTorch, writeFiles } from "../readers/python/reading";
 
 const SOURCE = `
 class Attention(nn.Module):
@@ -49,5 +52,191 @@ describe("target modules as a regular expression", () => {
     const source = `class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.${name} = nn.Linear(8, 8)\n`;
     const net = modelNamed(await readTorch(source), "Net");
     assert.throws(() => matchTargets(net, config("(a+)+b")), { name: "UserError", message: /takes longer than 1 s/ });
+  });
+});
+
+describe("target modules that are no linear layers", () => {
+  const NET = `
+class Mine(nn.Embedding):
+    pass
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.norm = nn.LayerNorm(4)
+
+class Net(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.emb = nn.Embedding(9, 4)
+        self.mine = Mine(9, 4)
+        self.conv = nn.Conv2d(3, 4, 2)
+        self.attention = nn.MultiheadAttention(4, 2)
+        self.block = Block()
+        self.weighted = torch.nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
+        self.open = nn.Linear(size, 4)
+        self.bilinear = nn.Bilinear(4, 4, 2)
+        self.pool = nn.Linear(4, 4)
+`;
+  const choose = async (target_modules: string | readonly string[], exclude: readonly string[] | null = null) =>
+    matchTargets(
+      modelNamed(await readTorch(NET), "Net"),
+      loraConfig({ r: 1, target_modules, exclude_modules: exclude }),
+    ).map(({ path }) => path);
+
+  for (const [name, message] of [
+    ["emb", /choose emb \(Embedding, line 17\) of Net: PEFT adapts Embedding, and LoRA Lens does not yet/],
+    ["mine", /choose mine \(Mine, line 18\) of Net: PEFT adapts Embedding, and/],
+    ["conv", /PEFT adapts Conv2d, and LoRA Lens does not yet/],
+    ["attention", /PEFT adapts MultiheadAttention, and LoRA Lens does not yet/],
+    ["block", /PEFT has no adapter for Block/],
+    ["block.norm", /PEFT has no adapter for LayerNorm/],
+    ["bilinear", /PEFT has no adapter for Bilinear/],
+    ["weighted", /the weight of ParametrizedLinear is computed from others/],
+    ["open", /the size of open is unknown/],
+  ] as const) {
+    it(`are refused beside one that matches: ${name}`, async () => {
+      await assert.rejects(choose(["fc", name]), { name: "UserError", message });
+    });
+  }
+
+  it("are refused when a regular expression matches them with the layers within", async () => {
+    await assert.rejects(
+      choose("block.*"),
+      /choose block \(Block, line 21\), block.norm \(LayerNorm, line 12\) of Net/,
+    );
+    assert.deepEqual(await choose("block\\.fc"), ["block.fc"]);
+  });
+
+  it("are left out by excluding them", async () => {
+    assert.deepEqual(await choose("block.*", ["block", "norm"]), ["block.fc"]);
+    await assert.rejects(choose(["fc"], ["block.fc"]), /match no layer that is not excluded/);
+  });
+
+  it("take what is a linear layer within MultiheadAttention", async () => {
+    assert.deepEqual(await choose(["out_proj"]), ["attention.out_proj"]);
+  });
+});
+
+describe("names that choose no module beside others that do", () => {
+  it("are said, of target and of excluded modules", async () => {
+    const net = modelNamed(await readTorch(SOURCE), "Net");
+    const config = loraConfig({ r: 1, target_modules: ["qkv", "quv"], exclude_modules: ["heads", "out"] });
+    assert.deepEqual(injectionOf(net, config).summary.warnings, [
+      "No module of Net is called quv, of the target modules.",
+      "No module of Net is called heads, of the excluded modules.",
+    ]);
+    assert.equal(injectionOf(net, loraConfig({ r: 1, target_modules: ["qkv"] })).summary.warnings, undefined);
+  });
+});
+
+describe("all-linear", () => {
+  it("takes the last layer of a plain module, too, and is written as the layers", async () => {
+    const net = modelNamed(await readTorch(SOURCE), "Net");
+    const { config, targets } = injectionOf(net, loraConfig({ r: 1, target_modules: "All-Linear" }));
+    assert.deepEqual(
+      targets.map(({ path }) => path),
+      ["attention.qkv", "attention.out", "classifier"],
+    );
+    assert.deepEqual(config.target_modules, ["qkv", "out", "classifier"]);
+  });
+
+  it("is not our default, which leaves the head out, says so and names the layers it chose", async () => {
+    const net = modelNamed(await readTorch(SOURCE), "Net");
+    const { config, summary } = injectionFor(net, { rank: 1 });
+    assert.deepEqual(config.target_modules, ["qkv", "out"]);
+    assert.deepEqual(summary.leftOut, [{ path: "classifier", why: "the output head" }]);
+    assert.equal(injectionFor(net, { rank: 1, targetModules: "all-linear" }).summary.leftOut, undefined);
+  });
+
+  /** As transformers has it; the default looks for lm_head. */
+  const HUB = {
+    "site/transformers/__init__.py": "from .modeling_utils import PreTrainedModel\n",
+    "site/transformers/modeling_utils.py": `from torch import nn
+class PreTrainedModel(nn.Module):
+    def __init__(self, config=None):
+        super().__init__()
+    def get_output_embeddings(self):
+        return self.lm_head if hasattr(self, "lm_head") else None
+`,
+  };
+  const MODELS = `
+from torch import nn
+from transformers import PreTrainedModel
+
+class Body(PreTrainedModel):
+    def __init__(self):
+        super().__init__(None)
+        self.fc = nn.Linear(4, 4)
+
+class Lm(PreTrainedModel):
+    def __init__(self):
+        super().__init__(None)
+        self.lm_head = nn.Linear(4, 9)
+        self.body = Body()
+        self.extra = nn.Linear(4, 4)
+
+class Own(PreTrainedModel):
+    def __init__(self):
+        super().__init__(None)
+        self.body = Body()
+        self.cls = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 9))
+    def get_output_embeddings(self):
+        return self.cls[1]
+
+class Classifies(PreTrainedModel):
+    def __init__(self):
+        super().__init__(None)
+        self.body = Body()
+        self.classifier = nn.Linear(4, 3)
+
+class Asks(PreTrainedModel):
+    def __init__(self):
+        super().__init__(None)
+        self.fc = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 4)
+    def get_output_embeddings(self):
+        return elsewhere.find(self)
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(4, 4)
+        self.lm_head = nn.Linear(4, 9)
+    def get_output_embeddings(self):
+        return self.lm_head
+`;
+  const inFolder = temporaryFolder();
+  const chosen = async (name: string, task_type: string | null = null) => {
+    writeFiles(inFolder("."), { ...HUB, "m.py": MODELS });
+    const opened = await openModelFile(inFolder("m.py"), MODELS, { packages: [inFolder("site")] });
+    return matchTargets(modelNamed(opened, name), loraConfig({ target_modules: "all-linear", task_type })).map(
+      ({ path }) => path,
+    );
+  };
+
+  it("leaves out what get_output_embeddings of a model of transformers gives, wherever that stands", async () => {
+    assert.deepEqual(await chosen("Lm"), ["body.fc", "extra"]);
+    assert.deepEqual(await chosen("Own"), ["body.fc", "cls.0"]);
+    assert.deepEqual(await chosen("Own", "SEQ_CLS"), ["body.fc", "cls.0"]);
+    assert.deepEqual(await chosen("Body"), ["fc"]);
+  });
+
+  it("leaves out the classifier of a model of transformers for classifying sequences alone", async () => {
+    assert.deepEqual(await chosen("Classifies"), ["body.fc", "classifier"]);
+    assert.deepEqual(await chosen("Classifies", "TOKEN_CLS"), ["body.fc", "classifier"]);
+    assert.deepEqual(await chosen("Classifies", "SEQ_CLS"), ["body.fc"]);
+  });
+
+  it("asks no module that is not of transformers", async () => {
+    assert.deepEqual(await chosen("Plain"), ["body", "lm_head"]);
+  });
+
+  it("is refused where the output embeddings cannot be known", async () => {
+    await assert.rejects(
+      chosen("Asks"),
+      /what get_output_embeddings\(\) of Asks gives, and that is unknown: .*elsewhere/,
+    );
   });
 });

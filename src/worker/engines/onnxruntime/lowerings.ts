@@ -53,6 +53,7 @@ export const LOWERINGS: { readonly [O in OpName]: Lower<O> } = {
   cast: (node, l) => l.as(node.inputs[0]!, node.attrs.to),
   dropout: (node, l) => l.value(node.inputs[0]!),
   detach: (node, l) => l.value(node.inputs[0]!),
+  layer: (node, l) => l.value(node.inputs[0]!),
 
   add: elementwise("Add"),
   sub: elementwise("Sub"),

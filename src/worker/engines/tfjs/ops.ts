@@ -40,6 +40,7 @@ export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
   cast: ({ tf }, [x], { attrs }) => cast(tf, x!, attrs.to),
   dropout: (_, [x]) => x!,
   detach: (_, [x]) => x!,
+  layer: (_, [output]) => output!,
 
   add: binary((tf) => tf.add),
   sub: binary((tf) => tf.sub),

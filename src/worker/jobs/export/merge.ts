@@ -14,6 +14,8 @@ import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { weightOf } from "../../lora/names";
+import type { TargetableLayer } from "../../lora/targets";
+import { layerUses } from "../../lora/uses";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
@@ -47,10 +49,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
   });
   const { values } = adapter;
-  refuseTied(
-    model,
-    adapter.targets.map((target) => weightOf(target).path),
-  );
+  refuseTied(model, adapter.targets);
   const id = createHash("sha256")
     .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
@@ -205,13 +204,18 @@ async function refuseOverwrite(
   }
 }
 
-function refuseTied(model: Model, weights: readonly string[]): void {
-  for (const path of weights) {
+/** A layer under two names may be merged where forward calls it by the name that is adapted alone. */
+function refuseTied(model: Model, targets: readonly TargetableLayer[]): void {
+  const uses = layerUses(model);
+  for (const target of targets) {
+    const { path } = weightOf(target);
     const twin = model.stateDict.find((entry) =>
       entry.path === path ? entry.tiedTo !== undefined : entry.tiedTo === path,
     );
     if (!twin) continue;
     const other = twin.path === path ? twin.tiedTo : twin.path;
+    const isSameLayer = target.aliases?.some((alias) => other === `${alias}.weight`);
+    if (isSameLayer && uses?.get(target.path)?.besides === "nothing") continue;
     throw new UserError(
       `${path} and ${other} share one tensor; merging the adapter into it would change both. Keep the adapter separate, or leave the layer out of the target modules`,
       { file: model.file },

@@ -15,7 +15,7 @@ import { injectLora } from "../../passes/lora";
 import { addLoss } from "../../passes/loss";
 import { type PlannedAdapter, planAdapter } from "../adapter";
 import type { JobContext } from "../context";
-import { type OpenedModel, openModel, traceOpened } from "../opened";
+import { type OpenedModel, openModel, withStored } from "../opened";
 import { batchCount, batchOf, type Dataset, loadDataset } from "./data";
 import { type StepResult, Trainer } from "./trainer";
 
@@ -185,7 +185,8 @@ class GraphsByBatch {
     if (!graph) {
       const { input, loss } = this.data;
       const shape = [batch, ...input.shape.slice(1)];
-      graph = traceOpened(this.opened, { inputs: [{ ...input, shape }], training }).graph;
+      const { model, values } = this.opened;
+      graph = withStored(model.trace({ inputs: [{ ...input, shape }], training }), values).graph;
       if (this.adapter) graph = injectLora(graph, this.adapter.targets, this.adapter.config);
       graph = addLoss(graph, loss);
       this.cache.set(key, graph);
@@ -300,12 +301,7 @@ async function save(
 ): Promise<TrainReport["output"]> {
   const folder = await makeFolder(request.output);
   if (what.adapter) {
-    const config = {
-      ...what.adapter.config,
-      // Resolved, so that PEFT takes the same layers: its own "all-linear" cannot tell a plain module's head.
-      target_modules: what.adapter.targets.map((target) => target.path),
-    };
-    return { folder, files: await saveAdapter(folder, config, trained) };
+    return { folder, files: await saveAdapter(folder, what.adapter.config, trained) };
   }
   const file = await insideFolder(folder, "model.safetensors");
   const tensors = new Map<string, StoredTensor>();

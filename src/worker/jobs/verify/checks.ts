@@ -141,18 +141,17 @@ const unmergeRestores: Check = async (runs) => ({
 const onlyAdapters: Check = async ({ subject, perturbed }) => {
   const { graph, feeds } = subject.withScalarLoss();
   const trainable = subject.layout.parameters.map((p) => p.path);
-  const step = trainingStep(graph, trainable);
   const wrt = graph.parameters.filter((node) => trainable.includes(node.attrs.path));
+  const trained = wrt.length === 0 ? [] : trainingStep(graph, trainable).layout.parameters;
   const gradients = differentiate(graph, graph.output("loss"), wrt);
-  const run = await subject.compile(
-    unpackParameters(
-      graph.withOutputs([...gradients].map(([node, gradient]) => [nameOf(node), gradient] as const)),
-      subject.layout,
-    ),
-  );
-  const values = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
+  const outputs = [...gradients].map(([node, gradient]) => [nameOf(node), gradient] as const);
+  let values: Outputs = new Map();
+  if (outputs.length > 0) {
+    const run = await subject.compile(unpackParameters(graph.withOutputs(outputs), subject.layout));
+    values = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
+  }
   const still = trainable.filter((path) => !values.get(path) || toFloat32(values.get(path)!).every((g) => g === 0));
-  const frozen = step.layout.parameters.filter((p) => !trainable.includes(p.path));
+  const frozen = trained.filter((p) => !trainable.includes(p.path));
   return {
     id: "only-adapters-have-gradients",
     title: "Only adapters have gradients",
@@ -235,6 +234,19 @@ const TRAINING_STEPS = 5;
 const baseUnchanged: Check = async ({ subject, perturbed }) => {
   const { graph, feeds } = subject.withScalarLoss();
   const trainable = subject.layout.parameters.map((p) => p.path);
+  const about = {
+    id: "base-unchanged",
+    title: "Base weights unchanged after training steps",
+    meaning: `After ${TRAINING_STEPS} steps of Adam the adapters have moved and the base weights have not, bit for bit.`,
+    unit: "elements that differ",
+  };
+  if (!graph.parameters.some((node) => trainable.includes(node.attrs.path))) {
+    return {
+      ...about,
+      ...exactly(1, "adapters must move"),
+      detail: "no adapter has an effect, so none can be trained",
+    };
+  }
   const { graph: step, layout } = trainingStep(graph, trainable);
   const run = await subject.compile(step);
   const before = await checksum(subject);
@@ -257,10 +269,7 @@ const baseUnchanged: Check = async ({ subject, perturbed }) => {
   const changed = differingElements(first!, again) + (before === after ? 0 : 1);
   const moved = largestDifference(new Map([["p", state.get(PARAMETERS)!]]), new Map([["p", start.get(PARAMETERS)!]]));
   return {
-    id: "base-unchanged",
-    title: "Base weights unchanged after training steps",
-    meaning: `After ${TRAINING_STEPS} steps of Adam the adapters have moved and the base weights have not, bit for bit.`,
-    unit: "elements that differ",
+    ...about,
     ...exactly(changed + (moved.value > 0 ? 0 : 1), "frozen weights must not change at all"),
     detail: `the adapters moved by up to ${moved.value.toPrecision(2)}`,
   };

@@ -5,7 +5,7 @@ import { inFloat32 } from "../../passes/widen";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
 import { list } from "../modelWeights";
-import { openModel, traceOpened } from "../opened";
+import { openModel, withStored } from "../opened";
 import { CHECKS, prepare } from "./checks";
 import { VerifySubject } from "./subject";
 
@@ -32,23 +32,25 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   progress.at(0, "Reading the model");
   const opened = await openModel(request.model);
   const { model } = opened;
+  const plain = model.trace();
   const saved =
     request.adapterFolder === undefined
       ? undefined
       : await openAdapter(opened, request.adapterFolder, {
           initial: true,
+          graph: plain.graph,
           signal: context.signal,
           onProgress: (fraction, message) => progress.at(0.05 * fraction, message),
         });
-  const adapter = saved ?? planAdapter(model, request.adapter);
+  const adapter = saved ?? planAdapter(model, request.adapter, plain.graph);
   // A saved adapter's base is what PEFT makes of it when it loads the adapter.
   const based = saved ? { ...opened, values: saved.values } : opened;
-  const { graph, ...traced } = traceOpened(based);
+  const traced = withStored(plain, based.values);
   const { engine, device } = await chooseEngine(request.engine);
   const subject = new VerifySubject(
     engine,
     based,
-    { ...traced, graph: inFloat32(graph) },
+    { ...traced, graph: inFloat32(traced.graph) },
     adapter,
     context.signal,
     saved?.base,

@@ -5,6 +5,7 @@ import { liveDict } from "./liveDict";
 import { findMember } from "./members";
 import { methodOf } from "./methods";
 import {
+  callStandIn,
   isModule,
   moduleAttribute,
   moduleCall,
@@ -136,6 +137,13 @@ function unwrap(member: PyWrapped, type: PyClass): Value {
 }
 
 function objectAttribute(ev: Evaluator, object: PyObject, name: string): Value | undefined {
+  const { standsFor } = object;
+  if (standsFor && name === "forward") {
+    return new PyNative("forward", "*args, **kwargs", ({ args, kwargs }, runtime) => {
+      const named = [...(kwargs as PyDict).entries.values()].map((e): [string, Value] => [String(e.key), e.value]);
+      return callStandIn(standsFor, (args as PyTuple).items, new Map(named), runtime);
+    });
+  }
   const intercept = findMember(object.type, "__getattribute__");
   if (!(intercept instanceof PyFunction)) return ordinaryAttribute(ev, object, name);
   const restore = ev.mark();

@@ -1,4 +1,4 @@
-import { compare, equal, keyOf } from "./equality";
+import { compare, equal, isSame, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { contains, truthyOf } from "./iteration";
 import { isNotImplemented } from "./operators";
@@ -22,7 +22,7 @@ export function compareValues(ev: Evaluator, op: string, left: Value, right: Val
       if (left instanceof Unknown) return left.derived();
       if (right instanceof Unknown) return right.derived();
       const same =
-        left === right ||
+        isSame(left, right) ||
         (isImmutable(left) && isImmutable(right) && keyOf(left) === keyOf(right) && typeof left === typeof right);
       return same === (op === "is");
     }

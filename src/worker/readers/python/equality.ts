@@ -7,6 +7,7 @@ import {
   PyDType,
   PyError,
   PyList,
+  PyObject,
   PySet,
   PyTuple,
   Unknown,
@@ -17,13 +18,24 @@ const identities = new WeakMap<object, number>();
 let nextIdentity = 1;
 
 /** A number that stands for the object itself: Python's id(). */
-export function identityOf(value: object): number {
+export function identityOf(given: object): number {
+  const value = itself(given);
   let id = identities.get(value);
   if (id === undefined) {
     id = nextIdentity++;
     identities.set(value, id);
   }
   return id;
+}
+
+/** A layer's stand-in is to code the layer that it stands for. */
+function itself<V>(value: V): V | PyObject {
+  return (value instanceof PyObject && value.standsFor?.layer) || value;
+}
+
+/** Whether two values are one object. */
+export function isSame(left: Value, right: Value): boolean {
+  return itself(left) === itself(right);
 }
 
 /** A string equal for values that are equal as dictionary keys: 1, 1.0 and True are one key. */

@@ -17,7 +17,7 @@ import type { Source } from "./source";
 import { executeBody } from "./statements";
 import type { Storage } from "./storage";
 import { generatorOf } from "./suspended";
-import { isModule, moduleCall, moduleClass, tensorAttributeLike } from "./torch";
+import { callStandIn, isModule, moduleCall, moduleClass, tensorAttributeLike } from "./torch";
 import { classOf, PyPartial, PyWrapped, typeName } from "./types";
 import {
   EvaluationError,
@@ -331,6 +331,7 @@ export class Evaluator implements Runtime {
     }
     if (callee instanceof PyWrapped) return this.call(callee.callee, args, kwargs);
     if (callee instanceof PyObject) {
+      if (callee.standsFor) return callStandIn(callee.standsFor, args, kwargs, this);
       const method = this.special(callee, "__call__");
       if (method !== undefined) return this.call(method, args, kwargs);
       if (isModule(callee)) return this.callModule(callee, args, kwargs);

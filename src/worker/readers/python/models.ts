@@ -12,6 +12,7 @@ import type {
   ModuleInfo,
   ObservedShapes,
   ParameterInfo,
+  Pretrained,
   Problem,
   SearchedFolder,
   TraceOptions,
@@ -24,6 +25,7 @@ import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
+import { pretrainedOf } from "./environment/outputEmbeddings";
 import { dictGet } from "./equality";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
@@ -367,6 +369,8 @@ export class PythonModel implements Model {
   readonly place: SourcePlace;
   readonly root: ModuleInfo;
   private entries: readonly ParameterInfo[] | undefined;
+  private asked: { readonly pretrained: Pretrained | undefined } | undefined;
+  private example: PythonTraced | undefined;
   readonly problems: readonly Problem[];
   readonly configuration: Configuration | undefined;
 
@@ -445,7 +449,19 @@ export class PythonModel implements Model {
     return forwardParams(this.built.object);
   }
 
+  get pretrained(): Pretrained | undefined {
+    this.asked ??= { pretrained: pretrainedOf(this.ev, this.built.object) };
+    return this.asked.pretrained;
+  }
+
+  /** The trace with the example inputs of the file is made once: a graph never changes. */
   trace(options: TraceOptions = {}): PythonTraced {
+    if (Object.values(options).some((option) => option !== undefined)) return this.traced(options);
+    this.example ??= this.traced({});
+    return this.example;
+  }
+
+  private traced(options: TraceOptions): PythonTraced {
     const { ev, built, sites } = this;
     const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
     return trace(ev, built.object, sites, options, within);

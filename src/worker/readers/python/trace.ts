@@ -17,10 +17,11 @@ import {
   specsOf,
 } from "./inputs";
 import type { Recorder } from "./recorder";
+import { standInFor } from "./torch/layerCalls";
 import { resetNoise } from "./torch/noise";
 import { selectedRows } from "./torch/selectedRows";
 import { nodeOf } from "./torch/tensor";
-import { assignPaths, modulesOf } from "./tree";
+import { assignPaths, isLinearLayer, modulesOf } from "./tree";
 import { typeName } from "./types";
 import {
   type EvaluationError,
@@ -186,6 +187,7 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
     try {
       assignPaths(root);
       for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
+      standIn(root);
       graph = ev.within(steps, () => {
         const { positional, named } = forwardArguments(forwardParams(root), kwargs);
         ev.span = undefined;
@@ -214,6 +216,16 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   if (!graph) return { failure: failure && { ...failure, problems, message: withProblem(failure.message, problems) } };
   const specs = [...inputs].map(([name, node]) => specFor(name, node, example, graph!));
   return { traced: { graph, inputs: specs, inputsFrom: example.from, problems, example } };
+}
+
+/** Puts a stand-in where each linear layer is registered first; `snapshot` takes it away again. */
+function standIn(root: PyObject): void {
+  const parents = new Map([...modulesOf(root)].map(([path, object]) => [path, object]));
+  for (const [path, object] of parents) {
+    if (path === "" || !isLinearLayer(object)) continue;
+    const at = path.lastIndexOf(".");
+    parents.get(path.slice(0, Math.max(0, at)))!.module!.modules.set(path.slice(at + 1), standInFor(object, path));
+  }
 }
 
 /** Random numbers that forward draws are inputs too, the last ones. */

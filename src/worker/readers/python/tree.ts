@@ -3,6 +3,8 @@ import type { SourcePlace } from "../../graph/node";
 import type { ModuleInfo, ParameterInfo } from "../model";
 import type { Evaluator } from "./evaluator";
 import { hasDerivedWeights } from "./torch/derived";
+import { layerClasses } from "./torch/layers/layer";
+import { hasFastPath } from "./torch/layers/transformer";
 import { submodules } from "./torch/module";
 import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "./values";
 
@@ -86,7 +88,16 @@ export function stateDictOf(root: PyObject): ParameterInfo[] {
 }
 
 export function moduleTree(ev: Evaluator, root: PyObject, place: SourcePlace): ModuleInfo {
-  return describe(ev, root, "", place, new Set()).info;
+  return describe(ev, root, "", place, new Map()).info;
+}
+
+/** What PEFT takes for a linear layer: an instance of nn.Linear or of Hugging Face's Conv1D. */
+export function isLinearLayer(object: PyObject): boolean {
+  return isOfTorch(object, "Linear") || isConv1D(object);
+}
+
+function isOfTorch({ type }: PyObject, name: string): boolean {
+  return type.mro.some((base) => base.name === name && base.builtin !== undefined);
 }
 
 interface Described {
@@ -108,17 +119,31 @@ function* unknownParts(ev: Evaluator, { type, attributes }: PyObject): Generator
       yield [name, value];
 }
 
-function describe(ev: Evaluator, object: PyObject, path: string, root: SourcePlace, seen: Set<PyObject>): Described {
-  seen.add(object);
+/** `seen` holds the aliases of what has been described. */
+function describe(
+  ev: Evaluator,
+  object: PyObject,
+  path: string,
+  root: SourcePlace,
+  seen: Map<PyObject, string[]>,
+): Described {
+  const aliases: string[] = [];
+  seen.set(object, aliases);
   const parameters = new Set<PyTensor>();
   const children: ModuleInfo[] = [];
   let whole = [...unknownParts(ev, object)].length === 0;
   for (const tensor of object.module?.parameters.values() ?? []) if (tensor) parameters.add(tensor);
   for (const [name, child] of submodules(object)) {
     if (child instanceof Unknown) whole = false;
-    if (!child || child instanceof Unknown || seen.has(child)) continue;
+    if (!child || child instanceof Unknown) continue;
+    const known = seen.get(child);
+    if (known) {
+      known.push(join(path, name));
+      continue;
+    }
     const below = describe(ev, child, join(path, name), root, seen);
-    children.push(below.info);
+    const isFused = below.info.marked && (name === "linear1" || name === "linear2") && hasFastPath(object);
+    children.push(isFused ? { ...below.info, fusedInEvaluation: true } : below.info);
     whole &&= below.whole;
     for (const tensor of below.parameters) parameters.add(tensor);
   }
@@ -130,6 +155,9 @@ function describe(ev: Evaluator, object: PyObject, path: string, root: SourcePla
     ...featuresOf(object),
     ...conv1dOf(object, path),
     ...linearSubclass(object, path),
+    ...(isLinearLayer(object) && { marked: true, aliases }),
+    ...(object.type.name === "NonDynamicallyQuantizableLinear" && object.type.builtin && { neverCalled: true }),
+    ...baseOf(object),
     parameters: whole ? countOf(parameters) : undefined,
     children,
   };
@@ -169,12 +197,15 @@ function featuresOf(object: PyObject): Pick<ModuleInfo, "inFeatures" | "outFeatu
  * Hugging Face's Conv1D, which GPT-2's layers are: a linear layer with weight [in, out]. It is known by its name and by
  * holding what that class holds: nf, a weight [nx, nf] and a bias [nf].
  */
+function isConv1D({ type, module, attributes }: PyObject): boolean {
+  if (type.name !== "Conv1D" || type.builtin !== undefined) return false;
+  const [weight, bias] = ["weight", "bias"].map((name) => module?.parameters.get(name));
+  return weight?.shape.length === 2 && bias?.shape.length === 1 && attributes.get("nf") === weight.shape[1];
+}
+
 function conv1dOf(object: PyObject, path: string): Partial<ModuleInfo> {
-  if (object.type.name !== "Conv1D" || object.type.builtin !== undefined) return {};
-  const [weight, bias] = ["weight", "bias"].map((name) => object.module?.parameters.get(name));
-  const nf = object.attributes.get("nf");
-  if (weight?.shape.length !== 2 || bias?.shape.length !== 1 || nf !== weight.shape[1]) return {};
-  const [inFeatures, outFeatures] = weight.shape;
+  if (!isConv1D(object)) return {};
+  const [inFeatures, outFeatures] = object.module!.parameters.get("weight")!.shape;
   return {
     ...(inFeatures !== undefined && { inFeatures }),
     ...(outFeatures !== undefined && { outFeatures }),
@@ -183,11 +214,17 @@ function conv1dOf(object: PyObject, path: string): Partial<ModuleInfo> {
   };
 }
 
-/** A class of the file that derives from nn.Linear is a linear layer under its own name. */
+/** What derives from nn.Linear is a linear layer under its own name. */
 function linearSubclass(object: PyObject, path: string): Partial<ModuleInfo> {
-  if (object.type.builtin !== undefined || !object.module?.parameters.has("weight")) return {};
-  const derived = object.type.mro.some((type) => type.name === "Linear" && type.builtin !== undefined);
-  return derived ? { weight: { path: join(path, "weight"), fanInFanOut: false } } : {};
+  const { type, module } = object;
+  if ((type.name === "Linear" && type.builtin !== undefined) || !module?.parameters.has("weight")) return {};
+  return isOfTorch(object, "Linear") ? { weight: { path: join(path, "weight"), fanInFanOut: false } } : {};
+}
+
+function baseOf({ type }: PyObject): Pick<ModuleInfo, "base"> {
+  if (type.builtin !== undefined) return {};
+  const base = type.mro.find((above) => above.builtin !== undefined && layerClasses.get(above.name) === above);
+  return base ? { base: base.name } : {};
 }
 
 function known(module: ModuleState, option: string): number | undefined {

@@ -7,6 +7,7 @@ import type {
   ModuleInfo,
   ObservedShapes,
   ParameterInfo,
+  Pretrained,
   Problem,
   SearchedFolder,
   Traced,
@@ -187,6 +188,7 @@ class KeptModel implements Model {
   readonly root: ModuleInfo;
   readonly problems: readonly Problem[];
   readonly part: boolean;
+  readonly pretrained: Pretrained | undefined;
   readonly checkpoints: readonly LoadedPart[];
 
   constructor(
@@ -199,6 +201,7 @@ class KeptModel implements Model {
     this.place = move ? move(model.place) : model.place;
     this.root = move ? movedTree(model.root, move) : model.root;
     this.part = model.part ?? false;
+    this.pretrained = model.pretrained;
     this.checkpoints = model.checkpoints ?? [];
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
   }

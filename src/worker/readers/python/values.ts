@@ -218,14 +218,16 @@ export interface BuiltinClass {
 }
 /** An instance. One whose class derives from torch.nn.Module has `module`. */
 export class PyObject {
-  readonly attributes = new Map<string, Value>();
   module: ModuleState | undefined;
+  /** In a trace: it stands for a linear layer where the layer is registered, and its calls are marked in the graph. */
+  standsFor?: { readonly path: string; readonly layer: PyObject };
   /** Of a class that derives from str, int or float: the value it is. */
   payload?: Value;
   constructor(
     readonly type: PyClass,
     /** Where the constructing call stands. */
     readonly place: SourcePlace | undefined,
+    readonly attributes: Map<string, Value> = new Map(),
   ) {}
 }
 /** What torch.nn.Module keeps, each in registration order. */

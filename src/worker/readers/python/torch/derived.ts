@@ -15,6 +15,15 @@ export function derivedWeight(object: PyObject, name: string, runtime?: Runtime)
   return derivations.get(object)?.get(name)?.(runtime, object.module?.training ?? false);
 }
 
+export function derivationsOf(object: PyObject): Map<string, Derivation> | undefined {
+  return derivations.get(object);
+}
+
+/** Gives another object the same weights. */
+export function keepDerivations(object: PyObject, known: Map<string, Derivation> | undefined): void {
+  if (known) derivations.set(object, known);
+}
+
 /** Whether a weight of the module is no parameter of its own: PyTorch's type of such a layer is ParametrizedLinear. */
 export function hasDerivedWeights(object: PyObject): boolean {
   return derivations.has(object);

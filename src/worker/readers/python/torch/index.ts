@@ -15,6 +15,7 @@ export { type Draw, recordDraws } from "./draws";
 export { conditionOf, tensorScalar, tensorTruthy } from "./fold";
 export { tensorIndex, tensorIterate, tensorLength } from "./indexing";
 export { type InitialTensor, initialize } from "./initialize";
+export { callStandIn } from "./layerCalls";
 export {
   isModule,
   moduleAttribute,

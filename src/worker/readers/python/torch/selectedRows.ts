@@ -181,6 +181,7 @@ function axisAfter(node: Node, inputs: readonly (SelectedRows | undefined)[]): n
   if (is(node, "gatherElements")) {
     return rows && second && rows.axis === second.axis && rows.axis !== node.attrs.axis ? rows.axis : undefined;
   }
+  if (is(node, "layer")) return rows && rows.axis === second?.axis ? rows.axis : undefined;
   if (is(node, "concat")) {
     const alike = rows !== undefined && inputs.every((r) => r?.axis === rows.axis);
     return alike && node.attrs.axis !== rows.axis ? rows.axis : undefined;

@@ -1,10 +1,12 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Initializer } from "../../../model";
+import { findMember } from "../../members";
 import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type Value } from "../../values";
-import { intArg, sequenceOf, tuple } from "../arguments";
+import { intArg, isNumber, numberOf, sequenceOf, tuple } from "../arguments";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
 import { initFunctions } from "../init";
+import { callStandIn } from "../layerCalls";
 import { listableTensors } from "../listable";
 import { stateOf } from "../module";
 import { copyTensor } from "../parameter";
@@ -193,24 +195,67 @@ function attended(a: Application, attention: string, dropout: string, x: Value, 
 }
 
 /** `activation` is a function's name or something to call. */
-function feedForward(a: Application, x: Value, dropout: string): Value {
+function activationOf(a: Application): Value {
   const activation = a.option("activation");
-  const named = typeof activation === "string" ? functionalFunctions.get(activation) : activation;
-  if (typeof activation === "string" && activation !== "relu" && activation !== "gelu") {
+  if (typeof activation !== "string") return activation;
+  if (activation !== "relu" && activation !== "gelu") {
     throw new PyError("RuntimeError", `activation should be relu/gelu, not ${activation}`, a.runtime.place);
   }
-  const hidden = a.runtime.call(named ?? null, [sub(a, "linear1", [x])]);
-  return sub(a, dropout, [sub(a, "linear2", [sub(a, "dropout", [hidden])])]);
+  return functionalFunctions.get(activation) ?? null;
 }
 
-layer("TransformerEncoderLayer", LAYER, {
+/** `fused`: the two layers are computed from their weights, in the same kernel as the rest. */
+function feedForward(a: Application, x: Value, dropout: string, fused = false): Value {
+  const layer = (name: string, y: Value): Value => {
+    const standsFor = fused ? stateOf(a.self, a.runtime).modules.get(name)?.standsFor : undefined;
+    return standsFor ? callStandIn(standsFor, [y], new Map(), a.runtime, true) : sub(a, name, [y]);
+  };
+  const hidden = a.runtime.call(activationOf(a), [layer("linear1", x)]);
+  return sub(a, dropout, [layer("linear2", sub(a, "dropout", [hidden]))]);
+}
+
+const FUSED_ACTIVATIONS = ["relu", "gelu"].map((name) => functionalFunctions.get(name));
+
+/**
+ * Whether evaluation of a batch under `torch.no_grad()` takes the kernel that computes the whole layer from its weights
+ * (TransformerEncoderLayer.forward's `why_not_sparsity_fast_path`), past what wraps its Linear layers.
+ */
+export function hasFastPath({ type, module, attributes }: PyObject): boolean {
+  if (!type.mro.includes(encoderLayer) || findMember(type, "forward") !== encoderLayer.members.get("forward"))
+    return false;
+  const attention = module?.modules.get("self_attn")?.module;
+  if (!module || !attention) return false;
+  const given = attributes.get("activation") ?? module.options.activation ?? null;
+  const activation = typeof given === "string" ? functionalFunctions.get(given) : given;
+  const isFused =
+    activation instanceof PyObject
+      ? activation.type.mro.some(({ name, builtin }) => builtin && (name === "ReLU" || name === "GELU"))
+      : FUSED_ACTIVATIONS.some((known) => known !== undefined && known === activation);
+  const [eps1, eps2] = ["norm1", "norm2"].map((name) => module.modules.get(name)?.module?.options.eps ?? null);
+  const { batch_first: batchFirst, num_heads: heads } = attention.options;
+  return (
+    isFused &&
+    batchFirst === true &&
+    attention.parameters.get("in_proj_bias") != null &&
+    attention.parameters.get("in_proj_weight") != null &&
+    typeof heads === "number" &&
+    heads % 2 === 0 &&
+    isNumber(eps1!) &&
+    isNumber(eps2!) &&
+    numberOf(eps1) === numberOf(eps2)
+  );
+}
+
+const encoderLayer = layer("TransformerEncoderLayer", LAYER, {
   build: (c) => transformerLayer(c, ["self_attn"]),
   inputs: "src, src_mask=None, src_key_padding_mask=None, is_causal=False",
   forward(a) {
     const { src, src_mask: mask = null, src_key_padding_mask: padding = null, is_causal: causal = false } = a.args;
     const attention = (x: Value): Value => attended(a, "self_attn", "dropout1", x, x, { mask, padding, causal });
+    const isBatch = src instanceof PyTensor && src.shape.length === 3;
+    const fused = isBatch && !a.training && hasFastPath(a.self);
     const y = residual(a, "norm1", src ?? null, attention);
-    return residual(a, "norm2", y, (x) => feedForward(a, x, "dropout2"));
+    return residual(a, "norm2", y, (x) => feedForward(a, x, "dropout2", fused));
   },
 });
 const DECODER_INPUTS =

@@ -1,0 +1,66 @@
+import type { Graph } from "../graph/graph";
+import type { SourcePlace } from "../graph/node";
+import { isOnlyRead } from "../lora/defaults";
+import { type TargetableLayer, targetableLayers } from "../lora/targets";
+import { type LayerUse, usesIn } from "../lora/uses";
+import type { Model, Problem } from "../readers/model";
+
+/** What a trace shows of linear layers that an adapter would do little or nothing for. */
+export interface LayerFindings {
+  readonly problems: readonly Problem[];
+  /** Where layers are made that are never called, only their weights read, all that are made there. */
+  readonly onlyRead: readonly SourcePlace[];
+}
+
+export function layerFindings(model: Model, graph: Graph): LayerFindings {
+  const uses = usesIn(graph, model);
+  const layers = targetableLayers(model);
+  const problems = layers.flatMap((layer): Problem[] => {
+    const found = findingOf(layer, uses.get(layer.path));
+    return found ? [{ place: layer.place, ...found }] : [];
+  });
+  const made = new Map<string, { readonly place: SourcePlace; called: boolean }>();
+  for (const layer of layers) {
+    if (layer.neverCalled) continue;
+    const { place, path } = layer;
+    const key = `${place.file}:${place.cell}:${place.line}:${place.column}`;
+    const called = !isOnlyRead(layer, uses.get(path)) || made.get(key)?.called === true;
+    made.set(key, { place, called });
+  }
+  return { problems, onlyRead: [...made.values()].flatMap(({ place, called }) => (called ? [] : [place])) };
+}
+
+function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Problem, "place"> | undefined {
+  const { path, kind, aliases = [], neverCalled, fusedInEvaluation } = layer;
+  if (!use) return undefined;
+  if (aliases.length > 0 && use.used && (!use.called || use.besides !== "nothing")) {
+    return {
+      severity: "warning",
+      code: "lora-layer-under-two-names",
+      message: `${path} is also ${aliases.join(", ")}. PEFT puts an adapter on the first name alone: what is called by another goes without one, and merging changes both.`,
+    };
+  }
+  // MultiheadAttention is not the file's own doing, and LoRA written by hand makes a weight of its own.
+  if (isOnlyRead(layer, use) && use.multiplied && !neverCalled) {
+    return {
+      severity: "warning",
+      code: "lora-layer-not-called",
+      message: `${path} is never called, only its weight is read. An adapter on it has no effect in PEFT and never learns, so it is none of the default targets.`,
+    };
+  }
+  if (fusedInEvaluation) {
+    return {
+      severity: "information",
+      code: "lora-skipped-in-evaluation",
+      message: `In model.eval() PyTorch computes this layer in one kernel from its weights and skips PEFT's adapters on linear1 and linear2. Call torch.backends.mha.set_fastpath_enabled(False) before evaluation, or merge the adapter.`,
+    };
+  }
+  if (use.called && use.besides === "forward") {
+    return {
+      severity: "information",
+      code: "lora-own-forward",
+      message: `${kind} has a forward of its own. PEFT adds the adapter to what it gives, so the merged model may differ from the adapted one.`,
+    };
+  }
+  return undefined;
+}

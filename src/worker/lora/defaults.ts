@@ -1,0 +1,83 @@
+import { UserError } from "../formats/errors";
+import { type Model, type ModuleInfo, walkModules } from "../readers/model";
+import { outputHead, type TargetableLayer, targetableLayers } from "./targets";
+import type { LayerUse } from "./uses";
+
+/** The layers that are adapted when nobody says which: the linear ones that are called, but for the output head. */
+export interface DefaultTargets {
+  readonly layers: readonly TargetableLayer[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+export interface LeftOut {
+  readonly path: string;
+  /** Completes "fc2 is left out: ...". */
+  readonly why: string;
+}
+
+export const OUTPUT_HEAD = "the output head";
+const NEVER_CALLED = "its weight is read and it is never called";
+
+/** Not what one trace does not come to, which another may: what is taken from the layer without calling it. */
+export function isOnlyRead({ neverCalled }: ModuleInfo, use: LayerUse | undefined): boolean {
+  return use ? use.used && !use.called : neverCalled === true;
+}
+
+/** Completes "fc2 is left out: ...". */
+export function whyUncalled({ aliases = [] }: ModuleInfo): string {
+  return aliases.length > 0 ? `it is called by its other name ${aliases.join(", ")} alone` : NEVER_CALLED;
+}
+
+/** `uses` where the model has been traced; what is plain without that is left out all the same. */
+export function defaultTargets(
+  model: Pick<Model, "root" | "part" | "pretrained">,
+  uses: ReadonlyMap<string, LayerUse> | undefined,
+): DefaultTargets {
+  const head = outputHead(model);
+  const layers: TargetableLayer[] = [];
+  const leftOut: LeftOut[] = [];
+  for (const layer of targetableLayers(model)) {
+    if (isOnlyRead(layer, uses?.get(layer.path))) leftOut.push({ path: layer.path, why: whyUncalled(layer) });
+    else if (layer.path === head?.path) leftOut.push({ path: layer.path, why: OUTPUT_HEAD });
+    else layers.push(layer);
+  }
+  return { layers, leftOut };
+}
+
+const NAMED = 8;
+
+/** "fc2 (the output head)": one text for each reason. */
+export function leftOutTexts(leftOut: readonly LeftOut[]): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { path, why } of leftOut) byReason.set(why, [...(byReason.get(why) ?? []), path]);
+  return [...byReason].map(([why, paths]) => {
+    const more = paths.length > NAMED ? ` and ${paths.length - NAMED} more` : "";
+    return `${paths.slice(0, NAMED).join(", ")}${more} (${why})`;
+  });
+}
+
+/** Throws a UserError when every layer is left out. */
+export function requireSome({ layers, leftOut }: DefaultTargets, { className, file }: Model): void {
+  if (layers.length > 0 || leftOut.length === 0) return;
+  throw new UserError(
+    `no linear layer of ${className} is adapted unless it is named among the target modules. Left out are ${leftOutTexts(leftOut).join("; ")}`,
+    { file },
+  );
+}
+
+/**
+ * Target modules that match the given layers and no other module of the model: names where they suffice, else a
+ * regular expression for the whole path. PEFT matches a list by path suffix, so `fc` would take `block.fc` with it.
+ */
+export function targetModules(model: Pick<Model, "root">, layers: readonly string[]): readonly string[] | string {
+  const all = [...walkModules(model.root)].map((module) => module.path);
+  const wanted = new Set(layers);
+  const last = (path: string) => path.slice(path.lastIndexOf(".") + 1);
+  const ambiguous = new Set(all.filter((path) => !wanted.has(path)).map(last));
+  const names = new Set(layers.map((path) => (ambiguous.has(last(path)) ? path : last(path))));
+  // A path is matched by itself and by each of its ends that begins after a dot.
+  const isMatched = (path: string): boolean =>
+    names.has(path) || [...path.matchAll(/\./g)].some(({ index }) => names.has(path.slice(index + 1)));
+  if (all.every((path) => isMatched(path) === wanted.has(path))) return [...names];
+  return layers.map((path) => path.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("|");
+}
