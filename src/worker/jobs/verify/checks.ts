@@ -119,14 +119,21 @@ const lowRankPath: Check = async ({ subject, perturbed }) => {
 };
 
 const mergedEqualsUnmerged: Check = async (runs) => {
-  const merged = await runs.subject.compile(runs.subject.merged());
-  const difference = largestDifference(await merged(runs.subject.withAdapter(runs.perturbed)), runs.outputPerturbed);
+  const { subject, perturbed, outputPerturbed } = runs;
+  const output = async (rounded: boolean) =>
+    (await subject.compile(subject.merged(rounded)))(subject.withAdapter(perturbed));
+  const difference = largestDifference(await output(false), outputPerturbed);
+  const half = subject.storedHalf;
+  const rounding = half && largestDifference(await output(true), outputPerturbed);
   return {
     id: "merged-equals-unmerged",
     title: "Merged equals unmerged",
     meaning: "Adding ΔW to the weights gives the output that base and adapter give side by side.",
     unit: "largest difference in the output",
     ...within(difference.value, modelTolerance(runs)),
+    ...(rounding && {
+      detail: `before rounding; a merged file keeps its weights in ${half}, which moves the output by up to ${rounding.value.toPrecision(2)}`,
+    }),
   };
 };
 
