@@ -94,7 +94,10 @@ export interface MergeRequest {
   readonly kind: "merge";
   readonly model: ModelChoice;
   readonly adapterFolder: string;
-  /** The .safetensors file to write. */
+  /**
+   * The .safetensors file to write; a model.json for a TensorFlow.js model; or a folder, that exists or whose path ends in
+   * a slash or has no extension.
+   */
   readonly output: string;
 }
 

@@ -189,7 +189,16 @@ export interface MergeReport {
   readonly output: string;
   readonly merged: readonly { readonly path: string; readonly deltaNorm: number; readonly weightNorm: number }[];
   readonly tensors: number;
+  /** Of the weights. */
   readonly bytes: number;
+  /** When the output is a folder. */
+  readonly checkpoint?: {
+    /** The weights and their index. */
+    readonly files: readonly string[];
+    /** Names of the base's other files that were copied. */
+    readonly copied: readonly string[];
+    readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  };
 }
 
 export interface EngineSummary {

@@ -170,11 +170,16 @@ export const mergeReport: MergeReport = {
   kind: "merge",
   model: "Digits",
   adapter: "/project/adapters/digits",
-  output: "/project/merged.safetensors",
+  output: "/project/merged",
   merged: [
     { path: "fc1", deltaNorm: 0.42, weightNorm: 12.8 },
     { path: HOSTILE, deltaNorm: 0.11, weightNorm: 9.7 },
   ],
   tensors: 6,
   bytes: 812_344,
+  checkpoint: {
+    files: ["/project/merged/model-00001-of-00001.safetensors", "/project/merged/model.safetensors.index.json"],
+    copied: ["config.json", HOSTILE],
+    leftOut: [{ name: HOSTILE, reason: "it is code" }],
+  },
 };

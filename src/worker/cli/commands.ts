@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { Command } from "commander";
 import type { EngineChoice, JobProgress, JobRequest, ReportOf } from "../../protocol/jobs";
 import type { Place } from "../../protocol/model";
@@ -200,13 +200,17 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
 
   withModel(add("merge <file>", "add a saved adapter to the base weights and write them all"))
     .requiredOption("--adapter <folder>", "the adapter")
-    .requiredOption("--out <file>", "the .safetensors file to write")
+    .requiredOption(
+      "--out <path>",
+      "the .safetensors file to write, or a folder for a whole checkpoint: weights in shards as the base's, its configuration and tokenizer",
+    )
     .action(async (file: string, options: Json & ModelOptions & { adapter: string; out: string }) => {
       const report = await job<"merge">({
         kind: "merge",
         model: modelChoice(file, options),
         adapterFolder: resolve(options.adapter),
-        output: resolve(options.out),
+        // A slash at its end says that it is a folder.
+        output: `${resolve(options.out)}${/[/\\]$/.test(options.out) ? sep : ""}`,
       });
       print(options, report, () => mergeText(report));
       done(EXIT.fine);

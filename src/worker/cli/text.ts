@@ -147,7 +147,18 @@ export function mergeText(report: MergeReport): string {
   return [
     indent(table(["layer", "norm of ΔW", "norm of merged W"], rows)),
     `wrote ${report.output}: ${report.tensors} tensors, ${bytes(report.bytes)}`,
+    ...checkpointText(report),
   ].join("\n");
+}
+
+function checkpointText({ checkpoint }: MergeReport): string[] {
+  if (!checkpoint) return [];
+  const { files, copied, leftOut } = checkpoint;
+  const names = copied.length > 0 ? copied.join(", ") : "nothing";
+  return [
+    `${files.length > 1 ? `${files.length - 1} shards and their index` : "one weights file"}; copied from the base's folder: ${names}`,
+    ...leftOut.map(({ name, reason }) => `not copied: ${name}: ${reason}`),
+  ];
 }
 
 export function enginesText(engines: readonly EngineSummary[]): string {
