@@ -17,6 +17,12 @@ export function mergePage(report: MergeReport, host: Host): HTMLElement {
       { label: "Size", value: bytes(report.bytes), note: `${count(report.tensors)} tensors${shards(report)}` },
       { label: "Adapter", value: fileName(report.adapter), note: report.adapter },
     ]),
+    report.loadedBy &&
+      element(
+        "p",
+        {},
+        `${report.loadedBy.library} loads it; its predictions differ from the merged model's by ${decimal(report.loadedBy.difference)} at most.`,
+      ),
     checkpoint && element("p", {}, copiedText(checkpoint)),
     host.editor &&
       element(

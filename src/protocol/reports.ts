@@ -191,6 +191,8 @@ export interface MergeReport {
   readonly tensors: number;
   /** Of the weights. */
   readonly bytes: number;
+  /** The library that the output is for, which has loaded it, and how far what it predicts is from the merged model's output. */
+  readonly loadedBy?: { readonly library: string; readonly difference: number };
   /** When the output is a folder. */
   readonly checkpoint?: {
     /** The weights and their index. */

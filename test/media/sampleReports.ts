@@ -177,6 +177,7 @@ export const mergeReport: MergeReport = {
   ],
   tensors: 6,
   bytes: 812_344,
+  loadedBy: { library: "TensorFlow.js 4.22.0", difference: 1.5e-7 },
   checkpoint: {
     files: ["/project/merged/model-00001-of-00001.safetensors", "/project/merged/model.safetensors.index.json"],
     copied: ["config.json", HOSTILE],

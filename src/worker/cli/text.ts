@@ -147,6 +147,11 @@ export function mergeText(report: MergeReport): string {
   return [
     indent(table(["layer", "norm of ΔW", "norm of merged W"], rows)),
     `wrote ${report.output}: ${report.tensors} tensors, ${bytes(report.bytes)}`,
+    ...(report.loadedBy
+      ? [
+          `${report.loadedBy.library} loads it; its predictions differ from the merged model's by ${small(report.loadedBy.difference)} at most`,
+        ]
+      : []),
     ...checkpointText(report),
   ].join("\n");
 }

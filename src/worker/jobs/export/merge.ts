@@ -96,7 +96,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const tensors = output.size;
   const written = layout
     ? await writeMerged(request.output, output, { [MERGED]: [...history.keys(), id].join(" ") }, layout)
-    : { bytes: await writeTfjsModel(toTfjs!, request.output, output) };
+    : await writeTfjsModel(toTfjs!, request.output, output);
   return {
     kind: "merge",
     model: model.className,
