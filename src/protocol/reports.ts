@@ -162,6 +162,13 @@ export interface TrainReport {
   readonly engine: string;
   readonly device: string;
   readonly loss: "cross-entropy" | "mean-squared-error";
+  /** For cross-entropy: the class labels that occur in the column, each with the output that stands for it. */
+  readonly labels?: {
+    readonly column: string;
+    /** Each label is the number of its output. */
+    readonly identity: boolean;
+    readonly classes: readonly { readonly label: string; readonly index: number }[];
+  };
   readonly samples: { readonly train: number; readonly validation: number };
   readonly batchSize: number;
   readonly learningRate: number;

@@ -141,6 +141,14 @@ export const trainReport: TrainReport = {
   engine: "ONNX Runtime",
   device: "CPU",
   loss: "cross-entropy",
+  labels: {
+    column: HOSTILE,
+    identity: false,
+    classes: [
+      { label: "1", index: 0 },
+      { label: HOSTILE, index: 1 },
+    ],
+  },
   samples: { train: 1437, validation: 360 },
   batchSize: 32,
   learningRate: 1e-3,

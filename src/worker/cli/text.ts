@@ -135,11 +135,23 @@ export function trainText(report: TrainReport): string {
           `${report.model} · ${method} · trainable ${count(report.trainable)} of ${count(report.total)} parameters (${report.percent.toFixed(2)} %)`,
         ]),
     `${report.engine} · ${report.device} · ${count(report.samples.train)} training and ${count(report.samples.validation)} validation samples, batch ${report.batchSize}, learning rate ${report.learningRate}`,
+    ...labelsText(report),
     `before: ${result(report.before)}`,
     `after:  ${result(report.after)}${report.stopped ? " (stopped early)" : ""}`,
     `${count(report.losses.length)} steps in ${report.seconds.toFixed(1)} s, ${count(Math.round(report.samplesPerSecond))} samples a second`,
     ...report.output.files.map((file) => `wrote ${file}`),
   ].join("\n");
+}
+
+const SHOWN_LABELS = 12;
+
+function labelsText({ labels }: TrainReport): string[] {
+  if (!labels || labels.identity) return [];
+  const shown = labels.classes.slice(0, SHOWN_LABELS).map(({ label, index }) => `${label} → ${index}`);
+  const more = labels.classes.length - shown.length;
+  return [
+    `labels of "${labels.column}" and the outputs that stand for them: ${shown.join(", ")}${more > 0 ? ` and ${more} more, listed in labels.json` : ""}`,
+  ];
 }
 
 export function mergeText(report: MergeReport): string {
