@@ -1,4 +1,4 @@
-import { isFloating } from "../../formats/dtype";
+import { type DType, isFloating } from "../../formats/dtype";
 import type { InputSpec } from "../model";
 import { constructedWith } from "./classes";
 import { findMember } from "./members";
@@ -26,6 +26,16 @@ function spatialSizes(convolution: PyObject): number[][] {
   return rank === 3 ? [[SEQUENCE, SEQUENCE, SEQUENCE]] : SIDES.map((side) => [side, side]);
 }
 
+/** Of a model in one precision throughout; in another mixture the inputs are float32, and forward converts them. */
+export function precisionOf(root: PyObject): DType {
+  const precisions = [...modulesOf(root)].flatMap(([, { module }]) =>
+    [...(module?.parameters.values() ?? [])].flatMap((p) => (p && isFloating(p.dtype) ? [p.dtype] : [])),
+  );
+  const [own] = precisions;
+  if (precisions.includes("float64")) return "float64";
+  return own !== undefined && precisions.every((p) => p === own) ? own : "float32";
+}
+
 /**
  * Candidates, likeliest first: what `forward` reshapes its input to, the sizes the constructor was given, then each
  * layer in the order of definition.
@@ -34,16 +44,7 @@ function spatialSizes(convolution: PyObject): number[][] {
 export function candidatesOf(root: PyObject, inputs: readonly string[]): Candidate[] {
   const lengths = sequenceLengths(root);
   const found = new Map<string, Candidate>();
-  const precisions = [...modulesOf(root)].flatMap(([, { module }]) =>
-    [...(module?.parameters.values() ?? [])].flatMap((p) => (p && isFloating(p.dtype) ? [p.dtype] : [])),
-  );
-  // Of a model in one precision throughout; in another mixture the inputs are float32, and forward converts them.
-  const [own] = precisions;
-  const precision = precisions.includes("float64")
-    ? "float64"
-    : own !== undefined && precisions.every((p) => p === own)
-      ? own
-      : "float32";
+  const precision = precisionOf(root);
   const add = (from: string, given: Candidate["spec"]): void => {
     const spec = given.dtype === "float32" ? { ...given, dtype: precision } : given;
     const key = `${spec.dtype} ${spec.shape.join()}`;

@@ -33,7 +33,7 @@ export function problemOf(
   if (error instanceof LimitError && /cancelled/.test(error.message)) return undefined;
   const place = error.place ?? root.place ?? ev.source.place({ start: 0, end: 0 });
   const operation = best.recorder.failureOf(error);
-  const inputs = example.from.startsWith("the call at");
+  const inputs = example.given ?? false;
   if (!(error instanceof PyError)) {
     const message = `No shapes for ${root.type.name}: its forward could not be followed past here. ${error.message}`;
     return { place, severity: "information", code: "not-traced", message };

@@ -30,6 +30,8 @@ export interface Example {
   readonly arguments: ReadonlyMap<string, Argument>;
   /** In words: "the call at line 40". */
   readonly from: string;
+  /** Somebody wrote it; else it is inferred, and may be wrong. */
+  readonly given?: true;
 }
 
 export interface ForwardParam {
@@ -93,7 +95,7 @@ export function exampleFromCall(
     if (!params.some((p) => p.name === name) || !put(name, value)) return undefined;
   }
   if (params.some((p) => p.required && !args.has(p.name))) return undefined;
-  return { arguments: args, from: `the call at ${lineText(place)}` };
+  return { arguments: args, from: `the call at ${lineText(place)}`, given: true };
 }
 
 /** Tensors in a tuple or list are named as outputs are: `hidden_0`, `hidden_1`. */

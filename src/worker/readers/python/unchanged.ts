@@ -1,5 +1,6 @@
 import type { Tensor } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
+import type { GivenInputs } from "../givenInputs";
 import type {
   ConfigurationOption,
   LoadedPart,
@@ -188,11 +189,12 @@ class KeptModel implements Model {
   readonly problems: readonly Problem[];
   readonly part: boolean;
   readonly checkpoints: readonly LoadedPart[];
+  private given: GivenInputs | undefined;
 
   constructor(
     model: Model,
     move: Move | undefined,
-    private readonly anew: () => Model,
+    private readonly read: () => Model,
   ) {
     this.className = model.className;
     this.file = model.file;
@@ -201,6 +203,16 @@ class KeptModel implements Model {
     this.part = model.part ?? false;
     this.checkpoints = model.checkpoints ?? [];
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
+  }
+
+  useInputs(inputs: GivenInputs): void {
+    this.given = inputs;
+  }
+
+  private anew(): Model {
+    const model = this.read();
+    if (this.given) model.useInputs(this.given);
+    return model;
   }
 
   get stateDict(): readonly ParameterInfo[] {
