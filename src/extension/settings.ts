@@ -27,6 +27,7 @@ export function readSettings(): Settings {
     codeLens: section.get("codeLens", true),
     diagnostics: section.get("diagnostics", true),
     inlayHints: section.get("inlayHints", true),
+    inputShapes: section.get("inputShapes", {}),
     engine: section.get<EngineChoice>("engine", "auto"),
     training: {
       epochs: atLeastOne(section.get("training.epochs", 20)),

@@ -39,6 +39,17 @@ export interface ModelChoice {
   /** A .safetensors file whose keys are the module paths; without one, PyTorch's default initialization. */
   readonly weights?: string;
   readonly seed?: number;
+  /** Example inputs, where those that the code gives or suggests are not the right ones. */
+  readonly inputs?: InputChoice;
+}
+
+export interface InputChoice {
+  /** By the name of forward's parameter: "1,3,224,224", with a dtype behind a colon as "2,16:int64", or "none". */
+  readonly shapes?: Readonly<Record<string, string>>;
+  /** An .npz file with an array for each parameter, by name. Absolute path. */
+  readonly file?: string;
+  /** In words, where they are from when not from the command line: "the setting loraLens.inputShapes". */
+  readonly from?: string;
 }
 
 /** The choices people make about an adapter; the rest of adapter_config.json has PEFT's defaults. */

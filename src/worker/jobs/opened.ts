@@ -8,7 +8,7 @@ import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
 import { Random } from "../lora/random";
 import type { InputSpec, Model, ParameterInfo } from "../readers/model";
-import { chooseModel, openChosen } from "../readers/open";
+import { openChosenModel } from "../readers/open";
 import { fileWeights, list, loadedWeights } from "./modelWeights";
 import { isTorchWeights } from "./weights";
 
@@ -29,7 +29,7 @@ export const DEFAULT_SEED = 0;
  * that its code loads hold, else PyTorch's initial values for the seed.
  */
 export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
-  const model = chooseModel(await openChosen(choice), choice.class);
+  const model = await openChosenModel(choice);
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
   const own =

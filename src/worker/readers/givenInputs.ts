@@ -33,7 +33,7 @@ const SHAPE = /^[[(]?\s*((?:\d+\s*[,x×]\s*)*\d+)?\s*,?\s*[\])]?\s*(?::\s*(?:tor
 const DTYPES = Object.keys(DTYPE_BYTES) as DType[];
 
 /** How a shape is written, for messages. */
-export const SHAPE_SYNTAX = "write a shape as 1,3,224,224, or with a dtype as 2,16:int64";
+const SHAPE_SYNTAX = "write a shape as 1,3,224,224, or with a dtype as 2,16:int64";
 
 /**
  * The input of a name and its shape as people write it: "1,3,224,224", "2,16:int64", "none". Throws a UserError that
@@ -53,14 +53,6 @@ export function parseInput(name: string, text: string): GivenInput {
   if (shape.length > MAX_RANK || sizeOf(shape) > MAX_ELEMENTS)
     throw wrong("it has too many elements to compute with; ");
   return { name, shape, dtype: dtype as DType | undefined };
-}
-
-/** The name and the input of "x=1,3,224,224". Throws a UserError. */
-export function parseNamedInput(text: string): GivenInput {
-  const [, name, shape] = /^\s*([^\s=]+)\s*=(.*)$/.exec(text) ?? [];
-  if (name === undefined)
-    throw new UserError(`"${text}" names no input: write x=1,3,224,224, or with a dtype ids=2,16:int64`);
-  return parseInput(name, shape!);
 }
 
 /** The dtypes to try for the inputs, the likeliest first: where none is stated, a number of the model's precision. */

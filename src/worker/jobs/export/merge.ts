@@ -39,6 +39,8 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
   const { model, values } = await openModel(request.model);
+  // Nothing of a merge depends on inputs; those that somebody gives are to be right all the same.
+  if (request.model.inputs) model.trace();
   const adapter = await openAdapter(model, request.adapterFolder);
   refuseTied(
     model,

@@ -37,11 +37,14 @@ export class VerifySubject {
     readonly opened: OpenedModel,
     readonly traced: Traced,
     readonly adapter: PlannedAdapter,
+    /** Values of inputs, by name; the others are drawn. */
+    given: ReadonlyMap<string, Tensor>,
     private readonly signal: AbortSignal,
   ) {
     this.feeds = new Map([
       ...randomInputs(traced.inputs, opened.seed),
       ...drawNoise(traced.graph, new Random(opened.seed + 3)),
+      ...given,
     ]);
     const evaluated = removeDropout(traced.graph);
     this.base = evaluated.withOutputs([...evaluated.outputs].filter(([, node]) => isFloating(node.dtype)));

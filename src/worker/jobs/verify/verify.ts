@@ -3,6 +3,7 @@ import type { VerifyCheck, VerifyReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
+import { valuesOfInputs } from "../inputs";
 import { openModel } from "../opened";
 import { CHECKS, prepare } from "./checks";
 import { VerifySubject } from "./subject";
@@ -19,8 +20,9 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
       ? planAdapter(model, request.adapter)
       : await openAdapter(model, request.adapterFolder);
   const traced = model.trace();
+  const given = await valuesOfInputs(request.model.inputs, traced.inputs);
   const { engine, device } = await chooseEngine(request.engine);
-  const subject = new VerifySubject(engine, opened, traced, adapter, context.signal);
+  const subject = new VerifySubject(engine, opened, traced, adapter, given, context.signal);
   try {
     progress.at(0.05, `Compiling for ${engine.label}`);
     const runs = await prepare(subject);

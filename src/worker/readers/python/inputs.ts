@@ -108,6 +108,13 @@ function argumentOf(name: string, value: Value): Argument | undefined {
   return { items, type: value instanceof PyTuple ? "tuple" : "list" };
 }
 
+/** How an input is written that somebody may want to state otherwise: the example's first, as a name and a shape. */
+export function inputToState(params: readonly ForwardParam[], example: Example | undefined): [string, string] {
+  const [spec] = example ? [...example.arguments.values()].flatMap(specsOf) : [];
+  const name = spec?.name ?? params.find(({ required }) => required)?.name ?? params[0]?.name ?? "x";
+  return [name, (spec?.shape ?? [1, 3, 224, 224]).join(",")];
+}
+
 /** The tensors of an argument. */
 export function specsOf(argument: Argument): readonly InputSpec[] {
   if ("shape" in argument) return [argument];

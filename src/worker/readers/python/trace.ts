@@ -16,6 +16,7 @@ import {
   forwardArguments,
   forwardParams,
   inferredExamples,
+  inputToState,
   specsOf,
 } from "./inputs";
 import type { Recorder } from "./recorder";
@@ -93,10 +94,8 @@ export function trace(
 }
 
 /** How somebody says what the inputs are, with an input of the example that did not fit. */
-export function howToState(params: readonly ForwardParam[], example: Example | undefined): string {
-  const [spec] = example ? [...example.arguments.values()].flatMap(specsOf) : [];
-  const name = spec?.name ?? params.find(({ required }) => required)?.name ?? "x";
-  const shape = (spec?.shape ?? [1, 3, 224, 224]).join(",");
+function howToState(params: readonly ForwardParam[], example: Example | undefined): string {
+  const [name, shape] = inputToState(params, example);
   return `If the inputs have other shapes, state them: --input-shape ${name}=${shape} on the command line, the setting loraLens.inputShapes, or a comment in the class, # lora-lens: input ${name} = ${shape}`;
 }
 
@@ -159,16 +158,20 @@ function* given(
   const where = { file: at.file, line: at.line, cell: at.cell };
   const inTuple = ({ name }: ForwardParam) =>
     inputs.filter((input) => input.name.startsWith(`${name}_`) && /^\d+$/.test(input.name.slice(name.length + 1)));
+  const said = from === "given" ? "" : ` (${from})`;
   const twice = inputs.find(({ name }, i) => inputs.findIndex((input) => input.name === name) < i);
-  if (twice) throw new UserError(`the input "${twice.name}" of ${root.type.name} is given twice`, where);
+  if (twice) throw new UserError(`the input "${twice.name}" of ${root.type.name} is given twice${said}`, where);
   const wrong = inputs.find((input) => !params.some((p) => p.name === input.name || inTuple(p).includes(input)));
   if (wrong)
-    throw new UserError(`${root.type.name}.forward has no input "${wrong.name}"; it takes ${taken(params)}`, where);
+    throw new UserError(
+      `${root.type.name}.forward has no input "${wrong.name}"${said}; it takes ${taken(params)}`,
+      where,
+    );
   const byName = new Map(inputs.map((input) => [input.name, input]));
   const missing = params.find((p) => p.required && !byName.has(p.name) && inTuple(p).length === 0);
   if (missing) {
     throw new UserError(
-      `${root.type.name}.forward needs the input "${missing.name}", which was not given; it takes ${taken(params)}`,
+      `${root.type.name}.forward needs the input "${missing.name}", which was not given${said}; it takes ${taken(params)}`,
       where,
     );
   }
