@@ -7,7 +7,7 @@ import type { Host } from "./host";
 import { warningList } from "./warnings";
 
 export function mergePage(report: MergeReport, host: Host): HTMLElement {
-  const { merged } = report;
+  const { merged, checkpoint } = report;
   return element(
     "main",
     {},
@@ -15,10 +15,17 @@ export function mergePage(report: MergeReport, host: Host): HTMLElement {
     warningList([...report.weights.notes, ...(report.warnings ?? [])]),
     verdict(true, `Merged the adapter into ${count(merged.length)} ${merged.length === 1 ? "layer" : "layers"}`),
     facts([
-      { label: "File", value: fileName(report.output), note: report.output },
-      { label: "Size", value: bytes(report.bytes), note: `${count(report.tensors)} tensors` },
+      { label: checkpoint ? "Folder" : "File", value: fileName(report.output), note: report.output },
+      { label: "Size", value: bytes(report.bytes), note: `${count(report.tensors)} tensors${shards(report)}` },
       { label: "Adapter", value: fileName(report.adapter), note: report.adapter },
     ]),
+    report.loadedBy &&
+      element(
+        "p",
+        {},
+        `${report.loadedBy.library} loads it; its predictions differ from the merged model's by ${decimal(report.loadedBy.difference)} at most.`,
+      ),
+    checkpoint && element("p", {}, copiedText(checkpoint)),
     host.editor &&
       element(
         "p",
@@ -45,4 +52,14 @@ export function mergePage(report: MergeReport, host: Host): HTMLElement {
       element("p", { class: "hint" }, "Norms are Frobenius norms; the change is scaling · B A."),
     ),
   );
+}
+
+function shards({ checkpoint }: MergeReport): string {
+  return checkpoint && checkpoint.files.length > 1 ? ` in ${count(checkpoint.files.length - 1)} shards` : "";
+}
+
+function copiedText({ copied, leftOut }: NonNullable<MergeReport["checkpoint"]>): string {
+  const names = copied.length > 0 ? copied.join(", ") : "nothing";
+  const left = leftOut.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
+  return `Copied from the base's folder: ${names}.${left === "" ? "" : ` Not copied: ${left}.`}`;
 }

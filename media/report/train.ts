@@ -143,6 +143,24 @@ function epochTable(epochs: readonly EpochResult[]): HTMLElement {
   );
 }
 
+const SHOWN_LABELS = 50;
+
+function labelsSection({ column, classes }: NonNullable<TrainReport["labels"]>): HTMLElement {
+  const more = classes.length - SHOWN_LABELS;
+  return section(
+    "Labels",
+    element("p", {}, "The model's outputs stand for the labels of ", element("code", {}, column), " as follows."),
+    table(
+      "Labels and their outputs",
+      [{ text: "Label" }, { text: "Output", numeric: true }],
+      classes
+        .slice(0, SHOWN_LABELS)
+        .map(({ label, index }) => [{ text: label }, { text: count(index), numeric: true }]),
+    ),
+    more > 0 && element("p", { class: "hint" }, `${count(more)} more are listed in labels.json.`),
+  );
+}
+
 const METHODS = { lora: "LoRA", full: "Full fine-tuning", head: "Last layer only" } as const;
 const LOSSES = { "cross-entropy": "cross-entropy", "mean-squared-error": "mean squared error" } as const;
 
@@ -199,6 +217,7 @@ export function trainPage(report: TrainReport, host: Host): { element: HTMLEleme
       ),
       host.editor && button("Open", () => host.post({ type: "openOutput" }), "secondary"),
     ),
+    report.labels && !report.labels.identity && labelsSection(report.labels),
     drawn && section("Loss", drawn.element),
     epochs.length > 0 && section("Epochs", epochTable(epochs)),
     section(

@@ -29,6 +29,7 @@ export function readSettings(): Settings {
     codeLens: section.get("codeLens", true),
     diagnostics: section.get("diagnostics", true),
     inlayHints: section.get("inlayHints", true),
+    inputShapes: section.get("inputShapes", {}),
     engine: section.get<EngineChoice>("engine", "auto"),
     allowMissing: section.get<string[]>("allowMissing", []).filter((name) => typeof name === "string"),
     training: {

@@ -26,7 +26,7 @@ export class WorkerSettingsSource implements Disposable {
   }
 
   current(): WorkerSettings {
-    const { rank, alpha, codeLens, diagnostics, inlayHints } = readSettings();
+    const { rank, alpha, codeLens, diagnostics, inlayHints, inputShapes } = readSettings();
     const environments = this.python.folders();
     return {
       rank,
@@ -36,6 +36,7 @@ export class WorkerSettingsSource implements Disposable {
       inlayHints,
       environments,
       configurations: this.memory.configurations(),
+      inputShapes,
     };
   }
 

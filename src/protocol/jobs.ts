@@ -41,6 +41,17 @@ export interface ModelChoice {
   /** Tensors or modules by path that the weights may lack: they start anew. */
   readonly allowMissing?: readonly string[];
   readonly seed?: number;
+  /** Example inputs, where those that the code gives or suggests are not the right ones. */
+  readonly inputs?: InputChoice;
+}
+
+export interface InputChoice {
+  /** By the name of forward's parameter: "1,3,224,224", with a dtype behind a colon as "2,16:int64", or "none". */
+  readonly shapes?: Readonly<Record<string, string>>;
+  /** An .npz file with an array for each parameter, by name. Absolute path. */
+  readonly file?: string;
+  /** In words, where they are from when not from the command line: "the setting loraLens.inputShapes". */
+  readonly from?: string;
 }
 
 /** The choices people make about an adapter; the rest of adapter_config.json has PEFT's defaults. */
@@ -96,7 +107,10 @@ export interface MergeRequest {
   readonly kind: "merge";
   readonly model: ModelChoice;
   readonly adapterFolder: string;
-  /** The .safetensors file to write. */
+  /**
+   * The .safetensors file to write; a model.json for a TensorFlow.js model; or a folder, that exists or whose path ends in
+   * a slash or has no extension.
+   */
   readonly output: string;
 }
 

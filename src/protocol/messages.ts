@@ -134,7 +134,10 @@ export interface WorkerSettings {
   readonly environments: readonly FolderEnvironments[];
   /** What was chosen to give a file's models their configuration, by the file's path. */
   readonly configurations: Readonly<Record<string, ConfigurationChoice>>;
+  /** Shapes of example inputs, by model class and by name, as in InputChoice. */
+  readonly inputShapes: InputShapes;
 }
+export type InputShapes = Readonly<Record<string, Readonly<Record<string, string>>>>;
 export const SettingsNotification: NotificationName<WorkerSettings> = { method: "loraLens/settings" };
 
 /** The Python environment found for a folder; sent when it was looked for. */

@@ -181,6 +181,13 @@ export interface TrainReport {
   readonly engine: string;
   readonly device: string;
   readonly loss: "cross-entropy" | "mean-squared-error";
+  /** For cross-entropy: the class labels that occur in the column, each with the output that stands for it. */
+  readonly labels?: {
+    readonly column: string;
+    /** Each label is the number of its output. */
+    readonly identity: boolean;
+    readonly classes: readonly { readonly label: string; readonly index: number }[];
+  };
   readonly samples: { readonly train: number; readonly validation: number };
   readonly batchSize: number;
   readonly learningRate: number;
@@ -209,9 +216,20 @@ export interface MergeReport {
   readonly output: string;
   readonly merged: readonly { readonly path: string; readonly deltaNorm: number; readonly weightNorm: number }[];
   readonly tensors: number;
+  /** Of the weights. */
   readonly bytes: number;
   /** Of the adapter's injection. */
   readonly warnings?: readonly string[];
+  /** The library that the output is for, which has loaded it, and how far what it predicts is from the merged model's output. */
+  readonly loadedBy?: { readonly library: string; readonly difference: number };
+  /** When the output is a folder. */
+  readonly checkpoint?: {
+    /** The weights and their index. */
+    readonly files: readonly string[];
+    /** Names of the base's other files that were copied. */
+    readonly copied: readonly string[];
+    readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+  };
 }
 
 export interface EngineSummary {

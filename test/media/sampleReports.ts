@@ -153,6 +153,14 @@ export const trainReport: TrainReport = {
   engine: "ONNX Runtime",
   device: "CPU",
   loss: "cross-entropy",
+  labels: {
+    column: HOSTILE,
+    identity: false,
+    classes: [
+      { label: "1", index: 0 },
+      { label: HOSTILE, index: 1 },
+    ],
+  },
   samples: { train: 1437, validation: 360 },
   batchSize: 32,
   learningRate: 1e-3,
@@ -183,11 +191,17 @@ export const mergeReport: MergeReport = {
   model: "Digits",
   weights,
   adapter: "/project/adapters/digits",
-  output: "/project/merged.safetensors",
+  output: "/project/merged",
   merged: [
     { path: "fc1", deltaNorm: 0.42, weightNorm: 12.8 },
     { path: HOSTILE, deltaNorm: 0.11, weightNorm: 9.7 },
   ],
   tensors: 6,
   bytes: 812_344,
+  loadedBy: { library: "TensorFlow.js 4.22.0", difference: 1.5e-7 },
+  checkpoint: {
+    files: ["/project/merged/model-00001-of-00001.safetensors", "/project/merged/model.safetensors.index.json"],
+    copied: ["config.json", HOSTILE],
+    leftOut: [{ name: HOSTILE, reason: "it is code" }],
+  },
 };

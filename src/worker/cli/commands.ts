@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { Command } from "commander";
 import type { EngineChoice, JobProgress, JobRequest, ReportOf } from "../../protocol/jobs";
 import type { Place } from "../../protocol/model";
@@ -13,12 +13,13 @@ import { standaloneHtml } from "../jobs/html";
 import { runJob } from "../jobs/run";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
-import { chooseModel, openChosen } from "../readers/open";
+import { chooseModel, openChosen, openChosenModel } from "../readers/open";
 import { summarize } from "../readers/summary";
 import { EXIT } from "./failure";
 import {
   type AdapterOptions,
   adapterChoice,
+  type InputOptions,
   type ModelOptions,
   modelChoice,
   number,
@@ -26,6 +27,7 @@ import {
   whole,
   withAdapter,
   withEngine,
+  withInputs,
   withModel,
   withReading,
 } from "./options";
@@ -98,16 +100,19 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
       done(EXIT.fine);
     });
 
-  withAdapter(withModel(add("graph <file>", "print the traced graph of forward")))
+  withInputs(withAdapter(withModel(add("graph <file>", "print the traced graph of forward"))))
     .option("--lora", "with the adapters injected")
     .option("--places", "with the source line of each node")
     .option("--training", "in training mode")
     .action(
       async (
         file: string,
-        options: Json & ModelOptions & AdapterOptions & { lora?: boolean; places?: boolean; training?: boolean },
+        options: Json &
+          ModelOptions &
+          InputOptions &
+          AdapterOptions & { lora?: boolean; places?: boolean; training?: boolean },
       ) => {
-        const model = chooseModel(await openChosen(modelChoice(file, options)), options.class);
+        const model = await openChosenModel(modelChoice(file, options));
         let { graph } = model.trace({ training: options.training ?? false });
         if (options.lora) {
           const { targets, config } = planAdapter(model, adapterChoice(options));
@@ -120,14 +125,17 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
       },
     );
 
-  withAdapter(withModel(add("analyze <file>", "what LoRA costs and saves, over layers and ranks")))
+  withInputs(withAdapter(withModel(add("analyze <file>", "what LoRA costs and saves, over layers and ranks"))))
     .option("--ranks <list>", "ranks of the table, comma-separated", (text: string) => text.split(",").map(whole))
     .option("--layer <path>", "layer to show first")
     .option("--html <file>", "write the report as one HTML page")
     .action(
       async (
         file: string,
-        options: Json & ModelOptions & AdapterOptions & { ranks?: number[]; layer?: string; html?: string },
+        options: Json &
+          ModelOptions &
+          InputOptions &
+          AdapterOptions & { ranks?: number[]; layer?: string; html?: string },
       ) => {
         const report = await job<"analyze">({
           kind: "analyze",
@@ -142,13 +150,15 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
       },
     );
 
-  withEngine(withAdapter(withModel(add("verify <file>", "check that the adapted model is numerically right"))))
+  withInputs(
+    withEngine(withAdapter(withModel(add("verify <file>", "check that the adapted model is numerically right")))),
+  )
     .option("--adapter <folder>", "verify this saved adapter")
     .option("--html <file>", "write the report as one HTML page")
     .action(
       async (
         file: string,
-        options: Json & ModelOptions & AdapterOptions & Engined & { adapter?: string; html?: string },
+        options: Json & ModelOptions & InputOptions & AdapterOptions & Engined & { adapter?: string; html?: string },
       ) => {
         const report = await job<"verify">({
           kind: "verify",
@@ -163,7 +173,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
       },
     );
 
-  withEngine(withAdapter(withModel(add("train <file>", "train an adapter on a CSV file"))))
+  withInputs(withEngine(withAdapter(withModel(add("train <file>", "train an adapter on a CSV file")))))
     .requiredOption("--data <csv>", "a CSV file with a header line")
     .requiredOption("--label <column>", "the column to predict")
     .requiredOption("--out <folder>", "folder for the adapter")
@@ -174,59 +184,70 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     .option("--weight-decay <x>", "AdamW's (default: 0)", number)
     .option("--validation <share>", "part of the rows held out", number, 0.2)
     .option("--html <file>", "write the report as one HTML page")
-    .action(async (file: string, options: Json & ModelOptions & AdapterOptions & Engined & TrainOptions) => {
-      if (!["lora", "full", "head"].includes(options.method)) {
-        throw new UserError(`--method must be lora, full or head, not "${options.method}"`);
-      }
-      const report = await job<"train">({
-        kind: "train",
-        model: modelChoice(file, options),
-        adapter: adapterChoice(options),
-        method: options.method as TrainMethod,
-        data: resolve(options.data),
-        label: options.label,
-        output: resolve(options.out),
-        epochs: options.epochs,
-        batchSize: options.batchSize,
-        ...(options.learningRate !== undefined && { learningRate: options.learningRate }),
-        ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }),
-        validation: options.validation,
-        engine: options.engine,
-      });
-      if (options.html !== undefined) await writeHtml(io, options.html, report);
-      print(options, report, () => trainText(report));
-      done(EXIT.fine);
-    });
+    .action(
+      async (file: string, options: Json & ModelOptions & InputOptions & AdapterOptions & Engined & TrainOptions) => {
+        if (!["lora", "full", "head"].includes(options.method)) {
+          throw new UserError(`--method must be lora, full or head, not "${options.method}"`);
+        }
+        const report = await job<"train">({
+          kind: "train",
+          model: modelChoice(file, options),
+          adapter: adapterChoice(options),
+          method: options.method as TrainMethod,
+          data: resolve(options.data),
+          label: options.label,
+          output: resolve(options.out),
+          epochs: options.epochs,
+          batchSize: options.batchSize,
+          ...(options.learningRate !== undefined && { learningRate: options.learningRate }),
+          ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }),
+          validation: options.validation,
+          engine: options.engine,
+        });
+        if (options.html !== undefined) await writeHtml(io, options.html, report);
+        print(options, report, () => trainText(report));
+        done(EXIT.fine);
+      },
+    );
 
-  withModel(add("merge <file>", "add a saved adapter to the base weights and write them all"))
+  withInputs(withModel(add("merge <file>", "add a saved adapter to the base weights and write them all")))
     .requiredOption("--adapter <folder>", "the adapter")
-    .requiredOption("--out <file>", "the .safetensors file to write")
-    .action(async (file: string, options: Json & ModelOptions & { adapter: string; out: string }) => {
+    .requiredOption(
+      "--out <path>",
+      "the .safetensors file to write, or a folder for a whole checkpoint: weights in shards as the base's, its configuration and tokenizer",
+    )
+    .action(async (file: string, options: Json & ModelOptions & InputOptions & { adapter: string; out: string }) => {
       const report = await job<"merge">({
         kind: "merge",
         model: modelChoice(file, options),
         adapterFolder: resolve(options.adapter),
-        output: resolve(options.out),
+        // A slash at its end says that it is a folder.
+        output: `${resolve(options.out)}${/[/\\]$/.test(options.out) ? sep : ""}`,
       });
       print(options, report, () => mergeText(report));
       done(EXIT.fine);
     });
 
-  withModel(add("export <file>", "write a Keras model with a saved adapter merged in, for another library"))
+  withInputs(withModel(add("export <file>", "write a Keras model with a saved adapter merged in, for another library")))
     .requiredOption("--to <format>", "tfjs: a TensorFlow.js layers model")
     .requiredOption("--adapter <folder>", "the adapter")
     .requiredOption("--out <folder>", "the folder that receives model.json and its weights")
-    .action(async (file: string, options: Json & ModelOptions & { to: string; adapter: string; out: string }) => {
-      if (options.to !== "tfjs") throw new UserError(`--to must be tfjs, not "${options.to}"`);
-      const report = await job<"merge">({
-        kind: "merge",
-        model: modelChoice(file, options),
-        adapterFolder: resolve(options.adapter),
-        output: join(resolve(options.out), "model.json"),
-      });
-      print(options, report, () => mergeText(report));
-      done(EXIT.fine);
-    });
+    .action(
+      async (
+        file: string,
+        options: Json & ModelOptions & InputOptions & { to: string; adapter: string; out: string },
+      ) => {
+        if (options.to !== "tfjs") throw new UserError(`--to must be tfjs, not "${options.to}"`);
+        const report = await job<"merge">({
+          kind: "merge",
+          model: modelChoice(file, options),
+          adapterFolder: resolve(options.adapter),
+          output: join(resolve(options.out), "model.json"),
+        });
+        print(options, report, () => mergeText(report));
+        done(EXIT.fine);
+      },
+    );
 
   withEngine(withModel(add("run <file>", "evaluate forward on the arrays of an .npz file")))
     .option("--adapter <folder>", "with this saved adapter")
@@ -237,10 +258,11 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         file: string,
         options: Json & ModelOptions & Engined & { adapter?: string; inputs: string; out: string },
       ) => {
+        const { inputs: _, ...choice } = modelChoice(file, options);
         const progress = progressLine(io);
         const result = await runModel(
           {
-            model: modelChoice(file, options),
+            model: choice,
             ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
             inputs: resolve(options.inputs),
             output: resolve(options.out),

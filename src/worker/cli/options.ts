@@ -19,6 +19,11 @@ export interface ReadChoice {
   readonly config?: string;
 }
 
+export interface InputOptions {
+  readonly inputs?: string;
+  readonly inputShape?: Readonly<Record<string, string>>;
+}
+
 export interface AdapterOptions {
   readonly rank?: number;
   readonly alpha?: number;
@@ -94,6 +99,29 @@ export function withModel(command: Command): Command {
     .option("--seed <n>", "seed of everything random; weights without a file start as PyTorch's would", whole, 0);
 }
 
+/** For commands that trace forward and take its inputs' values, if any, as examples. */
+export function withInputs(command: Command): Command {
+  return withInputShape(command).option(
+    "--inputs <npz>",
+    "example inputs: arrays by the names of forward's parameters",
+  );
+}
+
+export function withInputShape(command: Command): Command {
+  return command.option(
+    "--input-shape <name=shape>",
+    "shape of an example input, such as x=1,3,224,224, with a dtype ids=2,16:int64, or mask=none; once for each",
+    (text: string, before: Readonly<Record<string, string>> = {}) => ({ ...before, ...namedShape(text, before) }),
+  );
+}
+
+function namedShape(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+  const [, name, shape] = /^\s*([^\s=]+)\s*=(.*)$/.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError("it must name an input: x=1,3,224,224");
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`the input ${name} has a shape already`);
+  return Object.fromEntries([[name, shape!]]);
+}
+
 export function withAdapter(command: Command): Command {
   return command
     .option("--rank <r>", "rank of the adapters (default: 8)", whole)
@@ -112,8 +140,12 @@ export function withEngine(command: Command): Command {
   );
 }
 
-export function modelChoice(file: string, options: ModelOptions): ModelChoice {
+export function modelChoice(file: string, options: ModelOptions & InputOptions): ModelChoice {
+  const { inputs, inputShape } = options;
   return {
+    ...((inputs !== undefined || inputShape) && {
+      inputs: { ...(inputShape && { shapes: inputShape }), ...(inputs !== undefined && { file: resolve(inputs) }) },
+    }),
     file: resolve(file),
     ...readingOf(options),
     ...(options.class !== undefined && { class: options.class }),

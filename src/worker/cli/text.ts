@@ -146,11 +146,23 @@ export function trainText(report: TrainReport): string {
         ]),
     `${report.engine} · ${report.device} · ${count(report.samples.train)} training and ${count(report.samples.validation)} validation samples, batch ${report.batchSize}, learning rate ${report.learningRate}`,
     `weights: ${report.weights.from}`,
+    ...labelsText(report),
     `before: ${result(report.before)}`,
     `after:  ${result(report.after)}${report.stopped ? " (stopped early)" : ""}`,
     `${count(report.losses.length)} steps in ${report.seconds.toFixed(1)} s, ${count(Math.round(report.samplesPerSecond))} samples a second`,
     ...report.output.files.map((file) => `wrote ${file}`),
   ].join("\n");
+}
+
+const SHOWN_LABELS = 12;
+
+function labelsText({ labels }: TrainReport): string[] {
+  if (!labels || labels.identity) return [];
+  const shown = labels.classes.slice(0, SHOWN_LABELS).map(({ label, index }) => `${label} → ${index}`);
+  const more = labels.classes.length - shown.length;
+  return [
+    `labels of "${labels.column}" and the outputs that stand for them: ${shown.join(", ")}${more > 0 ? ` and ${more} more, listed in labels.json` : ""}`,
+  ];
 }
 
 export function mergeText(report: MergeReport): string {
@@ -160,7 +172,23 @@ export function mergeText(report: MergeReport): string {
     `weights: ${report.weights.from}`,
     indent(table(["layer", "norm of ΔW", "norm of merged W"], rows)),
     `wrote ${report.output}: ${report.tensors} tensors, ${bytes(report.bytes)}`,
+    ...(report.loadedBy
+      ? [
+          `${report.loadedBy.library} loads it; its predictions differ from the merged model's by ${small(report.loadedBy.difference)} at most`,
+        ]
+      : []),
+    ...checkpointText(report),
   ].join("\n");
+}
+
+function checkpointText({ checkpoint }: MergeReport): string[] {
+  if (!checkpoint) return [];
+  const { files, copied, leftOut } = checkpoint;
+  const names = copied.length > 0 ? copied.join(", ") : "nothing";
+  return [
+    `${files.length > 1 ? `${files.length - 1} shards and their index` : "one weights file"}; copied from the base's folder: ${names}`,
+    ...leftOut.map(({ name, reason }) => `not copied: ${name}: ${reason}`),
+  ];
 }
 
 export function enginesText(engines: readonly EngineSummary[]): string {

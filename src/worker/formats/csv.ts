@@ -15,13 +15,20 @@ export interface Table {
 
 export type Labels =
   | {
-      readonly kind: "classes";
-      /** A class index a row. */
+      readonly kind: "names";
+      /** A row's position in `names`. */
       readonly values: Int32Array;
-      /** Names by class index. Whole-number labels are their own index; text is sorted. */
+      /** In alphabetical order. */
       readonly names: readonly string[];
+      /** The first that is no number. */
+      readonly name: string;
     }
-  | { readonly kind: "numbers"; readonly values: Float32Array };
+  | {
+      readonly kind: "numbers";
+      readonly values: Float64Array;
+      /** Each that occurs, the smallest first. */
+      readonly distinct: readonly number[];
+    };
 
 export interface ReadTableOptions {
   /** Called now and then with the share of the file that has been read, 0 to 1. */
@@ -35,9 +42,6 @@ const MAX_VALUES = 2 ** 29;
 /** More rows than this are not a table to hold in memory, whatever their width. */
 const MAX_ROWS = 20_000_000;
 
-/** A whole-number label is a class index, and an output of the model; beyond this it is an identifier or an amount. */
-const MAX_CLASSES = 100_000;
-
 /** A field this long is an unclosed quote, not a number. */
 const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
 
@@ -48,9 +52,9 @@ const CHUNK_BYTES = 8 * 1024;
 const SLICE_MS = 3;
 
 /**
- * Reads `file`, whose column `label` is what to predict and all others are numeric features. Labels become classes
- * when all are whole numbers from 0 or when any is text; else they are numbers to regress on. Throws a UserError that
- * names row and column for what it cannot use; rows are counted as lines of the file, the header being line 1.
+ * Reads `file`, whose column `label` is what to predict and all others are numeric features. Labels are names when any
+ * is no number; what numbers mean is for the model to say. Throws a UserError that names row and column for what it
+ * cannot use; rows are counted as lines of the file, the header being line 1.
  */
 export function readTable(file: string, label: string, options: ReadTableOptions = {}): Promise<Table> {
   return withFile(file, async (handle, size) => {
@@ -213,9 +217,7 @@ class LabelReader {
   private readonly idOf = new Map<string, number>();
   private readonly texts: string[] = [];
   private readonly numbers: number[] = [];
-  private allNumbers = true;
-  private allIndices = true;
-  private largest = 0;
+  private name: string | undefined;
 
   read(text: string): void {
     let id = this.idOf.get(text);
@@ -223,11 +225,10 @@ class LabelReader {
       id = this.texts.length;
       this.idOf.set(text, id);
       this.texts.push(text);
-      const n = Number(text);
+      // A sum with 0, since -0 is no label of its own.
+      const n = Number(text) + 0;
       this.numbers.push(n);
-      this.allNumbers &&= Number.isFinite(n);
-      this.allIndices &&= Number.isInteger(n) && n >= 0 && n < MAX_CLASSES;
-      this.largest = Math.max(this.largest, n);
+      if (!Number.isFinite(n)) this.name ??= text;
     }
     if (this.rows === this.ids.length) {
       const grown = new Int32Array(2 * this.rows);
@@ -238,18 +239,17 @@ class LabelReader {
   }
 
   finish(): Labels {
-    if (this.allIndices) {
-      const names = Array.from({ length: this.largest + 1 }, (_, i) => String(i));
-      return { kind: "classes", values: this.fill(new Int32Array(this.rows), this.numbers), names };
+    if (this.name === undefined) {
+      const distinct = [...new Set(this.numbers)].sort((a, b) => a - b);
+      return { kind: "numbers", values: this.fill(new Float64Array(this.rows), this.numbers), distinct };
     }
-    if (this.allNumbers) return { kind: "numbers", values: this.fill(new Float32Array(this.rows), this.numbers) };
     const names = [...this.texts].sort();
     const indexOf = new Map(names.map((name, i) => [name, i]));
     const indices = this.texts.map((text) => indexOf.get(text)!);
-    return { kind: "classes", values: this.fill(new Int32Array(this.rows), indices), names };
+    return { kind: "names", values: this.fill(new Int32Array(this.rows), indices), names, name: this.name };
   }
 
-  private fill<T extends Int32Array | Float32Array>(values: T, byId: readonly number[]): T {
+  private fill<T extends Int32Array | Float64Array>(values: T, byId: readonly number[]): T {
     for (let row = 0; row < this.rows; row++) values[row] = byId[this.ids[row]!]!;
     return values;
   }

@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, realpath, rename, rm } from "node:fs/promises";
 import * as path from "node:path";
 import { UserError } from "./errors";
+import { removeAbandonedFiles, temporaryName } from "./temporary";
 
 /** Opening, reading and replacing files. Nothing is written outside the folder a caller names. */
 
@@ -115,10 +115,11 @@ export function replaceFile(file: string, content: string | Uint8Array): Promise
 /**
  * As `replaceFile`, with the content written piece by piece. It goes to a temporary file in the same folder (a rename
  * is atomic within one file system only) which is synchronized to the disk, then renamed. On an error nothing remains
- * of it and the old file is untouched.
+ * of it and the old file is untouched. What a killed process left of such a file in the folder is removed first.
  */
 export async function replaceFileWith(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  const temporary = temporaryName(file);
+  await removeAbandonedFiles(path.dirname(file));
   let handle: FileHandle;
   try {
     handle = await open(temporary, "wx");

@@ -10,7 +10,7 @@ import { lineText } from "../graph/node";
 import { Random } from "../lora/random";
 import { castStored } from "../passes/storedDtypes";
 import type { InputSpec, Model, ParameterInfo, Traced } from "../readers/model";
-import { chooseModel, openChosen } from "../readers/open";
+import { openChosenModel } from "../readers/open";
 import { inModules } from "./checkpoint/missing";
 import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./modelWeights";
 import { isTorchWeights } from "./weights";
@@ -33,7 +33,7 @@ export const DEFAULT_SEED = 0;
  * that its code loads hold, else PyTorch's initial values for the seed.
  */
 export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
-  const model = chooseModel(await openChosen(choice), choice.class);
+  const model = await openChosenModel(choice);
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
   const own =

@@ -4,6 +4,7 @@ import type { DType } from "../formats/dtype";
 import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import type { SourcePlace } from "../graph/node";
+import type { GivenInputs } from "./givenInputs";
 import type { KeyConversions } from "./keyConversion";
 
 /** A problem found while reading: shown as a diagnostic at its place; the rest of the file still works. */
@@ -100,7 +101,7 @@ export interface Traced {
 }
 
 export interface TraceOptions {
-  /** Overrides the example inputs found in the file. */
+  /** Overrides the example inputs that were chosen or found in the file. */
   readonly inputs?: readonly InputSpec[];
   /** Replaces the first dimension of the example inputs. */
   readonly batch?: number;
@@ -214,6 +215,8 @@ export interface Model {
   readonly problems: readonly Problem[];
   /** Evaluates `forward`. Throws a UserError that names the line and the reason when it cannot. */
   trace(options?: TraceOptions): Traced;
+  /** From now on these are the example inputs that it is traced with. */
+  useInputs(inputs: GivenInputs): void;
   /**
    * Evaluates `forward` on example inputs and says what shape each assignment gives, and where shapes do not fit.
    * Formats whose files hold no code have none.

@@ -1,8 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
-import { extname } from "node:path";
-import type { ModelChoice } from "../../protocol/jobs";
+import { basename, extname } from "node:path";
+import type { InputChoice, ModelChoice } from "../../protocol/jobs";
+import { isFloating } from "../formats/dtype";
 import { UserError } from "../formats/errors";
+import { readNpz } from "../formats/npz";
 import { lineText } from "../graph/node";
+import { type GivenInput, type GivenInputs, parseInput } from "./givenInputs";
 import { javascriptReader } from "./javascript/reader";
 import { kerasFileReader, kerasReader } from "./keras/reader";
 import type { Model, ModelFile, Reader, ReadOptions } from "./model";
@@ -42,6 +45,25 @@ export function openChosen({ file, text, packages, configuration }: ModelChoice)
     ...(packages && { packages }),
     ...(configuration !== undefined && { configuration }),
   });
+}
+
+/**
+ * The model that somebody chose, which is traced with the inputs that they chose. Throws a UserError when there is no
+ * such model, or when the inputs cannot be understood.
+ */
+export async function openChosenModel(choice: ModelChoice): Promise<Model> {
+  const model = chooseModel(await openChosen(choice), choice.class);
+  if (choice.inputs) model.useInputs(await givenInputs(choice.inputs));
+  return model;
+}
+
+async function givenInputs({ shapes = {}, file, from = "given" }: InputChoice): Promise<GivenInputs> {
+  const stated = Object.entries(shapes).map(([name, shape]) => parseInput(name, shape));
+  if (file === undefined) return { inputs: stated, from };
+  const arrays = [...(await readNpz(file))].map(
+    ([name, { shape, dtype }]): GivenInput => ({ name, shape, dtype: isFloating(dtype) ? "floating" : dtype }),
+  );
+  return { inputs: [...arrays, ...stated], from: `from ${basename(file)}` };
 }
 
 async function contentOf(file: string): Promise<string> {

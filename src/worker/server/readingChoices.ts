@@ -1,13 +1,19 @@
 import { dirname, join, sep } from "node:path";
 import type { EnvironmentState, FolderEnvironments } from "../../protocol/environments";
 import type { ModelChoice } from "../../protocol/jobs";
-import type { WorkerSettings } from "../../protocol/messages";
+import type { InputShapes, WorkerSettings } from "../../protocol/messages";
 import type { EnvironmentSearch } from "../readers/python/environment/find";
 
 /** How a file is read, beside its text. */
-export type ReadChoice = Pick<ModelChoice, "packages" | "configuration">;
+export interface ReadChoice extends Pick<ModelChoice, "packages" | "configuration"> {
+  /** By model class. */
+  readonly inputShapes?: InputShapes;
+}
 
-type Chosen = Pick<WorkerSettings, "environments" | "configurations">;
+type Chosen = Pick<WorkerSettings, "environments" | "configurations" | "inputShapes">;
+
+/** Where shapes are from that the settings give. */
+export const FROM_SETTINGS = "the setting loraLens.inputShapes";
 
 export interface ReadingChoicesOptions {
   readonly find: (candidates: FolderEnvironments["candidates"]) => Promise<EnvironmentSearch>;
@@ -17,7 +23,7 @@ export interface ReadingChoicesOptions {
 
 /** What people and the editor chose about how files are read: Python environments by folder, configurations by file. */
 export class ReadingChoices {
-  private chosen: Chosen = { environments: [], configurations: {} };
+  private chosen: Chosen = { environments: [], configurations: {}, inputShapes: {} };
   private readonly found = new Map<string, Promise<EnvironmentState>>();
 
   constructor(private readonly options: ReadingChoicesOptions) {}
@@ -34,14 +40,29 @@ export class ReadingChoices {
       this.found.delete(folder);
     }
     const configuration = (choice: Chosen, file: string) => JSON.stringify(choice.configurations[file]);
+    const newShapes = JSON.stringify(before.inputShapes) !== JSON.stringify(chosen.inputShapes);
     return (file) =>
-      changed.has(this.folderOf(file)?.folder ?? "") || configuration(before, file) !== configuration(chosen, file);
+      newShapes ||
+      changed.has(this.folderOf(file)?.folder ?? "") ||
+      configuration(before, file) !== configuration(chosen, file);
   }
 
   async of(file: string): Promise<ReadChoice> {
     const configuration = this.chosen.configurations[file];
     const packages = (await this.environment(file))?.environment?.packages;
-    return { ...(packages && { packages }), ...(configuration && { configuration }) };
+    const { inputShapes } = this.chosen;
+    return {
+      ...(packages && { packages }),
+      ...(configuration && { configuration }),
+      ...(Object.keys(inputShapes).length > 0 && { inputShapes }),
+    };
+  }
+
+  /** As a job is to read it: with the inputs of the one model that it is about. */
+  async ofModel({ file, class: className }: Pick<ModelChoice, "file" | "class">): Promise<Partial<ModelChoice>> {
+    const { inputShapes, ...choice } = await this.of(file);
+    const shapes = className !== undefined && inputShapes && Object.hasOwn(inputShapes, className);
+    return { ...choice, ...(shapes && { inputs: { shapes: inputShapes[className]!, from: FROM_SETTINGS } }) };
   }
 
   /** Where a file's configuration is read from, if from a file: it may not be there yet. */

@@ -1,23 +1,25 @@
 import { parentPort } from "node:worker_threads";
 import type { ConfigurationsResult } from "../../protocol/messages";
+import { UserError } from "../formats/errors";
 import type { Reading } from "../language/layers";
 import { type FileShapes, shapesOf } from "../language/shapes";
 import { defaultTargets } from "../lora/defaults";
-import type { ModelFile } from "../readers/model";
+import { parseInput } from "../readers/givenInputs";
+import type { ModelFile, Problem, ReadOptions } from "../readers/model";
 import { chooseModel, openModelFile } from "../readers/open";
 import { findEnvironment } from "../readers/python/environment/find";
 import { placeOf, summarize } from "../readers/summary";
 import { toJobError } from "./failure";
 import { inject } from "./inject";
-import type { ReadChoice } from "./readingChoices";
+import { FROM_SETTINGS, type ReadChoice } from "./readingChoices";
 import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 
 /** Entry of the thread that reads model files, so that the server's own thread always answers. */
 
 async function read(command: ReadingCommand & { type: "read" }): Promise<Reading> {
-  const { file, text, cancel, anew = false } = command;
-  const options = { ...choiceOf(command), cancel: new Int32Array(cancel), open: true, anew };
-  const opened = await openModelFile(file, text, options);
+  const { cancel, anew = false } = command;
+  const options = { cancel: new Int32Array(cancel), open: true, anew };
+  const opened = await openWith(command, options);
   last = { key: keyOf(command), opened };
   const { dependencies = [], searched } = opened;
   const found = { summary: summarize(opened), defaultTargets: targetsOf(opened), dependencies };
@@ -38,8 +40,33 @@ function keyOf(command: { readonly file: string; readonly text: string } & ReadC
   return { file: command.file, text: command.text, choice: JSON.stringify(choiceOf(command)) };
 }
 
-function choiceOf({ packages, configuration }: ReadChoice): ReadChoice {
-  return { ...(packages && { packages }), ...(configuration && { configuration }) };
+function choiceOf({ packages, configuration, inputShapes }: ReadChoice): ReadChoice {
+  return {
+    ...(packages && { packages }),
+    ...(configuration && { configuration }),
+    ...(inputShapes && { inputShapes }),
+  };
+}
+
+/** Reads the file; its models are traced with the inputs that the settings give them. */
+async function openWith(
+  command: { readonly file: string; readonly text: string } & ReadChoice,
+  options: Partial<ReadOptions> = {},
+): Promise<ModelFile> {
+  const { inputShapes = {}, ...choice } = choiceOf(command);
+  const opened = await openModelFile(command.file, command.text, { ...choice, ...options });
+  const problems = opened.models.flatMap((model): Problem[] => {
+    if (!Object.hasOwn(inputShapes, model.className)) return [];
+    try {
+      const inputs = Object.entries(inputShapes[model.className]!).map(([name, shape]) => parseInput(name, shape));
+      model.useInputs({ inputs, from: FROM_SETTINGS });
+      return [];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return [{ place: model.place, severity: "error", message: `${FROM_SETTINGS}: ${error.message}` }];
+    }
+  });
+  return problems.length === 0 ? opened : { ...opened, problems: [...opened.problems, ...problems] };
 }
 
 function lastOf(command: { readonly file: string; readonly text: string } & ReadChoice): ModelFile | undefined {
@@ -49,15 +76,13 @@ function lastOf(command: { readonly file: string; readonly text: string } & Read
 }
 
 async function shapes(command: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
-  const { file, text, cancel } = command;
-  const flag = new Int32Array(cancel);
-  const opened =
-    lastOf(command) ?? (await openModelFile(file, text, { ...choiceOf(command), cancel: flag, open: true }));
-  return shapesOf(opened, text, () => Atomics.load(flag, 0) !== 0);
+  const flag = new Int32Array(command.cancel);
+  const opened = lastOf(command) ?? (await openWith(command, { cancel: flag, open: true }));
+  return shapesOf(opened, command.text, () => Atomics.load(flag, 0) !== 0);
 }
 
 async function configurations(command: ReadingCommand & { type: "configurations" }): Promise<ConfigurationsResult> {
-  const opened = lastOf(command) ?? (await openModelFile(command.file, command.text, choiceOf(command)));
+  const opened = lastOf(command) ?? (await openWith(command));
   const model = chooseModel(opened, command.class);
   const options = (model.configurations?.() ?? []).map(({ choice, label, place, problem }) => ({
     choice,

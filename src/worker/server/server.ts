@@ -272,7 +272,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
    */
   async function asShown(model: ModelChoice): Promise<ModelChoice> {
     const text = model.text ?? openText(model.file);
-    return { ...(await choices.of(model.file)), ...model, ...(text !== undefined && { text }) };
+    return { ...(await choices.ofModel(model)), ...model, ...(text !== undefined && { text }) };
   }
 
   connection.onShutdown(async () => {

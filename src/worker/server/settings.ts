@@ -12,6 +12,7 @@ export const DEFAULT_SETTINGS: WorkerSettings = {
   inlayHints: true,
   environments: [],
   configurations: {},
+  inputShapes: {},
 };
 
 /** Each setting's value, or undefined for what is not of its type. */
@@ -25,6 +26,10 @@ const VALID: { readonly [K in keyof WorkerSettings]: (value: unknown) => WorkerS
   configurations: (value) =>
     (isRecord(value) && Object.values(value).every(isConfiguration) ? value : undefined) as
       | WorkerSettings["configurations"]
+      | undefined,
+  inputShapes: (value) =>
+    (isRecord(value) && Object.values(value).every(isShapes) ? value : undefined) as
+      | WorkerSettings["inputShapes"]
       | undefined,
 };
 
@@ -41,6 +46,10 @@ function flag(value: unknown): boolean | undefined {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isShapes(value: unknown): boolean {
+  return isRecord(value) && Object.values(value).every((shape) => typeof shape === "string");
 }
 
 function isFolderEnvironments(value: unknown): value is FolderEnvironments {

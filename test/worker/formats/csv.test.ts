@@ -20,7 +20,7 @@ describe("csv", () => {
     assert.equal(digits.features.length, 1797 * 64);
     assert.deepEqual(digits.columns.slice(0, 2), ["p00", "p01"]);
     assert.deepEqual([...digits.features.subarray(0, 8)], [0, 0, 5, 13, 9, 1, 0, 0]);
-    assert.equal(digits.labels.kind, "classes");
+    assert.equal(digits.labels.kind, "numbers");
     assert.deepEqual([...digits.labels.values.subarray(0, 12)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
   });
 
@@ -37,24 +37,29 @@ describe("csv", () => {
     assert.deepEqual(features, Float32Array.of(1, 2));
   });
 
-  it("makes classes of whole numbers, and of text by sorted names; numbers to regress on of all else", async () => {
-    assert.deepEqual((await table("x,label\n1,2\n1,0\n")).labels, {
-      kind: "classes",
-      values: Int32Array.of(2, 0),
-      names: ["0", "1", "2"],
-    });
+  it("takes labels for names, sorted, when one is no number, and else for numbers, with those that occur in order", async () => {
     assert.deepEqual((await table("x,label\n1,dog\n1,cat\n1,dog\n")).labels, {
-      kind: "classes",
+      kind: "names",
       values: Int32Array.of(1, 0, 1),
       names: ["cat", "dog"],
+      name: "dog",
     });
-    assert.deepEqual((await table("x,label\n1,0.5\n1,2\n")).labels, {
+    assert.deepEqual((await table("x,label\n1,10\n1,9\n1,-1\n1,10.0\n1,0.5\n")).labels, {
       kind: "numbers",
-      values: Float32Array.of(0.5, 2),
+      values: Float64Array.of(10, 9, -1, 10, 0.5),
+      distinct: [-1, 0.5, 9, 10],
     });
-    assert.deepEqual((await table("x,label\n1,-1\n1,2\n")).labels, { kind: "numbers", values: Float32Array.of(-1, 2) });
-    assert.equal((await table("x,label\n1,1000000\n")).labels.kind, "numbers");
-    assert.deepEqual((await table("x,label\n1,1\n1,one\n")).labels.kind, "classes");
+    assert.deepEqual((await table("x,label\n1,-0\n1,0\n1,1000000007\n")).labels, {
+      kind: "numbers",
+      values: Float64Array.of(0, 0, 1000000007),
+      distinct: [0, 1000000007],
+    });
+    assert.deepEqual((await table("x,label\n1,1\n1,one\n")).labels, {
+      kind: "names",
+      values: Int32Array.of(0, 1),
+      names: ["1", "one"],
+      name: "one",
+    });
   });
 
   const wrong: readonly [what: string, text: string, message: RegExp][] = [

@@ -1,9 +1,9 @@
-import { mkdtemp, open, realpath, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, realpath, rm } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { UserError } from "../../formats/errors";
 import { EXTERNAL, ONNX_DTYPE, type TensorProto } from "../../formats/onnx";
 import { loadTensor } from "../../formats/safetensors";
+import { makeTemporaryFolder } from "../../formats/temporary";
 import { allocate, byteLengthOf, bytesOf, type DerivedTensor, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import type { ParameterValue } from "../engine";
@@ -52,7 +52,7 @@ export async function bindWeights(
 
   let temporary: string | undefined;
   if (inMemory.reduce((n, [, tensor]) => n + byteLengthOf(tensor), 0) > INLINE_LIMIT) {
-    temporary = await mkdtemp(join(await realpath(tmpdir()), "lora-lens-"));
+    temporary = await makeTemporaryFolder();
     const file = join(temporary, "weights.bin");
     const offsets = await writeAll(
       file,

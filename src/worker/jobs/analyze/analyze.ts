@@ -4,7 +4,7 @@ import { UserError } from "../../formats/errors";
 import { adapterBytes, breakEvenRank, layerCost } from "../../lora/costs";
 import { targetSummary } from "../../lora/injection";
 import { type TargetableLayer, targetableLayers } from "../../lora/targets";
-import { chooseModel, openChosen } from "../../readers/open";
+import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
 import { insights } from "./insights";
@@ -16,7 +16,7 @@ const MAX_RANKS = 64;
 /** What LoRA costs and saves over the model's layers and over ranks. Runs nothing: counts and the traced graph only. */
 export async function analyze(request: AnalyzeRequest, context: JobContext): Promise<AnalyzeReport> {
   context.onProgress({ message: "Reading the model", fraction: 0 });
-  const model = chooseModel(await openChosen(request.model), request.model.class);
+  const model = await openChosenModel(request.model);
   const adapter = planAdapter(model, request.adapter);
   const ranks = checkedRanks(request.ranks ?? RANKS);
   const targeted = new Set(adapter.targets.map((target) => target.path));
@@ -29,6 +29,8 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
   context.signal.throwIfAborted();
   context.onProgress({ message: "Reading memory off the training graph", fraction: 0.5 });
   const totals = ranks.map((rank) => totalAt(rank, adapter.targets, adapter.injection.baseParameters));
+  // Inputs that somebody chose and that do not fit are their mistake, and not a reason to do without.
+  if (request.model.inputs) model.trace({ training: true });
   const estimate = memoryEstimate(model, adapter);
   const memory = "memory" in estimate ? estimate.memory : null;
   return {

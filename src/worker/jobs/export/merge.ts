@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
@@ -9,7 +9,7 @@ import type { ParameterValue } from "../../engines/engine";
 import { convert, toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
-import { loadTensor, writeSafetensors } from "../../formats/safetensors";
+import { loadTensor, readHeader } from "../../formats/safetensors";
 import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
@@ -22,7 +22,7 @@ import { openAdapter } from "../adapter";
 import type { Rearranged } from "../checkpoint/conversion";
 import { Estimate, type JobContext } from "../context";
 import { type OpenedModel, openModel, runOnce } from "../opened";
-import { isTorchWeights, openWeights } from "../weights";
+import { layOut, outputForm, writeMerged } from "./checkpoint";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
 /** Metadata key of a merged file: the adapters that are in its weights already. */
@@ -37,13 +37,16 @@ const OPENING = 0.5;
  * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
  * Half-precision weights are merged in float32 and rounded once. The base file is only read, so undoing a merge is
  * using the base again, bit for bit. Refused: a result that is not finite, a weight that two modules share, and an
- * adapter that is in the weights already. An output named model.json is a TensorFlow.js layers model (export/tfjs.ts).
+ * adapter that is in the weights already. An output named model.json is a TensorFlow.js layers model (export/tfjs.ts),
+ * a folder a checkpoint as the base's is (export/checkpoint.ts).
  */
 export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
   const opened = await openModel(request.model);
   const { model } = opened;
+  // Nothing of a merge depends on inputs; those that somebody gives are to be right all the same.
+  if (request.model.inputs) model.trace();
   const adapter = await openAdapter(opened, request.adapterFolder, {
     signal: context.signal,
     onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
@@ -54,16 +57,19 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
     .slice(0, 16);
-  const history = await mergedInto(request.model.weights);
-  if (history.includes(id)) {
+  const base = mergedTensors(opened, new Map());
+  const history = await mergedInto(base);
+  if (history.has(id)) {
     throw new UserError(
-      `${request.model.weights} has this adapter merged into it already; merging it again would count it twice`,
-      { file: request.model.weights! },
+      `${history.get(id)} has this adapter merged into it already; merging it again would count it twice`,
+      { file: history.get(id)! },
     );
   }
 
-  await refuseOverwrite(request, opened.values);
-  const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
+  const form = await outputForm(request.output);
+  if (form !== "folder") await refuseOverwrite(request, base);
+  const toTfjs = form === "tfjs" ? exportable(model, request.output) : undefined;
+  const layout = toTfjs ? undefined : await layOut(request.output, base, request.model.weights);
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
   const changed = new Map<string, Tensor>();
@@ -102,21 +108,18 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   }
   const output = mergedTensors(opened, changed);
   const tensors = output.size;
-  let bytes: number;
-  if (toTfjs) bytes = await writeTfjsModel(toTfjs, request.output, output);
-  else {
-    await writeSafetensors(request.output, output, { format: "pt", [MERGED]: [...history, id].join(" ") });
-    bytes = (await stat(request.output)).size;
-  }
+  const written = layout
+    ? await writeMerged(request.output, output, { [MERGED]: [...history.keys(), id].join(" ") }, layout)
+    : await writeTfjsModel(toTfjs!, request.output, output);
   return {
     kind: "merge",
     model: model.className,
     weights: opened.weights,
     adapter: request.adapterFolder,
-    output: request.output,
+    output: layout?.folder ?? request.output,
     merged,
     tensors,
-    bytes,
+    ...written,
     ...(adapter.injection.warnings && { warnings: adapter.injection.warnings }),
   };
 }
@@ -171,10 +174,15 @@ function frobenius(values: Float32Array): number {
   return Math.sqrt(sum);
 }
 
-async function mergedInto(weights: string | undefined): Promise<string[]> {
-  if (weights === undefined || !isTorchWeights(weights)) return [];
-  const history = (await openWeights(weights)).metadata[MERGED];
-  return history === undefined ? [] : history.split(" ");
+/** By adapter, the file of the base that says it is in its weights. */
+async function mergedInto(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  const files = new Set([...values.values()].flatMap((value) => ("file" in value ? [value.file] : [])));
+  for (const file of [...files].filter((each) => /\.safetensors$/i.test(each))) {
+    const history = (await readHeader(file)).metadata[MERGED];
+    for (const id of history?.split(" ") ?? []) ids.set(id, file);
+  }
+  return ids;
 }
 
 /** The base must stay as it is: it is what undoes the merge. Its shards are part of it; a link to one is the same file. */

@@ -1,5 +1,7 @@
 import { basename, dirname, join } from "node:path";
+import type { MergeReport } from "../../../protocol/reports";
 import type { ParameterValue } from "../../engines/engine";
+import type { LayersModel } from "../../engines/tfjs/layersModel";
 import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { makeFolder, replaceFile } from "../../formats/files";
@@ -9,6 +11,7 @@ import type { Layer } from "../../readers/keras/layer";
 import { KerasModel } from "../../readers/keras/model";
 import { tfjsTopology } from "../../readers/keras/topology";
 import type { Model } from "../../readers/model";
+import { checkLayersModel } from "./tfjsCheck";
 
 /** TensorFlow.js layers models: `model.json` and its weights, as `tf.loadLayersModel` takes them. */
 
@@ -16,6 +19,7 @@ import type { Model } from "../../readers/model";
 const SHARD_BYTES = 4 * 1024 * 1024;
 
 export interface TfjsExport {
+  readonly model: KerasModel;
   readonly topology: object;
   /** TensorFlow.js's name of each weight, with its state-dict path. */
   readonly names: ReadonlyMap<string, string>;
@@ -44,7 +48,7 @@ export function exportable(model: Model, output: string): TfjsExport {
     }
     names.set(name, path);
   }
-  return { topology: tfjsTopology(model.file, model.spec, model.generation), names };
+  return { model, topology: tfjsTopology(model.file, model.spec, model.layers, model.generation), names };
 }
 
 /**
@@ -71,17 +75,16 @@ function tfjsName(className: string, name: string): string {
 }
 
 /**
- * Writes `output` and its shards beside it, and gives their size in bytes. The shards come first: a reader never sees a
- * model without its weights.
+ * Writes `output` and its shards beside it, once TensorFlow.js has loaded them from memory and predicts what the merged
+ * model does. The shards come first: a reader never sees a model without its weights.
  */
 export async function writeTfjsModel(
-  { topology, names }: TfjsExport,
+  { model, topology, names }: TfjsExport,
   output: string,
   values: ReadonlyMap<string, ParameterValue>,
-): Promise<number> {
-  const folder = await makeFolder(dirname(output));
+): Promise<Pick<MergeReport, "bytes" | "loadedBy">> {
   const tensors = await loaded(values);
-  const weights: object[] = [];
+  const weights: LayersModel["weightSpecs"][number][] = [];
   const parts: Uint8Array[] = [];
   for (const [name, path] of names) {
     const tensor = tensors.get(path)!;
@@ -89,22 +92,33 @@ export async function writeTfjsModel(
     parts.push(bytesOf(float32(tensor.shape, toFloat32(tensor))));
   }
   const bytes = Buffer.concat(parts);
-  const count = Math.max(1, Math.ceil(bytes.length / SHARD_BYTES));
-  const stem = basename(output).replace(/\.json$/i, "");
-  const paths = Array.from({ length: count }, (_, i) => `${stem}-shard${i + 1}of${count}.bin`);
-  for (const [i, path] of paths.entries()) {
+  const text = Buffer.from(
+    `${JSON.stringify({
+      format: "layers-model",
+      generatedBy: "LoRA Lens",
+      convertedBy: null,
+      modelTopology: topology,
+      weightsManifest: [{ paths: shardNames(output, bytes.length), weights }],
+    })}\n`,
+  );
+  const written = JSON.parse(text.toString()) as { modelTopology: object };
+  const loadedBy = await checkLayersModel(
+    model,
+    { modelTopology: written.modelTopology, weightSpecs: weights, weightData: bytes },
+    tensors,
+  );
+  const folder = await makeFolder(dirname(output));
+  for (const [i, path] of shardNames(output, bytes.length).entries()) {
     await replaceFile(join(folder, path), bytes.subarray(i * SHARD_BYTES, (i + 1) * SHARD_BYTES));
   }
-  const json = {
-    format: "layers-model",
-    generatedBy: "LoRA Lens",
-    convertedBy: null,
-    modelTopology: topology,
-    weightsManifest: [{ paths, weights }],
-  };
-  const text = Buffer.from(`${JSON.stringify(json)}\n`);
   await replaceFile(output, text);
-  return bytes.length + text.length;
+  return { bytes: bytes.length + text.length, loadedBy };
+}
+
+function shardNames(output: string, bytes: number): string[] {
+  const count = Math.max(1, Math.ceil(bytes / SHARD_BYTES));
+  const stem = basename(output).replace(/\.json$/i, "");
+  return Array.from({ length: count }, (_, i) => `${stem}-shard${i + 1}of${count}.bin`);
 }
 
 async function loaded(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, Tensor>> {

@@ -3,14 +3,14 @@ import { UserError } from "../../formats/errors";
 import { float32, int64, sizeOf, type Tensor } from "../../formats/tensor";
 import { shapeText } from "../../graph/shapes";
 import { Random } from "../../lora/random";
-import type { LossKind } from "../../passes/loss";
 import type { InputSpec, Model } from "../../readers/model";
+import { type Targets, targetsOf } from "./labels";
 
 /** A table laid out for one model: how its rows become the model's input and what they are compared with. */
 export interface Dataset {
   readonly table: Table;
   readonly input: InputSpec;
-  readonly loss: LossKind;
+  readonly targets: Targets;
   /** Row numbers of each split. */
   readonly train: Uint32Array;
   readonly validation: Uint32Array;
@@ -39,12 +39,12 @@ export async function loadDataset(
   const table = await readTable(file, label, { signal });
   const input = inputFor(model, table, file);
   const output = outputShape(model);
-  const loss = lossFor(table, output, model, label);
+  const targets = targetsOf(table.labels, output, model, label);
   const order = new Uint32Array(table.rows).map((_, i) => i);
   new Random(seed).shuffle(order);
   const held = Math.round(table.rows * validation);
   if (table.rows - held < 1) throw new UserError(`${file} has ${table.rows} rows: too few to train on`, { file });
-  return { table, input, loss, validation: order.subarray(0, held), train: order.subarray(held) };
+  return { table, input, targets, validation: order.subarray(0, held), train: order.subarray(held) };
 }
 
 function inputFor(model: Model, table: Table, file: string): InputSpec {
@@ -99,60 +99,26 @@ function outputShape(model: Model): readonly number[] {
   return output.shape;
 }
 
-function lossFor(table: Table, output: readonly number[], model: Model, label: string): LossKind {
-  const width = output.length === 1 ? 1 : sizeOf(output.slice(1));
-  if (table.labels.kind === "classes" && width > 1) {
-    const classes = table.labels.names.length;
-    if (output.length !== 2) {
-      throw new UserError(
-        `${model.className} returns ${shapeText(output)}; to predict the classes in "${label}" it must return [samples, classes]`,
-        { file: model.file, line: model.place.line },
-      );
-    }
-    if (classes > width) {
-      throw new UserError(
-        `"${label}" has ${classes} classes (up to ${table.labels.names.at(-1)}), but ${model.className} tells ${width} apart`,
-        { file: model.file, line: model.place.line },
-      );
-    }
-    return "cross-entropy";
-  }
-  if (table.labels.kind === "classes" && table.labels.names.some((name) => !Number.isFinite(Number(name)))) {
-    throw new UserError(
-      `"${label}" holds class names, but ${model.className} returns one number a sample; it needs an output for each class`,
-      { file: model.file, line: model.place.line },
-    );
-  }
-  if (width !== 1) {
-    throw new UserError(
-      `"${label}" holds numbers to predict, one a row, but ${model.className} returns ${shapeText(output)}`,
-      { file: model.file, line: model.place.line },
-    );
-  }
-  return "mean-squared-error";
-}
-
 /** The input and target tensors of the given rows. */
 export function batchOf(data: Dataset, rows: Uint32Array, targetShape: readonly number[]): Map<string, Tensor> {
-  const { table, input } = data;
+  const {
+    table,
+    input,
+    targets: { loss, values },
+  } = data;
   const width = table.columns.length;
   const features = new Float32Array(rows.length * width);
   const targets = new Float64Array(rows.length);
   rows.forEach((row, i) => {
     features.set(table.features.subarray(row * width, (row + 1) * width), i * width);
-    targets[i] = targetValue(table, row);
+    targets[i] = values[row]!;
   });
   const shape = [rows.length, ...input.shape.slice(1)];
   return new Map([
     [input.name, input.dtype === "int64" ? int64(shape, features) : float32(shape, features)],
     [
       "target",
-      data.loss === "cross-entropy" ? int64(targetShape, targets) : float32(targetShape, Float32Array.from(targets)),
+      loss === "cross-entropy" ? int64(targetShape, targets) : float32(targetShape, Float32Array.from(targets)),
     ],
   ]);
-}
-
-/** Class index, or the number itself: a class that is its own whole number has the same value either way. */
-function targetValue(table: Table, row: number): number {
-  return table.labels.values[row]!;
 }

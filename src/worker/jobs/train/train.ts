@@ -17,6 +17,7 @@ import { type PlannedAdapter, planAdapter } from "../adapter";
 import type { JobContext } from "../context";
 import { type OpenedModel, openModel, withStored } from "../opened";
 import { batchCount, batchOf, type Dataset, loadDataset } from "./data";
+import { LABELS_FILE, type Targets, writeLabels } from "./labels";
 import { type StepResult, Trainer } from "./trainer";
 
 /**
@@ -93,7 +94,7 @@ export async function train(request: TrainRequest, context: JobContext): Promise
     }
     context.onProgress({ message: "Saving", fraction: 1 });
     const trained = await trainer.parameters();
-    const output = await save(request, opened, what, trained);
+    const output = await save(request, opened, what, trained, data.targets);
     return {
       kind: "train",
       method: request.method,
@@ -104,7 +105,8 @@ export async function train(request: TrainRequest, context: JobContext): Promise
       injection: what.injection,
       engine: engine.label,
       device,
-      loss: data.loss,
+      loss: data.targets.loss,
+      ...(data.targets.labels && { labels: data.targets.labels }),
       samples: { train: data.train.length, validation: data.validation.length },
       batchSize,
       learningRate,
@@ -183,7 +185,10 @@ class GraphsByBatch {
     const key = `${batch} ${training}`;
     let graph = this.cache.get(key);
     if (!graph) {
-      const { input, loss } = this.data;
+      const {
+        input,
+        targets: { loss },
+      } = this.data;
       const shape = [batch, ...input.shape.slice(1)];
       const { model, values } = this.opened;
       graph = withStored(model.trace({ inputs: [{ ...input, shape }], training }), values).graph;
@@ -208,7 +213,7 @@ async function evaluate(
   signal: AbortSignal,
 ): Promise<{ loss: number; accuracy: number | null }> {
   let loss = 0;
-  let correct: number | null = data.loss === "cross-entropy" ? 0 : null;
+  let correct: number | null = data.targets.loss === "cross-entropy" ? 0 : null;
   for (let start = 0; start < rows.length; start += batchSize) {
     signal.throwIfAborted();
     const part = rows.subarray(start, start + batchSize);
@@ -298,10 +303,13 @@ async function save(
   { model, values }: OpenedModel,
   what: Trainable,
   trained: ReadonlyMap<string, Tensor>,
+  { labels }: Targets,
 ): Promise<TrainReport["output"]> {
   const folder = await makeFolder(request.output);
+  const named = labels ? [await insideFolder(folder, LABELS_FILE)] : [];
+  for (const file of named) await writeLabels(file, labels!);
   if (what.adapter) {
-    return { folder, files: await saveAdapter(folder, what.adapter.config, trained) };
+    return { folder, files: [...(await saveAdapter(folder, what.adapter.config, trained)), ...named] };
   }
   const file = await insideFolder(folder, "model.safetensors");
   const tensors = new Map<string, StoredTensor>();
@@ -309,5 +317,5 @@ async function save(
     if (entry.tiedTo === undefined) tensors.set(entry.path, trained.get(entry.path) ?? values.get(entry.path)!);
   }
   await writeSafetensors(file, tensors, { format: "pt" });
-  return { folder, files: [file] };
+  return { folder, files: [file, ...named] };
 }

@@ -1,9 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
 import { loadTensor } from "../../formats/safetensors";
+import { makeTemporaryFolder } from "../../formats/temporary";
 import { bytesOf, float32, type Tensor } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
 import { loadAdapter, saveAdapter } from "../../lora/adapterFiles";
@@ -284,7 +283,7 @@ const baseUnchanged: Check = async ({ subject, perturbed }) => {
 
 const saveAndLoad: Check = async (runs) => {
   const { adapter } = runs.subject;
-  const folder = await mkdtemp(join(tmpdir(), "lora-lens-"));
+  const folder = await makeTemporaryFolder();
   try {
     const config = { ...adapter.config, target_modules: adapter.targets.map((target) => target.path) };
     await saveAdapter(folder, config, runs.perturbed);

@@ -17,6 +17,7 @@ import type { Traced } from "../../readers/model";
 import type { PlannedAdapter } from "../adapter";
 import { drawNoise } from "../noise";
 import { type OpenedModel, randomInputs, readAll, valuesFor } from "../opened";
+import { longestSum, productCount } from "./products";
 
 /** Outputs by name. */
 export type Outputs = ReadonlyMap<string, Tensor>;
@@ -36,6 +37,8 @@ export class VerifySubject {
     readonly opened: OpenedModel,
     readonly traced: Traced,
     readonly adapter: PlannedAdapter,
+    /** Values of inputs, by name; the others are drawn. */
+    inputs: ReadonlyMap<string, Tensor>,
     private readonly signal: AbortSignal,
     /** The base weights before the adapter's initialization took anything from them; those of `opened` are without that. */
     readonly given: ReadonlyMap<string, ParameterValue> = opened.values,
@@ -43,6 +46,7 @@ export class VerifySubject {
     this.feeds = new Map([
       ...randomInputs(traced.inputs, opened.seed),
       ...drawNoise(traced.graph, new Random(opened.seed + 3)),
+      ...inputs,
     ]);
     const evaluated = removeDropout(traced.graph);
     this.base = evaluated.withOutputs([...evaluated.outputs].filter(([, node]) => isFloating(node.dtype)));
@@ -56,12 +60,12 @@ export class VerifySubject {
 
   /** Longest sum in any product of the base graph. */
   get sumLength(): number {
-    return Math.max(1, ...this.base.nodes.map(sumLengthOf));
+    return longestSum(this.base);
   }
 
   /** How many products the base graph has: more than follow one another. */
   get depth(): number {
-    return Math.max(1, this.base.nodes.filter((n) => sumLengthOf(n) > 1).length);
+    return productCount(this.base);
   }
 
   /** The adapted graph for a configuration that targets the same layers, adapter values fed. */
@@ -165,16 +169,6 @@ export class VerifySubject {
 function withoutAddend(layer: Node): Node {
   if (!is(layer, "matmul") || layer.inputs.length !== 3) throw new Error("injection no longer adds in its product");
   return matmul(layer.inputs[0]!, layer.inputs[1]!, layer.attrs);
-}
-
-/** How many products an element of the node is the sum of; 1 where it is no product. */
-function sumLengthOf(node: Node): number {
-  if (is(node, "linear")) return node.inputs[0]!.shape.at(-1)!;
-  if (is(node, "matmul")) return node.inputs[0]!.shape.at(node.attrs.transposeA ? -2 : -1)!;
-  const weight = node.inputs[1]?.shape;
-  if (is(node, "conv")) return sizeOf(weight!.slice(1));
-  if (is(node, "convTranspose")) return (weight![0]! / node.attrs.groups) * sizeOf(weight!.slice(2));
-  return 1;
 }
 
 /** Largest absolute difference over all outputs, and which output has it. NaN anywhere counts as infinite. */

@@ -4,6 +4,7 @@ import { chooseEngine } from "../../engines/choose";
 import { inFloat32 } from "../../passes/widen";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
+import { valuesOfInputs } from "../inputs";
 import { list } from "../modelWeights";
 import { openModel, withStored } from "../opened";
 import { CHECKS, prepare } from "./checks";
@@ -46,12 +47,14 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   // A saved adapter's base is what PEFT makes of it when it loads the adapter.
   const based = saved ? { ...opened, values: saved.values } : opened;
   const traced = withStored(plain, based.values);
+  const given = await valuesOfInputs(request.model.inputs, traced.inputs);
   const { engine, device } = await chooseEngine(request.engine);
   const subject = new VerifySubject(
     engine,
     based,
     { ...traced, graph: inFloat32(traced.graph) },
     adapter,
+    given,
     context.signal,
     saved?.base,
   );

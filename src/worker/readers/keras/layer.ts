@@ -44,6 +44,8 @@ export class Layer {
   readonly weights = new Map<string, KerasWeight>();
   readonly children: Layer[] = [];
   features: Features | undefined;
+  /** How many dimensions the first inputs of its calls had, batch included. */
+  readonly inputRanks = new Set<number>();
   /** A size that is unknown makes every count above it unknown. */
   unknown = false;
 

@@ -5,6 +5,7 @@ import { input } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { is, Node, type SourcePlace } from "../../graph/node";
 import { Random } from "../../lora/random";
+import type { GivenInput, GivenInputs } from "../givenInputs";
 import type {
   InputSpec,
   Model,
@@ -43,6 +44,7 @@ export class KerasModel implements Model {
   readonly layers: Layer;
   private readonly network: Network;
   private readonly declared: readonly Declared[];
+  private given: GivenInputs | undefined;
 
   constructor(
     readonly file: string,
@@ -80,12 +82,15 @@ export class KerasModel implements Model {
   trace(options: TraceOptions = {}): Traced {
     const { batch = BATCH, training = false } = options;
     const settings = { training, generation: this.generation, batch, open: OPEN };
-    const given = options.inputs && this.checked(options.inputs);
-    let specs = given ?? this.declared.map((declared) => exampleOf(declared, batch));
+    const given = options.inputs ? { inputs: options.inputs, from: "given" } : this.given;
+    let specs = given ? this.checked(given.inputs) : this.declared.map((declared) => exampleOf(declared, batch));
     let { run, values, inputs } = this.run(settings, specs);
-    if (!given) {
+    const fixed = new Set(given?.inputs.flatMap((input) => ("dtype" in input && input.dtype ? [input.name] : [])));
+    if (fixed.size < specs.length) {
       // Keras 2 declares token numbers float32 and casts them; made-up examples have to be whole numbers in range.
-      const renewed = specs.map((spec, i) => indexing(spec, inputs[i]!, graphNodes(values)));
+      const renewed = specs.map((spec, i) =>
+        fixed.has(spec.name) ? spec : indexing(spec, inputs[i]!, graphNodes(values)),
+      );
       if (renewed.some((spec, i) => spec !== specs[i])) {
         specs = renewed;
         ({ run, values, inputs } = this.run(settings, specs));
@@ -103,7 +108,7 @@ export class KerasModel implements Model {
     }
     const open = this.declared.some(({ dims }) => dims.includes(undefined));
     const inputsFrom = given
-      ? "given"
+      ? given.from
       : `the model's input layers${open ? `, with ${OPEN} for each dimension they leave open` : ""}`;
     return { graph, inputs: specs, inputsFrom, problems: [] };
   }
@@ -135,17 +140,26 @@ export class KerasModel implements Model {
     return { run, values, inputs };
   }
 
-  private checked(inputs: readonly InputSpec[]): InputSpec[] {
-    const names = this.declared.map(({ name }) => name).join(", ");
+  useInputs(inputs: GivenInputs): void {
+    this.given = inputs;
+  }
+
+  private checked(inputs: readonly GivenInput[]): InputSpec[] {
+    const names = this.declared.map(
+      ({ name, dims }) => `${name} [${["batch", ...dims.map((d) => d ?? "any")].join(", ")}]`,
+    );
+    const refused = (why: string) =>
+      new UserError(`${this.className} ${why}; it takes ${names.join(", ")}`, { file: this.file });
     const wrong = inputs.find((spec) => !this.declared.some(({ name }) => name === spec.name));
-    if (wrong)
-      throw new UserError(`${this.className} has no input "${wrong.name}"; it takes ${names}`, { file: this.file });
-    return this.declared.map(({ name }) => {
-      const spec = inputs.find((candidate) => candidate.name === name);
-      if (!spec) {
-        throw new UserError(`${this.className} needs the input "${name}", which was not given`, { file: this.file });
-      }
-      return spec;
+    if (wrong) throw refused(`has no input "${wrong.name}"`);
+    return this.declared.map(({ name, dims, dtype }) => {
+      const [given, twice] = inputs.filter((candidate) => candidate.name === name);
+      if (twice) throw refused(`is given the input "${name}" twice`);
+      if (!given || "none" in given) throw refused(`needs the input "${name}", which was not given`);
+      const { shape } = given;
+      if (shape.length !== dims.length + 1 || dims.some((d, i) => d !== undefined && d !== shape[i + 1]))
+        throw refused(`is given the input "${name}" as [${shape.join(", ")}]`);
+      return { name, shape, dtype: given.dtype === undefined || given.dtype === "floating" ? dtype : given.dtype };
     });
   }
 

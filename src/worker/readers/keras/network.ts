@@ -200,6 +200,7 @@ export class Run {
       );
     }
     if (inputs.length === 0) throw new ConfigError("it is called without an input");
+    layer.inputRanks.add(inputs[0]!.shape.length);
     const made = at(layer.identity.place, () =>
       kind({
         layer,

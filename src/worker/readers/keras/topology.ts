@@ -2,6 +2,7 @@ import { UserError } from "../../formats/errors";
 import type { Argument, Call, LayerSpec, Network, Reference } from "./architecture";
 import { Config, namedObject } from "./config";
 import { isJsonObject, type Json, type JsonObject } from "./json";
+import type { Layer } from "./layer";
 
 /** A model's architecture as TensorFlow.js's `loadLayersModel` takes it: Keras 2's format, whatever it was read from. */
 
@@ -15,12 +16,19 @@ const RESTORED = new Set(
   TimeDistributed Bidirectional`.split(/\s+/),
 );
 
-export function tfjsTopology(file: string, spec: LayerSpec, generation: 2 | 3): JsonObject {
+/** `layers`: the model's layers as they were called. */
+export function tfjsTopology(file: string, spec: LayerSpec, layers: Layer, generation: 2 | 3): JsonObject {
   return {
     keras_version: "2.15.0",
     backend: "tensorflow",
-    model_config: new Conversion(file, generation).layer(spec, false),
+    model_config: new Conversion(file, flatInputs(layers), generation).layer(spec, false),
   };
+}
+
+/** Configurations of the layers that are only ever given [batch, features]. */
+function flatInputs(layer: Layer): Set<Config> {
+  const isFlat = layer.inputRanks.size === 1 && layer.inputRanks.has(2);
+  return new Set([...(isFlat ? [layer.config] : []), ...layer.children.flatMap((child) => [...flatInputs(child)])]);
 }
 
 class Conversion {
@@ -29,6 +37,7 @@ class Conversion {
 
   constructor(
     private readonly file: string,
+    private readonly flat: ReadonlySet<Config>,
     private readonly generation: 2 | 3,
   ) {}
 
@@ -44,7 +53,13 @@ class Conversion {
     if (!RESTORED.has(spec.className) || isFunction) {
       throw this.refused(spec, "is a layer that TensorFlow.js does not restore from a file");
     }
-    return { class_name: spec.className, config: this.config(spec), ...inbound };
+    const config = this.config(spec);
+    // Keras's Flatten leaves [batch, features] as it is; TensorFlow.js's refuses it.
+    if (spec.className === "Flatten" && this.flat.has(spec.config)) {
+      const { data_format: _, ...kept } = config;
+      return { class_name: "Activation", config: { ...kept, activation: "linear" }, ...inbound };
+    }
+    return { class_name: spec.className, config, ...inbound };
   }
 
   private network(name: string, network: Network): JsonObject {

@@ -8,6 +8,7 @@ import type { NamedModule } from "./namedModules";
 import { assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
 import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
+import { StatedInputs } from "./statedInputs";
 import { execute } from "./statements";
 import { recordDraws } from "./torch";
 import { PyBound, PyClass, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
@@ -46,6 +47,8 @@ interface Binding {
 }
 
 export class CallSites {
+  /** Inputs that somebody states instead. */
+  readonly stated: StatedInputs;
   private readonly regions: readonly Region[];
   private readonly byName = new Map<string, CallSite[]>();
   private slicesLeft = 0;
@@ -57,6 +60,7 @@ export class CallSites {
     /** Names of the module that the statements are of. */
     private readonly globals: Scope = ev.globals,
   ) {
+    this.stated = new StatedInputs(ev.main);
     this.regions = regionsOf(body);
     for (const region of this.regions) {
       for (const call of region.calls) {

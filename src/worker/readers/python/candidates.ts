@@ -1,4 +1,4 @@
-import { isFloating } from "../../formats/dtype";
+import { type DType, isFloating } from "../../formats/dtype";
 import type { InputSpec } from "../model";
 import { constructedWith } from "./classes";
 import { findMember } from "./members";
@@ -26,6 +26,16 @@ function spatialSizes(convolution: PyObject): number[][] {
   return rank === 3 ? [[SEQUENCE, SEQUENCE, SEQUENCE]] : SIDES.map((side) => [side, side]);
 }
 
+/** Of a model in one precision throughout; in another mixture the inputs are float32, and forward converts them. */
+export function precisionOf(root: PyObject): DType {
+  const precisions = [...modulesOf(root)].flatMap(([, { module }]) =>
+    [...(module?.parameters.values() ?? [])].flatMap((p) => (p && isFloating(p.dtype) ? [p.dtype] : [])),
+  );
+  const [own] = precisions;
+  if (precisions.includes("float64")) return "float64";
+  return own !== undefined && precisions.every((p) => p === own) ? own : "float32";
+}
+
 /**
  * Candidates, likeliest first: what `forward` reshapes its input to, the sizes the constructor was given, then each
  * layer in the order of definition.
@@ -34,23 +44,19 @@ function spatialSizes(convolution: PyObject): number[][] {
 export function candidatesOf(root: PyObject, inputs: readonly string[]): Candidate[] {
   const lengths = sequenceLengths(root);
   const found = new Map<string, Candidate>();
-  const precisions = [...modulesOf(root)].flatMap(([, { module }]) =>
-    [...(module?.parameters.values() ?? [])].flatMap((p) => (p && isFloating(p.dtype) ? [p.dtype] : [])),
-  );
-  // Of a model in one precision throughout; in another mixture the inputs are float32, and forward converts them.
-  const [own] = precisions;
-  const precision = precisions.includes("float64")
-    ? "float64"
-    : own !== undefined && precisions.every((p) => p === own)
-      ? own
-      : "float32";
+  const precision = precisionOf(root);
   const add = (from: string, given: Candidate["spec"]): void => {
     const spec = given.dtype === "float32" ? { ...given, dtype: precision } : given;
     const key = `${spec.dtype} ${spec.shape.join()}`;
     if (!found.has(key)) found.set(key, { spec, from });
   };
   for (const shape of reshapedTo(root, inputs)) add("what forward reshapes it to", { shape, dtype: "float32" });
-  for (const shape of statedImages(root)) add("the image size given to the constructor", { shape, dtype: "float32" });
+  const stated = statedImages(root);
+  const addStated = (): void => {
+    for (const shape of stated.shapes) add("the image size given to the constructor", { shape, dtype: "float32" });
+  };
+  if (!stated.doubtful) addStated();
+  let flattened = false;
   for (const [path, module] of modulesOf(root)) {
     const options = module.module?.options ?? {};
     const name = path || module.type.name;
@@ -69,6 +75,8 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
     } else if (typeof features === "number") {
       add(name, { shape: [BATCH, features], dtype: "float32" });
       for (const length of lengths) add(name, { shape: [BATCH, length, features], dtype: "float32" });
+      if (!flattened) for (const shape of flattenedImages(features)) add(name, { shape, dtype: "float32" });
+      flattened = true;
     } else if (normalized !== undefined) {
       const dims = normalized instanceof PyTuple || normalized instanceof PyList ? normalized.items : [normalized];
       if (!dims.every((d) => typeof d === "number")) continue;
@@ -96,6 +104,7 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
       }
     }
   }
+  if (stated.doubtful) addStated();
   for (const shape of usualImages(root)) add("the usual images", { shape, dtype: "float32" });
   // Nothing but activations and the like: any shape will do.
   add("the layers, which take any shape", { shape: [BATCH, SEQUENCE], dtype: "float32" });
@@ -203,31 +212,77 @@ function* sizesIn(name: string, value: Value, depth: number): Generator<[string,
   }
 }
 
-/** Images, videos or signals of the size that a constructor was told. */
-function statedImages(root: PyObject): number[][] {
+/**
+ * Images, videos or signals of the size that a constructor was told. `doubtful`: where no convolution sees them, a layer
+ * takes just so many features, channels or words, as in `nn.Linear(input_size, 256)`: then the size is most likely that.
+ */
+function statedImages(root: PyObject): { readonly shapes: readonly number[][]; readonly doubtful: boolean } {
   const stated = [...statedSizes(root)];
   const first = (names: RegExp) => stated.find(([name]) => names.test(name))?.[1];
   const image = first(IMAGE_NAMES);
   const given = first(CHANNEL_NAMES);
-  const channels = typeof given === "number" ? given : 3;
   if (image === undefined) {
     const length = first(SIGNAL_NAMES);
-    return typeof length === "number" && given !== undefined ? [[BATCH, channels, length]] : [];
+    const signals = typeof length === "number" && typeof given === "number" ? [[BATCH, given, length]] : [];
+    return { shapes: signals, doubtful: false };
   }
-  if (typeof image !== "number" && image.length === 3) return [[BATCH, ...image]];
+  if (typeof image !== "number" && image.length === 3) return { shapes: [[BATCH, ...image]], doubtful: false };
   const sides = typeof image === "number" ? [image, image] : image;
+  // A pair of sides that is a list of one is the size of a row.
+  if (sides.length === 1) return { shapes: [[BATCH, ...sides]], doubtful: false };
   const frames = first(FRAME_NAMES);
-  const stills = [[BATCH, channels, ...sides]];
-  if (typeof frames !== "number") return stills;
-  return [[BATCH, channels, frames, ...sides], [BATCH, frames, channels, ...sides], ...stills];
+  const doubtful = typeof image === "number" && !seesImages(root) && takesAsMany(root, image);
+  const channels = typeof given === "number" ? [given] : [...firstChannels(root), 3, 1];
+  const stills = [...channels.map((n) => [BATCH, n, ...sides]), ...(given === undefined ? [[BATCH, ...sides]] : [])];
+  if (typeof frames !== "number") return { shapes: stills, doubtful };
+  const videos = channels.flatMap((n) => [
+    [BATCH, n, frames, ...sides],
+    [BATCH, frames, n, ...sides],
+  ]);
+  return { shapes: [...videos, ...stills], doubtful };
 }
+
+/** It has convolutions over two dimensions or more. */
+function seesImages(root: PyObject): boolean {
+  return convolutions(root).some(({ rank }) => rank >= 4);
+}
+
+/** The channels that the first such convolution takes. */
+function firstChannels(root: PyObject): number[] {
+  return convolutions(root)
+    .filter(({ rank }) => rank >= 4)
+    .slice(0, 1)
+    .map(({ channels }) => channels);
+}
+
+function convolutions(root: PyObject): { readonly channels: number; readonly rank: number }[] {
+  return [...modulesOf(root)].flatMap(([, { module }]) => {
+    const channels = module?.options.in_channels;
+    const rank = module?.parameters.get("weight")?.shape.length;
+    return typeof channels === "number" && rank !== undefined ? [{ channels, rank }] : [];
+  });
+}
+
+/** Some tensor of the state dict has a dimension of that size. */
+function takesAsMany(root: PyObject, size: number): boolean {
+  return [...modulesOf(root)].some(([, { module }]) =>
+    [...(module?.parameters.values() ?? [])].some((tensor) => tensor?.shape.includes(size)),
+  );
+}
+
+/** Images of so many numbers, gray or colored, for a forward that takes their four dimensions apart and flattens them. */
+function flattenedImages(features: number): number[][] {
+  return [1, 3].flatMap((channels) => {
+    const side = Math.sqrt(features / channels);
+    return Number.isInteger(side) && side >= SMALLEST_SIDE ? [[BATCH, channels, side, side]] : [];
+  });
+}
+
+const SMALLEST_SIDE = 4;
 
 /** Where a convolution is not the first to see the image: it is cut into patches or normalized before. */
 function usualImages(root: PyObject): number[][] {
-  const isImageModel = [...modulesOf(root)].some(([, { module }]) => {
-    const rank = typeof module?.options.in_channels === "number" && module.parameters.get("weight")?.shape.length;
-    return rank === 4;
-  });
+  const isImageModel = convolutions(root).some(({ rank }) => rank === 4);
   return isImageModel
     ? [
         [BATCH, 3, 224, 224],

@@ -3,7 +3,7 @@ import { is, type Node, type SourcePlace } from "../../graph/node";
 import type { Problem } from "../model";
 import { pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
-import { specsOf } from "./inputs";
+import { forwardParams, inputToState, specsOf } from "./inputs";
 import type { FailedOperation, OperandSeen, Recorder } from "./recorder";
 import { LimitError } from "./scope";
 import type { Failure } from "./trace";
@@ -33,7 +33,7 @@ export function problemOf(
   if (error instanceof LimitError && /cancelled/.test(error.message)) return undefined;
   const place = error.place ?? root.place ?? ev.source.place({ start: 0, end: 0 });
   const operation = best.recorder.failureOf(error);
-  const inputs = example.from.startsWith("the call at");
+  const inputs = example.given ?? false;
   if (!(error instanceof PyError)) {
     const message = `No shapes for ${root.type.name}: its forward could not be followed past here. ${error.message}`;
     return { place, severity: "information", code: "not-traced", message };
@@ -50,11 +50,12 @@ export function problemOf(
   const explained = explain(operation);
   const pytorch = `PyTorch: ${pythonMessage(error)}`;
   if (!sure) {
+    const [name, shape] = inputToState(forwardParams(root), example);
     return {
       place: classLine(root, place),
       severity: "information",
       code: "not-traced",
-      message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, and its shapes are checked.`,
+      message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, or state its inputs in a comment in the class, # lora-lens: input ${name} = ${shape}, and its shapes are checked.`,
     };
   }
   const reach = inputs ? [`With ${fed} from ${example.from}.`] : [];

@@ -30,6 +30,8 @@ export interface Example {
   readonly arguments: ReadonlyMap<string, Argument>;
   /** In words: "the call at line 40". */
   readonly from: string;
+  /** Somebody wrote it; else it is inferred, and may be wrong. */
+  readonly given?: true;
 }
 
 export interface ForwardParam {
@@ -93,7 +95,7 @@ export function exampleFromCall(
     if (!params.some((p) => p.name === name) || !put(name, value)) return undefined;
   }
   if (params.some((p) => p.required && !args.has(p.name))) return undefined;
-  return { arguments: args, from: `the call at ${lineText(place)}` };
+  return { arguments: args, from: `the call at ${lineText(place)}`, given: true };
 }
 
 /** Tensors in a tuple or list are named as outputs are: `hidden_0`, `hidden_1`. */
@@ -104,6 +106,13 @@ function argumentOf(name: string, value: Value): Argument | undefined {
   const items = value.items.flatMap((item, i) => argumentOf(`${name}_${i}`, item) ?? []);
   if (items.length < value.items.length) return undefined;
   return { items, type: value instanceof PyTuple ? "tuple" : "list" };
+}
+
+/** How an input is written that somebody may want to state otherwise: the example's first, as a name and a shape. */
+export function inputToState(params: readonly ForwardParam[], example: Example | undefined): [string, string] {
+  const [spec] = example ? [...example.arguments.values()].flatMap(specsOf) : [];
+  const name = spec?.name ?? params.find(({ required }) => required)?.name ?? params[0]?.name ?? "x";
+  return [name, (spec?.shape ?? [1, 3, 224, 224]).join(",")];
 }
 
 /** The tensors of an argument. */

@@ -3,6 +3,7 @@ import type { MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
+import type { GivenInputs } from "../givenInputs";
 import type { KeyConversions } from "../keyConversion";
 import type {
   Configuration,
@@ -196,7 +197,14 @@ export function buildModels(
   configurations.checkChoice();
   const own = new Set(classes.map(({ type }) => type));
   const top = named.models(sites.modules((type) => own.has(type))).map((each) => namedModel(ev, each));
-  for (const each of top) sites.bind(each);
+  for (const each of top) {
+    sites.bind(each);
+    sites.stated.assigned(each.object, each.place);
+  }
+  const stated = [...classes, ...top.map(({ object, place }) => ({ type: object.type, place }))];
+  for (const place of sites.stated.unused(stated)) {
+    ev.problem("this comment states an input, but stands at no model", "information", place);
+  }
   const others = top.filter(({ object }) => !own.has(object.type));
   const within = new Map(
     [...built.values(), ...others].map(({ object }) => [object, new Set(typesWithin(object))] as const),
@@ -465,6 +473,10 @@ export class PythonModel implements Model {
     const { ev, built, sites } = this;
     const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
     return trace(ev, built.object, sites, options, within);
+  }
+
+  useInputs(inputs: GivenInputs): void {
+    this.sites.stated.choose(this.built.object, inputs);
   }
 
   shapes(): ObservedShapes {

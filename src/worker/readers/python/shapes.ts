@@ -1,4 +1,5 @@
-import type { DimensionName, InputSpec, ObservedShapes, ShapeHint } from "../model";
+import { UserError } from "../../formats/errors";
+import type { DimensionName, InputSpec, ObservedShapes, Problem, ShapeHint } from "../model";
 import type { CallSites } from "./callSites";
 import type { Evaluator } from "./evaluator";
 import { type FailedAttempt, problemOf } from "./failedTrace";
@@ -22,6 +23,22 @@ const ALL_STEPS = 4_000_000;
 const MAX_SYMBOLS = 4;
 
 export function observe(ev: Evaluator, root: PyObject, sites: CallSites): ObservedShapes {
+  try {
+    return observeWith(ev, root, sites);
+  } catch (error) {
+    // What somebody stated of the inputs cannot be understood, or is none of forward's.
+    if (!(error instanceof UserError)) throw error;
+    const { place, message } = {
+      place: sites.stated.placeOf(root) ?? root.type.place ?? root.place,
+      message: error.message,
+    };
+    if (!place) throw error;
+    const problem: Problem = { place, message, severity: "error", code: "input-shape" };
+    return { className: root.type.name, names: [], functions: [], hints: [], inputs: [], inputsFrom: "", problem };
+  }
+}
+
+function observeWith(ev: Evaluator, root: PyObject, sites: CallSites): ObservedShapes {
   const params = forwardParams(root);
   const before = ev.stepsTaken;
   const failed: FailedAttempt[] = [];
@@ -44,17 +61,12 @@ export function observe(ev: Evaluator, root: PyObject, sites: CallSites): Observ
   const problem = problemOf(ev, root, failed, best);
   // Up to the error, what a call in the file gives is as sure as ever; a guess that failed shows nothing.
   const { example } = best.failure;
-  if (!isGiven(example)) return { ...base, hints: [], inputs: [], inputsFrom: "", problem };
+  if (!example.given) return { ...base, hints: [], inputs: [], inputsFrom: "", problem };
   return { ...observed(ev, root, example, { failure: best.failure }, best.recorder), problem };
 }
 
 function stepsOf(ev: Evaluator): number {
   return Math.min(STEPS, ev.limits.steps);
-}
-
-/** The example stands in the file, it was not inferred from the layers. */
-export function isGiven(example: Example): boolean {
-  return example.from.startsWith("the call at");
 }
 
 interface Symbol {
@@ -151,7 +163,7 @@ function resized(example: Example, group: { axis: number; size: number }, to: nu
     });
     return [name, changed];
   });
-  return { arguments: new Map(args), from: example.from };
+  return { ...example, arguments: new Map(args) };
 }
 
 function hintOf(key: string, sighting: Sighting, runs: readonly Recorder[], namer: Namer): ShapeHint {

@@ -37,13 +37,17 @@ export class Source {
   place(span: Span): SourcePlace {
     let place = this.places.get(span);
     if (!place) {
-      const start = this.offset(span.start);
-      const [line, column] = this.position(start);
-      const [endLine, endColumn] = this.position(this.offset(span.end));
-      place = this.inCell(start, { file: this.file, line, column, endLine, endColumn });
+      place = this.placeAt(this.offset(span.start), this.offset(span.end));
       this.places.set(span, place);
     }
     return place;
+  }
+
+  /** The place of a stretch of the text, by its offsets there. */
+  placeAt(start: number, end: number): SourcePlace {
+    const [line, column] = this.position(start);
+    const [endLine, endColumn] = this.position(end);
+    return this.inCell(start, { file: this.file, line, column, endLine, endColumn });
   }
 
   /** Where a span's beginning or end stands in the text. */

@@ -2,8 +2,10 @@ import { UserError } from "../../formats/errors";
 import * as build from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { is, lineText, type Node, type SourcePlace } from "../../graph/node";
+import { dtypesToTry, type GivenInputs, specsWith } from "../givenInputs";
 import type { InputSpec, Problem, Traced, TraceOptions } from "../model";
 import type { CallSites } from "./callSites";
+import { precisionOf } from "./candidates";
 import { pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import {
@@ -14,6 +16,7 @@ import {
   forwardArguments,
   forwardParams,
   inferredExamples,
+  inputToState,
   specsOf,
 } from "./inputs";
 import type { Recorder } from "./recorder";
@@ -78,18 +81,31 @@ export function trace(
   }
   const file = ev.main.file;
   const name = root.type.name;
+  const place = { file, line: best?.line ?? root.place?.line, cell: best?.error.place?.cell };
   if (!best) {
     throw new UserError(
-      `${name}.forward cannot be traced: no example inputs could be inferred from its layers. Call the model once in the file, for example ${name}(...)(torch.randn(2, 16)), or give the inputs' shapes.`,
-      { file, line: root.place?.line },
+      `${name}.forward cannot be traced: no example inputs could be inferred from its layers. ${howToState(params, undefined)}`,
+      place,
     );
   }
-  const fed = describeInputs(best.example);
-  throw new UserError(`${name}.forward cannot be traced${fed}: ${best.message}`, {
-    file,
-    line: best.line,
-    cell: best.error.place?.cell,
-  });
+  const { example } = best;
+  const message = `${name}.forward cannot be traced${describeInputs(example)}: ${best.message}`;
+  const hint = example.given ? fittingInstead(ev, root, sites, params) : `. ${howToState(params, example)}`;
+  throw new UserError(`${message}${hint}`, place);
+}
+
+/** How somebody says what the inputs are, with an input of the example that did not fit. */
+function howToState(params: readonly ForwardParam[], example: Example | undefined): string {
+  const [name, shape] = inputToState(params, example);
+  return `If the inputs have other shapes, state them: --input-shape ${name}=${shape} on the command line, the setting loraLens.inputShapes, or a comment in the class, # lora-lens: input ${name} = ${shape}`;
+}
+
+/** Shapes that would fit, for somebody who has given others. */
+function fittingInstead(ev: Evaluator, root: PyObject, sites: CallSites, params: readonly ForwardParam[]): string {
+  for (const example of unstated(ev, root, sites, params, {})) {
+    if (attempt(ev, root, example, {}).traced) return `. It can be traced${describeInputs(example)}`;
+  }
+  return "";
 }
 
 function describeInputs(example: Example): string {
@@ -107,10 +123,23 @@ export function* examples(
   options: TraceOptions,
   within: Iterable<Example> = [],
 ): Generator<Example> {
-  if (options.inputs) {
-    yield withBatch(given(ev, root, params, options.inputs), options.batch);
+  const stated = options.inputs ? { inputs: options.inputs, from: "given" } : sites.stated.of(root);
+  if (stated) {
+    for (const example of given(ev, root, params, stated)) yield withBatch(example, options.batch);
     return;
   }
+  yield* unstated(ev, root, sites, params, options, within);
+}
+
+/** What the code itself gives and suggests. */
+function* unstated(
+  ev: Evaluator,
+  root: PyObject,
+  sites: CallSites,
+  params: readonly ForwardParam[],
+  options: TraceOptions,
+  within: Iterable<Example> = [],
+): Generator<Example> {
   for (const call of sites.invocations(root)) {
     const example = exampleFromCall(call, params, ev.source.place(call.call));
     if (example) yield withBatch(example, options.batch);
@@ -119,27 +148,54 @@ export function* examples(
   yield* inferredExamples(root, params, options.batch);
 }
 
-function given(ev: Evaluator, root: PyObject, params: readonly ForwardParam[], inputs: readonly InputSpec[]): Example {
-  const place = { file: ev.main.file, line: root.place?.line, cell: root.place?.cell };
-  const names = params.map((p) => p.name).join(", ");
+/** Of each dtype that inputs without a stated one may have. */
+function* given(
+  ev: Evaluator,
+  root: PyObject,
+  params: readonly ForwardParam[],
+  { inputs, from, place }: GivenInputs,
+): Generator<Example> {
+  const at = place ?? { file: ev.main.file, line: root.place?.line, cell: root.place?.cell };
+  const where = { file: at.file, line: at.line, cell: at.cell };
   const inTuple = ({ name }: ForwardParam) =>
     inputs.filter((input) => input.name.startsWith(`${name}_`) && /^\d+$/.test(input.name.slice(name.length + 1)));
+  const said = from === "given" ? "" : ` (${from})`;
+  const twice = inputs.find(({ name }, i) => inputs.findIndex((input) => input.name === name) < i);
+  if (twice) throw new UserError(`the input "${twice.name}" of ${root.type.name} is given twice${said}`, where);
   const wrong = inputs.find((input) => !params.some((p) => p.name === input.name || inTuple(p).includes(input)));
-  if (wrong) {
-    throw new UserError(`${root.type.name}.forward has no input "${wrong.name}"; it takes ${names || "none"}`, place);
-  }
+  if (wrong)
+    throw new UserError(
+      `${root.type.name}.forward has no input "${wrong.name}"${said}; it takes ${taken(params)}`,
+      where,
+    );
   const byName = new Map(inputs.map((input) => [input.name, input]));
   const missing = params.find((p) => p.required && !byName.has(p.name) && inTuple(p).length === 0);
-  if (missing)
-    throw new UserError(`${root.type.name}.forward needs the input "${missing.name}", which was not given`, place);
-  const ordered = params.flatMap((p): [string, Argument][] => {
-    const spec = byName.get(p.name);
-    if (spec) return [[p.name, spec]];
-    // What is named `hidden_0`, `hidden_1` is the tuple that `hidden` is.
-    const items = inTuple(p).filter((input) => !params.some((other) => other.name === input.name));
-    return items.length > 0 ? [[p.name, { items, type: "tuple" }]] : [];
-  });
-  return { arguments: new Map(ordered), from: "given" };
+  if (missing) {
+    throw new UserError(
+      `${root.type.name}.forward needs the input "${missing.name}", which was not given${said}; it takes ${taken(params)}`,
+      where,
+    );
+  }
+  for (const dtypes of dtypesToTry(inputs, precisionOf(root))) {
+    const specs = new Map(specsWith(inputs, dtypes).map((spec) => [spec.name, spec]));
+    const ordered = params.flatMap((p): [string, Argument][] => {
+      const spec = specs.get(p.name);
+      if (spec) return [[p.name, spec]];
+      if (byName.has(p.name)) return [[p.name, { constant: null }]];
+      // What is named `hidden_0`, `hidden_1` is the tuple that `hidden` is.
+      const items = inTuple(p).flatMap(({ name }) =>
+        params.some((other) => other.name === name) ? [] : (specs.get(name) ?? []),
+      );
+      return items.length > 0 ? [[p.name, { items, type: "tuple" }]] : [];
+    });
+    yield { arguments: new Map(ordered), from, given: true };
+  }
+}
+
+/** "x, mask (may be left out)" */
+function taken(params: readonly ForwardParam[]): string {
+  const names = params.map(({ name, required }) => (required ? name : `${name} (may be left out)`));
+  return names.join(", ") || "none";
 }
 
 function withBatch(example: Example, batch: number | undefined): Example {
@@ -149,7 +205,7 @@ function withBatch(example: Example, batch: number | undefined): Example {
       spec.shape.length === 0 ? spec : { ...spec, shape: [batch, ...spec.shape.slice(1)] };
     return [name, "shape" in argument ? resized(argument) : argument] as const;
   });
-  return { arguments: new Map(changed), from: example.from };
+  return { ...example, arguments: new Map(changed) };
 }
 
 /** How an attempt is made: `recorder` watches it; `steps` bounds it further than the reading's own limit. */

@@ -1,5 +1,6 @@
 import type { Tensor } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
+import type { GivenInputs } from "../givenInputs";
 import type {
   ConfigurationOption,
   LoadedPart,
@@ -190,11 +191,12 @@ class KeptModel implements Model {
   readonly part: boolean;
   readonly pretrained: Pretrained | undefined;
   readonly checkpoints: readonly LoadedPart[];
+  private given: GivenInputs | undefined;
 
   constructor(
     model: Model,
     move: Move | undefined,
-    private readonly anew: () => Model,
+    private readonly read: () => Model,
   ) {
     this.className = model.className;
     this.file = model.file;
@@ -208,6 +210,16 @@ class KeptModel implements Model {
 
   get modelType(): string | undefined {
     return this.anew().modelType;
+  }
+
+  useInputs(inputs: GivenInputs): void {
+    this.given = inputs;
+  }
+
+  private anew(): Model {
+    const model = this.read();
+    if (this.given) model.useInputs(this.given);
+    return model;
   }
 
   get stateDict(): readonly ParameterInfo[] {

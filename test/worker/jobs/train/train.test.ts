@@ -164,8 +164,13 @@ describe("train", () => {
     await write(2, (x) => ["red", "green", "blue"][x[0]! > 0.5 ? 0 : x[0]! > 0 ? 1 : 2]!);
     await assert.rejects(train(request(), quiet), /"y" has 3 classes .* Small tells 2 apart/);
     await write(1, (x) => (x[0]! > 0 ? "cat" : "dog"));
-    await assert.rejects(train(request(), quiet), /"y" holds class names, but Small returns one number a sample/);
+    await assert.rejects(train(request(), quiet), /"y" holds class names, such as "(cat|dog)", but Small returns one/);
     await write(2, (x) => x[0]!);
-    await assert.rejects(train(request(), quiet), /"y" holds numbers to predict/);
+    await assert.rejects(
+      train(request(), quiet),
+      /"y" holds numbers to predict, such as -?[\d.e-]+, but Small returns \[/,
+    );
+    await write(2, (x) => [-1, 0, 1][x[0]! > 0.5 ? 0 : x[0]! > 0 ? 1 : 2]!);
+    await assert.rejects(train(request(), quiet), /"y" has 3 classes \(-1, 0, 1\), but Small tells 2 apart/);
   });
 });

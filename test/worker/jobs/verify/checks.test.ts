@@ -94,7 +94,14 @@ describe("the checks of verify", () => {
       : planned;
     const { engine } = await chooseEngine("onnxruntime-cpu");
     const signal = new AbortController().signal;
-    const subject = new VerifySubject(tampering(engine, tamper), opened, opened.model.trace(), adapter, signal);
+    const subject = new VerifySubject(
+      tampering(engine, tamper),
+      opened,
+      opened.model.trace(),
+      adapter,
+      new Map(),
+      signal,
+    );
     try {
       const runs = await prepare(subject);
       const found = await CHECKS[IDS.indexOf(id)]!(runs);

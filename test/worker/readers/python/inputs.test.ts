@@ -77,6 +77,81 @@ net = Net({"image_size": 20})
     assert.deepEqual(await inputsOf(source), ["img float32 [2, 1, 20, 20]"]);
   });
 
+  for (const [what, init, forward, expected] of [
+    [
+      "features, where a Linear takes so many",
+      "input_size=784|self.fc = nn.Linear(input_size, 10)",
+      "self.fc(x)",
+      "[2, 784]",
+    ],
+    [
+      "features under an image's name, as of GANs of flat images",
+      "image_size=784|self.fc = nn.Sequential(nn.Linear(image_size, 32), nn.ReLU(), nn.Linear(32, image_size))",
+      "self.fc(x)",
+      "[2, 784]",
+    ],
+    ["a tuple of features", "input_shape=(12,)|self.fc = nn.Linear(input_shape[0], 10)", "self.fc(x)", "[2, 12]"],
+    [
+      "features that forward flattens an image to",
+      "input_size=784|self.fc = nn.Linear(input_size, 10)",
+      "self.fc(x.view(x.size(0), x.size(1) * x.size(2) * x.size(3)))",
+      "[2, 1, 28, 28]",
+    ],
+    [
+      "features that forward flattens a colored image to",
+      "input_size=192|self.fc = nn.Linear(input_size, 10)",
+      "self.fc(x.view(x.size(0), x.size(1) * x.size(2) * x.size(3)))",
+      "[2, 3, 8, 8]",
+    ],
+    [
+      "features of a recurrent layer",
+      "input_size=28|self.rnn = nn.LSTM(input_size, 12, batch_first=True)",
+      "self.rnn(x)[0]",
+      "[2, 16, 28]",
+    ],
+    [
+      "features of a matrix of its own",
+      "input_size=20|self.w = nn.Parameter(torch.randn(input_size, 5))",
+      "x @ self.w",
+      "[2, 20]",
+    ],
+    ["channels of a signal", "input_size=6|self.conv = nn.Conv1d(input_size, 4, 3)", "self.conv(x)", "[2, 6, 16]"],
+    ["a vocabulary", "input_size=30|self.table = nn.Embedding(input_size, 4)", "self.table(x)", "[2, 16]"],
+    [
+      "an image's side, which a convolution sees in the channels that it takes",
+      "input_size=48|self.conv = nn.Conv2d(1, 4, 8, 8); self.fc = nn.Linear(4 * 36, input_size)",
+      "self.fc(self.conv(x).flatten(1))",
+      "[2, 1, 48, 48]",
+    ],
+    [
+      "an image's two sides, flattened",
+      "input_size=(6, 9)|self.fc = nn.Linear(54, 3)",
+      "self.fc(torch.flatten(x, 1))",
+      "[2, 1, 6, 9]",
+    ],
+    [
+      "an image's side where a layer happens to be as wide",
+      "image_size=16|self.fc = nn.Linear(3 * 64, 16); self.out = nn.Linear(16, 2)",
+      "self.out(self.fc(x.reshape(x.shape[0], 3, x.shape[2] // 8, 8, x.shape[3] // 8, 8).permute(0, 2, 4, 1, 3, 5).reshape(-1, 4, 192)))",
+      "[2, 3, 16, 16]",
+    ],
+  ] as const) {
+    it(`a size that the constructor is given is ${what}`, async () => {
+      const [given, made] = init.split("|");
+      const statements = made!.replaceAll("; ", "\n        ");
+      const source = `
+class Net(nn.Module):
+    def __init__(self, ${given}):
+        super().__init__()
+        ${statements}
+    def forward(self, x):
+        return ${forward}
+`;
+      const dtype = what === "a vocabulary" ? "int64" : "float32";
+      assert.deepEqual(await inputsOf(source), [`x ${dtype} ${expected}`]);
+    });
+  }
+
   it("what forward itself reshapes its input to", async () => {
     const source = `
 class Net(nn.Module):
