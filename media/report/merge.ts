@@ -12,7 +12,7 @@ export function mergePage(report: MergeReport, host: Host): HTMLElement {
     "main",
     {},
     header("Merge", { model: report.model }, host),
-    warningList(report.warnings),
+    warningList([...report.weights.notes, ...(report.warnings ?? [])]),
     verdict(true, `Merged the adapter into ${count(merged.length)} ${merged.length === 1 ? "layer" : "layers"}`),
     facts([
       { label: "File", value: fileName(report.output), note: report.output },

@@ -158,7 +158,7 @@ export function trainPage(report: TrainReport, host: Host): { element: HTMLEleme
     "main",
     {},
     header("Training", report, host),
-    warningList(injection?.warnings),
+    warningList([...report.weights.notes, ...(injection?.warnings ?? [])]),
     report.stopped ? element("p", { class: "verdict stopped", role: "status" }, "■ ", done) : verdict(true, done),
     facts([
       ...(before.accuracy !== null && after.accuracy !== null

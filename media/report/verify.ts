@@ -16,7 +16,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
     "main",
     {},
     header("Verification", injection, host),
-    warningList(injection.warnings),
+    warningList([...report.weights.notes, ...(injection.warnings ?? [])]),
     verdict(report.passed, outcome),
     facts([
       {
@@ -44,7 +44,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
         "dl",
         { class: "plain" },
         ...pair("Inputs", `${inputs} (${report.inputsFrom})`),
-        ...pair("Weights", report.weights),
+        ...pair("Weights", report.weights.from),
         ...pair(
           "Model",
           `${injection.model} in ${fileName(injection.file)}, ${count(injection.baseParameters)} parameters`,

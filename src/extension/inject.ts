@@ -49,7 +49,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   };
   const checkAlpha = (text: string): Checked => {
     const alpha = Number(text);
-    if (text === "" || !(alpha > 0 && Number.isFinite(alpha))) return { error: "Alpha is a number above 0" };
+    if (text === "" || !Number.isFinite(alpha)) return { error: "Alpha is a number" };
     return { says: `scale ${Number((alpha / choice.rank).toPrecision(4))} (alpha / rank); usual are 1 and 2` };
   };
   const checkFolder = (text: string): Checked =>

@@ -237,22 +237,24 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         file: string,
         options: Json & ModelOptions & Engined & { adapter?: string; inputs: string; out: string },
       ) => {
-        const result = await runModel({
-          model: modelChoice(file, options),
-          ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
-          inputs: resolve(options.inputs),
-          output: resolve(options.out),
-          engine: options.engine,
-        });
-        print(
-          options,
-          result,
-          () =>
-            `${warningLines(result.warnings)
-              .map((line) => `${line}\n`)
-              .join(
-                "",
-              )}wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+        const progress = progressLine(io);
+        const result = await runModel(
+          {
+            model: modelChoice(file, options),
+            ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
+            inputs: resolve(options.inputs),
+            output: resolve(options.out),
+            engine: options.engine,
+          },
+          { signal: io.signal, onProgress: (fraction, message) => progress({ fraction, message }) },
+        );
+        if (io.interactive) io.note("\r\x1b[K");
+        print(options, result, () =>
+          [
+            ...warningLines([...result.weights.notes, ...(result.warnings ?? [])]),
+            `weights: ${result.weights.from}`,
+            `wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+          ].join("\n"),
         );
         done(EXIT.fine);
       },

@@ -1,12 +1,14 @@
 import type { EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { WeightsSummary } from "../../protocol/reports";
 import { chooseEngine } from "../engines/choose";
 import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
 import { readNpz, writeNpz } from "../formats/npz";
 import type { Tensor } from "../formats/tensor";
 import { openAdapter } from "../jobs/adapter";
+import type { OpenOptions } from "../jobs/adapterBase";
 import { drawNoise } from "../jobs/noise";
-import { openModel, runOnce, valuesFor } from "../jobs/opened";
+import { openModel, runOnce, valuesFor, withStored } from "../jobs/opened";
 import { Random } from "../lora/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
@@ -26,19 +28,26 @@ export interface RunResult {
   readonly output: string;
   readonly engine: string;
   readonly device: string;
+  readonly weights: WeightsSummary;
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
   /** Of the adapter's injection. */
   readonly warnings?: readonly string[];
 }
 
 /** Evaluates `forward` in evaluation mode on given inputs. */
-export async function runModel(request: RunRequest): Promise<RunResult> {
+export async function runModel(request: RunRequest, options: OpenOptions = {}): Promise<RunResult> {
   const opened = await openModel(request.model);
   const given = await readNpz(request.inputs);
   const double = opened.model.stateDict.some((entry) => entry.dtype === "float64");
   const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor, double)]));
   const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
-  const { graph: traced } = opened.model.trace({ inputs });
+  const plain = opened.model.trace({ inputs });
+  const adapter =
+    request.adapterFolder === undefined
+      ? undefined
+      : await openAdapter(opened, request.adapterFolder, { ...options, graph: plain.graph });
+  const values = adapter?.values ?? opened.values;
+  const { graph: traced } = withStored(plain, values);
   for (const [name, value] of drawNoise(traced, new Random(opened.seed + 3)))
     if (!feeds.has(name)) feeds.set(name, value);
   const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
@@ -50,25 +59,18 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
       { file: request.inputs },
     );
   }
-  let graph = traced;
-  let adapterTensors: ReadonlyMap<string, Tensor> | undefined;
-  let warnings: readonly string[] | undefined;
-  if (request.adapterFolder !== undefined) {
-    const adapter = await openAdapter(opened.model, request.adapterFolder, traced);
-    graph = injectLora(graph, adapter.targets, adapter.config, { skipFused: true });
-    ({ warnings } = adapter.injection);
-    adapterTensors = adapter.tensors;
-  }
-  graph = simplify(removeDropout(graph));
+  const adapted = adapter ? injectLora(traced, adapter.targets, adapter.config, { skipFused: true }) : traced;
+  const graph = simplify(removeDropout(adapted));
   const { engine, device } = await chooseEngine(request.engine);
-  const outputs = await runOnce(engine, graph, valuesFor(graph, opened.values, adapterTensors), feeds);
+  const outputs = await runOnce(engine, graph, valuesFor(graph, values, adapter?.tensors), feeds);
   await writeNpz(request.output, outputs);
   return {
     output: request.output,
     engine: engine.label,
     device,
+    weights: opened.weights,
     outputs: [...outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
-    ...(warnings && { warnings }),
+    ...(adapter?.injection.warnings && { warnings: adapter.injection.warnings }),
   };
 }
 

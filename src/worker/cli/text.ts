@@ -121,8 +121,9 @@ export function verifyText(report: VerifyReport): string {
   });
   const passed = report.checks.filter((check) => check.passed).length;
   return [
+    ...warningLines(report.weights.notes),
     injectionText(report.injection),
-    `${report.engine} · ${report.device} · weights: ${report.weights} · inputs: ${report.inputs.map((i) => `${i.name} ${i.dtype}[${i.shape.join(", ")}]`).join(", ")} (${report.inputsFrom})`,
+    `${report.engine} · ${report.device} · weights: ${report.weights.from} · inputs: ${report.inputs.map((i) => `${i.name} ${i.dtype}[${i.shape.join(", ")}]`).join(", ")} (${report.inputsFrom})`,
     "",
     ...lines,
     "",
@@ -137,12 +138,14 @@ export function trainText(report: TrainReport): string {
       ? `loss ${r.loss.toPrecision(4)}`
       : `accuracy ${share(r.accuracy)}, loss ${r.loss.toPrecision(4)}`;
   return [
+    ...warningLines(report.weights.notes),
     ...(report.injection
       ? [injectionText(report.injection)]
       : [
           `${report.model} · ${method} · trainable ${count(report.trainable)} of ${count(report.total)} parameters (${report.percent.toFixed(2)} %)`,
         ]),
     `${report.engine} · ${report.device} · ${count(report.samples.train)} training and ${count(report.samples.validation)} validation samples, batch ${report.batchSize}, learning rate ${report.learningRate}`,
+    `weights: ${report.weights.from}`,
     `before: ${result(report.before)}`,
     `after:  ${result(report.after)}${report.stopped ? " (stopped early)" : ""}`,
     `${count(report.losses.length)} steps in ${report.seconds.toFixed(1)} s, ${count(Math.round(report.samplesPerSecond))} samples a second`,
@@ -153,7 +156,8 @@ export function trainText(report: TrainReport): string {
 export function mergeText(report: MergeReport): string {
   const rows = report.merged.map((m) => [m.path, m.deltaNorm.toPrecision(4), m.weightNorm.toPrecision(4)]);
   return [
-    ...warningLines(report.warnings),
+    ...warningLines([...report.weights.notes, ...(report.warnings ?? [])]),
+    `weights: ${report.weights.from}`,
     indent(table(["layer", "norm of ΔW", "norm of merged W"], rows)),
     `wrote ${report.output}: ${report.tensors} tensors, ${bytes(report.bytes)}`,
   ].join("\n");

@@ -57,8 +57,8 @@ function configFor(choice: AdapterChoice, targetModules: readonly string[] | str
   if (rank !== undefined && (!Number.isInteger(rank) || rank < 1 || rank > MAX_RANK)) {
     throw new UserError(`the rank must be a whole number of 1 or more, not ${rank}; 8 and 16 are usual`);
   }
-  if (alpha !== undefined && !(Number.isFinite(alpha) && alpha > 0)) {
-    throw new UserError(`alpha must be above 0, not ${alpha}; the rank or twice the rank is usual`);
+  if (alpha !== undefined && !Number.isFinite(alpha)) {
+    throw new UserError(`alpha must be a number, not ${alpha}; the rank or twice the rank is usual`);
   }
   if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) {
     throw new UserError(`dropout must be at least 0 and below 1, not ${dropout}`);
@@ -96,7 +96,7 @@ function injectionSummary(
       { file: model.file, line: model.place.line },
     );
   }
-  const warnings = [...others, ...rankWarnings(targets, config.r)];
+  const warnings = [...others, ...rankWarnings(targets, config.r), ...alphaWarnings(config)];
   const trainable = targets.reduce((sum, target) => sum + target.lora, 0);
   const total = baseParameters + trainable;
   return {
@@ -113,6 +113,11 @@ function injectionSummary(
     percent: (100 * trainable) / total,
     ...(warnings.length > 0 && { warnings }),
   };
+}
+
+/** PEFT accepts any number, and an adapter with 0 has no effect and does not learn. */
+function alphaWarnings({ lora_alpha }: LoraConfig): string[] {
+  return lora_alpha === 0 ? ["alpha is 0, so the adapter has no effect, and no gradient reaches it."] : [];
 }
 
 /** PEFT accepts a rank above a layer's smaller side: B A then has more numbers than the weight, and no greater rank. */

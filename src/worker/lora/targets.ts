@@ -1,5 +1,6 @@
 import { runInNewContext } from "node:vm";
 import { UserError } from "../formats/errors";
+import { PatternError, pythonRegExp } from "../formats/pythonRegExp";
 import { lineText } from "../graph/node";
 import { type Model, type ModuleInfo, walkModules } from "../readers/model";
 import type { LoraConfig } from "./config";
@@ -67,14 +68,24 @@ export function matchesSuffix(path: string, names: readonly string[]): boolean {
 
 function selector(spec: readonly string[] | string, paths: readonly string[]): (path: string) => boolean {
   if (typeof spec !== "string") return (path) => matchesSuffix(path, spec);
-  let pattern: RegExp;
-  try {
-    pattern = new RegExp(`^(?:${spec})$`);
-  } catch (error) {
-    throw new UserError(`target modules "${spec}" is not a regular expression: ${(error as Error).message}`);
-  }
+  const pattern = wholePattern(spec);
   const matched = new Set(matching(pattern, paths, spec));
   return (path) => matched.has(path);
+}
+
+/** What Python's `re.fullmatch` takes, as PEFT calls it. */
+function wholePattern(spec: string): RegExp {
+  try {
+    const { source, flags } = pythonRegExp(spec);
+    return new RegExp(`^(?:${source})$`, flags);
+  } catch (error) {
+    if (error instanceof PatternError && error.invalid) {
+      throw new UserError(`target modules "${spec}" is not a regular expression of Python's: ${error.message}`);
+    }
+    throw new UserError(
+      `target modules "${spec}" is a regular expression that cannot be matched here, because it has ${(error as Error).message}; write it without, or list the names`,
+    );
+  }
 }
 
 /** All of a model's paths take less than a millisecond, unless the pattern tries every way to split them. */

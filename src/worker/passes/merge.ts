@@ -14,6 +14,10 @@ export function deltaWeight(target: LoraTarget, config: LoraConfig): Node {
 
 /** W + delta W, transposed where W is stored [in, out], in the weight's own dtype; half-precision weights are merged in float32 and rounded once. */
 export function mergedWeight(weight: Node, target: LoraTarget, config: LoraConfig): Node {
+  return cast(mergedInFloat32(weight, target, config), weight.dtype);
+}
+
+function mergedInFloat32(weight: Node, target: LoraTarget, config: LoraConfig): Node {
   const a = parameter(loraA(target.path), [config.r, target.inFeatures], "float32");
   const b = parameter(loraB(target.path), [target.outFeatures, config.r], "float32");
   const { inFeatures, outFeatures } = target;
@@ -22,19 +26,26 @@ export function mergedWeight(weight: Node, target: LoraTarget, config: LoraConfi
   const sum = weightOf(target).fanInFanOut
     ? matmul(a, b, { ...options, transposeA: true, transposeB: true })
     : matmul(b, a, options);
-  return cast(reshape(sum, weight.shape), weight.dtype);
+  return reshape(sum, weight.shape);
 }
 
 /**
  * The base graph with each target's weight replaced by the merged one, computed in the graph. Every use of the
- * parameter sees it, as every use sees a weight that was merged in place.
+ * parameter sees it, as every use sees a weight that was merged in place. `rounded: false` leaves out the rounding of
+ * half-precision weights, for a graph that casts them to float32 before it uses them.
  */
-export function mergeLora(base: Graph, targets: readonly LoraTarget[], config: LoraConfig): Graph {
+export function mergeLora(
+  base: Graph,
+  targets: readonly LoraTarget[],
+  config: LoraConfig,
+  { rounded = true }: { readonly rounded?: boolean } = {},
+): Graph {
   return rewrite(base, (node, keep) => {
     if (!is(node, "parameter")) return keep();
     const { path } = node.attrs;
     // Two layers that share a weight both add to it.
     const own = targets.filter((target) => weightOf(target).path === path);
-    return own.reduce((weight, target) => mergedWeight(weight, target, config), keep());
+    const add = rounded ? mergedWeight : mergedInFloat32;
+    return own.reduce((weight, target) => add(weight, target, config), keep());
   });
 }

@@ -54,7 +54,7 @@ describe("an adapter computes what PEFT's does", () => {
       const model = modelNamed(await openModelFile(join(FIXTURES, "models.py"), text), name);
       const config = loraConfig({ r: 2, lora_alpha: 6, target_modules: wanted });
       await saveAdapter(inFolder("adapter"), config, part("adapter"));
-      const { targets, tensors: adapter } = await openAdapter(model, inFolder("adapter"));
+      const { targets, tensors: adapter } = await openAdapter({ model, values }, inFolder("adapter"));
       const chosen = injectionOf(model, config);
       for (const found of [targets, chosen.targets, injectionOf(model, chosen.config).targets]) {
         assert.deepEqual(found.map(({ path }) => path).sort(), [...layers].sort());

@@ -1,27 +1,27 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import type { ParameterValue } from "../../engines/engine";
-import { toFloat32 } from "../../formats/convert";
+import { convert, toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
-import { writeSafetensors } from "../../formats/safetensors";
-import type { Tensor, TensorRef } from "../../formats/tensor";
+import { loadTensor, writeSafetensors } from "../../formats/safetensors";
+import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { WEIGHTS_FILE } from "../../lora/adapterFiles";
 import { weightOf } from "../../lora/names";
 import type { TargetableLayer } from "../../lora/targets";
 import { layerUses } from "../../lora/uses";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
+import type { Rearranged } from "../checkpoint/conversion";
 import { Estimate, type JobContext } from "../context";
-import { openModel, runOnce } from "../opened";
+import { type OpenedModel, openModel, runOnce } from "../opened";
 import { isTorchWeights, openWeights } from "../weights";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
@@ -29,6 +29,9 @@ import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 const MERGED = "lora_lens.merged";
 
 const MAX_ADAPTER_BYTES = 2 ** 31;
+
+/** The part of the time that opening the adapter is taken to need: nearly none, or nearly all. */
+const OPENING = 0.5;
 
 /**
  * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
@@ -39,11 +42,16 @@ const MAX_ADAPTER_BYTES = 2 ** 31;
 export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
-  const { model, values } = await openModel(request.model);
-  const adapter = await openAdapter(model, request.adapterFolder);
+  const opened = await openModel(request.model);
+  const { model } = opened;
+  const adapter = await openAdapter(opened, request.adapterFolder, {
+    signal: context.signal,
+    onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
+  });
+  const { values } = adapter;
   refuseTied(model, adapter.targets);
   const id = createHash("sha256")
-    .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
+    .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
     .slice(0, 16);
   const history = await mergedInto(request.model.weights);
@@ -54,16 +62,14 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     );
   }
 
-  await refuseOverwrite(request, values);
+  await refuseOverwrite(request, opened.values);
   const toTfjs = isTfjsOutput(request.output) ? exportable(model, request.output) : undefined;
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
-  const output = new Map<string, Tensor | TensorRef>(
-    model.stateDict.filter((entry) => entry.tiedTo === undefined).map((entry) => [entry.path, values.get(entry.path)!]),
-  );
+  const changed = new Map<string, Tensor>();
   for (const [index, target] of adapter.targets.entries()) {
     context.signal.throwIfAborted();
-    progress.at(index / adapter.targets.length, `Merging ${target.path}`);
+    progress.at(OPENING + (1 - OPENING) * (index / adapter.targets.length), `Merging ${target.path}`);
     const { path } = weightOf(target);
     const value = values.get(path)!;
     const weight = parameter(path, value.shape, value.dtype);
@@ -78,9 +84,10 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     const parameters = new Map([[path, value], ...adapter.tensors]);
     const used = new Map(graph.parameters.map((node) => [node.attrs.path, parameters.get(node.attrs.path)!]));
     const results = await runOnce(engine, graph, used, new Map());
-    const result = results.get("merged")!;
+    // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
+    const result = convert(results.get("merged")!, opened.values.get(path)!.dtype);
     requireFinite(result, target.path);
-    output.set(path, result);
+    changed.set(path, result);
     merged.push({
       path: target.path,
       deltaNorm: toFloat32(results.get("deltaNorm")!)[0]!,
@@ -88,6 +95,12 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     });
   }
   progress.at(0.99, "Writing the merged weights");
+  // What was saved with the adapter takes the place of the base's own.
+  for (const [path, value] of values) {
+    const own = opened.values.get(path)!;
+    if (value !== own && !changed.has(path)) changed.set(path, convert(await loadTensor(value), own.dtype));
+  }
+  const output = mergedTensors(opened, changed);
   const tensors = output.size;
   let bytes: number;
   if (toTfjs) bytes = await writeTfjsModel(toTfjs, request.output, output);
@@ -98,6 +111,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   return {
     kind: "merge",
     model: model.className,
+    weights: opened.weights,
     adapter: request.adapterFolder,
     output: request.output,
     merged,
@@ -105,6 +119,46 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     bytes,
     ...(adapter.injection.warnings && { warnings: adapter.injection.warnings }),
   };
+}
+
+/**
+ * What is written: the tensors of the checkpoint that the model is from, under its own keys and with all that the model
+ * has no place for; else the model's state dict. Values that are from no file are not written among those that are.
+ */
+export function mergedTensors(
+  { model, values, weights, checkpoint }: OpenedModel,
+  changed: ReadonlyMap<string, Tensor>,
+): Map<string, StoredTensor> {
+  const initialized = new Set(weights.initialized);
+  for (const path of changed.keys()) {
+    if (!initialized.has(path)) continue;
+    throw new UserError(
+      `${path} is not in the weights (${weights.from}), so there is nothing to merge its adapter into; leave the layer out of the target modules, or merge into weights that have it`,
+      { file: model.file },
+    );
+  }
+  const current = (path: string): StoredTensor => changed.get(path) ?? values.get(path)!;
+  if (!checkpoint) {
+    const paths = model.stateDict.filter(({ path, tiedTo }) => tiedTo === undefined && !initialized.has(path));
+    return new Map(paths.map(({ path }) => [path, current(path)]));
+  }
+  const output = new Map(checkpoint.file.tensors);
+  const groups = new Set<Rearranged>();
+  for (const [path, tensor] of changed) {
+    const origin = checkpoint.origins.get(path);
+    if (origin === undefined) {
+      // Of tied tensors the checkpoint has one.
+      if (model.stateDict.some((entry) => (entry.path === path ? entry.tiedTo : entry.tiedTo === path))) continue;
+      throw new Error(`${path} is from no key of the checkpoint`);
+    }
+    if (typeof origin === "string") output.set(origin, tensor);
+    else groups.add(origin);
+  }
+  for (const group of groups) {
+    const parts = new Map(group.paths.map((path) => [path, current(path)]));
+    for (const [key, tensor] of group.back(parts)) output.set(key, tensor);
+  }
+  return output;
 }
 
 function norm(node: Parameters<typeof reduceAll>[1]) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
-import { readTensor } from "../../formats/safetensors";
+import { loadTensor } from "../../formats/safetensors";
 import { bytesOf, float32, type Tensor } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
 import { loadAdapter, saveAdapter } from "../../lora/adapterFiles";
@@ -20,6 +20,8 @@ export interface Runs {
   readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
   /** Base output, before anything else ran. */
   readonly base: Outputs;
+  /** Output of the base before the adapter's initialization took anything from it. */
+  readonly given: Outputs;
   /** As injected: B is zero. */
   readonly fresh: ReadonlyMap<string, Tensor>;
   /** B random, or the trained values: with B zero most checks could not fail. */
@@ -33,15 +35,18 @@ export async function prepare(subject: VerifySubject): Promise<Runs> {
   const adapted = await subject.compile(subject.adapted());
   const runBase = () => base(subject.feeds);
   const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
-  const fresh = initializeAdapter(adapter.targets, adapter.config, opened.seed);
+  const fresh = adapter.initial ?? initializeAdapter(adapter.targets, adapter.config, opened.seed);
   const perturbed =
     adapter.tensors ??
     initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
+  const output = await runBase();
+  const changed = subject.given !== opened.values;
   return {
     subject,
     runBase,
     runAdapted,
-    base: await runBase(),
+    base: output,
+    given: changed ? await (await subject.compile(subject.base, subject.given))(subject.feeds) : output,
     fresh,
     perturbed,
     outputPerturbed: await runAdapted(perturbed),
@@ -81,7 +86,7 @@ const outputShape: Check = async ({ base, outputPerturbed }) => {
 };
 
 const identityAtInit: Check = async (runs) => {
-  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.base);
+  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.given);
   return {
     id: "identity-at-init",
     title: "Identity at initialization",
@@ -114,14 +119,21 @@ const lowRankPath: Check = async ({ subject, perturbed }) => {
 };
 
 const mergedEqualsUnmerged: Check = async (runs) => {
-  const merged = await runs.subject.compile(runs.subject.merged());
-  const difference = largestDifference(await merged(runs.subject.withAdapter(runs.perturbed)), runs.outputPerturbed);
+  const { subject, perturbed, outputPerturbed } = runs;
+  const output = async (rounded: boolean) =>
+    (await subject.compile(subject.merged(rounded)))(subject.withAdapter(perturbed));
+  const difference = largestDifference(await output(false), outputPerturbed);
+  const half = subject.storedHalf;
+  const rounding = half && largestDifference(await output(true), outputPerturbed);
   return {
     id: "merged-equals-unmerged",
     title: "Merged equals unmerged",
     meaning: "Adding ΔW to the weights gives the output that base and adapter give side by side.",
     unit: "largest difference in the output",
     ...within(difference.value, modelTolerance(runs)),
+    ...(rounding && {
+      detail: `before rounding; a merged file keeps its weights in ${half}, which moves the output by up to ${rounding.value.toPrecision(2)}`,
+    }),
   };
 };
 
@@ -378,7 +390,7 @@ function differingElements(a: Outputs, b: Outputs): number {
 async function checksum(subject: VerifySubject): Promise<number> {
   let hash = 0x811c9dc5;
   for (const value of subject.opened.values.values()) {
-    const bytes = bytesOf("data" in value ? value : await readTensor(value));
+    const bytes = bytesOf(await loadTensor(value));
     for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return hash >>> 0;

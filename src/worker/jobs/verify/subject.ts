@@ -1,12 +1,12 @@
-import type { Engine, Executable } from "../../engines/engine";
+import type { Engine, Executable, ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
-import { isFloating } from "../../formats/dtype";
+import { type DType, isFloating } from "../../formats/dtype";
 import { float32, sizeOf, type Tensor } from "../../formats/tensor";
 import { add, cast, input, linear, matmul, mul, parameter, reduceAll } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
 import type { LoraConfig } from "../../lora/config";
-import { loraA, loraB } from "../../lora/names";
+import { loraA, loraB, weightOf } from "../../lora/names";
 import { Random } from "../../lora/random";
 import { removeDropout } from "../../passes/dropout";
 import { injectLora } from "../../passes/lora";
@@ -37,6 +37,8 @@ export class VerifySubject {
     readonly traced: Traced,
     readonly adapter: PlannedAdapter,
     private readonly signal: AbortSignal,
+    /** The base weights before the adapter's initialization took anything from them; those of `opened` are without that. */
+    readonly given: ReadonlyMap<string, ParameterValue> = opened.values,
   ) {
     this.feeds = new Map([
       ...randomInputs(traced.inputs, opened.seed),
@@ -67,9 +69,16 @@ export class VerifySubject {
     return unpackParameters(removeDropout(injectLora(this.base, this.adapter.targets, config)), this.layout);
   }
 
-  /** The base graph with merged weights, adapter values fed. */
-  merged(): Graph {
-    return unpackParameters(mergeLora(this.base, this.adapter.targets, this.adapter.config), this.layout);
+  /** The base graph with merged weights, adapter values fed; `rounded` to the dtypes that the weights are stored in. */
+  merged(rounded: boolean): Graph {
+    const { targets, config } = this.adapter;
+    return unpackParameters(mergeLora(this.base, targets, config, { rounded }), this.layout);
+  }
+
+  /** The half-precision dtype that a target's weight is stored in, which merging rounds to. */
+  get storedHalf(): DType | undefined {
+    const stored = new Set(this.adapter.targets.map((target) => this.opened.values.get(weightOf(target).path)?.dtype));
+    return (["bfloat16", "float16"] as const).find((dtype) => stored.has(dtype));
   }
 
   /** For each target `low.N` and `delta.N`: the two ways to compute the adapter's contribution to a random input. */
@@ -124,11 +133,14 @@ export class VerifySubject {
     return { graph: new Graph(adapted.name, inputs, new Map([["loss", loss!]])), feeds };
   }
 
-  async compile(graph: Graph): Promise<(feeds: ReadonlyMap<string, Tensor>) => Promise<Outputs>> {
+  async compile(
+    graph: Graph,
+    values = this.opened.values,
+  ): Promise<(feeds: ReadonlyMap<string, Tensor>) => Promise<Outputs>> {
     this.signal.throwIfAborted();
     const simplified = simplify(graph);
     const executable = await this.engine.compile(simplified, {
-      parameters: valuesFor(simplified, this.opened.values),
+      parameters: valuesFor(simplified, values),
       signal: this.signal,
     });
     this.executables.push(executable);

@@ -206,6 +206,10 @@ class KeptModel implements Model {
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
   }
 
+  get modelType(): string | undefined {
+    return this.anew().modelType;
+  }
+
   get stateDict(): readonly ParameterInfo[] {
     return this.anew().stateDict;
   }
