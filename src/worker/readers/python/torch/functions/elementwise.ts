@@ -282,7 +282,9 @@ function activation(
   for (const name of typeof names === "string" ? [names] : names) inPlace(name, signature, body);
 }
 
-activation("relu", "inplace=False", act.relu, EVERYWHERE);
+// Two functions in PyTorch, too, which TransformerEncoderLayer tells apart.
+activation("relu", "inplace=False", act.relu);
+activation("relu", "inplace=False", act.relu, ["torch", "tensor"]);
 activation("relu6", "inplace=False", act.relu6);
 activation("leaky_relu", "negative_slope=0.01, inplace=False", (x, args) =>
   act.leakyRelu(x, numberArg(args, "negative_slope")),
