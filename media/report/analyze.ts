@@ -6,6 +6,7 @@ import { bytes, count, factor, fileName, percent, scientific, shortCount } from 
 import { header } from "./header";
 import type { Host } from "./host";
 import { layerTable } from "./layerTable";
+import { warningList } from "./warnings";
 
 export function analyzePage(report: AnalyzeReport, host: Host): { element: HTMLElement; charts: readonly Chart[] } {
   const { injection, totals } = report;
@@ -108,6 +109,7 @@ export function analyzePage(report: AnalyzeReport, host: Host): { element: HTMLE
     "main",
     {},
     header("Efficiency", injection, host),
+    warningList(injection.warnings),
     facts([
       { label: "Trainable", value: count(injection.trainable), note: `${percent(injection.percent)} of all` },
       { label: "Total", value: count(injection.total), note: `${count(injection.baseParameters)} base + adapters` },

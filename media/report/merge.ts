@@ -4,6 +4,7 @@ import { element, facts, section, table, verdict } from "./dom";
 import { bytes, count, decimal, fileName, percent } from "./format";
 import { header } from "./header";
 import type { Host } from "./host";
+import { warningList } from "./warnings";
 
 export function mergePage(report: MergeReport, host: Host): HTMLElement {
   const { merged, checkpoint } = report;
@@ -11,6 +12,7 @@ export function mergePage(report: MergeReport, host: Host): HTMLElement {
     "main",
     {},
     header("Merge", { model: report.model }, host),
+    warningList([...report.weights.notes, ...(report.warnings ?? [])]),
     verdict(true, `Merged the adapter into ${count(merged.length)} ${merged.length === 1 ? "layer" : "layers"}`),
     facts([
       { label: checkpoint ? "Folder" : "File", value: fileName(report.output), note: report.output },

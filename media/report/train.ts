@@ -7,6 +7,7 @@ import { count, decimal, duration, fileName, percent, share } from "./format";
 import { header } from "./header";
 import type { Host, View } from "./host";
 import { smoothed, thinned } from "./losses";
+import { warningList } from "./warnings";
 
 /** Drawing the curve costs the editor's window time that typing needs, and small models end many epochs a second. */
 const REDRAW_MS = 250;
@@ -175,6 +176,7 @@ export function trainPage(report: TrainReport, host: Host): { element: HTMLEleme
     "main",
     {},
     header("Training", report, host),
+    warningList([...report.weights.notes, ...(injection?.warnings ?? [])]),
     report.stopped ? element("p", { class: "verdict stopped", role: "status" }, "■ ", done) : verdict(true, done),
     facts([
       ...(before.accuracy !== null && after.accuracy !== null

@@ -3,6 +3,7 @@ import { element, facts, mark, section, verdict } from "./dom";
 import { count, duration, factor, fileName, percent, scientific, shape } from "./format";
 import { header } from "./header";
 import type { Host } from "./host";
+import { warningList } from "./warnings";
 
 export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
   const { injection, checks } = report;
@@ -15,6 +16,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
     "main",
     {},
     header("Verification", injection, host),
+    warningList([...report.weights.notes, ...(injection.warnings ?? [])]),
     verdict(report.passed, outcome),
     facts([
       {
@@ -42,7 +44,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
         "dl",
         { class: "plain" },
         ...pair("Inputs", `${inputs} (${report.inputsFrom})`),
-        ...pair("Weights", report.weights),
+        ...pair("Weights", report.weights.from),
         ...pair(
           "Model",
           `${injection.model} in ${fileName(injection.file)}, ${count(injection.baseParameters)} parameters`,

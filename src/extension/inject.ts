@@ -49,7 +49,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   };
   const checkAlpha = (text: string): Checked => {
     const alpha = Number(text);
-    if (text === "" || !(alpha > 0 && Number.isFinite(alpha))) return { error: "Alpha is a number above 0" };
+    if (text === "" || !Number.isFinite(alpha)) return { error: "Alpha is a number" };
     return { says: `scale ${Number((alpha / choice.rank).toPrecision(4))} (alpha / rank); usual are 1 and 2` };
   };
   const checkFolder = (text: string): Checked =>
@@ -114,7 +114,9 @@ async function tell(summary: InjectionSummary, saveTo: string, target: LensTarge
     `trainable%: ${summary.percent.toFixed(4)}`,
     `LoRA on ${summary.targets.length} layers, r=${summary.rank}, scale ${Number(summary.scaling.toPrecision(4))}`,
   ].join(" · ");
-  const next = await window.showInformationMessage(message, "Open Config", "Verify", "Train…");
+  const warnings = summary.warnings ?? [];
+  const show = warnings.length > 0 ? window.showWarningMessage : window.showInformationMessage;
+  const next = await show([message, ...warnings].join(". "), "Open Config", "Verify", "Train…");
   if (next === "Open Config") await window.showTextDocument(Uri.file(saveTo));
   if (next === "Verify") await commands.executeCommand(COMMANDS.verify, target);
   if (next === "Train…") await commands.executeCommand(COMMANDS.train, target);

@@ -25,7 +25,9 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const { memory, jobs } = context;
-  const adapterFiles = await findFiles("adapter_model.safetensors", model.file);
+  const adapterFiles = await Promise.all(
+    ["adapter_model.safetensors", "adapter_model.bin"].map((name) => findFiles(name, model.file)),
+  );
   const baseWeights = await weightChoices(context.client, model);
   let adapterFolder: string | undefined = memory.adapterFolder(model);
   let { weights } = memory.of(model);
@@ -35,7 +37,7 @@ export async function merge(context: CommandContext, argument: unknown): Promise
     (frame) =>
       pickFile(frame, {
         placeholder: "Adapter folder",
-        files: adapterFiles.map((file) => dirname(file)),
+        files: [...new Set(adapterFiles.flat().map((file) => dirname(file)))],
         current: adapterFolder,
         browse: { title: "Adapter folder", folders: true },
         accept: (folder) => {

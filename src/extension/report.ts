@@ -42,11 +42,13 @@ export async function analyze(context: CommandContext, argument: unknown): Promi
 
 export function modelChoice({ memory }: CommandContext, model: ChosenModel): ModelChoice {
   const { weights } = memory.of(model);
+  const { allowMissing, training } = readSettings();
   return {
     file: model.file,
     class: model.class,
     ...(weights === undefined ? {} : { weights }),
-    seed: readSettings().training.seed,
+    ...(allowMissing.length > 0 && { allowMissing }),
+    seed: training.seed,
   };
 }
 

@@ -5,6 +5,8 @@ import type { WorkerSettings } from "../protocol/messages";
 /** The extension's settings, typed. Ranges and defaults stand in package.json; VS Code fills them in. */
 export interface Settings extends Omit<WorkerSettings, "environments" | "configurations"> {
   readonly engine: EngineChoice;
+  /** Tensors or modules that weights may lack. */
+  readonly allowMissing: readonly string[];
   readonly training: TrainingSettings;
 }
 
@@ -29,6 +31,7 @@ export function readSettings(): Settings {
     inlayHints: section.get("inlayHints", true),
     inputShapes: section.get("inputShapes", {}),
     engine: section.get<EngineChoice>("engine", "auto"),
+    allowMissing: section.get<string[]>("allowMissing", []).filter((name) => typeof name === "string"),
     training: {
       epochs: atLeastOne(section.get("training.epochs", 20)),
       batchSize: atLeastOne(section.get("training.batchSize", 32)),

@@ -36,8 +36,10 @@ export interface ModelChoice {
   readonly configuration?: ConfigurationChoice;
   /** Class name; may be left out when the file has one model, or one that no other contains. */
   readonly class?: string;
-  /** A .safetensors file whose keys are the module paths; without one, PyTorch's default initialization. */
+  /** A weights file, an index of shards or a folder; without one, what the code loads, or PyTorch's default initialization. */
   readonly weights?: string;
+  /** Tensors or modules by path that the weights may lack: they start anew. */
+  readonly allowMissing?: readonly string[];
   readonly seed?: number;
   /** Example inputs, where those that the code gives or suggests are not the right ones. */
   readonly inputs?: InputChoice;

@@ -21,6 +21,8 @@ export interface InjectionSummary {
   readonly total: number;
   /** 100 * trainable / total. */
   readonly percent: number;
+  /** What computes and yet may not be what somebody meant, one sentence each; absent when there is none. */
+  readonly warnings?: readonly string[];
 }
 
 export interface TargetSummary {
@@ -37,6 +39,20 @@ export interface TargetSummary {
   readonly lora: number;
   /** full / lora */
   readonly reduction: number;
+}
+
+/** Where a model's values are from. */
+export interface WeightsSummary {
+  /** In words: the files, or the initialization. */
+  readonly from: string;
+  /** Parameters that the files do not have and that were initialized, by path. */
+  readonly initialized: readonly string[];
+  /** The same, with modules in the place of all that is in them. */
+  readonly anew: readonly string[];
+  /** Keys of the files that the model has no place for. */
+  readonly unused: readonly string[];
+  /** The two lists in sentences, for the first lines of whatever shows a result. */
+  readonly notes: readonly string[];
 }
 
 export interface VerifyCheck {
@@ -65,7 +81,7 @@ export interface VerifyReport {
   readonly device: string;
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
   readonly inputsFrom: string;
-  readonly weights: string;
+  readonly weights: WeightsSummary;
   readonly seed: number;
   readonly seconds: number;
   readonly passed: boolean;
@@ -157,6 +173,7 @@ export interface TrainReport {
   readonly model: string;
   readonly file: string;
   readonly data: string;
+  readonly weights: WeightsSummary;
   /** null unless the method is lora. */
   readonly injection: InjectionSummary | null;
   readonly engine: string;
@@ -192,6 +209,7 @@ export interface TrainReport {
 export interface MergeReport {
   readonly kind: "merge";
   readonly model: string;
+  readonly weights: WeightsSummary;
   readonly adapter: string;
   readonly output: string;
   readonly merged: readonly { readonly path: string; readonly deltaNorm: number; readonly weightNorm: number }[];
@@ -208,6 +226,8 @@ export interface MergeReport {
     readonly copied: readonly string[];
     readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
   };
+  /** Of the adapter's injection. */
+  readonly warnings?: readonly string[];
 }
 
 export interface EngineSummary {

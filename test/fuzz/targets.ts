@@ -12,6 +12,7 @@ import { readTorchCheckpoint } from "../../src/worker/formats/torchZip/checkpoin
 import { unpickle } from "../../src/worker/formats/torchZip/unpickle";
 import { openWeights } from "../../src/worker/jobs/weights";
 import { readAdapterConfig, writeAdapterConfig } from "../../src/worker/lora/adapterConfig";
+import { withTargets } from "../../src/worker/lora/defaultTargets";
 import { matchTargets } from "../../src/worker/lora/targets";
 import { openModelFile } from "../../src/worker/readers/open";
 import { bytesOf, namesUnder, parsedSources, pythonModels, TFJS_SOURCES, textOf } from "./corpus";
@@ -230,7 +231,8 @@ export const TARGETS: readonly Target[] = [
       const config = await readAdapterConfig(file);
       await writeAdapterConfig(file, config);
       assert.deepEqual(await readAdapterConfig(file), config, "it reads what it wrote");
-      matchTargets({ root: await digits(), className: "Net" }, config);
+      const model = { root: await digits(), className: "Net" };
+      matchTargets(model, withTargets(config, model));
     }),
   },
   {

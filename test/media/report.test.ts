@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { Page } from "playwright-core";
 import type { PanelState } from "../../src/protocol/panel";
 import { PageLab as Lab, type PageLab, photograph, type Theme } from "./pages";
-import { analyzeReport, HOSTILE, mergeReport, trainReport, verifyReport } from "./sampleReports";
+import { analyzeReport, HOSTILE, injection, mergeReport, trainReport, verifyReport } from "./sampleReports";
 
 const REPORTS = { verify: verifyReport, analyze: analyzeReport, train: trainReport, merge: mergeReport };
 
@@ -53,6 +53,27 @@ describe("report page", function () {
       });
     }
   }
+
+  it("shows warnings on every page that has an injection, as text", async () => {
+    for (const report of [
+      verifyReport,
+      analyzeReport,
+      trainReport,
+      { ...mergeReport, warnings: injection.warnings! },
+    ]) {
+      const { page } = await lab.panel({ type: "report", report });
+      const said = await page.locator("main .warnings li").allTextContents();
+      const notes = "weights" in report ? report.weights.notes : [];
+      assert.deepEqual(said, [...notes, ...injection.warnings!], report.kind);
+      await noMarkup(page);
+      await page.close();
+    }
+    const weights = { ...mergeReport.weights, notes: [] };
+    const { page } = await lab.panel({ type: "report", report: { ...mergeReport, weights } });
+    await page.locator("main h1").waitFor();
+    assert.equal(await page.locator(".warnings").count(), 0);
+    await page.close();
+  });
 
   it("says which checks failed, with value, bound and unit", async () => {
     const { page } = await lab.panel({ type: "report", report: verifyReport });

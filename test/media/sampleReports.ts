@@ -6,6 +6,7 @@ import type {
   TargetSummary,
   TrainReport,
   VerifyReport,
+  WeightsSummary,
 } from "../../src/protocol/reports";
 import { adapterBytes, breakEvenRank, layerCost } from "../../src/worker/lora/costs";
 
@@ -41,6 +42,15 @@ export const injection: InjectionSummary = {
   trainable,
   total: BASE + trainable,
   percent: (100 * trainable) / (BASE + trainable),
+  warnings: [`The rank 8 is above the smaller side of ${HOSTILE} (1024 → 4).`],
+};
+
+const weights: WeightsSummary = {
+  from: "/project/base.safetensors",
+  initialized: ["head.weight", "head.bias"],
+  anew: ["head"],
+  unused: [],
+  notes: ['Not in the weights, and so random (seed 0): "head".'],
 };
 
 export const verifyReport: VerifyReport = {
@@ -50,7 +60,7 @@ export const verifyReport: VerifyReport = {
   device: "CPU",
   inputs: [{ name: "x", shape: [2, 16, 256], dtype: "float32" }],
   inputsFrom: "the call in line 60",
-  weights: "PyTorch's default initialization, seed 0",
+  weights,
   seed: 0,
   seconds: 0.84,
   passed: false,
@@ -137,6 +147,7 @@ export const trainReport: TrainReport = {
   model: "Digits",
   file: "/project/examples/digits/model.py",
   data: "/project/examples/digits/digits.csv",
+  weights,
   injection,
   engine: "ONNX Runtime",
   device: "CPU",
@@ -177,6 +188,7 @@ export const trainReport: TrainReport = {
 export const mergeReport: MergeReport = {
   kind: "merge",
   model: "Digits",
+  weights,
   adapter: "/project/adapters/digits",
   output: "/project/merged",
   merged: [

@@ -32,7 +32,7 @@ import {
   withReading,
 } from "./options";
 import { runModel } from "./run";
-import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText } from "./text";
+import { analyzeText, enginesText, layersText, mergeText, trainText, verifyText, warningLines } from "./text";
 
 export interface CliIO {
   out(text: string): void;
@@ -259,18 +259,24 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         options: Json & ModelOptions & Engined & { adapter?: string; inputs: string; out: string },
       ) => {
         const { inputs: _, ...choice } = modelChoice(file, options);
-        const result = await runModel({
-          model: choice,
-          ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
-          inputs: resolve(options.inputs),
-          output: resolve(options.out),
-          engine: options.engine,
-        });
-        print(
-          options,
-          result,
-          () =>
+        const progress = progressLine(io);
+        const result = await runModel(
+          {
+            model: choice,
+            ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
+            inputs: resolve(options.inputs),
+            output: resolve(options.out),
+            engine: options.engine,
+          },
+          { signal: io.signal, onProgress: (fraction, message) => progress({ fraction, message }) },
+        );
+        if (io.interactive) io.note("\r\x1b[K");
+        print(options, result, () =>
+          [
+            ...warningLines([...result.weights.notes, ...(result.warnings ?? [])]),
+            `weights: ${result.weights.from}`,
             `wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+          ].join("\n"),
         );
         done(EXIT.fine);
       },

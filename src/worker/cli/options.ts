@@ -9,6 +9,7 @@ import { pythonEnvironment } from "../readers/python/environment/sitePackages";
 export interface ModelOptions extends ReadChoice {
   readonly class?: string;
   readonly weights?: string;
+  readonly allowMissing?: string;
   readonly seed: number;
 }
 
@@ -91,6 +92,10 @@ export function withModel(command: Command): Command {
       "--weights <file>",
       "weights: a .safetensors, .pt, .pth or .bin file, an index of shards, or a folder with one",
     )
+    .option(
+      "--allow-missing <names>",
+      "tensors or modules that the weights may lack, comma-separated: they start anew, at random",
+    )
     .option("--seed <n>", "seed of everything random; weights without a file start as PyTorch's would", whole, 0);
 }
 
@@ -145,6 +150,7 @@ export function modelChoice(file: string, options: ModelOptions & InputOptions):
     ...readingOf(options),
     ...(options.class !== undefined && { class: options.class }),
     ...(options.weights !== undefined && { weights: resolve(options.weights) }),
+    ...(options.allowMissing !== undefined && { allowMissing: names(options.allowMissing) }),
     seed: options.seed,
   };
 }
@@ -164,6 +170,10 @@ export function adapterChoice(options: AdapterOptions): AdapterChoice {
 function modules(text: string): readonly string[] | string {
   if (text === "all-linear") return text;
   if (text.startsWith("regex:")) return text.slice("regex:".length);
+  return names(text);
+}
+
+function names(text: string): string[] {
   return text
     .split(",")
     .map((name) => name.trim())

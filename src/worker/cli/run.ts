@@ -1,12 +1,14 @@
 import type { EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { WeightsSummary } from "../../protocol/reports";
 import { chooseEngine } from "../engines/choose";
 import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
 import { readNpz, writeNpz } from "../formats/npz";
 import type { Tensor } from "../formats/tensor";
 import { openAdapter } from "../jobs/adapter";
+import type { OpenOptions } from "../jobs/adapterBase";
 import { drawNoise } from "../jobs/noise";
-import { openModel, runOnce, valuesFor } from "../jobs/opened";
+import { openModel, runOnce, traceOpened, valuesFor } from "../jobs/opened";
 import { Random } from "../lora/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
@@ -26,17 +28,23 @@ export interface RunResult {
   readonly output: string;
   readonly engine: string;
   readonly device: string;
+  readonly weights: WeightsSummary;
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
+  /** Of the adapter's injection. */
+  readonly warnings?: readonly string[];
 }
 
 /** Evaluates `forward` in evaluation mode on given inputs. */
-export async function runModel(request: RunRequest): Promise<RunResult> {
+export async function runModel(request: RunRequest, options: OpenOptions = {}): Promise<RunResult> {
   const opened = await openModel(request.model);
   const given = await readNpz(request.inputs);
   const double = opened.model.stateDict.some((entry) => entry.dtype === "float64");
   const feeds = new Map([...given].map(([name, tensor]) => [name, asTorch(tensor, double)]));
   const inputs = [...feeds].map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
-  const { graph: traced } = opened.model.trace({ inputs });
+  const adapter =
+    request.adapterFolder === undefined ? undefined : await openAdapter(opened, request.adapterFolder, options);
+  const based = adapter ? { ...opened, values: adapter.values } : opened;
+  const { graph: traced } = traceOpened(based, { inputs });
   for (const [name, value] of drawNoise(traced, new Random(opened.seed + 3)))
     if (!feeds.has(name)) feeds.set(name, value);
   const missing = traced.inputs.filter((node) => !feeds.has(node.attrs.name)).map((node) => node.attrs.name);
@@ -48,22 +56,18 @@ export async function runModel(request: RunRequest): Promise<RunResult> {
       { file: request.inputs },
     );
   }
-  let graph = traced;
-  let adapterTensors: ReadonlyMap<string, Tensor> | undefined;
-  if (request.adapterFolder !== undefined) {
-    const adapter = await openAdapter(opened.model, request.adapterFolder);
-    graph = injectLora(graph, adapter.targets, adapter.config);
-    adapterTensors = adapter.tensors;
-  }
-  graph = simplify(removeDropout(graph));
+  const adapted = adapter ? injectLora(traced, adapter.targets, adapter.config) : traced;
+  const graph = simplify(removeDropout(adapted));
   const { engine, device } = await chooseEngine(request.engine);
-  const outputs = await runOnce(engine, graph, valuesFor(graph, opened.values, adapterTensors), feeds);
+  const outputs = await runOnce(engine, graph, valuesFor(graph, based.values, adapter?.tensors), feeds);
   await writeNpz(request.output, outputs);
   return {
     output: request.output,
     engine: engine.label,
     device,
+    weights: opened.weights,
     outputs: [...outputs].map(([name, { shape, dtype }]) => ({ name, shape, dtype })),
+    ...(adapter?.injection.warnings && { warnings: adapter.injection.warnings }),
   };
 }
 

@@ -72,7 +72,13 @@ function injectionText(injection: InjectionSummary): string {
   return [
     `${model} · LoRA rank ${rank}, alpha ${alpha}, scale ${scaling} · ${targets.length} layers: ${targets.map((t) => t.path).join(", ")}`,
     `trainable ${count(trainable)} of ${count(total)} parameters (${percent.toFixed(4)} %)`,
+    ...warningLines(injection.warnings),
   ].join("\n");
+}
+
+/** One line each, for the top of a command's output. */
+export function warningLines(warnings: readonly string[] | undefined): string[] {
+  return (warnings ?? []).map((sentence) => `warning: ${sentence}`);
 }
 
 export function analyzeText(report: AnalyzeReport): string {
@@ -113,8 +119,9 @@ export function verifyText(report: VerifyReport): string {
   });
   const passed = report.checks.filter((check) => check.passed).length;
   return [
+    ...warningLines(report.weights.notes),
     injectionText(report.injection),
-    `${report.engine} · ${report.device} · weights: ${report.weights} · inputs: ${report.inputs.map((i) => `${i.name} ${i.dtype}[${i.shape.join(", ")}]`).join(", ")} (${report.inputsFrom})`,
+    `${report.engine} · ${report.device} · weights: ${report.weights.from} · inputs: ${report.inputs.map((i) => `${i.name} ${i.dtype}[${i.shape.join(", ")}]`).join(", ")} (${report.inputsFrom})`,
     "",
     ...lines,
     "",
@@ -129,12 +136,14 @@ export function trainText(report: TrainReport): string {
       ? `loss ${r.loss.toPrecision(4)}`
       : `accuracy ${share(r.accuracy)}, loss ${r.loss.toPrecision(4)}`;
   return [
+    ...warningLines(report.weights.notes),
     ...(report.injection
       ? [injectionText(report.injection)]
       : [
           `${report.model} · ${method} · trainable ${count(report.trainable)} of ${count(report.total)} parameters (${report.percent.toFixed(2)} %)`,
         ]),
     `${report.engine} · ${report.device} · ${count(report.samples.train)} training and ${count(report.samples.validation)} validation samples, batch ${report.batchSize}, learning rate ${report.learningRate}`,
+    `weights: ${report.weights.from}`,
     ...labelsText(report),
     `before: ${result(report.before)}`,
     `after:  ${result(report.after)}${report.stopped ? " (stopped early)" : ""}`,
@@ -157,6 +166,8 @@ function labelsText({ labels }: TrainReport): string[] {
 export function mergeText(report: MergeReport): string {
   const rows = report.merged.map((m) => [m.path, m.deltaNorm.toPrecision(4), m.weightNorm.toPrecision(4)]);
   return [
+    ...warningLines([...report.weights.notes, ...(report.warnings ?? [])]),
+    `weights: ${report.weights.from}`,
     indent(table(["layer", "norm of ΔW", "norm of merged W"], rows)),
     `wrote ${report.output}: ${report.tensors} tensors, ${bytes(report.bytes)}`,
     ...(report.loadedBy

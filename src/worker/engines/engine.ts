@@ -1,4 +1,4 @@
-import type { Tensor, TensorRef } from "../formats/tensor";
+import type { StoredTensor, Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 
 /** One name for each way to run; `auto` picks among them (engines/choose.ts). */
@@ -14,8 +14,8 @@ export type Availability =
     }
   | { readonly available: false /** Why not, and what to do about it. */; readonly reason: string };
 
-/** Where a parameter's value comes from: bytes in a file, which are mapped and not copied, or memory. */
-export type ParameterValue = TensorRef | Tensor;
+/** Where a parameter's value comes from: bytes in a file, which are mapped and not copied, memory, or other tensors. */
+export type ParameterValue = StoredTensor;
 
 export interface CompileOptions {
   /** A value for every parameter of the graph, by path. */

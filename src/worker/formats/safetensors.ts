@@ -12,7 +12,7 @@ import {
   withFile,
   writeFully,
 } from "./files";
-import { allocate, byteLengthOf, bytesOf, sizeOf, type Tensor, type TensorRef } from "./tensor";
+import { allocate, byteLengthOf, bytesOf, type StoredTensor, sizeOf, type Tensor, type TensorRef } from "./tensor";
 
 /**
  * The safetensors format: a little-endian u64 header length N, N bytes of JSON that give each tensor's dtype, shape
@@ -251,6 +251,12 @@ export function readTensor(ref: TensorRef): Promise<Tensor> {
 }
 
 /** Reads several tensors, opening each file once; in the order given. */
+/** The tensor in memory, from wherever it is. */
+export async function loadTensor(stored: StoredTensor): Promise<Tensor> {
+  if ("data" in stored) return stored;
+  return "file" in stored ? readTensor(stored) : stored.load();
+}
+
 export async function readTensors(refs: ReadonlyMap<string, TensorRef>): Promise<Map<string, Tensor>> {
   const byFile = new Map<string, TensorRef[]>();
   for (const ref of refs.values()) byFile.set(ref.file, [...(byFile.get(ref.file) ?? []), ref]);
@@ -276,7 +282,7 @@ async function readFrom(handle: FileHandle, ref: TensorRef): Promise<Tensor> {
  */
 export async function writeSafetensors(
   file: string,
-  tensors: ReadonlyMap<string, Tensor | TensorRef>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const layout = [...tensors].sort(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
@@ -285,15 +291,15 @@ export async function writeSafetensors(
   await replaceFileWith(file, async (out) => {
     await writeFully(out, header);
     for (const [, tensor] of layout) {
-      if ("data" in tensor) await writeFully(out, bytesOf(tensor));
-      else await withFile(tensor.file, (from) => copyBytes(from, tensor, out, buffer));
+      if ("file" in tensor) await withFile(tensor.file, (from) => copyBytes(from, tensor, out, buffer));
+      else await writeFully(out, bytesOf(await loadTensor(tensor)));
     }
   });
 }
 
 function headerBytes(
-  tensors: ReadonlyMap<string, Tensor | TensorRef>,
-  layout: readonly [string, Tensor | TensorRef][],
+  tensors: ReadonlyMap<string, StoredTensor>,
+  layout: readonly [string, StoredTensor][],
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
   const begins = new Map<string, number>();

@@ -29,6 +29,16 @@ export interface TensorRef {
   readonly shape: readonly number[];
 }
 
+/** A tensor that is put together from others when it is wanted: what is larger than memory goes one by one. */
+export interface DerivedTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  load(): Promise<Tensor>;
+}
+
+/** A tensor wherever it is: in memory, in a file, or made from such. */
+export type StoredTensor = Tensor | TensorRef | DerivedTensor;
+
 const ARRAYS = {
   float64: Float64Array,
   float32: Float32Array,

@@ -1,13 +1,18 @@
 import type { AdapterChoice } from "../../protocol/jobs";
 import type { InjectionSummary } from "../../protocol/reports";
+import type { ParameterValue } from "../engines/engine";
 import { UserError } from "../formats/errors";
-import type { Tensor } from "../formats/tensor";
-import { checkAdapter, loadAdapter } from "../lora/adapterFiles";
+import { allocate, type Tensor } from "../formats/tensor";
+import { type AdapterTarget, checkAdapter, loadAdapter } from "../lora/adapterFiles";
+import { baseChange, changeWarning } from "../lora/baseChange";
 import type { LoraConfig } from "../lora/config";
+import { withTargets } from "../lora/defaultTargets";
 import { configFor, injectionSummary } from "../lora/injection";
-import { weightOf } from "../lora/names";
+import { loraA, weightOf } from "../lora/names";
 import { matchTargets, type TargetableLayer, targetableLayers } from "../lora/targets";
 import type { Model } from "../readers/model";
+import { changedBase, type OpenOptions, ofRank, requireSupported, savedBase } from "./adapterBase";
+import type { OpenedModel } from "./opened";
 
 /** A configuration with the layers it targets in one model. */
 export interface PlannedAdapter {
@@ -16,6 +21,8 @@ export interface PlannedAdapter {
   readonly injection: InjectionSummary;
   /** Trained values, when it was loaded from a folder. */
   readonly tensors?: ReadonlyMap<string, Tensor>;
+  /** What it was before it was trained, for initializations that begin from the base weights, when that was asked for. */
+  readonly initial?: ReadonlyMap<string, Tensor>;
 }
 
 /** A fresh adapter for the choices made. */
@@ -23,12 +30,78 @@ export function planAdapter(model: Model, choice: AdapterChoice): PlannedAdapter
   return plan(model, configFor(choice));
 }
 
-/** A saved adapter, checked against the model. */
-export async function openAdapter(model: Model, folder: string): Promise<Required<PlannedAdapter>> {
+/** A saved adapter with what loading it makes of the model. */
+export interface OpenedAdapter extends PlannedAdapter {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** The model's state dict as PEFT leaves it when it loads the adapter: to be used in place of the model's own. */
+  readonly values: ReadonlyMap<string, ParameterValue>;
+  /** The state dict before `init_lora_weights` took anything from it; `values` itself where it takes nothing. */
+  readonly base: ReadonlyMap<string, ParameterValue>;
+  /** The file that held the tensors. */
+  readonly file: string;
+}
+
+/**
+ * A saved adapter, checked against the model, with the base weights as PEFT has them after loading it: changed by
+ * `init_lora_weights`, then replaced by those that were saved with the adapter.
+ */
+export async function openAdapter(
+  { model, values }: Pick<OpenedModel, "model" | "values">,
+  folder: string,
+  options: OpenOptions = {},
+): Promise<OpenedAdapter> {
   const adapter = await loadAdapter(folder);
-  const planned = plan(model, adapter.config);
-  checkAdapter(adapter, planned.targets);
-  return { ...planned, tensors: adapter.tensors };
+  const { config, targets, injection } = plan(model, withTargets(adapter.config, model));
+  const change = baseChange(config);
+  // PEFT's decompositions give no more rows than the weight has.
+  const rankOf = ({ inFeatures, outFeatures }: AdapterTarget) =>
+    change === undefined ? config.r : Math.min(config.r, inFeatures, outFeatures);
+  checkAdapter(adapter, targets, model.stateDict, rankOf);
+  const tensors = ofRank(adapter.tensors, targets, config.r);
+  const saved = await savedBase(adapter, targets, model);
+  const changed = await changedBase(change, targets, { model, values, saved }, config, options);
+  // A frozen weight that was saved is what the initialization left of it.
+  const kept = [...saved].filter(([path]) => !changed.values.has(path));
+  const base = kept.length > 0 ? new Map([...values, ...kept]) : values;
+  const warnings = [injection.warnings ?? [], changeWarning(config) ?? [], changed.warnings].flat();
+  const initial = isMica(config) ? beforeMica(model, targets, config, tensors) : changed.initial;
+  return {
+    config,
+    targets,
+    injection: warnings.length > 0 ? { ...injection, warnings } : injection,
+    tensors,
+    values: changed.values.size > 0 ? new Map([...base, ...changed.values, ...saved]) : base,
+    base,
+    ...(initial && { initial }),
+    file: adapter.file,
+  };
+}
+
+const isMica = ({ init_lora_weights: word }: LoraConfig) => typeof word === "string" && word.toLowerCase() === "mica";
+
+/**
+ * MiCA (arXiv 2604.01694) begins with A at zero and leaves B as it begins.
+ * @throws UserError for what PEFT cannot decompose.
+ */
+function beforeMica(
+  model: Model,
+  targets: readonly TargetableLayer[],
+  config: LoraConfig,
+  tensors: ReadonlyMap<string, Tensor>,
+): ReadonlyMap<string, Tensor> {
+  const initial = new Map(tensors);
+  for (const target of targets) {
+    const { path } = weightOf(target);
+    requireSupported(model.stateDict.find((entry) => entry.path === path)!, config);
+    const most = Math.min(target.inFeatures, target.outFeatures);
+    if (config.r > most) {
+      throw new UserError(
+        `init_lora_weights is ${JSON.stringify(config.init_lora_weights)}, and PEFT then takes a rank of at most ${most} for ${target.path}, not ${config.r}; choose an adapter of a lower rank`,
+      );
+    }
+    initial.set(loraA(target.path), allocate("float32", [config.r, target.inFeatures]));
+  }
+  return initial;
 }
 
 /** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */

@@ -1,4 +1,5 @@
 import type { ModelChoice } from "../../protocol/jobs";
+import type { WeightsSummary } from "../../protocol/reports";
 import { chooseEngine } from "../engines/choose";
 import type { Engine, ParameterValue } from "../engines/engine";
 import { convert } from "../formats/convert";
@@ -7,9 +8,11 @@ import { float32, sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
 import { Random } from "../lora/random";
-import type { InputSpec, Model, ParameterInfo } from "../readers/model";
+import { castStored } from "../passes/storedDtypes";
+import type { InputSpec, Model, ParameterInfo, Traced, TraceOptions } from "../readers/model";
 import { openChosenModel } from "../readers/open";
-import { fileWeights, list, loadedWeights } from "./modelWeights";
+import { inModules } from "./checkpoint/missing";
+import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./modelWeights";
 import { isTorchWeights } from "./weights";
 
 /** A model with a value for each entry of its state dict. */
@@ -17,8 +20,9 @@ export interface OpenedModel {
   readonly model: Model;
   /** By state-dict path; tied entries share one value. */
   readonly values: ReadonlyMap<string, ParameterValue>;
-  /** In words, for reports. */
-  readonly weightsFrom: string;
+  readonly weights: WeightsSummary;
+  /** The one checkpoint that all of it is from. */
+  readonly checkpoint?: SourceCheckpoint;
   readonly seed: number;
 }
 
@@ -36,18 +40,60 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
     choice.weights !== undefined && isTorchWeights(choice.weights)
       ? undefined
       : await model.readWeights?.(choice.weights);
-  if (own) return { model, values: own.values, weightsFrom: own.from, seed };
+  if (own) {
+    return { model, values: own.values, weights: summaryOf(model, own.from, [], [], seed), seed };
+  }
   const { stateDict } = model;
-  const given = choice.weights === undefined ? await loadedWeights(model) : await fileWeights(model, choice.weights);
+  const allowed = choice.allowMissing ?? [];
+  const given =
+    choice.weights === undefined
+      ? await loadedWeights(model, allowed)
+      : await fileWeights(model, choice.weights, allowed);
   // What a model computes for itself need not be in a file: a causal mask, position numbers.
   const missing = stateDict.filter(({ path }) => !given.values.has(path));
   const values = new Map(given.values);
   for (const [path, value] of await initialValues(model, seed, missing)) values.set(path, value);
   const drawn = missing.filter(({ buffer }) => !buffer).map(({ path }) => path);
+  const none = given.from.length === 0;
   const initial = `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`;
-  const some = drawn.length === stateDict.length || given.from.length === 0 ? initial : `${list(drawn)} by ${initial}`;
-  const from = [...given.from, ...(drawn.length > 0 || given.from.length === 0 ? [some] : [])];
-  return { model, values, weightsFrom: [...from, ...given.said].join("; "), seed };
+  const from = [...(none ? [initial] : given.from), ...given.said].join("; ");
+  const initialized = none ? [] : [...new Set([...drawn, ...given.initialized])];
+  return {
+    model,
+    values,
+    weights: summaryOf(model, from, initialized, given.unused, seed),
+    ...(given.checkpoint && { checkpoint: given.checkpoint }),
+    seed,
+  };
+}
+
+function summaryOf(
+  { stateDict }: Model,
+  from: string,
+  initialized: readonly string[],
+  unused: readonly string[],
+  seed: number,
+): WeightsSummary {
+  const notes: string[] = [];
+  const parameters = stateDict.filter(({ buffer, tiedTo }) => !buffer && tiedTo === undefined);
+  const anew = inModules(
+    initialized,
+    parameters.map(({ path }) => path),
+  );
+  if (anew.length > 0) {
+    notes.push(
+      `Not in the weights, and so random (seed ${seed}): ${list(anew)}. Results that depend on ${anew.length === 1 ? "it" : "them"} say nothing of a trained model.`,
+    );
+  }
+  if (unused.length > 0)
+    notes.push(`Left over in the weights, where the model has no place for them: ${list(unused)}.`);
+  return { from, initialized, anew, unused, notes };
+}
+
+/** `forward` as a graph whose parameters have the dtypes of their values. */
+export function traceOpened({ model, values }: OpenedModel, options?: TraceOptions): Traced {
+  const traced = model.trace(options);
+  return { ...traced, graph: castStored(traced.graph, (path) => values.get(path)?.dtype) };
 }
 
 function requireKnownSizes(model: Model): void {

@@ -1,6 +1,6 @@
 import { UserError } from "../formats/errors";
 import { isObject, readJsonObject, replaceFile } from "../formats/files";
-import { type LoraConfig, loraConfig } from "./config";
+import { loraConfig, type SavedConfig } from "./config";
 
 /** PEFT's `adapter_config.json`: read with its defaults and checked, written as PEFT writes it. */
 
@@ -42,7 +42,7 @@ function isEmpty(value: unknown): boolean {
 }
 
 /** Reads and checks a configuration. Throws a UserError that names the field at fault and what it may be. */
-export async function readAdapterConfig(file: string): Promise<LoraConfig> {
+export async function readAdapterConfig(file: string): Promise<SavedConfig> {
   const fields = await readJsonObject(file, MAX_CONFIG_BYTES, "an adapter's configuration is a page of text");
   const bad = (why: string) => new UserError(`${file}: ${why}`, { file });
 
@@ -58,32 +58,24 @@ export async function readAdapterConfig(file: string): Promise<LoraConfig> {
   const { r = 8, lora_alpha = PEFT_ALPHA, lora_dropout = 0, use_rslora = false } = fields;
   if (typeof r !== "number" || !Number.isInteger(r) || r < 1)
     throw bad(`r is ${show(r)}; it must be a whole number from 1`);
-  if (typeof lora_alpha !== "number" || !(lora_alpha > 0)) {
-    throw bad(`lora_alpha is ${show(lora_alpha)}; it must be a number above 0`);
+  if (typeof lora_alpha !== "number" || !Number.isFinite(lora_alpha)) {
+    throw bad(`lora_alpha is ${show(lora_alpha)}; it must be a number`);
   }
   if (typeof lora_dropout !== "number" || !(lora_dropout >= 0 && lora_dropout < 1)) {
     throw bad(`lora_dropout is ${show(lora_dropout)}; it must be a probability from 0 to below 1`);
   }
   if (typeof use_rslora !== "boolean") throw bad(`use_rslora is ${show(use_rslora)}; it must be true or false`);
-  const { target_modules, exclude_modules = null } = fields;
-  if (!isSelection(target_modules)) {
+  const { target_modules = null, exclude_modules = null } = fields;
+  if (target_modules !== null && !isSelection(target_modules)) {
     throw bad(
-      `target_modules is ${show(target_modules)}; it must be a list of names, a regular expression or "all-linear"`,
+      `target_modules is ${show(target_modules)}; it must be a list of names, a regular expression, "all-linear", or null for PEFT's default`,
     );
   }
   if (exclude_modules !== null && !isSelection(exclude_modules)) {
     throw bad(`exclude_modules is ${show(exclude_modules)}; it must be a list of names or a regular expression`);
   }
-  return loraConfig({
-    ...fields,
-    peft_type: "LORA",
-    r,
-    lora_alpha,
-    lora_dropout,
-    use_rslora,
-    target_modules,
-    exclude_modules,
-  });
+  const known = { peft_type: "LORA", r, lora_alpha, lora_dropout, use_rslora, exclude_modules } as const;
+  return { ...loraConfig({ ...fields, ...known, target_modules: [] }), target_modules };
 }
 
 function isSelection(value: unknown): value is string | readonly string[] {
@@ -96,7 +88,7 @@ function show(value: unknown): string {
 }
 
 /** Writes a configuration: keys sorted, two spaces. Fields that are not known here are kept. */
-export function writeAdapterConfig(file: string, config: LoraConfig): Promise<void> {
+export function writeAdapterConfig(file: string, config: SavedConfig): Promise<void> {
   return replaceFile(file, `${JSON.stringify(sorted(config), null, 2)}\n`);
 }
 

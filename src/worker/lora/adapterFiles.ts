@@ -1,25 +1,37 @@
+import { existsSync } from "node:fs";
 import * as path from "node:path";
 import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
 import { insideFolder, makeFolder } from "../formats/files";
-import { readHeader, readTensors, writeSafetensors } from "../formats/safetensors";
-import type { Tensor } from "../formats/tensor";
+import { loadTensor, readHeader, writeSafetensors } from "../formats/safetensors";
+import type { Tensor, TensorRef } from "../formats/tensor";
+import { readTorchCheckpoint } from "../formats/torchZip/checkpoint";
+import type { ParameterInfo } from "../readers/model";
 import { CONFIG_FILE, readAdapterConfig, writeAdapterConfig } from "./adapterConfig";
-import type { LoraConfig } from "./config";
+import type { SavedConfig } from "./config";
 import { loraA, loraB } from "./names";
 
 /**
- * An adapter's folder as PEFT saves and loads it: `adapter_config.json` and `adapter_model.safetensors`, whose keys are
- * the parameters' names behind a prefix that comes from PEFT wrapping the model twice.
+ * An adapter's folder as PEFT saves and loads it: `adapter_config.json` and `adapter_model.safetensors`, or in older ones
+ * `adapter_model.bin`, whose keys are the parameters' names behind a prefix that comes from PEFT wrapping the model twice.
  */
 
 export const WEIGHTS_FILE = "adapter_model.safetensors";
+/** PEFT's older format, of torch.save. Beside the other one it does not count. */
+const OLD_WEIGHTS_FILE = "adapter_model.bin";
 const PREFIX = "base_model.model.";
 
 export interface Adapter {
-  readonly config: LoraConfig;
+  readonly config: SavedConfig;
   /** Float32 tensors by parameter name: `fc1.lora_A.weight`, [r, in], and `fc1.lora_B.weight`, [out, r]. */
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /**
+   * Weights of the base that were saved with the adapter, by the name that they have in PEFT's model: an output head's
+   * `lm_head.base_layer.weight`, an embedding's `embed_tokens.weight` (PEFT's `save_embedding_layers`).
+   */
+  readonly base: ReadonlyMap<string, TensorRef | Tensor>;
+  /** The file that held the tensors. */
+  readonly file: string;
 }
 
 /** What must be known of a layer to check its adapter. */
@@ -36,7 +48,7 @@ export interface AdapterTarget {
  */
 export async function saveAdapter(
   folder: string,
-  config: LoraConfig,
+  config: SavedConfig,
   tensors: ReadonlyMap<string, Tensor>,
 ): Promise<string[]> {
   const root = await makeFolder(folder);
@@ -59,24 +71,43 @@ function adaptedLayers(tensors: ReadonlyMap<string, Tensor>): string[] {
   return [...tensors.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
 }
 
+/** The file with a folder's adapter weights, as PEFT chooses it; undefined when there is none. */
+export function weightsFileIn(folder: string): string | undefined {
+  return [WEIGHTS_FILE, OLD_WEIGHTS_FILE].map((name) => path.join(folder, name)).find((file) => existsSync(file));
+}
+
 /**
  * Loads an adapter from `folder`. Half-precision tensors become float32, as PEFT makes them. Whether they fit a model is
  * for `checkAdapter` to say.
  */
 export async function loadAdapter(folder: string): Promise<Adapter> {
   const config = await readAdapterConfig(path.join(folder, CONFIG_FILE));
-  const file = path.join(folder, WEIGHTS_FILE);
-  const { tensors: refs } = await readHeader(file);
-  const tensors = new Map<string, Tensor>();
-  for (const [key, tensor] of await readTensors(refs)) {
-    const name = parameterName(key, file);
-    if (tensors.has(name)) throw new UserError(`${file} holds "${name}" twice; save it again`, { file });
-    tensors.set(name, convert(tensor, "float32"));
+  const file = weightsFileIn(folder);
+  if (file === undefined) {
+    throw new UserError(`${folder} holds no adapter weights: neither ${WEIGHTS_FILE} nor ${OLD_WEIGHTS_FILE}`, {
+      file: folder,
+    });
   }
-  return { config, tensors };
+  const isOld = path.basename(file) === OLD_WEIGHTS_FILE;
+  const { tensors: stored } = isOld ? await readTorchCheckpoint(file) : await readHeader(file);
+  const tensors = new Map<string, Tensor>();
+  const base = new Map<string, TensorRef | Tensor>();
+  for (const [key, value] of stored) {
+    const name = parameterName(key, file);
+    if (tensors.has(name) || base.has(name)) {
+      throw new UserError(`${file} holds "${name}" twice; save it again`, { file });
+    }
+    if (/(^|\.)lora_[^.]+(\.|$)/.test(name)) {
+      tensors.set(name, convert(await loadTensor(value), "float32"));
+    } else base.set(name, value);
+  }
+  return { config, tensors, base, file };
 }
 
-/** `base_model.model.fc1.lora_A.weight` to `fc1.lora_A.weight`; some tools leave the adapter's name "default" inside. */
+/**
+ * `base_model.model.fc1.lora_A.weight` to `fc1.lora_A.weight`. PEFT, too, takes keys that have the adapter's name inside,
+ * if that is "default"; any other name it does not find.
+ */
 function parameterName(key: string, file: string): string {
   if (!key.startsWith(PREFIX)) {
     throw new UserError(`${file}: the key "${key}" does not begin with "${PREFIX}"; it is not a PEFT adapter`, {
@@ -87,31 +118,67 @@ function parameterName(key: string, file: string): string {
 }
 
 /**
- * Throws a UserError unless the adapter has exactly the tensors that these targets need, each of its shape. PEFT ignores
- * keys it does not expect, and a layer whose key is missing then stays as it was without a word.
+ * Throws a UserError unless the adapter has exactly the tensors that these targets need, each of its shape, and besides
+ * only tensors of the base model. PEFT ignores keys it does not expect, and a layer whose key is missing then stays as it
+ * was without a word.
+ * @param rankOf the rank of a layer's adapter as it is saved.
  */
-export function checkAdapter(adapter: Adapter, targets: readonly AdapterTarget[]): void {
-  const { r } = adapter.config;
+export function checkAdapter(
+  adapter: Adapter,
+  targets: readonly AdapterTarget[],
+  stateDict: readonly ParameterInfo[] = [],
+  rankOf: (target: AdapterTarget) => number = () => adapter.config.r,
+): void {
   const expected = new Map<string, readonly [number, number]>();
-  for (const { path: layer, inFeatures, outFeatures } of targets) {
-    expected.set(loraA(layer), [r, inFeatures]);
-    expected.set(loraB(layer), [outFeatures, r]);
+  for (const target of targets) {
+    expected.set(loraA(target.path), [rankOf(target), target.inFeatures]);
+    expected.set(loraB(target.path), [target.outFeatures, rankOf(target)]);
   }
   const problems: string[] = [];
+  const wrong = (name: string, shape: readonly number[], needed: readonly (number | undefined)[]) =>
+    problems.push(`${name} is [${shape.join(", ")}] where [${needed.join(", ")}] is needed`);
   const missing = [...expected.keys()].filter((name) => !adapter.tensors.has(name));
   if (missing.length > 0) problems.push(`it lacks ${listed(missing)}`);
-  const unexpected = [...adapter.tensors.keys()].filter((name) => !expected.has(name));
+  const places = basePlaces(targets, stateDict);
+  const unexpected = [
+    ...[...adapter.tensors.keys()].filter((name) => !expected.has(name)),
+    ...[...adapter.base.keys()].filter((name) => !places.has(name)),
+  ];
   if (unexpected.length > 0) problems.push(`the model has no place for ${listed(unexpected)}`);
   for (const [name, shape] of expected) {
     const found = adapter.tensors.get(name)?.shape;
-    if (found && (found.length !== 2 || found[0] !== shape[0] || found[1] !== shape[1])) {
-      problems.push(`${name} is [${found.join(", ")}] where [${shape.join(", ")}] is needed`);
-    }
+    if (found && !same(found, shape)) wrong(name, found, shape);
+  }
+  for (const [name, { shape }] of adapter.base) {
+    const place = places.get(name);
+    if (place && !same(shape, place.shape)) wrong(name, shape, place.shape);
   }
   if (problems.length === 0) return;
   throw new UserError(
     `the adapter does not fit the model: ${problems.slice(0, 4).join("; ")}${problems.length > 4 ? `; and ${problems.length - 4} more` : ""}. Choose the model it was trained on, and see that r and target_modules in its ${CONFIG_FILE} are unchanged`,
   );
+}
+
+/**
+ * Entries of the state dict by the names that PEFT's model has for them: a target's own tensors lie one deeper, in the
+ * `base_layer` that its adapter wraps.
+ */
+export function basePlaces(
+  targets: readonly AdapterTarget[],
+  stateDict: readonly ParameterInfo[],
+): ReadonlyMap<string, ParameterInfo> {
+  const wrapped = new Set(targets.map((target) => target.path));
+  return new Map(
+    stateDict.map((entry) => {
+      const dot = entry.path.lastIndexOf(".");
+      const [owner, name] = [entry.path.slice(0, Math.max(dot, 0)), entry.path.slice(dot + 1)];
+      return [dot >= 0 && wrapped.has(owner) ? `${owner}.base_layer.${name}` : entry.path, entry];
+    }),
+  );
+}
+
+function same(shape: readonly number[], needed: readonly (number | undefined)[]): boolean {
+  return shape.length === needed.length && shape.every((d, i) => d === needed[i]);
 }
 
 function listed(names: readonly string[]): string {

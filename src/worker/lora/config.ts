@@ -2,13 +2,22 @@
  * PEFT's `adapter_config.json`, the project's one configuration of an adapter. Field names are PEFT's own; the fields
  * used here are typed, the others survive a round trip untouched.
  */
-export interface LoraConfig {
+export interface LoraConfig extends Fields {
+  /** Path suffixes, a regular expression for the whole path, or "all-linear". */
+  readonly target_modules: readonly string[] | string;
+}
+
+/** As a file may have it. */
+export interface SavedConfig extends Fields {
+  /** null: PEFT's default for the model's type (`defaultTargets.ts`). */
+  readonly target_modules: readonly string[] | string | null;
+}
+
+interface Fields {
   readonly peft_type: "LORA";
   readonly r: number;
   readonly lora_alpha: number;
   readonly lora_dropout: number;
-  /** Path suffixes, a regular expression for the whole path, or "all-linear". */
-  readonly target_modules: readonly string[] | string;
   readonly exclude_modules: readonly string[] | string | null;
   readonly use_rslora: boolean;
   readonly bias: "none" | "all" | "lora_only";

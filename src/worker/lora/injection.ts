@@ -16,8 +16,8 @@ export function configFor(choice: AdapterChoice): LoraConfig {
   if (rank !== undefined && (!Number.isInteger(rank) || rank < 1 || rank > MAX_RANK)) {
     throw new UserError(`the rank must be a whole number of 1 or more, not ${rank}; 8 and 16 are usual`);
   }
-  if (alpha !== undefined && !(Number.isFinite(alpha) && alpha > 0)) {
-    throw new UserError(`alpha must be above 0, not ${alpha}; the rank or twice the rank is usual`);
+  if (alpha !== undefined && !Number.isFinite(alpha)) {
+    throw new UserError(`alpha must be a number, not ${alpha}; the rank or twice the rank is usual`);
   }
   if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) {
     throw new UserError(`dropout must be at least 0 and below 1, not ${dropout}`);
@@ -53,6 +53,7 @@ export function injectionSummary(model: Model, config: LoraConfig): InjectionSum
       { file: model.file, line: model.place.line },
     );
   }
+  const warnings = [...rankWarnings(targets, config.r), ...alphaWarnings(config)];
   const trainable = targets.reduce((sum, target) => sum + target.lora, 0);
   const total = baseParameters + trainable;
   return {
@@ -67,5 +68,26 @@ export function injectionSummary(model: Model, config: LoraConfig): InjectionSum
     trainable,
     total,
     percent: (100 * trainable) / total,
+    ...(warnings.length > 0 && { warnings }),
   };
+}
+
+/** PEFT accepts any number, and an adapter with 0 has no effect and does not learn. */
+function alphaWarnings({ lora_alpha }: LoraConfig): string[] {
+  return lora_alpha === 0 ? ["alpha is 0, so the adapter has no effect, and no gradient reaches it."] : [];
+}
+
+/** PEFT accepts a rank above a layer's smaller side: B A then has more numbers than the weight, and no greater rank. */
+function rankWarnings(targets: readonly TargetSummary[], rank: number): string[] {
+  const small = targets.filter(({ inFeatures, outFeatures }) => rank > Math.min(inFeatures, outFeatures));
+  if (small.length === 0) return [];
+  const named = small
+    .slice(0, 3)
+    .map(({ path, inFeatures, outFeatures }) => `${path} (${inFeatures} → ${outFeatures})`)
+    .join(", ");
+  const more = small.length > 3 ? ` and ${small.length - 3} more` : "";
+  const most = Math.min(...small.map(({ inFeatures, outFeatures }) => Math.min(inFeatures, outFeatures)));
+  return [
+    `The rank ${rank} is above the smaller side of ${named}${more}. It computes as in PEFT, but a rank of ${most} can express the same change with fewer parameters.`,
+  ];
 }

@@ -1,5 +1,6 @@
 import { runInNewContext } from "node:vm";
 import { UserError } from "../formats/errors";
+import { PatternError, pythonRegExp } from "../formats/pythonRegExp";
 import { type Model, type ModuleInfo, walkModules } from "../readers/model";
 import type { LoraConfig } from "./config";
 
@@ -36,13 +37,6 @@ export function matchTargets(model: Pick<Model, "root" | "className" | "part">, 
   const excluded = config.exclude_modules === null ? () => false : selector(config.exclude_modules, model, paths);
   const matched = layers.filter((layer) => wanted(layer.path) && !excluded(layer.path));
   if (matched.length === 0) throw new UserError(nothingMatched(model, config, layers));
-  const tooSmall = matched.find((layer) => config.r > Math.min(layer.inFeatures, layer.outFeatures));
-  if (tooSmall) {
-    const most = Math.min(tooSmall.inFeatures, tooSmall.outFeatures);
-    throw new UserError(
-      `rank ${config.r} is larger than layer ${tooSmall.path} (${tooSmall.inFeatures} → ${tooSmall.outFeatures}), whose weight has rank ${most} at most; use a rank of ${most} or less, or leave the layer out of the target modules`,
-    );
-  }
   return matched;
 }
 
@@ -61,14 +55,24 @@ function selector(
     const head = outputHead(model);
     return (path) => path !== head?.path;
   }
-  let pattern: RegExp;
-  try {
-    pattern = new RegExp(`^(?:${spec})$`);
-  } catch (error) {
-    throw new UserError(`target modules "${spec}" is not a regular expression: ${(error as Error).message}`);
-  }
+  const pattern = wholePattern(spec);
   const matched = new Set(matching(pattern, paths, spec));
   return (path) => matched.has(path);
+}
+
+/** What Python's `re.fullmatch` takes, as PEFT calls it. */
+function wholePattern(spec: string): RegExp {
+  try {
+    const { source, flags } = pythonRegExp(spec);
+    return new RegExp(`^(?:${source})$`, flags);
+  } catch (error) {
+    if (error instanceof PatternError && error.invalid) {
+      throw new UserError(`target modules "${spec}" is not a regular expression of Python's: ${error.message}`);
+    }
+    throw new UserError(
+      `target modules "${spec}" is a regular expression that cannot be matched here, because it has ${(error as Error).message}; write it without, or list the names`,
+    );
+  }
 }
 
 /** All of a model's paths take less than a millisecond, unless the pattern tries every way to split them. */

@@ -5,6 +5,7 @@ import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import type { SourcePlace } from "../graph/node";
 import type { GivenInputs } from "./givenInputs";
+import type { KeyConversions } from "./keyConversion";
 
 /** A problem found while reading: shown as a diagnostic at its place; the rest of the file still works. */
 export interface Problem {
@@ -166,11 +167,15 @@ export interface Checkpoint {
 }
 
 export interface LoadedPart extends Checkpoint {
+  /** The module's path in the model; "" when it is the model itself. */
+  readonly path: string;
   /**
    * By state-dict path, what a parameter was called in the module as it was loaded: other than now when code has wrapped
    * it since, and several names when it was tied. What the code has added or drawn anew since is not among them.
    */
   readonly keys: ReadonlyMap<string, readonly string[]>;
+  /** What its library does with the keys of its checkpoints; undefined when they are the module's own. */
+  conversions(): KeyConversions | undefined;
 }
 
 /** One model of a file, read without running it: of a class, or a module that the file makes under a name. */
@@ -180,6 +185,8 @@ export interface Model {
   readonly file: string;
   /** The class statement, or the name where it is assigned. */
   readonly place: SourcePlace;
+  /** `model_type` of the configuration that the model keeps as `config`, as transformers' models do: "llama". */
+  readonly modelType?: string | undefined;
   /** Undefined when the model takes no configuration, or when another model of the file gives it. */
   readonly configuration?: Configuration;
   /** It takes a configuration, and the file itself has none. */
@@ -207,6 +214,8 @@ export interface Model {
   initialize(seed: number): Map<string, Tensor>;
   /** Modules that the code loads: the model itself, or parts of it. */
   readonly checkpoints?: readonly LoadedPart[];
+  /** What the model's library does with the keys of its checkpoints. Throws a UserError when that cannot be read. */
+  conversions?(): KeyConversions | undefined;
   /**
    * Weights in the format's own files: those of `file`, else those that belong to the model; undefined when it names
    * none. Formats whose models keep weights elsewhere have none.

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AdapterResult } from "../../protocol/messages";
 import { CONFIG_FILE, readAdapterConfig } from "../lora/adapterConfig";
-import { WEIGHTS_FILE } from "../lora/adapterFiles";
+import { weightsFileIn } from "../lora/adapterFiles";
 
 /** The choice kept in a folder, or null when it has no adapter_config.json. */
 export async function adapterIn(folder: string): Promise<AdapterResult | null> {
@@ -16,11 +16,11 @@ export async function adapterIn(folder: string): Promise<AdapterResult | null> {
       rank: config.r,
       alpha: config.lora_alpha,
       dropout: config.lora_dropout,
-      targetModules: config.target_modules,
+      ...(config.target_modules === null ? {} : { targetModules: config.target_modules }),
       ...(config.exclude_modules === null ? {} : { excludeModules: config.exclude_modules }),
       rslora: config.use_rslora,
     },
     class: typeof owner === "string" ? owner : null,
-    trained: existsSync(join(folder, WEIGHTS_FILE)),
+    trained: weightsFileIn(folder) !== undefined,
   };
 }

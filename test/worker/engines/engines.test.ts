@@ -82,6 +82,14 @@ for (const engine of [onnxruntimeEngine("cpu"), tfjsEngine()]) {
       });
     }
 
+    it("takes a tensor without elements from a file, which is longer", async () => {
+      const x = b.input("x", [2, 3], "float32");
+      const y = b.concat([x, b.parameter("none", [0, 3], "float32")], 0);
+      const none = await stored(float32([0, 3], []), "none.safetensors", 12);
+      const graph = new Graph("concat", [x], new Map([["y", y]]));
+      assert.deepEqual(await outputOf(engine, graph, new Map([["none", none]])), [...X.data]);
+    });
+
     it("takes weights from a file and from memory at once, and through a symbolic link", async () => {
       const weight = await stored(W, "blob", 9);
       await mkdir(join(folder, "snapshot"), { recursive: true });

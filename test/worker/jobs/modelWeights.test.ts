@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../../../src/worker/formats/errors";
-import { readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
+import { loadTensor, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { float32, type Tensor, type TensorRef } from "../../../src/worker/formats/tensor";
+import { mergedTensors } from "../../../src/worker/jobs/export/merge";
 import { openModel } from "../../../src/worker/jobs/opened";
 import { temporaryFolder } from "../formats/temporaryFolder";
-import { TRANSFORMERS } from "../readers/python/environment/transformers";
+import { CONVERSIONS, TRANSFORMERS } from "../readers/python/environment/transformers";
 
 const steps = (shape: readonly number[], from: number): Tensor =>
   float32(
@@ -22,7 +23,8 @@ const TINY = new Map([
   ["head.bias", steps([2], 400)],
 ]);
 
-const SOURCE = `import torch
+const SOURCE = `import copy
+import torch
 from torch import nn
 from transformers import AutoModel, TinyModel
 model = AutoModel.from_pretrained("tiny")
@@ -48,14 +50,20 @@ for p in changed.fc.linear.parameters():
 again = TinyModel.from_pretrained("tiny")
 nn.init.normal_(again.head.weight)
 half = TinyModel.from_pretrained("tiny").half()
+converted = TinyModel.from_pretrained("converted")
+class Layers(TinyModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.layers = nn.ModuleList([copy.deepcopy(self.fc) for _ in range(2)])
+copies = nn.Sequential(Layers.from_pretrained("copies"))
 `;
 
 describe("weights of what the code loads", () => {
   const at = temporaryFolder();
 
   beforeEach(async () => {
-    const files: Record<string, string> = { ...TRANSFORMERS, "m.py": SOURCE };
-    for (const name of ["tiny", "headless", "bare", "wide"])
+    const files: Record<string, string> = { ...TRANSFORMERS, ...CONVERSIONS, "m.py": SOURCE };
+    for (const name of ["tiny", "headless", "bare", "wide", "converted", "copies"])
       files[`${name}/config.json`] = JSON.stringify({ model_type: "tiny", width: name === "wide" ? 6 : 4 });
     for (const [name, text] of Object.entries(files)) {
       await mkdir(dirname(at(name)), { recursive: true });
@@ -71,34 +79,47 @@ describe("weights of what the code loads", () => {
     );
   });
 
+  const CONVERTED = new Map([
+    ["dense.bias", steps([2], 200)],
+    ["dense.weight", steps([2, 4], 100)],
+    ["head.bias", steps([2], 400)],
+    ["rows.0.part", steps([4], 300)],
+    ["rows.1.part", steps([4], 304)],
+    ["score.weight", steps([3], 500)],
+  ]);
+
   /** The values that came from files, by path, where they are from, and the paths of the others. */
   const open = async (name: string) => {
-    const { values, weightsFrom } = await openModel({ file: at("m.py"), class: name, packages: [at("site")] });
+    const { values, weights } = await openModel({ file: at("m.py"), class: name, packages: [at("site")] });
     const refs = new Map<string, TensorRef>();
-    for (const [path, value] of values) if (!("data" in value)) refs.set(path, value);
+    for (const [path, value] of values) if ("file" in value) refs.set(path, value);
     const read = [...(await readTensors(refs))].map(([path, { data }]) => [path, [...(data as Float32Array)]] as const);
-    return { weightsFrom, read, drawn: [...values.keys()].filter((path) => !refs.has(path)) };
+    const { from, initialized } = weights;
+    return { from, initialized, read, drawn: [...values.keys()].filter((path) => !refs.has(path)) };
   };
   const stored = (prefix = "") =>
     [...TINY].map(([path, { data }]) => [prefix + path, [...(data as Float32Array)]] as const);
 
   it("lie in the folder that it names, through links, too", async () => {
-    assert.deepEqual(await open("model"), { weightsFrom: at("tiny/model.safetensors"), read: stored(), drawn: [] });
+    const from = at("tiny/model.safetensors");
+    assert.deepEqual(await open("model"), { from, initialized: [], read: stored(), drawn: [] });
   });
 
   it("are those of a part that is loaded; the rest starts as PyTorch starts it", async () => {
     assert.deepEqual(await open("Net"), {
-      weightsFrom: `${at("tiny/model.safetensors")}; "out.weight", "out.bias" by PyTorch's default initialization, seed 0`,
+      from: at("tiny/model.safetensors"),
+      initialized: ["out.weight", "out.bias"],
       read: stored("body."),
       drawn: ["out.weight", "out.bias"],
     });
   });
 
   it("need not have everything: a head for other labels is new", async () => {
-    const { weightsFrom, read, drawn } = await open("labeled");
+    const { from, initialized, read, drawn } = await open("labeled");
     assert.deepEqual(read, stored().slice(0, 2));
     assert.deepEqual(drawn, ["head.weight", "head.bias"]);
-    assert.match(weightsFrom, /without the prefix "base\." of its keys; "head\.weight", "head\.bias" by PyTorch's/);
+    assert.deepEqual(initialized, ["head.weight", "head.bias"]);
+    assert.match(from, /without the prefix "base\." of its keys$/);
   });
 
   it("stay with what was loaded: wrapped it keeps them, replaced or drawn anew it has others", async () => {
@@ -117,13 +138,68 @@ describe("weights of what the code loads", () => {
   });
 
   it("may not be there, which is said; of another size they are refused", async () => {
-    const { weightsFrom, read } = await open("bare");
+    const { from, read } = await open("bare");
     assert.deepEqual(read, []);
-    assert.equal(weightsFrom, "PyTorch's default initialization, seed 0; bare holds a configuration and no weights");
+    assert.equal(from, "PyTorch's default initialization, seed 0; bare holds a configuration and no weights");
     await assert.rejects(
       open("wide"),
       (error) =>
         error instanceof UserError && /"fc\.weight" has shape \[2, 4\], but wide has \[3, 6\]/.test(error.message),
     );
+  });
+
+  it("are converted as the library converts them, and a merge writes the checkpoint's own tensors and names", async () => {
+    await writeSafetensors(at("converted/model.safetensors"), CONVERTED);
+    const opened = await openModel({ file: at("m.py"), class: "converted", packages: [at("site")] });
+    assert.match(opened.weights.from, /as transformers converts its keys$/);
+    assert.deepEqual(opened.weights.unused, ["score.weight"]);
+    assert.match(opened.weights.notes.join(), /no place for them: "score\.weight"/);
+    for (const [path, { data }] of TINY)
+      assert.deepEqual((await loadTensor(opened.values.get(path)!)).data, data, path);
+
+    const changed = new Map([
+      ["fc.weight", steps([2, 4], 7)],
+      ["head.weight", steps([2, 4], 20)],
+    ]);
+    const merged = new Map<string, readonly number[]>();
+    for (const [key, tensor] of mergedTensors(opened, changed))
+      merged.set(key, [...((await loadTensor(tensor)).data as Float32Array)]);
+    const expected = new Map([...CONVERTED].map(([key, { data }]) => [key, [...(data as Float32Array)]] as const));
+    expected.set("dense.weight", [7, 8, 9, 10, 11, 12, 13, 14]);
+    expected.set("rows.0.part", [20, 21, 22, 23]);
+    expected.set("rows.1.part", [24, 25, 26, 27]);
+    assert.deepEqual(merged, expected);
+  });
+
+  it("of layers that are copies of one another are each layer's own", async () => {
+    const layers = ["layers.0", "layers.1"].flatMap((path, i) => [
+      [`${path}.weight`, steps([2, 4], 1000 * (i + 1))] as const,
+      [`${path}.bias`, steps([2], 50 * (i + 1))] as const,
+    ]);
+    await writeSafetensors(at("copies/model.safetensors"), new Map([...TINY, ...layers]));
+    const { read, initialized } = await open("copies");
+    assert.deepEqual(initialized, []);
+    const found = new Map(read);
+    for (const [path, { data }] of layers) assert.deepEqual(found.get(`0.${path}`), [...(data as Float32Array)], path);
+  });
+
+  it("without a tensor that the model needs are an error that names it, unless it is allowed", async () => {
+    const lacking = new Map([...CONVERTED].filter(([key]) => key !== "dense.bias"));
+    await writeSafetensors(at("converted/model.safetensors"), lacking);
+    const choice = { file: at("m.py"), class: "converted", packages: [at("site")] };
+    await assert.rejects(
+      openModel(choice),
+      (error) =>
+        error instanceof UserError &&
+        /lacks "fc\.bias" of converted and holds "score\.weight" .* random.*--allow-missing/.test(error.message),
+    );
+    const opened = await openModel({ ...choice, allowMissing: ["fc"] });
+    assert.deepEqual(opened.weights.initialized, ["fc.bias"]);
+    assert.match(opened.weights.notes[0]!, /Not in the weights, and so random \(seed 0\): "fc\.bias"/);
+    assert.throws(
+      () => mergedTensors(opened, new Map([["fc.bias", steps([2], 0)]])),
+      (error) => error instanceof UserError && /fc\.bias is not in the weights/.test(error.message),
+    );
+    assert.ok(!mergedTensors(opened, new Map()).has("fc.bias"), "nothing random is written");
   });
 });

@@ -23,13 +23,16 @@ const fails = (promise: Promise<unknown>, message: RegExp) =>
 
 describe("weights of a model", () => {
   const at = temporaryFolder();
-  const open = (weights: string) => openModel({ file: "net.py", text: SOURCE, weights });
+  const open = async (path: string) => {
+    const { values, weights } = await openModel({ file: "net.py", text: SOURCE, weights: path });
+    return { values, from: weights.from };
+  };
 
   it("come from a state dict of torch.save, in a checkpoint or wrapped", async () => {
-    assert.equal((await open(fixture("plain.pt"))).weightsFrom, fixture("plain.pt"));
-    assert.match((await open(fixture("checkpoint.pt"))).weightsFrom, /checkpoint\.pt, its "model"$/);
-    const { weightsFrom, values } = await open(fixture("wrapped.pt"));
-    assert.match(weightsFrom, /without torch\.compile's "_orig_mod\." and DataParallel's "module\." in its keys/);
+    assert.equal((await open(fixture("plain.pt"))).from, fixture("plain.pt"));
+    assert.match((await open(fixture("checkpoint.pt"))).from, /checkpoint\.pt, its "model"$/);
+    const { from, values } = await open(fixture("wrapped.pt"));
+    assert.match(from, /without torch\.compile's "_orig_mod\." and DataParallel's "module\." in its keys/);
     const { tensors } = await readTorchCheckpoint(fixture("wrapped.pt"));
     assert.deepEqual(values.get("2.weight"), tensors.get("module._orig_mod.2.weight"));
     await fails(open(fixture("system.pt")), /posix\.system/);
@@ -52,15 +55,15 @@ describe("weights of a model", () => {
     ]);
     await fails(openWeights(at("hf")), /2 weights files \(a\.safetensors, b\.safetensors\)/);
     await writeFile(at("hf/model.safetensors.index.json"), shards);
-    const { values, weightsFrom } = await open(at("hf"));
-    assert.equal(weightsFrom, at("hf/model.safetensors.index.json"));
+    const { values, from } = await open(at("hf"));
+    assert.equal(from, at("hf/model.safetensors.index.json"));
     const files = new Set([...values.values()].map((value) => ("file" in value ? path.basename(value.file) : "")));
     assert.deepEqual(files, new Set(["a.safetensors", "b.safetensors"]));
 
     await mkdir(at("bin"));
     await copyFile(fixture("plain.pt"), at("bin/one.bin"));
     await writeFile(at("bin/pytorch_model.bin.index.json"), index([["one.bin", [...tensors.keys()]]]));
-    assert.equal((await open(at("bin"))).weightsFrom, at("bin/pytorch_model.bin.index.json"));
+    assert.equal((await open(at("bin"))).from, at("bin/pytorch_model.bin.index.json"));
     await writeFile(at("bin/pytorch_model.bin.index.json"), index([["../plain.pt", [...tensors.keys()]]]));
     await fails(openWeights(at("bin")), /outside the folder/);
     await mkdir(at("none"));

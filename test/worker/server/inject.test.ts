@@ -83,11 +83,18 @@ describe("inject", () => {
     assert.equal(fields.r, 2);
   });
 
-  it("refuses a rank of 0 and one larger than the layer, and writes nothing", async () => {
+  it("refuses a rank of 0 and writes nothing", async () => {
     const saveTo = join(folder, "adapter_config.json");
     await assert.rejects(inject({ model: model(), adapter: { rank: 0 }, saveTo }), /rank/);
-    await assert.rejects(inject({ model: model(), adapter: { rank: 17 }, saveTo }), /rank 17 is larger than layer/);
     await assert.rejects(readFile(saveTo), /ENOENT/);
+  });
+
+  it("takes a rank above a layer's smaller side, as PEFT does, with a warning that names the layer", async () => {
+    const summary = await inject({ model: model(), adapter: { rank: 17 } });
+    assert.deepEqual(summary.warnings, [
+      "The rank 17 is above the smaller side of block.fc (16 → 16), fc (16 → 16). It computes as in PEFT, but a rank of 16 can express the same change with fewer parameters.",
+    ]);
+    assert.equal((await inject({ model: model(), adapter: { rank: 16 } })).warnings, undefined);
   });
 
   it("has no choice where there is no file", async () => {

@@ -2,8 +2,9 @@ import { open, realpath, rm } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { UserError } from "../../formats/errors";
 import { EXTERNAL, ONNX_DTYPE, type TensorProto } from "../../formats/onnx";
+import { loadTensor } from "../../formats/safetensors";
 import { makeTemporaryFolder } from "../../formats/temporary";
-import { byteLengthOf, bytesOf, type Tensor } from "../../formats/tensor";
+import { allocate, byteLengthOf, bytesOf, type DerivedTensor, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import type { ParameterValue } from "../engine";
 import { requireValue } from "../parameters";
@@ -31,7 +32,7 @@ export async function bindWeights(
   names: ReadonlyMap<string, string>,
   values: ReadonlyMap<string, ParameterValue>,
 ): Promise<BoundWeights> {
-  const inMemory: [string, Tensor][] = [];
+  const inMemory: [string, Tensor | DerivedTensor][] = [];
   const inFiles: { name: string; file: string; offset: number; value: ParameterValue }[] = [];
   const realPaths = new Map<string, Promise<string>>();
   for (const node of graph.parameters) {
@@ -39,6 +40,8 @@ export async function bindWeights(
     const value = requireValue(path, node, values);
     const name = names.get(path)!;
     if (!("file" in value)) inMemory.push([name, value]);
+    // Of external data without a length all the rest of the file is read.
+    else if (byteLengthOf(value) === 0) inMemory.push([name, allocate(value.dtype, value.shape)]);
     else {
       // Data that a symbolic link leads out of the folder is refused, so the link is followed here.
       const real = realPaths.get(value.file) ?? realpath(value.file);
@@ -58,12 +61,14 @@ export async function bindWeights(
     for (const [i, [name, value]] of inMemory.splice(0).entries())
       inFiles.push({ name, file, offset: offsets[i]!, value });
   }
+  const inline: [string, Tensor][] = [];
+  for (const [name, value] of inMemory) inline.push([name, await loadTensor(value)]);
 
   const folder = inFiles.length > 0 ? commonFolder(inFiles.map(({ file }) => file)) : undefined;
   return {
     folder,
     initializers: [
-      ...inMemory.map(([name, { dtype, shape, data }]) => ({
+      ...inline.map(([name, { dtype, shape, data }]) => ({
         name,
         dims: [...shape],
         dataType: ONNX_DTYPE[dtype],
@@ -106,7 +111,7 @@ function notOneDrive(files: readonly string[]): UserError {
 }
 
 /** Writes tensors one after the other, each on a page of its own, and returns their offsets. */
-async function writeAll(file: string, tensors: readonly Tensor[]): Promise<number[]> {
+async function writeAll(file: string, tensors: readonly (Tensor | DerivedTensor)[]): Promise<number[]> {
   const PAGE = 4096;
   const handle = await open(file, "wx");
   try {
@@ -114,7 +119,7 @@ async function writeAll(file: string, tensors: readonly Tensor[]): Promise<numbe
     const offsets: number[] = [];
     for (const tensor of tensors) {
       offsets.push(offset);
-      const bytes = bytesOf(tensor);
+      const bytes = bytesOf(await loadTensor(tensor));
       for (let done = 0; done < bytes.length; ) {
         const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, 1 << 30), offset + done);
         done += bytesWritten;

@@ -1,12 +1,12 @@
 import type * as Tf from "@tensorflow/tfjs";
 import { convert } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
-import { readFully, withFile } from "../../formats/files";
-import { sizeOf, type Tensor, tensorFromBytes } from "../../formats/tensor";
+import { loadTensor } from "../../formats/safetensors";
+import { sizeOf, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import { is, type Node } from "../../graph/node";
 import { sameShape } from "../../graph/shapes";
-import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed, ParameterValue } from "../engine";
+import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed } from "../engine";
 import { checkFeeds } from "../feeds";
 import { arangeValues, isSplat, literal } from "../literals";
 import { lastUses } from "../liveness";
@@ -75,7 +75,7 @@ class TfExecutable implements Executable {
         signal?.throwIfAborted();
         const { path } = node.attrs;
         const shared = byPath.get(path);
-        const value = shared?.clone() ?? toTf(tf, await inMemory(parameters.get(path)!), `the parameter ${path}`);
+        const value = shared?.clone() ?? toTf(tf, await loadTensor(parameters.get(path)!), `the parameter ${path}`);
         byPath.set(path, value);
         this.fixed.set(node, value);
       } else if (is(node, "constant")) {
@@ -182,15 +182,6 @@ const BROADCASTING: ReadonlySet<string> = new Set([
   "and",
   "or",
 ]);
-
-async function inMemory(value: ParameterValue): Promise<Tensor> {
-  if (!("file" in value)) return value;
-  return withFile(value.file, async (handle) => {
-    const bytes = new Uint8Array(value.byteLength);
-    await readFully(handle, value.file, bytes, value.offset);
-    return tensorFromBytes(value.dtype, value.shape, bytes);
-  });
-}
 
 function explained(error: unknown, node: Node, graph: Graph): unknown {
   if (!(error instanceof Error) || !/memory|alloc|kernel .* not registered|rank/i.test(error.message)) return error;

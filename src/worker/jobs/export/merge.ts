@@ -1,25 +1,25 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { MergeRequest } from "../../../protocol/jobs";
 import type { MergeReport } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
 import type { ParameterValue } from "../../engines/engine";
-import { toFloat32 } from "../../formats/convert";
+import { convert, toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";
-import { readHeader } from "../../formats/safetensors";
-import type { Tensor, TensorRef } from "../../formats/tensor";
+import { loadTensor, readHeader } from "../../formats/safetensors";
+import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { WEIGHTS_FILE } from "../../lora/adapterFiles";
 import { weightOf } from "../../lora/names";
 import { deltaWeight, mergedWeight } from "../../passes/merge";
 import type { Model } from "../../readers/model";
 import { openAdapter } from "../adapter";
+import type { Rearranged } from "../checkpoint/conversion";
 import { Estimate, type JobContext } from "../context";
-import { openModel, runOnce } from "../opened";
+import { type OpenedModel, openModel, runOnce } from "../opened";
 import { layOut, outputForm, writeMerged } from "./checkpoint";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
@@ -27,6 +27,9 @@ import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 const MERGED = "lora_lens.merged";
 
 const MAX_ADAPTER_BYTES = 2 ** 31;
+
+/** The part of the time that opening the adapter is taken to need: nearly none, or nearly all. */
+const OPENING = 0.5;
 
 /**
  * Adds a saved adapter's delta weights to the base and writes the whole state dict: W + scaling * B A.
@@ -38,19 +41,25 @@ const MAX_ADAPTER_BYTES = 2 ** 31;
 export async function merge(request: MergeRequest, context: JobContext): Promise<MergeReport> {
   const progress = new Estimate(context.onProgress);
   progress.at(0, "Reading the model and the adapter");
-  const { model, values } = await openModel(request.model);
+  const opened = await openModel(request.model);
+  const { model } = opened;
   // Nothing of a merge depends on inputs; those that somebody gives are to be right all the same.
   if (request.model.inputs) model.trace();
-  const adapter = await openAdapter(model, request.adapterFolder);
+  const adapter = await openAdapter(opened, request.adapterFolder, {
+    signal: context.signal,
+    onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
+  });
+  const { values } = adapter;
   refuseTied(
     model,
     adapter.targets.map((target) => weightOf(target).path),
   );
   const id = createHash("sha256")
-    .update(await readBytes(join(request.adapterFolder, WEIGHTS_FILE), MAX_ADAPTER_BYTES, "an adapter is far smaller"))
+    .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
     .slice(0, 16);
-  const history = await mergedInto(values);
+  const base = mergedTensors(opened, new Map());
+  const history = await mergedInto(base);
   if (history.has(id)) {
     throw new UserError(
       `${history.get(id)} has this adapter merged into it already; merging it again would count it twice`,
@@ -59,18 +68,15 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   }
 
   const form = await outputForm(request.output);
-  if (form !== "folder") await refuseOverwrite(request, values);
+  if (form !== "folder") await refuseOverwrite(request, opened.values);
   const toTfjs = form === "tfjs" ? exportable(model, request.output) : undefined;
-  const base = new Map(
-    model.stateDict.filter((entry) => entry.tiedTo === undefined).map((entry) => [entry.path, values.get(entry.path)!]),
-  );
   const layout = toTfjs ? undefined : await layOut(request.output, base, request.model.weights);
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
-  const output = new Map<string, Tensor | TensorRef>(base);
+  const changed = new Map<string, Tensor>();
   for (const [index, target] of adapter.targets.entries()) {
     context.signal.throwIfAborted();
-    progress.at(index / adapter.targets.length, `Merging ${target.path}`);
+    progress.at(OPENING + (1 - OPENING) * (index / adapter.targets.length), `Merging ${target.path}`);
     const { path } = weightOf(target);
     const value = values.get(path)!;
     const weight = parameter(path, value.shape, value.dtype);
@@ -85,9 +91,10 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     const parameters = new Map([[path, value], ...adapter.tensors]);
     const used = new Map(graph.parameters.map((node) => [node.attrs.path, parameters.get(node.attrs.path)!]));
     const results = await runOnce(engine, graph, used, new Map());
-    const result = results.get("merged")!;
+    // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
+    const result = convert(results.get("merged")!, opened.values.get(path)!.dtype);
     requireFinite(result, target.path);
-    output.set(path, result);
+    changed.set(path, result);
     merged.push({
       path: target.path,
       deltaNorm: toFloat32(results.get("deltaNorm")!)[0]!,
@@ -95,6 +102,12 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     });
   }
   progress.at(0.99, "Writing the merged weights");
+  // What was saved with the adapter takes the place of the base's own.
+  for (const [path, value] of values) {
+    const own = opened.values.get(path)!;
+    if (value !== own && !changed.has(path)) changed.set(path, convert(await loadTensor(value), own.dtype));
+  }
+  const output = mergedTensors(opened, changed);
   const tensors = output.size;
   const written = layout
     ? await writeMerged(request.output, output, { [MERGED]: [...history.keys(), id].join(" ") }, layout)
@@ -102,12 +115,54 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   return {
     kind: "merge",
     model: model.className,
+    weights: opened.weights,
     adapter: request.adapterFolder,
     output: layout?.folder ?? request.output,
     merged,
     tensors,
     ...written,
+    ...(adapter.injection.warnings && { warnings: adapter.injection.warnings }),
   };
+}
+
+/**
+ * What is written: the tensors of the checkpoint that the model is from, under its own keys and with all that the model
+ * has no place for; else the model's state dict. Values that are from no file are not written among those that are.
+ */
+export function mergedTensors(
+  { model, values, weights, checkpoint }: OpenedModel,
+  changed: ReadonlyMap<string, Tensor>,
+): Map<string, StoredTensor> {
+  const initialized = new Set(weights.initialized);
+  for (const path of changed.keys()) {
+    if (!initialized.has(path)) continue;
+    throw new UserError(
+      `${path} is not in the weights (${weights.from}), so there is nothing to merge its adapter into; leave the layer out of the target modules, or merge into weights that have it`,
+      { file: model.file },
+    );
+  }
+  const current = (path: string): StoredTensor => changed.get(path) ?? values.get(path)!;
+  if (!checkpoint) {
+    const paths = model.stateDict.filter(({ path, tiedTo }) => tiedTo === undefined && !initialized.has(path));
+    return new Map(paths.map(({ path }) => [path, current(path)]));
+  }
+  const output = new Map(checkpoint.file.tensors);
+  const groups = new Set<Rearranged>();
+  for (const [path, tensor] of changed) {
+    const origin = checkpoint.origins.get(path);
+    if (origin === undefined) {
+      // Of tied tensors the checkpoint has one.
+      if (model.stateDict.some((entry) => (entry.path === path ? entry.tiedTo : entry.tiedTo === path))) continue;
+      throw new Error(`${path} is from no key of the checkpoint`);
+    }
+    if (typeof origin === "string") output.set(origin, tensor);
+    else groups.add(origin);
+  }
+  for (const group of groups) {
+    const parts = new Map(group.paths.map((path) => [path, current(path)]));
+    for (const [key, tensor] of group.back(parts)) output.set(key, tensor);
+  }
+  return output;
 }
 
 function norm(node: Parameters<typeof reduceAll>[1]) {
@@ -121,7 +176,7 @@ function frobenius(values: Float32Array): number {
 }
 
 /** By adapter, the file of the base that says it is in its weights. */
-async function mergedInto(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, string>> {
+async function mergedInto(values: ReadonlyMap<string, StoredTensor>): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
   const files = new Set([...values.values()].flatMap((value) => ("file" in value ? [value.file] : [])));
   for (const file of [...files].filter((each) => /\.safetensors$/i.test(each))) {

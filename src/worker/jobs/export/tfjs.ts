@@ -5,7 +5,7 @@ import type { LayersModel } from "../../engines/tfjs/layersModel";
 import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { makeFolder, replaceFile } from "../../formats/files";
-import { readTensors } from "../../formats/safetensors";
+import { loadTensor } from "../../formats/safetensors";
 import { bytesOf, float32, type Tensor } from "../../formats/tensor";
 import type { Layer } from "../../readers/keras/layer";
 import { KerasModel } from "../../readers/keras/model";
@@ -124,8 +124,7 @@ function shardNames(output: string, bytes: number): string[] {
 async function loaded(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>();
   for (const [path, value] of values) {
-    if ("data" in value) tensors.set(path, value);
-    else for (const [key, tensor] of await readTensors(new Map([[path, value]]))) tensors.set(key, tensor);
+    tensors.set(path, await loadTensor(value));
   }
   return tensors;
 }

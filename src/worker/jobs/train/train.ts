@@ -3,8 +3,8 @@ import type { EpochResult, InjectionSummary, TrainMethod, TrainProgress, TrainRe
 import { chooseEngine } from "../../engines/choose";
 import { UserError } from "../../formats/errors";
 import { insideFolder, makeFolder } from "../../formats/files";
-import { readTensor, writeSafetensors } from "../../formats/safetensors";
-import type { Tensor, TensorRef } from "../../formats/tensor";
+import { loadTensor, writeSafetensors } from "../../formats/safetensors";
+import type { StoredTensor, Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import { saveAdapter } from "../../lora/adapterFiles";
 import { initializeAdapter } from "../../lora/initialize";
@@ -15,7 +15,7 @@ import { injectLora } from "../../passes/lora";
 import { addLoss } from "../../passes/loss";
 import { type PlannedAdapter, planAdapter } from "../adapter";
 import type { JobContext } from "../context";
-import { type OpenedModel, openModel } from "../opened";
+import { type OpenedModel, openModel, traceOpened } from "../opened";
 import { batchCount, batchOf, type Dataset, loadDataset } from "./data";
 import { LABELS_FILE, type Targets, writeLabels } from "./labels";
 import { type StepResult, Trainer } from "./trainer";
@@ -101,6 +101,7 @@ export async function train(request: TrainRequest, context: JobContext): Promise
       model: model.className,
       file: model.file,
       data: request.data,
+      weights: opened.weights,
       injection: what.injection,
       engine: engine.label,
       device,
@@ -158,7 +159,7 @@ async function whatToTrain(request: TrainRequest, { model, values, seed }: Opene
   const initial = new Map<string, Tensor>();
   for (const path of chosen) {
     const value = values.get(path)!;
-    initial.set(path, "data" in value ? value : await readTensor(value));
+    initial.set(path, await loadTensor(value));
   }
   const trainable = [...initial.values()].reduce((sum, tensor) => sum + tensor.data.length, 0);
   return { initial, adapter: null, injection: null, trainable, total: base };
@@ -189,7 +190,7 @@ class GraphsByBatch {
         targets: { loss },
       } = this.data;
       const shape = [batch, ...input.shape.slice(1)];
-      graph = this.opened.model.trace({ inputs: [{ ...input, shape }], training }).graph;
+      graph = traceOpened(this.opened, { inputs: [{ ...input, shape }], training }).graph;
       if (this.adapter) graph = injectLora(graph, this.adapter.targets, this.adapter.config);
       graph = addLoss(graph, loss);
       this.cache.set(key, graph);
@@ -315,7 +316,7 @@ async function save(
     return { folder, files: [...(await saveAdapter(folder, config, trained)), ...named] };
   }
   const file = await insideFolder(folder, "model.safetensors");
-  const tensors = new Map<string, Tensor | TensorRef>();
+  const tensors = new Map<string, StoredTensor>();
   for (const entry of model.stateDict) {
     if (entry.tiedTo === undefined) tensors.set(entry.path, trained.get(entry.path) ?? values.get(entry.path)!);
   }

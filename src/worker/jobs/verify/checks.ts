@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
-import { readTensor } from "../../formats/safetensors";
+import { loadTensor } from "../../formats/safetensors";
 import { makeTemporaryFolder } from "../../formats/temporary";
 import { bytesOf, float32, type Tensor } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
@@ -19,6 +19,8 @@ export interface Runs {
   readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
   /** Base output, before anything else ran. */
   readonly base: Outputs;
+  /** Output of the base before the adapter's initialization took anything from it. */
+  readonly given: Outputs;
   /** As injected: B is zero. */
   readonly fresh: ReadonlyMap<string, Tensor>;
   /** B random, or the trained values: with B zero most checks could not fail. */
@@ -32,15 +34,18 @@ export async function prepare(subject: VerifySubject): Promise<Runs> {
   const adapted = await subject.compile(subject.adapted());
   const runBase = () => base(subject.feeds);
   const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
-  const fresh = initializeAdapter(adapter.targets, adapter.config, opened.seed);
+  const fresh = adapter.initial ?? initializeAdapter(adapter.targets, adapter.config, opened.seed);
   const perturbed =
     adapter.tensors ??
     initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
+  const output = await runBase();
+  const changed = subject.given !== opened.values;
   return {
     subject,
     runBase,
     runAdapted,
-    base: await runBase(),
+    base: output,
+    given: changed ? await (await subject.compile(subject.base, subject.given))(subject.feeds) : output,
     fresh,
     perturbed,
     outputPerturbed: await runAdapted(perturbed),
@@ -80,7 +85,7 @@ const outputShape: Check = async ({ base, outputPerturbed }) => {
 };
 
 const identityAtInit: Check = async (runs) => {
-  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.base);
+  const difference = largestDifference(await runs.runAdapted(runs.fresh), runs.given);
   return {
     id: "identity-at-init",
     title: "Identity at initialization",
@@ -368,7 +373,7 @@ function differingElements(a: Outputs, b: Outputs): number {
 async function checksum(subject: VerifySubject): Promise<number> {
   let hash = 0x811c9dc5;
   for (const value of subject.opened.values.values()) {
-    const bytes = bytesOf("data" in value ? value : await readTensor(value));
+    const bytes = bytesOf(await loadTensor(value));
     for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return hash >>> 0;

@@ -1,4 +1,4 @@
-import type { Engine, Executable } from "../../engines/engine";
+import type { Engine, Executable, ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
 import { isFloating } from "../../formats/dtype";
 import { float32, sizeOf, type Tensor } from "../../formats/tensor";
@@ -38,13 +38,15 @@ export class VerifySubject {
     readonly traced: Traced,
     readonly adapter: PlannedAdapter,
     /** Values of inputs, by name; the others are drawn. */
-    given: ReadonlyMap<string, Tensor>,
+    inputs: ReadonlyMap<string, Tensor>,
     private readonly signal: AbortSignal,
+    /** The base weights before the adapter's initialization took anything from them; those of `opened` are without that. */
+    readonly given: ReadonlyMap<string, ParameterValue> = opened.values,
   ) {
     this.feeds = new Map([
       ...randomInputs(traced.inputs, opened.seed),
       ...drawNoise(traced.graph, new Random(opened.seed + 3)),
-      ...given,
+      ...inputs,
     ]);
     const evaluated = removeDropout(traced.graph);
     this.base = evaluated.withOutputs([...evaluated.outputs].filter(([, node]) => isFloating(node.dtype)));
@@ -128,11 +130,14 @@ export class VerifySubject {
     return { graph: new Graph(adapted.name, inputs, new Map([["loss", loss!]])), feeds };
   }
 
-  async compile(graph: Graph): Promise<(feeds: ReadonlyMap<string, Tensor>) => Promise<Outputs>> {
+  async compile(
+    graph: Graph,
+    values = this.opened.values,
+  ): Promise<(feeds: ReadonlyMap<string, Tensor>) => Promise<Outputs>> {
     this.signal.throwIfAborted();
     const simplified = simplify(graph);
     const executable = await this.engine.compile(simplified, {
-      parameters: valuesFor(simplified, this.opened.values),
+      parameters: valuesFor(simplified, values),
       signal: this.signal,
     });
     this.executables.push(executable);

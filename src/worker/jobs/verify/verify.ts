@@ -1,12 +1,30 @@
 import type { VerifyRequest } from "../../../protocol/jobs";
-import type { VerifyCheck, VerifyReport } from "../../../protocol/reports";
+import type { VerifyCheck, VerifyReport, WeightsSummary } from "../../../protocol/reports";
 import { chooseEngine } from "../../engines/choose";
+import { inFloat32 } from "../../passes/widen";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
 import { valuesOfInputs } from "../inputs";
-import { openModel } from "../opened";
+import { list } from "../modelWeights";
+import { openModel, traceOpened } from "../opened";
 import { CHECKS, prepare } from "./checks";
 import { VerifySubject } from "./subject";
+
+/** Checks of what the model computes from its weights; the others hold for any. */
+const OF_WEIGHTS = new Set([
+  "identity-at-init",
+  "merged-equals-unmerged",
+  "only-adapters-have-gradients",
+  "finite-differences",
+  "perturbed-differs",
+]);
+
+/** A check that depends on the weights says which of them are random. */
+function withRandom(check: VerifyCheck, { anew }: WeightsSummary): VerifyCheck {
+  if (anew.length === 0 || !OF_WEIGHTS.has(check.id)) return check;
+  const said = `with ${list(anew)} random, not from the weights`;
+  return { ...check, detail: check.detail === undefined ? said : `${check.detail}; ${said}` };
+}
 
 /** Checks that the adapted model is numerically right; each check has a bound that follows dtype and size. */
 export async function verify(request: VerifyRequest, context: JobContext): Promise<VerifyReport> {
@@ -15,14 +33,29 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
   progress.at(0, "Reading the model");
   const opened = await openModel(request.model);
   const { model } = opened;
-  const adapter =
+  const saved =
     request.adapterFolder === undefined
-      ? planAdapter(model, request.adapter)
-      : await openAdapter(model, request.adapterFolder);
-  const traced = model.trace();
+      ? undefined
+      : await openAdapter(opened, request.adapterFolder, {
+          initial: true,
+          signal: context.signal,
+          onProgress: (fraction, message) => progress.at(0.05 * fraction, message),
+        });
+  const adapter = saved ?? planAdapter(model, request.adapter);
+  // A saved adapter's base is what PEFT makes of it when it loads the adapter.
+  const based = saved ? { ...opened, values: saved.values } : opened;
+  const { graph, ...traced } = traceOpened(based);
   const given = await valuesOfInputs(request.model.inputs, traced.inputs);
   const { engine, device } = await chooseEngine(request.engine);
-  const subject = new VerifySubject(engine, opened, traced, adapter, given, context.signal);
+  const subject = new VerifySubject(
+    engine,
+    based,
+    { ...traced, graph: inFloat32(graph) },
+    adapter,
+    given,
+    context.signal,
+    saved?.base,
+  );
   try {
     progress.at(0.05, `Compiling for ${engine.label}`);
     const runs = await prepare(subject);
@@ -30,7 +63,7 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
     for (const check of CHECKS) {
       progress.at(0.1 + (0.9 * checks.length) / CHECKS.length, `Check ${checks.length + 1} of ${CHECKS.length}`);
       context.signal.throwIfAborted();
-      checks.push(await check(runs));
+      checks.push(withRandom(await check(runs), opened.weights));
     }
     return {
       kind: "verify",
@@ -39,7 +72,7 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
       device,
       inputs: traced.inputs.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
       inputsFrom: traced.inputsFrom,
-      weights: opened.weightsFrom,
+      weights: opened.weights,
       seed: opened.seed,
       seconds: (performance.now() - started) / 1000,
       passed: checks.every((check) => check.passed),

@@ -296,7 +296,7 @@ function classAttribute(ev: Evaluator, type: PyClass, name: string): Value | und
     case "__doc__":
       return null;
     case "__module__":
-      return "__main__";
+      return type.definedIn ?? "__main__";
     case "__class__":
       return ev.typeOf(type);
     case "__init__":

@@ -71,12 +71,21 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
     : defineClass(ev, node.name, bases, body.names, keywords);
   if (!(type instanceof PyClass)) return type;
   owner.type = type;
+  type.definedIn = moduleNameOf(scope.module);
   if (unknownBase) {
     const { reason } = unknownBase;
     type.missing = (name) => `${name} may be of a base class of ${node.name}, which is not known because ${reason}`;
   }
   if (ev.inMain) ev.classes.push({ type, node });
   return type;
+}
+
+/** As an import has it, the file that is read included: what lies in a package would be imported. */
+function moduleNameOf({ names, package: home, text }: Scope): string {
+  const imported = names.get("__name__");
+  if (typeof imported === "string" && imported !== "__model__") return imported;
+  const stem = /([^/\\]+)\.\w+$/.exec(text?.file ?? "")?.[1];
+  return home && home.name !== "" && stem !== undefined ? `${home.name}.${stem}` : "__main__";
 }
 
 function inheritedMetaclass(bases: readonly PyClass[]): PyClass | undefined {

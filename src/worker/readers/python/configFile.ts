@@ -48,13 +48,14 @@ export function siblingPath(modelFile: string): string {
 }
 
 export function asRecord(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof PyFloat)
     ? (value as Record<string, unknown>)
     : undefined;
 }
 
 /** JSON as Python reads it: of a `ConfigFile`, whose depth is limited. */
 export function pythonValue(json: unknown): Value {
+  if (json instanceof PyFloat) return json;
   if (typeof json === "number" && !Number.isSafeInteger(json)) return new PyFloat(json);
   if (Array.isArray(json)) return new PyList(json.map(pythonValue));
   const record = asRecord(json);
@@ -65,13 +66,28 @@ export function pythonValue(json: unknown): Value {
 function parseObject(text: string): Record<string, unknown> | string {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.replace(TOKENS, markedFloat), (_, inner) => floatOf(inner) ?? inner);
   } catch (error) {
     return `it is not JSON (${(error as Error).message})`;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "it does not hold a JSON object";
   if (isDeeper(value, MAX_DEPTH)) return `it is nested more than ${MAX_DEPTH} levels deep`;
   return value as Record<string, unknown>;
+}
+
+/** Strings and numbers: what looks like a number within a string is none. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const FLOAT = "\0float";
+
+/** `1.0` is a float in Python, and no number of JavaScript can tell: it is marked. */
+function markedFloat(token: string): string {
+  const isWholeFloat = !token.startsWith('"') && /[.eE]/.test(token) && Number.isSafeInteger(Number(token));
+  return isWholeFloat ? `{${JSON.stringify(FLOAT)}:${Number(token)}}` : token;
+}
+
+function floatOf(value: unknown): PyFloat | undefined {
+  const marked = asRecord(value)?.[FLOAT];
+  return typeof marked === "number" ? new PyFloat(marked) : undefined;
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -4,6 +4,7 @@ import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
 import type { GivenInputs } from "../givenInputs";
+import type { KeyConversions } from "../keyConversion";
 import type {
   Configuration,
   ConfigurationOption,
@@ -22,7 +23,9 @@ import { argumentsByName, type Given, givenTo, initializeInstance } from "./clas
 import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
+import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
+import { dictGet } from "./equality";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
@@ -39,6 +42,7 @@ import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooM
 import {
   type EvaluationError,
   type PyClass,
+  PyDict,
   PyError,
   PyNative,
   PyObject,
@@ -394,6 +398,13 @@ export class PythonModel implements Model {
     return this.relations.part;
   }
 
+  get modelType(): string | undefined {
+    const config = this.ev.tryAttribute(this.built.object, "config");
+    const type =
+      config instanceof PyDict ? dictGet(config, "model_type") : config && this.ev.tryAttribute(config, "model_type");
+    return typeof type === "string" ? type : undefined;
+  }
+
   get madeElsewhere(): MadeElsewhere | undefined {
     return this.built.madeElsewhere;
   }
@@ -416,13 +427,18 @@ export class PythonModel implements Model {
     const { object } = this.built;
     return [...modulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
       if (!part.module?.checkpoint) return [];
-      const { name, folder, paths } = part.module.checkpoint;
+      const { checkpoint } = part.module;
+      const { name, folder } = checkpoint;
       const keys = [...storedTensors(part, prefix)].flatMap(([path, { stored }]): [string, readonly string[]][] => {
-        const key = stored && paths.get(stored.order);
-        return key === undefined ? [] : [[path, key]];
+        const loaded = stored?.loaded;
+        return loaded?.from === checkpoint ? [[path, loaded.names]] : [];
       });
-      return [{ name, folder, keys: new Map(keys) }];
+      return [{ path: prefix, name, folder, keys: new Map(keys), conversions: () => conversionsOf(this.ev, part) }];
     });
+  }
+
+  conversions(): KeyConversions | undefined {
+    return conversionsOf(this.ev, this.built.object);
   }
 
   /** What its constructor was given, by parameter, defaults included. */

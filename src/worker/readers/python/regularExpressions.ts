@@ -1,3 +1,4 @@
+import { type Flags, PatternError, pythonRegExp } from "../../formats/pythonRegExp";
 import { EvaluationError, PyError } from "./values";
 
 /**
@@ -12,25 +13,17 @@ const MAX_REPETITIONS = 3;
 const MAX_OPTIONAL = 8;
 const MAX_TEXT = 500;
 
-export interface Flags {
-  readonly ignoreCase?: boolean;
-  readonly multiline?: boolean;
-  readonly dotAll?: boolean;
-}
-
-export function patternOf(pattern: string, { ignoreCase, multiline, dotAll }: Flags = {}): RegExp {
+export function patternOf(pattern: string, given: Flags = {}): RegExp {
   if (pattern.length > MAX_PATTERN || !isTame(pattern))
     throw new EvaluationError(`the pattern ${pattern.slice(0, 80)} is not evaluated: matching it could take too long`);
-  const translated = pattern
-    .replaceAll("(?P<", "(?<")
-    .replace(/\(\?P=(\w+)\)/g, "\\k<$1>")
-    .replaceAll("\\A", "^")
-    .replaceAll("\\Z", "$");
-  const flags = `dg${ignoreCase ? "i" : ""}${multiline ? "m" : ""}${dotAll ? "s" : ""}`;
   try {
-    return new RegExp(translated, flags);
+    const { source, flags, extraGroups } = pythonRegExp(pattern, given);
+    if (extraGroups) throw new PatternError("a possessive repetition or atomic group", false);
+    return new RegExp(source, `dg${flags}`);
   } catch (error) {
-    throw new PyError("error", error instanceof Error ? error.message : String(error));
+    if (!(error instanceof PatternError)) throw error;
+    if (error.invalid) throw new PyError("error", error.message);
+    throw new EvaluationError(`the pattern ${pattern.slice(0, 80)} is not evaluated: ${error.message}`);
   }
 }
 

@@ -205,6 +205,10 @@ class KeptModel implements Model {
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;
   }
 
+  get modelType(): string | undefined {
+    return this.anew().modelType;
+  }
+
   useInputs(inputs: GivenInputs): void {
     this.given = inputs;
   }

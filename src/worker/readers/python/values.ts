@@ -202,6 +202,8 @@ export class PyClass {
   ) {}
   /** Method resolution order, C3, itself first. Filled in by the evaluator when the class is made. */
   mro: readonly PyClass[] = [this];
+  /** `__module__` of a class that Python source defines: the dotted name of its module. */
+  definedIn?: string;
   /** A class of the source that makes this one, given by `metaclass=` or inherited. */
   metaclass?: PyClass;
   /** Of an enumeration: its members by name, aliases included. */
@@ -234,8 +236,8 @@ export interface ModuleState {
   training: boolean;
   /** Of a torch.nn class: its constructor's arguments by name, for extra_repr and LoRA ("in_features"). */
   readonly options: Record<string, Value>;
-  /** Where `from_pretrained` found it, and the paths that its tensors had, by their order of creation. */
-  checkpoint?: Checkpoint & { readonly paths: ReadonlyMap<number, readonly string[]> };
+  /** Where `from_pretrained` found it. */
+  checkpoint?: Checkpoint;
 }
 
 /**
@@ -339,6 +341,8 @@ export interface StoredTensor {
   /** Order of creation: random initial values are drawn in this order, as PyTorch draws them. */
   readonly order: number;
   path?: string;
+  /** Of a tensor that `from_pretrained` loads: from where, and its paths in the module as it was loaded. */
+  loaded?: { readonly from: Checkpoint; readonly names: readonly string[] };
 }
 
 /** A Python exception of the evaluated code: `type` is its class's name. `except` clauses catch it. */

@@ -46,7 +46,7 @@ export async function parity(name: string, choice: EngineChoice): Promise<Parity
   });
   const batches = await readTensors((await readHeader(join(folder, "batches.safetensors"))).tensors);
   const [x, y] = [batches.get("x")!, batches.get("y")!];
-  const adapter = await openAdapter(opened.model, join(folder, "initial"));
+  const adapter = await openAdapter(opened, join(folder, "initial"));
   const { engine } = await chooseEngine(choice);
   const { inputs } = opened.model.trace();
   const input = { ...inputs[0]!, shape: x.shape.slice(1), dtype: x.dtype };

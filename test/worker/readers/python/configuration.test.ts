@@ -114,6 +114,24 @@ class Transformer(nn.Module):
     assert.equal((await read(text, { source: "json", file: other })).of("Net").layers[1], "blocks.1.fc 20→40");
   });
 
+  it("of a file tells floats from whole numbers, as Python does", async () => {
+    writeFileSync(join(folder, "config.json"), '{"width": 4, "scale": 2.0, "exponent": 1e1, "name": "3.0 \\"1.0"}');
+    const text = `import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.fc = nn.Linear(config.width, 2)
+        for name in ("scale", "exponent"):
+            assert isinstance(getattr(config, name), float), name
+        assert isinstance(config.width, int) and config.name == '3.0 "1.0'
+        self.gain = nn.Parameter(torch.full((2,), config.scale))
+`;
+    const { of, messages } = await read(text);
+    assert.deepEqual(messages, []);
+    assert.equal(of("Net").source, "json");
+  });
+
   it("is not a config.json about something else, nor one that is no configuration", async () => {
     writeFileSync(join(folder, "config.json"), '{"compilerOptions": {}}');
     assert.equal((await read(MODEL)).of("Net").source, "defaults");

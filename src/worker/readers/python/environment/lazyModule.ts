@@ -160,10 +160,10 @@ export class LazyModule extends LazyNamespace {
     for (const name of namesOf(body)) if (!this.scope.names.has(name)) this.scope.names.set(name, failed);
   }
 
-  /** A package lists its modules by the hundred: the one whose name begins the wanted one is tried first. */
+  /** A package lists its modules by the hundred: one whose name, or whose initials, begin the wanted one is tried first. */
   private fromWildcards(name: string, wildcards: readonly Statement[]): Value | undefined {
-    const lower = name.toLowerCase();
-    const likely = ({ wildcard }: Statement) => lower.startsWith(wildcard!.replace(/[._]/g, "").toLowerCase());
+    const lower = name.replaceAll("_", "").toLowerCase();
+    const likely = ({ wildcard }: Statement) => beginnings(wildcard!).some((begin) => lower.startsWith(begin));
     const inOrder = [...wildcards].reverse();
     for (const { wildcard } of [...inOrder.filter(likely), ...inOrder.filter((s) => !likely(s))]) {
       const from = this.surroundings(this.scope).imported(wildcard!);
@@ -221,6 +221,13 @@ function namesOf(body: readonly Stmt[]): Set<string> {
     if (base.kind === "Name") names.add(base.id);
   }
   return names;
+}
+
+/** How names of a module begin: `Ernie4_5_MoeModel` of ernie4_5_moe, `ASTModel` of audio_spectrogram_transformer. */
+function beginnings(module: string): string[] {
+  const words = module.toLowerCase().split(/[._]/);
+  const initials = words.map((word) => word.slice(0, 1)).join("");
+  return [words.join(""), ...(initials.length > 1 ? [initials] : [])];
 }
 
 function isTypeChecking(test: Expr): boolean {

@@ -7,7 +7,17 @@ import type { Evaluator } from "../evaluator";
 import { nativeOfUnknown } from "../native";
 import { storedTensors } from "../tree";
 import { PyWrapped } from "../types";
-import { PyClass, PyDict, PyDType, PyNamespace, type PyNative, PyObject, Unknown, type Value } from "../values";
+import {
+  PyClass,
+  PyDict,
+  PyDType,
+  PyNamespace,
+  type PyNative,
+  PyObject,
+  type PyTensor,
+  Unknown,
+  type Value,
+} from "../values";
 
 /**
  * `from_pretrained`: the model of the configuration that lies in the named folder, or in Hugging Face's cache on this
@@ -139,10 +149,12 @@ function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Valu
     if (config instanceof Unknown) return config;
     const model = inPrecision(ev, make(ev, args.cls!, config), given);
     if (model instanceof PyObject && model.module && typeof located !== "string") {
-      const paths = new Map<number, string[]>();
-      for (const [path, { stored }] of storedTensors(model))
-        if (stored) paths.set(stored.order, [...(paths.get(stored.order) ?? []), path]);
-      model.module.checkpoint = { name, folder: located.folder, paths };
+      const checkpoint = { name, folder: located.folder };
+      const names = new Map<PyTensor, string[]>();
+      for (const [path, tensor] of storedTensors(model)) names.set(tensor, [...(names.get(tensor) ?? []), path]);
+      // Whatever becomes of the tensor, copied or moved to another module, is from there; one drawn anew is stored anew.
+      for (const [{ stored }, own] of names) if (stored) stored.loaded = { from: checkpoint, names: own };
+      model.module.checkpoint = checkpoint;
     }
     return model;
   });

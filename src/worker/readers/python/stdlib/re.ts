@@ -1,14 +1,15 @@
+import type { Flags } from "../../../formats/pythonRegExp";
 import { dictOf } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { type NativeBody, native } from "../native";
-import { type Flags, patternOf, textFor } from "../regularExpressions";
+import { patternOf, textFor } from "../regularExpressions";
 import { builtinClass, OBJECT, typeName } from "../types";
 import { PyError, PyGenerator, PyList, PyObject, PyTuple, type Value } from "../values";
 import { named, namespace } from "./namespace";
 
 /** The module re, as far as names of layers and descriptions of blocks are taken apart with it. */
 
-const FLAGS = { IGNORECASE: 2, MULTILINE: 8, DOTALL: 16 } as const;
+const FLAGS = { IGNORECASE: 2, MULTILINE: 8, DOTALL: 16, VERBOSE: 64, ASCII: 256 } as const;
 
 const PATTERN = builtinClass("Pattern", [OBJECT]);
 const MATCH = builtinClass("Match", [OBJECT]);
@@ -42,6 +43,8 @@ function compiled(pattern: Value | undefined, flags: Value | undefined): PyPatte
     ignoreCase: (bits & FLAGS.IGNORECASE) !== 0,
     multiline: (bits & FLAGS.MULTILINE) !== 0,
     dotAll: (bits & FLAGS.DOTALL) !== 0,
+    verbose: (bits & FLAGS.VERBOSE) !== 0,
+    ascii: (bits & FLAGS.ASCII) !== 0,
   };
   return new PyPattern(patternOf(string(pattern), options), string(pattern));
 }
@@ -168,6 +171,8 @@ export const RE = namespace("re", [
   ["I", FLAGS.IGNORECASE],
   ["M", FLAGS.MULTILINE],
   ["S", FLAGS.DOTALL],
+  ["X", FLAGS.VERBOSE],
+  ["A", FLAGS.ASCII],
   ["Pattern", PATTERN],
   ["Match", MATCH],
 ]);

@@ -64,3 +64,42 @@ class AutoModel:
         raise OSError("looks on the network")
 `,
 };
+
+/** What transformers 5 has besides: entries that convert the keys of TinyModel's checkpoints. */
+export const CONVERSIONS = {
+  "site/transformers/core_model_loading.py": `import re
+class MergeModulelist:
+    def __init__(self, dim=0):
+        self.dim = dim
+    @property
+    def reverse_op(self):
+        return SplitModulelist(self.dim)
+class SplitModulelist:
+    def __init__(self, dim=0):
+        self.dim = dim
+class WeightTransform:
+    __slots__ = ("source_patterns", "target_patterns", "compiled_sources", "scope_prefix")
+    def __init__(self, source, target):
+        self.source_patterns = [source]
+        self.target_patterns = [target]
+        self.compiled_sources = re.compile("(?P<g0>" + source.replace("*.", r".*\\.") + ")")
+        self.scope_prefix = None
+class WeightRenaming(WeightTransform):
+    pass
+class WeightConverter(WeightTransform):
+    def __init__(self, source, target, operations):
+        super().__init__(source, target)
+        self.operations = operations
+    def reverse_transform(self):
+        operations = [op.reverse_op for op in self.operations[::-1]]
+        return WeightConverter(self.target_patterns[0], self.source_patterns[0], operations)
+`,
+  "site/transformers/conversion_mapping.py": `from .core_model_loading import MergeModulelist, WeightConverter, WeightRenaming
+def get_model_conversion_mapping(model):
+    if not type(model).__module__.startswith("transformers."):
+        return []
+    renaming = WeightRenaming("^dense", "fc")
+    renaming.scope_prefix = ""
+    return [renaming, WeightConverter("rows.*.part", "head.weight", [MergeModulelist(dim=0)])]
+`,
+};

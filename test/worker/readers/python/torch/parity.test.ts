@@ -63,7 +63,7 @@ async function check(name: string): Promise<void> {
   const base = await runOnce(engine, simplify(removeDropout(graph)), valuesFor(graph, values), feeds);
   same(base, strip(expected, "output"), "output");
 
-  const adapter = await openAdapter(model, join(folder, "adapter"));
+  const adapter = await openAdapter({ model, values }, join(folder, "adapter"));
   assert.equal(adapter.targets.length, described.adapters, adapter.targets.map((t) => t.path).join());
   const adapted = removeDropout(injectLora(graph, adapter.targets, adapter.config));
   const first = adapted.output(described.outputs[0]!);

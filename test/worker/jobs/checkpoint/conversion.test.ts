@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../../../src/worker/formats/errors";
+import { loadTensor } from "../../../../src/worker/formats/safetensors";
+import { float32, type StoredTensor } from "../../../../src/worker/formats/tensor";
+import { type Converted, convertCheckpoint } from "../../../../src/worker/jobs/checkpoint/conversion";
+import type { KeyConversion, KeyConversions } from "../../../../src/worker/readers/keyConversion";
+
+interface Flat {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+interface Case extends KeyConversions {
+  readonly checkpoint: Readonly<Record<string, Flat>>;
+  readonly loaded: Readonly<Record<string, Flat>>;
+}
+
+const CASES: Readonly<Record<string, Case>> = JSON.parse(
+  readFileSync(join(__dirname, "../../../fixtures/checkpoints/conversions.json"), "utf8"),
+);
+
+const tensorsOf = (flat: Readonly<Record<string, Flat>>): Map<string, StoredTensor> =>
+  new Map(Object.entries(flat).map(([name, { shape, data }]) => [name, float32(shape, data)]));
+
+async function flatOf(tensors: ReadonlyMap<string, StoredTensor>): Promise<Record<string, Flat>> {
+  const flat: Record<string, Flat> = {};
+  for (const [name, tensor] of tensors) {
+    const { shape, data } = await loadTensor(tensor);
+    assert.deepEqual(tensor.shape, shape, `the shape that ${name} is said to have`);
+    flat[name] = { shape, data: [...(data as Float32Array)] };
+  }
+  return flat;
+}
+
+const shapesOf = ({ loaded }: Case) => new Map(Object.entries(loaded).map(([path, { shape }]) => [path, shape]));
+
+/** The checkpoint made again of what was loaded from it. */
+function madeAgain({ values, origins }: Converted): Map<string, StoredTensor> {
+  const again = new Map<string, StoredTensor>();
+  for (const [path, origin] of origins) {
+    if (typeof origin === "string") again.set(origin, values.get(path)!);
+    else for (const [key, tensor] of origin.back(values)) again.set(key, tensor);
+  }
+  return again;
+}
+
+const rename = (source: string, target: string, more: Partial<KeyConversion> = {}): KeyConversion => ({
+  kind: "rename",
+  pattern: `(?P<g0>${source})`,
+  sources: [source],
+  targets: [target],
+  steps: [],
+  ...more,
+});
+
+const fails = (work: () => unknown, message: RegExp) =>
+  assert.throws(work, (error) => error instanceof UserError && message.test(error.message));
+
+describe("conversion of a checkpoint's keys", () => {
+  for (const [name, given] of Object.entries(CASES)) {
+    it(`gives what transformers makes of a checkpoint by its entry for ${name}`, async () => {
+      const found = convertCheckpoint(given, tensorsOf(given.checkpoint), shapesOf(given));
+      assert.deepEqual(found.unused, []);
+      assert.deepEqual(await flatOf(found.values), given.loaded);
+    });
+
+    it(`gives the checkpoint again, bit for bit, by the way back of ${name}`, async () => {
+      const found = convertCheckpoint(given, tensorsOf(given.checkpoint), shapesOf(given));
+      assert.deepEqual(await flatOf(madeAgain(found)), given.checkpoint);
+    });
+  }
+
+  it("leaves a checkpoint alone that has the model's own names already", () => {
+    const given = CASES.ViTModel!;
+    const own = tensorsOf(given.loaded);
+    const found = convertCheckpoint(given, own, shapesOf(given));
+    assert.deepEqual([...found.origins].sort(), [...own.keys()].map((key) => [key, key]).sort());
+  });
+
+  it("adds and removes the base model's name, as the model has a head or not", () => {
+    const tensors = new Map<string, StoredTensor>([
+      ["layers.0.old", float32([1], [1])],
+      ["bert.norm.weight", float32([1], [2])],
+      ["head.weight", float32([1], [3])],
+    ]);
+    const conversions = { base: "bert", load: [rename("old", "new")] };
+    const withHead = convertCheckpoint(
+      conversions,
+      tensors,
+      new Map([
+        ["bert.layers.0.new", [1]],
+        ["head.weight", [1]],
+      ]),
+    );
+    assert.deepEqual(
+      [...withHead.origins],
+      [
+        ["head.weight", "head.weight"],
+        ["bert.layers.0.new", "layers.0.old"],
+      ],
+    );
+    assert.deepEqual(withHead.unused, ["bert.norm.weight"]);
+    const bare = convertCheckpoint(
+      conversions,
+      tensors,
+      new Map([
+        ["layers.0.new", [1]],
+        ["norm.weight", [1]],
+      ]),
+    );
+    assert.deepEqual(bare.unused, ["head.weight"]);
+    assert.equal(bare.origins.get("norm.weight"), "bert.norm.weight");
+  });
+
+  it("confines an entry to the module that it is for, and leaves a sister with the same parts alone", () => {
+    const tensors = new Map<string, StoredTensor>(
+      ["vision.fc.weight", "text.fc.weight"].map((key) => [key, float32([1], [0])]),
+    );
+    const conversions = { base: "", load: [rename("^fc", "linear", { scope: "vision" })] };
+    const shapes = new Map([
+      ["vision.linear.weight", [1]],
+      ["text.fc.weight", [1]],
+    ]);
+    assert.deepEqual(convertCheckpoint(conversions, tensors, shapes).unused, []);
+  });
+
+  it("refuses an operation that it does not know, by name", () => {
+    const load: KeyConversion[] = [
+      rename("a", "b", { kind: "rearrange", steps: [{ name: "Fp8Dequantize", fields: {} }] }),
+    ];
+    const tensors = new Map<string, StoredTensor>([["a", float32([1], [1])]]);
+    fails(() => convertCheckpoint({ base: "", load }, tensors, new Map([["b", [1]]])), /b: .*"Fp8Dequantize"/);
+  });
+
+  it("refuses tensors that do not go together, with both shapes", () => {
+    const { mixtral } = CASES;
+    const tensors = tensorsOf(mixtral!.checkpoint);
+    tensors.set("model.layers.1.block_sparse_moe.experts.3.w1.weight", float32([3, 3], new Array(9).fill(0)));
+    fails(
+      () => convertCheckpoint(mixtral!, tensors, shapesOf(mixtral!)),
+      /gate_up_proj cannot be made .*\[1, 2, 3\] and float32 \[1, 3, 3\]/,
+    );
+  });
+
+  it("ends a pattern that would try for years", () => {
+    const load = [rename("(a+)+$", "b")];
+    const tensors = new Map<string, StoredTensor>([[`${"a".repeat(60)}!`, float32([1], [1])]]);
+    fails(() => convertCheckpoint({ base: "", load }, tensors, new Map([["b", [1]]]), 100), /takes longer than 0\.1 s/);
+  });
+});
