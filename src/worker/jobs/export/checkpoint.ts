@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { lstat, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, sep } from "node:path";
 import type { MergeReport } from "../../../protocol/reports";
-import type { ParameterValue } from "../../engines/engine";
 import { UserError } from "../../formats/errors";
 import { makeFolder, replaceFile } from "../../formats/files";
 import { writeSafetensors } from "../../formats/safetensors";
@@ -55,7 +54,7 @@ async function isFolder(path: string): Promise<boolean> {
 /** `base`: what each tensor that will be written is in the base, by its name in the output. */
 export async function layOut(
   output: string,
-  base: ReadonlyMap<string, ParameterValue>,
+  base: ReadonlyMap<string, StoredTensor>,
   chosen: string | undefined,
 ): Promise<Layout> {
   if ((await outputForm(output)) === "file") return FILE;
@@ -72,7 +71,7 @@ export async function layOut(
 }
 
 /** The base's own assignment; what the base's files do not have goes to the last shard. */
-function shardsOf(base: ReadonlyMap<string, ParameterValue>, files: readonly string[]): Map<string, number> {
+function shardsOf(base: ReadonlyMap<string, StoredTensor>, files: readonly string[]): Map<string, number> {
   return new Map(
     [...base].map(([name, value]) => [name, "file" in value ? files.indexOf(value.file) + 1 : files.length]),
   );

@@ -175,7 +175,7 @@ function frobenius(values: Float32Array): number {
 }
 
 /** By adapter, the file of the base that says it is in its weights. */
-async function mergedInto(values: ReadonlyMap<string, ParameterValue>): Promise<Map<string, string>> {
+async function mergedInto(values: ReadonlyMap<string, StoredTensor>): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
   const files = new Set([...values.values()].flatMap((value) => ("file" in value ? [value.file] : [])));
   for (const file of [...files].filter((each) => /\.safetensors$/i.test(each))) {
