@@ -41,7 +41,7 @@ const FAULTS: Readonly<Record<string, Tamper>> = {
     graph === BASE && run > 0 ? scaled(tensor, 1 + 2 ** -22) : tensor,
   "only-adapters-have-gradients": ({ name, tensor }) => (name === "fc2.lora_A.weight" ? scaled(tensor, 0) : tensor),
   "finite-differences": ({ graph, name, tensor }) =>
-    graph === OWN && name === "fc1.lora_B.weight" ? scaled(tensor, 1.1) : tensor,
+    graph === OWN && name === "fc1.lora_B.weight" ? scaled(tensor, 1.03) : tensor,
   "base-unchanged": ({ graph, run, tensor }) => (graph === OWN && run === 5 ? scaled(tensor, 1 + 2 ** -22) : tensor),
   "save-and-load": ({ graph, run, tensor }) => (graph === ADAPTED && run > 0 ? scaled(tensor, 1 + 2 ** -22) : tensor),
   // As if alpha were ignored.
@@ -83,12 +83,17 @@ const IDS = Object.keys(FAULTS);
 
 describe("the checks of verify", () => {
   /** The check's result over the small classifier, with the fault in its engine. */
-  async function result(id: string, tamper: Tamper, options: { readonly inert?: boolean } = {}) {
+  async function result(
+    id: string,
+    tamper: Tamper,
+    options: { readonly inert?: boolean; readonly random?: boolean } = {},
+  ) {
     const opened = await openModel({
       file: join(FOLDER, "mlp/model.py"),
       weights: join(FOLDER, "mlp-adam/base.safetensors"),
     });
-    const planned = planAdapter(opened.model, { rank: 4 });
+    const { config, ...rest } = planAdapter(opened.model, { rank: 4 });
+    const planned = { ...rest, config: options.random ? { ...config, init_lora_weights: false } : config };
     const adapter = options.inert
       ? { ...planned, tensors: initializeAdapter(planned.targets, planned.config, 0) }
       : planned;
@@ -127,6 +132,15 @@ describe("the checks of verify", () => {
       }
     });
   }
+
+  it("identity-at-init expects none of an adapter whose matrices both start at random, and checks it with B at zero", async () => {
+    const right = await result("identity-at-init", honest, { random: true });
+    assert.equal(right.passed, true, `${right.measured}`);
+    assert.match(right.meaning, /init_lora_weights is false.*not meant to be/);
+    assert.match(right.detail!, /changes the output by up to [0-9.]*[1-9]/);
+    const fault: Tamper = ({ graph, tensor }) => (graph === ADAPTED ? scaled(tensor, 1.001) : tensor);
+    assert.equal((await result("identity-at-init", fault, { random: true })).passed, false);
+  });
 
   it("are all covered here", () => {
     assert.equal(IDS.length, CHECKS.length);
