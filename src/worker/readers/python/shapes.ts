@@ -130,7 +130,7 @@ function perturbed(
     for (const { to, other } of others) {
       const recorder = new Recorder();
       // A size that the model does not accept is fixed: it stays a number.
-      const again = attempt(ev, root, other, { recorder, steps: stepsOf(ev) });
+      const again = attempt(ev, root, other, { recorder, steps: stepsOf(ev), unmarked: true });
       if (failure ? again.failure?.error.place !== failure.error.place : !again.traced) continue;
       changed.push({ ...group, run: runs.length, to });
       runs.push(recorder);

@@ -210,13 +210,15 @@ function withBatch(example: Example, batch: number | undefined): Example {
 
 /** How an attempt is made: `recorder` watches it; `steps` bounds it further than the reading's own limit. */
 export interface AttemptOptions {
+  /** Calls of linear layers need no marks: nothing but shapes is wanted. */
+  readonly unmarked?: boolean;
   readonly training?: boolean;
   readonly recorder?: Recorder;
   readonly steps?: number;
 }
 
 export function attempt(ev: Evaluator, root: PyObject, example: Example, options: AttemptOptions): Attempt {
-  const { training = false, recorder, steps = ev.limits.steps } = options;
+  const { training = false, unmarked = false, recorder, steps = ev.limits.steps } = options;
   const inputs = new Map<string, Node<"input">>();
   const kwargs = new Map<string, Value>();
   const valueFor = (argument: Argument): Value => {
@@ -242,8 +244,9 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
     ev.recorder = recorder;
     try {
       assignPaths(root);
-      for (const [, module] of modulesOf(root)) if (module.module) module.module.training = training;
-      standIn(root);
+      const modules = new Map(modulesOf(root));
+      for (const { module } of modules.values()) if (module) module.training = training;
+      if (!unmarked) standIn(modules);
       graph = ev.within(steps, () => {
         const { positional, named } = forwardArguments(forwardParams(root), kwargs);
         ev.span = undefined;
@@ -275,12 +278,11 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
 }
 
 /** Puts a stand-in where each linear layer is registered first; `snapshot` takes it away again. */
-function standIn(root: PyObject): void {
-  const parents = new Map([...modulesOf(root)].map(([path, object]) => [path, object]));
-  for (const [path, object] of parents) {
+function standIn(modules: ReadonlyMap<string, PyObject>): void {
+  for (const [path, object] of modules) {
     if (path === "" || !isLinearLayer(object)) continue;
     const at = path.lastIndexOf(".");
-    parents.get(path.slice(0, Math.max(0, at)))!.module!.modules.set(path.slice(at + 1), standInFor(object, path));
+    modules.get(path.slice(0, Math.max(0, at)))!.module!.modules.set(path.slice(at + 1), standInFor(object, path));
   }
 }
 
