@@ -33,6 +33,9 @@ describe("dtypes of a graph", () => {
       const wide = inFloat32(graph);
       assert.equal(await resultOf(wide, w, x), 0.125);
       assert.equal(wide.output("y").dtype, "float32");
+      const computed = wide.nodes.filter(({ op }) => op !== "parameter" && op !== "input");
+      const operands = computed.filter(({ op }) => op !== "cast").flatMap(({ inputs }) => inputs);
+      assert.ok([...computed, ...operands].every((node) => node.dtype === "float32"));
       assert.deepEqual([wide.parameters[0]!.dtype, wide.inputs[0]!.dtype], [dtype, dtype]);
     });
 

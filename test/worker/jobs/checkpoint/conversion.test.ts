@@ -79,6 +79,30 @@ describe("conversion of a checkpoint's keys", () => {
     assert.deepEqual([...found.origins].sort(), [...own.keys()].map((key) => [key, key]).sort());
   });
 
+  it("leaves a key alone that the model has and its new name is not in the model", () => {
+    const tensors = new Map<string, StoredTensor>([["norm.weight", float32([1], [0])]]);
+    const conversions = { base: "", load: [rename("norm", "layernorm")] };
+    const found = convertCheckpoint(conversions, tensors, new Map([["norm.weight", [1]]]));
+    assert.deepEqual([...found.origins], [["norm.weight", "norm.weight"]]);
+  });
+
+  it("does not shift names again that have been shifted: norm1 and norm2 without a norm0", () => {
+    const shift: KeyConversion = {
+      kind: "guarded",
+      pattern: "(?P<g0>norm0)|(?P<g1>norm1)",
+      sources: ["norm0", "norm1"],
+      targets: ["norm1", "norm2"],
+      steps: [],
+    };
+    const shapes = new Map(["norm1", "norm2"].map((path) => [path, [1]]));
+    const originsOf = (...keys: string[]) => {
+      const tensors = new Map<string, StoredTensor>(keys.map((key) => [key, float32([1], [0])]));
+      return Object.fromEntries(convertCheckpoint({ base: "", load: [shift] }, tensors, shapes).origins);
+    };
+    assert.deepEqual(originsOf("norm1", "norm2"), { norm1: "norm1", norm2: "norm2" });
+    assert.deepEqual(originsOf("norm0", "norm1"), { norm1: "norm0", norm2: "norm1" });
+  });
+
   it("adds and removes the base model's name, as the model has a head or not", () => {
     const tensors = new Map<string, StoredTensor>([
       ["layers.0.old", float32([1], [1])],
@@ -118,12 +142,17 @@ describe("conversion of a checkpoint's keys", () => {
     const tensors = new Map<string, StoredTensor>(
       ["vision.fc.weight", "text.fc.weight"].map((key) => [key, float32([1], [0])]),
     );
-    const conversions = { base: "", load: [rename("^fc", "linear", { scope: "vision" })] };
+    const conversions = { base: "", load: [rename("fc", "linear", { scope: "vision" })] };
     const shapes = new Map([
       ["vision.linear.weight", [1]],
       ["text.fc.weight", [1]],
+      ["text.linear.weight", [1]],
     ]);
-    assert.deepEqual(convertCheckpoint(conversions, tensors, shapes).unused, []);
+    const { origins } = convertCheckpoint(conversions, tensors, shapes);
+    assert.deepEqual([...origins].sort(), [
+      ["text.fc.weight", "text.fc.weight"],
+      ["vision.linear.weight", "vision.fc.weight"],
+    ]);
   });
 
   it("refuses an operation that it does not know, by name", () => {
