@@ -235,7 +235,13 @@ const finiteDifferences: Check = async ({ subject, perturbed, runAdapted, output
     const trial = 0.01 * norm(values);
     const change = changeOf(await at(trial), await at(-trial), feeds).distance / (2 * size);
     const largest = Math.min((trial * LARGEST_CHANGE) / change, 1e4 * norm(values));
-    const slope = await slopeAtZero(async (h) => changeOf(await at(h), await at(-h), feeds).loss, largest);
+    const slope = await slopeAtZero(
+      async (h) => [
+        changeOf(await at(h), outputPerturbed, feeds).loss,
+        changeOf(outputPerturbed, await at(-h), feeds).loss,
+      ],
+      largest,
+    );
     const open = slope.error / length;
     if (!(open < TOO_OPEN)) {
       unknown.push(path);

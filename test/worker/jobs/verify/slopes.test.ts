@@ -2,10 +2,13 @@ import { strict as assert } from "node:assert";
 import { slopeAtZero } from "../../../../src/worker/jobs/verify/slopes";
 import { Random } from "../../../../src/worker/lora/random";
 
-const differenceOf = (f: (x: number) => number) => async (h: number) => f(h) - f(-h);
+const around = (f: (x: number) => number) => async (h: number) => {
+  const here = f(0);
+  return [f(h) - here, here - f(-h)] as const;
+};
 
 async function check(f: (x: number) => number, slope: number, within: number, largest = 0.5): Promise<void> {
-  const found = await slopeAtZero(differenceOf(f), largest);
+  const found = await slopeAtZero(around(f), largest);
   assert.ok(Math.abs(found.value - slope) <= within * Math.abs(slope), `${found.value} for ${slope}`);
   assert.ok(found.error < 0.1 * Math.abs(slope), `uncertain by ${found.error}`);
 }
@@ -31,11 +34,19 @@ describe("slopes by finite differences", () => {
     }
   });
 
+  it("are as uncertain as two sides differ where a relu turns at the very place", async () => {
+    const found = await slopeAtZero(
+      around((x) => x + Math.max(0, x - 1e-9)),
+      0.5,
+    );
+    assert.ok(found.error >= 0.4, `${found.value} ± ${found.error}, and the slope is 1`);
+  });
+
   it("are found below float32's rounding, and are uncertain where there is nothing but rounding", async () => {
     const random = new Random(1);
     await check((x) => Math.exp(x) + 1e-7 * random.normal(), 1, 1e-3);
     const noise = await slopeAtZero(
-      differenceOf(() => 1e-7 * random.normal()),
+      around(() => 1e-7 * random.normal()),
       0.5,
     );
     assert.ok(noise.error > 0.1 * Math.abs(noise.value));
