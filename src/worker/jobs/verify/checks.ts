@@ -3,56 +3,16 @@ import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
 import { loadTensor } from "../../formats/safetensors";
 import { makeTemporaryFolder } from "../../formats/temporary";
-import { allocate, bytesOf, float32, type Tensor } from "../../formats/tensor";
+import { allocate, bytesOf, float32 } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
 import { loadAdapter, saveAdapter } from "../../lora/adapterFiles";
-import { initializeAdapter } from "../../lora/initialize";
 import { loraB } from "../../lora/names";
 import { differentiate } from "../../passes/autodiff";
 import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep, unpackParameters } from "../../passes/optimizer";
-import { slopeAtZero } from "./slopes";
+import { finiteDifferences } from "./finiteDifferences";
+import type { Runs } from "./runs";
 import { largestDifference, magnitude, type Outputs, type VerifySubject } from "./subject";
-import { differenceTolerance, type Tolerance, tolerance } from "./tolerance";
-
-/** What the checks share: each run is made once. */
-export interface Runs {
-  readonly subject: VerifySubject;
-  readonly runBase: () => Promise<Outputs>;
-  readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
-  /** Base output, before anything else ran. */
-  readonly base: Outputs;
-  /** Output of the base before the adapter's initialization took anything from it. */
-  readonly given: Outputs;
-  /** As injected: B is zero. */
-  readonly fresh: ReadonlyMap<string, Tensor>;
-  /** B random, or the trained values: with B zero most checks could not fail. */
-  readonly perturbed: ReadonlyMap<string, Tensor>;
-  readonly outputPerturbed: Outputs;
-}
-
-export async function prepare(subject: VerifySubject): Promise<Runs> {
-  const { adapter, opened } = subject;
-  const base = await subject.compile(subject.base);
-  const adapted = await subject.compile(subject.adapted());
-  const runBase = () => base(subject.feeds);
-  const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
-  const fresh = adapter.initial ?? initializeAdapter(adapter.targets, adapter.config, opened.seed);
-  const perturbed =
-    adapter.tensors ??
-    initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
-  const output = await runBase();
-  const changed = subject.given !== opened.values;
-  return {
-    subject,
-    runBase,
-    runAdapted,
-    base: output,
-    given: changed ? await (await subject.compile(subject.base, subject.given))(subject.feeds) : output,
-    fresh,
-    perturbed,
-    outputPerturbed: await runAdapted(perturbed),
-  };
-}
+import { type Tolerance, tolerance } from "./tolerance";
 
 type Check = (runs: Runs) => Promise<VerifyCheck>;
 
@@ -195,101 +155,6 @@ const onlyAdapters: Check = async ({ subject, perturbed }) => {
 
 function nameOf(node: { readonly attrs: { readonly path: string } }): string {
   return node.attrs.path;
-}
-
-/** Most adapter tensors checked by differences; two runs of the model each, at each step size. */
-const MOST_DIFFERENCES = 16;
-/** By how much of its size the output changes at the largest step. */
-const LARGEST_CHANGE = 0.1;
-/** A slope that its own differences leave this open says nothing about a gradient. */
-const TOO_OPEN = 0.1;
-
-const finiteDifferences: Check = async ({ subject, perturbed, runAdapted, outputPerturbed }) => {
-  const { graph, feeds } = subject.withScalarLoss();
-  const wrt = graph.parameters.filter((node) => subject.layout.parameters.some((p) => p.path === node.attrs.path));
-  const gradients = differentiate(graph, graph.output("loss"), wrt);
-  const outputs = [...gradients].map(([n, g]) => [nameOf(n), g] as const);
-  let analytic: Outputs = new Map();
-  if (outputs.length > 0) {
-    const run = await subject.compile(unpackParameters(graph.withOutputs(outputs), subject.layout));
-    analytic = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
-  }
-  const size = Math.sqrt([...outputPerturbed.values()].reduce((sum, tensor) => sum + norm(toFloat32(tensor)) ** 2, 0));
-
-  const stride = Math.ceil(wrt.length / MOST_DIFFERENCES);
-  const limit = differenceTolerance();
-  let worst = { error: 0, open: 0, path: "" };
-  const unknown: string[] = [];
-  let measured = 0;
-  for (const node of wrt.filter((_, i) => i % stride === 0)) {
-    const { path } = node.attrs;
-    const gradient = toFloat32(analytic.get(path)!);
-    const length = norm(gradient);
-    if (length === 0) continue; // the check before this one reports it
-    const values = toFloat32(perturbed.get(path)!);
-    const at = (h: number) => {
-      const moved = values.map((v, i) => v + (h * gradient[i]!) / length);
-      return runAdapted(new Map([...perturbed, [path, float32(node.shape, moved)]]));
-    };
-    // Where the layer has little to say, a step must be large for the output to change by more than rounding.
-    const trial = 0.01 * norm(values);
-    const change = changeOf(await at(trial), await at(-trial), feeds).distance / (2 * size);
-    const largest = Math.min((trial * LARGEST_CHANGE) / change, 1e4 * norm(values));
-    const slope = await slopeAtZero(
-      async (h) => [
-        changeOf(await at(h), outputPerturbed, feeds).loss,
-        changeOf(outputPerturbed, await at(-h), feeds).loss,
-      ],
-      largest,
-    );
-    const open = slope.error / length;
-    if (!(open < TOO_OPEN)) {
-      unknown.push(path);
-      continue;
-    }
-    measured++;
-    const error = Math.abs(slope.value - length) / length;
-    if (error / (limit.bound + open) > worst.error / (limit.bound + worst.open)) worst = { error, open, path };
-  }
-  const few = unknown.length > 0 ? `; too little effect to measure: ${shortList(unknown)}` : "";
-  const found = within(worst.error, {
-    bound: limit.bound + worst.open,
-    from: `${limit.from}, and ${worst.open.toPrecision(2)} by which the differences themselves are uncertain`,
-  });
-  return {
-    id: "finite-differences",
-    title: "Gradients agree with finite differences",
-    meaning: "Moving an adapter a little along its gradient changes the output as much as the gradient says.",
-    unit: "largest relative error of a slope",
-    ...found,
-    // With nothing measured nothing is verified.
-    passed: found.passed && (measured > 0 || unknown.length === 0),
-    detail: `${worst.path === "" ? `${wrt.length} adapter tensors` : `worst: ${worst.path}`}${few}`,
-  };
-};
-
-function shortList(names: readonly string[]): string {
-  return `${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`;
-}
-
-/** How two outputs differ: by the scalar loss, and by their distance. Summed in double precision, unlike by an engine. */
-function changeOf(
-  ahead: Outputs,
-  behind: Outputs,
-  feeds: ReadonlyMap<string, Tensor>,
-): { loss: number; distance: number } {
-  let loss = 0;
-  let squares = 0;
-  for (const [name, tensor] of ahead) {
-    const [x, y] = [toFloat32(tensor), toFloat32(behind.get(name)!)];
-    const direction = toFloat32(feeds.get(`direction.${name}`)!);
-    for (let i = 0; i < x.length; i++) {
-      const difference = x[i]! - y[i]!;
-      loss += difference * direction[i]!;
-      squares += difference * difference;
-    }
-  }
-  return { loss, distance: Math.sqrt(squares) };
 }
 
 const TRAINING_STEPS = 5;
@@ -450,10 +315,4 @@ async function checksum(subject: VerifySubject): Promise<number> {
     for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return hash >>> 0;
-}
-
-function norm(values: Float32Array): number {
-  let sum = 0;
-  for (const v of values) sum += v * v;
-  return Math.sqrt(sum);
 }

@@ -1,48 +1,76 @@
-/** Slopes by finite differences, with an estimate of how far they can be trusted. */
-
+/** A derivative by finite differences, and how far it may be off. */
 export interface Slope {
   readonly value: number;
-  /** How far the value may be off by truncation and rounding, estimated from how well smaller steps agree with it. */
   readonly error: number;
 }
 
-/** Halvings of the step: from a change of a tenth, by far too much, to one of a hundred thousandth. */
-const LEVELS = 14;
-/** Differences that agree so well need no smaller step. */
-const GOOD = 5e-4;
+/** Each step is so much smaller than the one before it. */
+const RATIO = 4;
+/** From the largest step to one of some 1e-5 of it, near what float32 tells apart. */
+const STEPS = 9;
+/** Relative to the slope. */
+const GOOD = 1e-3;
+/** So many steps are so small that what bends a smooth function is lost in rounding. */
+const SMALLEST = 4;
 
 /**
- * The derivative of `f` at 0 by central differences whose step is halved, extrapolated to a step of zero: of all
- * extrapolations the one counts that agrees best with the plain differences of the next two steps (after Ridders,
- * "Accurate computation of F'(x) and F'(x) F''(x)", Advances in Engineering Software 4, 1982; his neighbors in the
- * tableau agree by chance where relus turn within the steps). What the slope should be plays no part in the choice, so
- * that a wrong gradient is not matched by trying.
+ * The slope at 0 of `f`, for which f(0) = 0, without knowing how smooth it is or how far it may be trusted: from both
+ * sides together, from the one and from the other.
  *
- * Where a relu turns nearer than the smallest step, the slopes of the two sides differ and the central one lies between
- * them: half of what they differ by is uncertain, too.
+ * Large steps err by what bends the function, and by every relu that turns within them; small ones by rounding. So the
+ * slopes of shrinking steps are watched: they settle, and then rounding takes them apart. The one that agrees best with
+ * those of the steps before and after it is taken; how far it is from them, and rounding as it was seen at the smallest
+ * steps, are its error. The slope that is looked for has no part in the choice. Where a relu turns just beside 0, only
+ * the slope of the side that 0 is on is the derivative there, and nobody can say which that is.
  *
- * `around(h)`: f(h) - f(0) and f(0) - f(-h).
+ * @param largest the first step.
+ * @param rounding the least that the values of f are off.
+ * @param isEnough asked of a slope that is good to `GOOD` whether smaller steps can be spared.
  */
-export async function slopeAtZero(
-  around: (h: number) => Promise<readonly [ahead: number, behind: number]>,
+export async function slopesAtZero(
+  f: (t: number) => Promise<number>,
   largest: number,
-): Promise<Slope> {
-  let best: Slope = { value: Number.NaN, error: Infinity };
-  const rows: number[][] = [];
-  for (let level = 0, h = largest; level < LEVELS; level++, h /= 2) {
-    const [ahead, behind] = await around(h);
-    const row = [(ahead + behind) / (2 * h)];
-    const bend = Math.abs(ahead - behind) / (2 * h);
-    const before = rows.at(-1);
-    // The error of a central difference has even powers of the step alone.
-    for (let k = 1, factor = 4; before && k <= before.length; k++, factor *= 4)
-      row.push((factor * row[k - 1]! - before[k - 1]!) / (factor - 1));
-    rows.push(row);
-    for (const value of rows.at(-3) ?? []) {
-      const error = Math.max(Math.abs(value - before![0]!), Math.abs(value - row[0]!), bend);
-      if (error <= best.error) best = { value, error };
-    }
-    if (best.error <= GOOD * Math.abs(best.value)) break;
+  rounding: number,
+  isEnough: (slope: Slope) => boolean = () => false,
+): Promise<Slope[]> {
+  const steps = Array.from({ length: STEPS }, (_, k) => largest / RATIO ** k);
+  const ahead: number[] = [];
+  const behind: number[] = [];
+  const central: number[] = [];
+  for (const h of steps) {
+    ahead.push(await f(h));
+    behind.push(await f(-h));
+    central.push((ahead.at(-1)! - behind.at(-1)!) / (2 * h));
+    const slope = settled(central, steps, rounding);
+    if (slope.error <= GOOD * Math.abs(slope.value) && isEnough(slope)) return [slope];
+  }
+  const noise = Math.max(rounding, roundingSeen(ahead, behind));
+  // Three points of one side, 0, h and RATIO h, on a parabola.
+  const ofSide = (values: readonly number[], sign: 1 | -1) =>
+    steps.map((h, k) =>
+      k === 0 ? Number.NaN : (sign * (RATIO ** 2 * values[k]! - values[k - 1]!)) / ((RATIO ** 2 - RATIO) * h),
+    );
+  return [central, ofSide(ahead, 1), ofSide(behind, -1)].map((slopes) => settled(slopes, steps, noise));
+}
+
+/**
+ * How far values are off at the smallest steps. Both sides' sum is 0 there but for rounding, and for a relu that turns
+ * beside the point, whose part grows with the step and so is taken out by comparing with the next step's.
+ */
+function roundingSeen(ahead: readonly number[], behind: readonly number[]): number {
+  const sums = ahead.map((a, k) => a + behind[k]!).slice(-SMALLEST);
+  const rests = sums.slice(0, -1).map((sum, k) => Math.abs(sum - RATIO * sums[k + 1]!));
+  return Math.max(...rests) / Math.hypot(1, RATIO);
+}
+
+function settled(slopes: readonly number[], steps: readonly number[], noise: number): Slope {
+  let best: Slope = { value: Number.NaN, error: Number.POSITIVE_INFINITY };
+  for (let k = 1; k < slopes.length - 1; k++) {
+    const [before, value, after] = [slopes[k - 1]!, slopes[k]!, slopes[k + 1]!];
+    // The next step's own rounding is no reason to doubt this one.
+    const later = Math.max(0, Math.abs(after - value) - noise / steps[k + 1]!);
+    const error = Math.max(Math.abs(before - value), later) + noise / steps[k]!;
+    if (error < best.error) best = { value, error };
   }
   return best;
 }

@@ -20,11 +20,3 @@ export function tolerance(sumLength: number, layers: number, magnitude: number):
     from: `${ROOM} × float32's epsilon (1.19e-7) × √(${sumLength} terms × ${layers} ${layers === 1 ? "layer" : "layers"}) × the largest value, ${magnitude.toPrecision(3)}`,
   };
 }
-
-/** Central differences lose as much to truncation as to rounding at a step of the epsilon's cube root. */
-export function differenceTolerance(): Tolerance {
-  return {
-    bound: 4 * Math.cbrt(EPS_FLOAT32),
-    from: "4 × the cube root of float32's epsilon, the best a central difference can do in float32",
-  };
-}

@@ -7,7 +7,8 @@ import { Estimate, type JobContext } from "../context";
 import { valuesOfInputs } from "../inputs";
 import { list } from "../modelWeights";
 import { openModel, withStored } from "../opened";
-import { CHECKS, prepare } from "./checks";
+import { CHECKS } from "./checks";
+import { prepare } from "./runs";
 import { VerifySubject } from "./subject";
 
 /** Checks of what the model computes from its weights; the others hold for any. */

@@ -6,7 +6,8 @@ import { toFloat32 } from "../../../../src/worker/formats/convert";
 import { float32, sizeOf, type Tensor } from "../../../../src/worker/formats/tensor";
 import { planAdapter } from "../../../../src/worker/jobs/adapter";
 import { openModel } from "../../../../src/worker/jobs/opened";
-import { CHECKS, prepare } from "../../../../src/worker/jobs/verify/checks";
+import { CHECKS } from "../../../../src/worker/jobs/verify/checks";
+import { prepare } from "../../../../src/worker/jobs/verify/runs";
 import { VerifySubject } from "../../../../src/worker/jobs/verify/subject";
 import { initializeAdapter } from "../../../../src/worker/lora/initialize";
 
@@ -140,6 +141,18 @@ describe("the checks of verify", () => {
     assert.match(right.detail!, /changes the output by up to [0-9.]*[1-9]/);
     const fault: Tamper = ({ graph, tensor }) => (graph === ADAPTED ? scaled(tensor, 1.001) : tensor);
     assert.equal((await result("identity-at-init", fault, { random: true })).passed, false);
+  });
+
+  it("finite-differences find a gradient that lacks a part, along which it is as long as it says", async () => {
+    const lacking: Tamper = ({ graph, name, tensor }) => {
+      if (graph !== OWN || name !== "fc1.lora_A.weight") return tensor;
+      const values = toFloat32(tensor);
+      return float32(
+        tensor.shape,
+        values.map((v, i) => (i < values.length / 3 ? 0 : v)),
+      );
+    };
+    assert.equal((await result("finite-differences", lacking)).passed, false);
   });
 
   it("are all covered here", () => {

@@ -1,0 +1,43 @@
+import type { Tensor } from "../../formats/tensor";
+import { initializeAdapter } from "../../lora/initialize";
+import type { Outputs, VerifySubject } from "./subject";
+
+/** What the checks share: each run is made once. */
+export interface Runs {
+  readonly subject: VerifySubject;
+  readonly runBase: () => Promise<Outputs>;
+  readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
+  /** Base output, before anything else ran. */
+  readonly base: Outputs;
+  /** Output of the base before the adapter's initialization took anything from it. */
+  readonly given: Outputs;
+  /** As injected: B is zero. */
+  readonly fresh: ReadonlyMap<string, Tensor>;
+  /** B random, or the trained values: with B zero most checks could not fail. */
+  readonly perturbed: ReadonlyMap<string, Tensor>;
+  readonly outputPerturbed: Outputs;
+}
+
+export async function prepare(subject: VerifySubject): Promise<Runs> {
+  const { adapter, opened } = subject;
+  const base = await subject.compile(subject.base);
+  const adapted = await subject.compile(subject.adapted());
+  const runBase = () => base(subject.feeds);
+  const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
+  const fresh = adapter.initial ?? initializeAdapter(adapter.targets, adapter.config, opened.seed);
+  const perturbed =
+    adapter.tensors ??
+    initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
+  const output = await runBase();
+  const changed = subject.given !== opened.values;
+  return {
+    subject,
+    runBase,
+    runAdapted,
+    base: output,
+    given: changed ? await (await subject.compile(subject.base, subject.given))(subject.feeds) : output,
+    fresh,
+    perturbed,
+    outputPerturbed: await runAdapted(perturbed),
+  };
+}
