@@ -1,5 +1,14 @@
 import { UserError } from "../../formats/errors";
-import { chunked, concatenated, RearrangeError, reshaped, sliced, stacked, transposed } from "../../formats/rearrange";
+import {
+  axisOf,
+  chunked,
+  concatenated,
+  RearrangeError,
+  reshaped,
+  sliced,
+  stacked,
+  transposed,
+} from "../../formats/rearrange";
 import type { StoredTensor } from "../../formats/tensor";
 import { sameShape } from "../../graph/shapes";
 import type { KeyConversion, Rearrangement } from "../../readers/keyConversion";
@@ -57,11 +66,16 @@ const squeezed = (tensor: StoredTensor): StoredTensor =>
 const chunk: Operation = (tensors, context) => {
   const [, tensor] = only(tensors, context);
   const { parts } = context.step;
+  const dim = number(context, "dim");
+  // A configuration is not trusted: no tensor has more parts than elements.
+  const most = tensor.shape[axisOf(tensor.shape, dim)]!;
+  if (parts !== undefined && !(Number.isInteger(parts) && parts >= 1 && parts <= most))
+    throw new RearrangeError(`[${tensor.shape.join(", ")}] is no ${parts} parts along dimension ${dim}`);
   const targets =
     parts === undefined
       ? context.targets
       : Array.from({ length: parts }, (_, i) => context.targets[0]!.replace("*", String(i)));
-  const chunks = chunked(tensor, targets.length, number(context, "dim"));
+  const chunks = chunked(tensor, targets.length, dim);
   if (chunks.length !== targets.length)
     throw new RearrangeError(`[${tensor.shape.join(", ")}] is no ${targets.length} parts`);
   return new Map(chunks.map((part, i) => [targets[i]!, [part]]));

@@ -173,6 +173,19 @@ describe("conversion of a checkpoint's keys", () => {
     );
   });
 
+  it("makes as many parts as the configuration says, and refuses more than there are elements", async () => {
+    const tensors = new Map<string, StoredTensor>([["whole", float32([4, 1], [1, 2, 3, 4])]]);
+    const shapes = new Map(["part_0", "part_1"].map((path) => [path, [2, 1]]));
+    const inParts = (parts: number) => {
+      const step = { name: "Chunk", fields: { dim: 0 }, parts };
+      const reverse = rename("part_*", "whole", { kind: "rearrange", steps: [] });
+      const load = [rename("whole", "part_*", { kind: "rearrange", steps: [step], reverse })];
+      return convertCheckpoint({ base: "", load }, tensors, new Map([...shapes, ["part_*", [1]]]));
+    };
+    assert.deepEqual((await flatOf(inParts(2).values)).part_1, { shape: [2, 1], data: [3, 4] });
+    for (const parts of [1e12, 5, 0, -1, 1.5]) fails(() => inParts(parts), /\[4, 1\] is no [-\d.e+]+ parts/);
+  });
+
   it("ends a pattern that would try for years", () => {
     const load = [rename("(a+)+$", "b")];
     const tensors = new Map<string, StoredTensor>([[`${"a".repeat(60)}!`, float32([1], [1])]]);
