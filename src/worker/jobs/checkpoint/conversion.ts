@@ -1,5 +1,6 @@
 import { runInNewContext } from "node:vm";
 import { UserError } from "../../formats/errors";
+import { PatternError, pythonRegExp } from "../../formats/pythonRegExp";
 import type { StoredTensor } from "../../formats/tensor";
 import type { KeyConversion, KeyConversions } from "../../readers/keyConversion";
 import { rearranged } from "./rearrangements";
@@ -191,12 +192,20 @@ function renamed(name: string, compiled: Compiled, base: string): { readonly nam
   return { name: prefix + rest.replace(match[0], () => replacement), source: sources[which]! };
 }
 
+/** @throws UserError for a pattern that cannot be matched here. */
 function compile(conversion: KeyConversion): Compiled {
   const { pattern, sources } = conversion;
-  // JavaScript writes Python's named groups without the P.
-  const expression = new RegExp(pattern.replaceAll("(?P<", "(?<"));
   const groups = sources.map((_, i) => groupsBefore(pattern, pattern.indexOf(`(?P<g${i}>`)) + 1);
-  return { conversion, expression, groups, active: false };
+  try {
+    const { source, flags, extraGroups } = pythonRegExp(pattern);
+    if (extraGroups) throw new PatternError("groups that JavaScript counts otherwise", false);
+    return { conversion, expression: new RegExp(source, flags), groups, active: false };
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw new UserError(
+      `transformers renames keys by "${pattern.slice(0, 200)}", which cannot be matched here because of ${error.message}`,
+    );
+  }
 }
 
 /** How many groups of a pattern begin before a place. */

@@ -173,6 +173,15 @@ describe("conversion of a checkpoint's keys", () => {
     );
   });
 
+  it("refuses a pattern that is none, and one that cannot be matched here", () => {
+    const tensors = new Map<string, StoredTensor>([["a", float32([1], [1])]]);
+    for (const pattern of ["a(", "(?(1)a|b)", "(?>a)"])
+      fails(
+        () => convertCheckpoint({ base: "", load: [rename(pattern, "b")] }, tensors, new Map()),
+        /cannot be matched here/,
+      );
+  });
+
   it("makes as many parts as the configuration says, and refuses more than there are elements", async () => {
     const tensors = new Map<string, StoredTensor>([["whole", float32([4, 1], [1, 2, 3, 4])]]);
     const shapes = new Map(["part_0", "part_1"].map((path) => [path, [2, 1]]));
