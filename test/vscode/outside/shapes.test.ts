@@ -1,3 +1,4 @@
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { root, TestWindow } from "../harness";
 
@@ -35,6 +36,22 @@ describe("shapes in a window", function () {
         .first()
         .waitFor();
       await window.screenshot("shapes-error");
+    } finally {
+      await window.close();
+    }
+  });
+
+  it("are those of the inputs that a comment states, and of the setting's before them", async () => {
+    const window = await TestWindow.open({ folder: join(root, "test/fixtures/shapes"), file: "inputs.py" });
+    try {
+      await window.page.getByText("[B, 8, 48, 48]").first().waitFor();
+      await window.screenshot("inputs-comment");
+      await mkdir(join(window.folder, ".vscode"));
+      const settings = { "loraLens.inputShapes": { Net: { x: "2,1,34,34" } } };
+      await writeFile(join(window.folder, ".vscode/settings.json"), JSON.stringify(settings));
+      // 8 * 32 * 32 features do not fit the layer.
+      await window.page.locator(".squiggly-error").first().waitFor();
+      await window.screenshot("inputs-setting");
     } finally {
       await window.close();
     }
