@@ -36,16 +36,16 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   const checkRank = async (text: string): Promise<Checked> => {
     const rank = Number(text);
     if (!/^\d+$/.test(text) || rank < 1) return { error: "The rank is a whole number from 1" };
-    const smallest = Math.min(...chosen.flatMap(({ layer }) => [layer.inFeatures, layer.outFeatures]));
-    if (rank > smallest) {
-      return { error: `The rank is at most ${count(smallest)} here, the smallest side of the chosen layers` };
-    }
     const paths = new Set(chosen.map(({ layer }) => layer.path));
     const priced = await client.request(TargetsRequest, { ...at, rank });
     const costs = priced.layers.filter(({ path }) => paths.has(path));
     const trainable = costs.reduce((sum, { lora }) => sum + lora, 0);
     const full = costs.reduce((sum, cost) => sum + cost.full, 0);
-    return { says: `${count(trainable)} trainable, in place of the ${count(full)} that the chosen layers have` };
+    const above = costs.find(({ inFeatures, outFeatures }) => rank > Math.min(inFeatures, outFeatures));
+    const beyond = above ? `; the rank is above a side of ${above.path}, which would do as its rank` : "";
+    return {
+      says: `${count(trainable)} trainable, in place of the ${count(full)} that the chosen layers have${beyond}`,
+    };
   };
   const checkAlpha = (text: string): Checked => {
     const alpha = Number(text);

@@ -80,10 +80,10 @@ function linearLens(uri: string, at: LayersAtPlace, settings: LoraSettings): Cod
   return lens(at.place, linearTitle(at.layers, settings), known ? COMMANDS.analyze : undefined, target);
 }
 
-/** How many scalars LoRA trains in the layers; undefined where it fits none. */
+/** How many scalars LoRA trains in the layers; undefined where all sizes are unknown. */
 function trainable(layers: readonly LayerSummary[], { rank }: LoraSettings): string | undefined {
-  const fitting = layers.filter(isKnownLinear).filter((layer) => rank <= highestRank(layer));
-  return fitting.length === 0 ? undefined : count(totalCost(fitting, rank).lora);
+  const known = layers.filter(isKnownLinear);
+  return known.length === 0 ? undefined : count(totalCost(known, rank).lora);
 }
 
 /** The title above a constructor call that makes Linear layers. */
@@ -96,22 +96,26 @@ export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: Lo
     const unknown = unknownSizes(layers[0]!);
     return `LoRA: ${unknown.join(" and ")} ${unknown.length > 1 ? "are" : "is"} unknown`;
   }
-  const fitting = known.filter((layer) => rank <= highestRank(layer));
-  if (fitting.length === 0) {
-    const most = Math.max(...known.map(highestRank));
-    return `LoRA: rank ${count(rank)} is larger than the layer's smaller side, ${count(most)}`;
-  }
-  const { lora, reduction } = totalCost(fitting, rank);
+  const above = known.filter((layer) => rank > highestRank(layer));
+  const { lora, reduction } = totalCost(known, rank);
   const scaling = scalingOf({ r: rank, lora_alpha: alpha, use_rslora: false });
   return [
     `LoRA r=${rank}`,
-    ...(layers.length > 1 ? [`${count(fitting.length)} ${fitting.length === 1 ? "layer" : "layers"}`] : []),
+    ...(layers.length > 1 ? [`${count(known.length)} ${known.length === 1 ? "layer" : "layers"}`] : []),
     `${count(lora)} trainable`,
     fewer(reduction),
     `scale ${scale(scaling)}`,
-    ...(fitting.length < known.length ? [`${count(known.length - fitting.length)} too small for the rank`] : []),
+    ...(above.length > 0 ? [aboveText(above, known)] : []),
     ...(known.length < layers.length ? [`${count(layers.length - known.length)} of unknown size`] : []),
   ].join(" · ");
+}
+
+/** PEFT takes such a rank, and a lower one expresses the same change. */
+function aboveText(above: readonly KnownLinear[], known: readonly KnownLinear[]): string {
+  const most = Math.max(...above.map(highestRank));
+  return above.length === known.length
+    ? `a rank above ${count(most)} adds nothing here`
+    : `${count(above.length)} with a smaller side below the rank`;
 }
 
 /** Of layers that LoRA does not target, how many there are and what they hold; nothing when they hold nothing. */
@@ -180,16 +184,14 @@ export function classTitle(model: ModelSummary, reading: Reading, { rank }: Lora
     return `LoRA: ${linear.length === 1 ? "its Linear layer is" : `its ${count(linear.length)} Linear layers are`} of unknown size`;
   }
   const targets = defaultTargets(model, reading);
-  const tooSmall = targets.find((layer) => rank > highestRank(layer));
-  if (tooSmall) {
-    return `LoRA: rank ${count(rank)} is too large for ${tooSmall.path} (${shapeText(tooSmall)})`;
-  }
+  const above = targets.find((layer) => rank > highestRank(layer));
   const { lora } = totalCost(targets, rank);
   const share =
     model.parameters === null ? " of an unknown total" : ` (${percent((100 * lora) / (model.parameters + lora))})`;
   return [
     `LoRA r=${rank} targets ${count(targets.length)} of ${count(linear.length)} Linear ${linear.length === 1 ? "layer" : "layers"}`,
     `${count(lora)} trainable${share}`,
+    ...(above ? [`the rank is above a side of ${above.path} (${shapeText(above)})`] : []),
     ...(unknown > 0 ? [`${count(unknown)} of unknown size`] : []),
     ...leftOut(linear, targets),
   ].join(" · ");

@@ -49,9 +49,8 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
   const layers = at.layers.filter(isKnownLinear);
   const { full } = totalCost(layers, 1);
   const rows = ranksWith(settings.rank).map((rank) => {
-    if (layers.some((layer) => rank > highestRank(layer))) return row(rank, settings, "larger than the layer", "", "");
     const { lora, reduction } = totalCost(layers, rank);
-    return row(rank, settings, count(lora), fewer(reduction), bytes(adapterBytes(lora)));
+    return row(rank, settings, count(lora) + aboveMark(layers, rank), fewer(reduction), bytes(adapterBytes(lora)));
   });
   return [
     `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
@@ -66,11 +65,9 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
 function classText(model: ModelSummary, targets: readonly KnownLinear[], settings: LoraSettings): string {
   const base = model.parameters;
   const rows = ranksWith(settings.rank).map((rank) => {
-    const tooSmall = targets.find((layer) => rank > highestRank(layer));
-    if (tooSmall) return row(rank, settings, `larger than ${shapeText(tooSmall)}`, "", "");
     const { lora } = totalCost(targets, rank);
     const share = base === null ? "unknown" : percent((100 * lora) / (base + lora));
-    return row(rank, settings, count(lora), share, bytes(adapterBytes(lora)));
+    return row(rank, settings, count(lora) + aboveMark(targets, rank), share, bytes(adapterBytes(lora)));
   });
   const size = base === null ? "" : ` · ${count(base)} parameters`;
   const left = leftOut(model, targets);
@@ -91,6 +88,12 @@ function leftOut(model: ModelSummary, targets: readonly KnownLinear[]): string[]
     ...(heads.length > 0 ? [`${names(heads)}, the output head`] : []),
     ...(uncalled.length > 0 ? [`${names(uncalled)}, never called`] : []),
   ];
+}
+
+/** PEFT takes a rank above a layer's smaller side, and the smaller side would do. */
+function aboveMark(layers: readonly KnownLinear[], rank: number): string {
+  const above = layers.find((layer) => rank > highestRank(layer));
+  return above ? `, above a side of ${shapeText(above)}` : "";
 }
 
 function row(rank: number, settings: LoraSettings, ...cells: readonly string[]): string {

@@ -31,7 +31,7 @@ describe("code lenses", () => {
     const net = model("net", layers);
     const [summary, ...others] = titles(net);
     assert.match(summary!, /^LoRA/);
-    assert.deepEqual(others.slice(4), ["each 1,280 · none · none trainable"]);
+    assert.deepEqual(others.slice(4), ["each 1,280 · 800 · 112 trainable"]);
   });
 
   it("lead to the line of another file that gives the sizes", () => {
@@ -106,7 +106,7 @@ describe("code lenses", () => {
 
   it("say when the rank is larger than the layer", () => {
     assert.deepEqual(layerTitles(model("Net", [linear("fc", 768, 4, 4)])), [
-      "LoRA: rank 8 is larger than the layer's smaller side, 4",
+      "LoRA r=8 · 6,176 trainable · 2.0× more · scale 2 · a rank above 4 adds nothing here",
     ]);
   });
 
@@ -119,7 +119,7 @@ describe("code lenses", () => {
   it("keep known and unknown layers of a line apart", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("b", null, 768, 4), linear("c", 768, 2, 4)]);
     assert.deepEqual(layerTitles(net), [
-      "LoRA r=8 · 1 layer · 12,288 trainable · 48.1× fewer · scale 2 · 1 too small for the rank · 1 of unknown size",
+      "LoRA r=8 · 2 layers · 18,448 trainable · 32.1× fewer · scale 2 · 1 with a smaller side below the rank · 1 of unknown size",
     ]);
   });
 
@@ -136,7 +136,10 @@ describe("code lenses", () => {
 
   it("name the layer that the rank does not fit above the class", () => {
     const net = model("Net", [linear("a", 768, 4, 4), linear("head", 768, 10, 6)]);
-    assert.equal(titles(net)[0], "LoRA: rank 8 is too large for a (768 → 4)");
+    assert.match(
+      titles(net)[0]!,
+      /^LoRA r=8 targets 1 of 2 Linear layers · 6,176 trainable .* · the rank is above a side of a \(768 → 4\)/,
+    );
   });
 
   it("give the share as unknown when the model's size is", () => {

@@ -36,8 +36,10 @@ describe("hover", () => {
     assert.match(text(net, 4, 12, { rank: 6, alpha: 6 }), /\| \*\*6\*\* \| 9,216 \|/);
   });
 
-  it("says which ranks the layer cannot have", () => {
-    assert.match(text(net, 5, 12), /\| 16 \| larger than the layer \|/);
+  it("says which ranks are above a side of the layer, with what they cost all the same", () => {
+    // 16 * (768 + 10)
+    assert.match(text(net, 5, 12), /\| 16 \| 12,448, above a side of 768 → 10 \| 1\.6× more \|/);
+    assert.doesNotMatch(text(net, 5, 12), /\| \*\*8\*\* \| 6,224, above/);
   });
 
   it("shows a class's totals on its line", () => {
