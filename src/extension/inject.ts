@@ -42,7 +42,9 @@ export async function inject(context: CommandContext, argument: unknown): Promis
     const trainable = costs.reduce((sum, { lora }) => sum + lora, 0);
     const full = costs.reduce((sum, cost) => sum + cost.full, 0);
     const above = costs.find(({ inFeatures, outFeatures }) => rank > Math.min(inFeatures, outFeatures));
-    const beyond = above ? `; the rank is above a side of ${above.path}, which would do as its rank` : "";
+    const beyond = above
+      ? `; a rank above ${count(Math.min(above.inFeatures, above.outFeatures))} adds nothing to ${above.path}`
+      : "";
     return {
       says: `${count(trainable)} trainable, in place of the ${count(full)} that the chosen layers have${beyond}`,
     };
