@@ -105,12 +105,17 @@ function subclassAttribute(ev: Evaluator, object: Value, type: PyClass, name: st
   if (member !== undefined) return fromInstance(ev, object, type, member, name);
   if (name === "__dict__" && attributes) return liveDict(attributes);
   const fallback = methodOf(object, name) ? undefined : findMember(type, "__getattr__");
-  return fallback instanceof PyFunction ? ev.call(fallback, [object, name]) : undefined;
+  const isMethod = fallback instanceof PyFunction || fallback instanceof PyNative;
+  return isMethod ? ev.call(fallback, [object, name]) : undefined;
 }
 
 /** What `object.name = value` has stored, where the object can hold any attribute. */
 function attributesOf(object: Value): Map<string, Value> | undefined {
   if (object instanceof PyObject) return object.attributes;
+  if (object instanceof PyFunction) {
+    object.attributes ??= new Map();
+    return object.attributes;
+  }
   if (object instanceof PyDict || object instanceof PyList || object instanceof PyTuple || object instanceof PySet) {
     return object.subclass?.attributes;
   }
@@ -175,6 +180,8 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     if (name === "args") return new PyTuple(object.args);
     if (name === "keywords") return dictOf(object.kwargs);
   }
+  const forgotten = object.forgotten?.get(name);
+  if (forgotten) return forgotten;
   const member = findMember(object.type, name);
   // A property goes before what the instance holds.
   if (member !== undefined && isDataDescriptor(member) && !(isCached(member) && object.attributes.has(name))) {
@@ -392,7 +399,7 @@ function plainSetter(ev: Evaluator, self: Value): PyNative {
 export function setAttributeOf(ev: Evaluator, object: Value, name: string, value: Value): void {
   const own = classOf(object);
   const intercept = own && !(object instanceof PyClass) ? findMember(own, "__setattr__") : undefined;
-  const isOurs = intercept instanceof PyNative && object instanceof PyObject && !object.module;
+  const isOurs = intercept instanceof PyNative && !(object instanceof PyObject && object.module);
   if (intercept instanceof PyFunction || isOurs) ev.call(intercept, [object, name, value]);
   else setOrdinary(ev, object, name, value);
 }
@@ -401,6 +408,7 @@ export function setAttributeOf(ev: Evaluator, object: Value, name: string, value
 function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): void {
   if (object instanceof Unknown) return;
   if (object instanceof PyObject) {
+    object.forgotten?.delete(name);
     const member = findMember(object.type, name);
     if (member instanceof PyProperty && !member.cached) {
       if (member.setter === null) {
@@ -436,12 +444,24 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
     attributes.set(name, value);
     return;
   }
-  if (object instanceof PyFunction) {
-    object.attributes ??= new Map();
-    object.attributes.set(name, value);
-    return;
-  }
   throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
+}
+
+/**
+ * Makes an attribute unknown, without calling what guards it: a property without a setter, a `__setattr__` of the
+ * source.
+ */
+export function forgetAttribute(ev: Evaluator, object: Value, name: string, unknown: Unknown): void {
+  if (object instanceof PyObject) {
+    const member = findMember(object.type, name);
+    if (member !== undefined && isDataDescriptor(member) && !isCached(member)) {
+      object.forgotten ??= new Map();
+      object.forgotten.set(name, unknown);
+    } else if (!object.module || !moduleSetAttribute(object, name, unknown, ev)) object.attributes.set(name, unknown);
+  } else if (object instanceof PyClass) {
+    // Those of ours are shared by all files.
+    if (!object.builtin) object.members.set(name, unknown);
+  } else attributesOf(object)?.set(name, unknown);
 }
 
 /** `del object.name`. */

@@ -1,9 +1,10 @@
 import { assignedTargets, leaves } from "./assigned";
 import type { Expr, Stmt } from "./ast";
+import { forgetAttribute } from "./attributes";
 import type { Evaluator } from "./evaluator";
-import { assignTarget, safely } from "./expressions";
-import type { Scope } from "./scope";
-import { PyObject, Unknown, type Value } from "./values";
+import { assignTarget, evaluate, safely } from "./expressions";
+import { LimitError, type Scope } from "./scope";
+import { Unknown, type Value } from "./values";
 
 /** What stays known when a statement's condition, or what it assigns, is not. */
 
@@ -69,9 +70,28 @@ function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): vo
     scope.assign(target.id, unknown);
     return;
   }
-  if (target.kind !== "Attribute" || target.object.kind !== "Name") return;
-  const object = scope.lookup(target.object.id);
-  if (object instanceof PyObject) ev.setAttribute(object, target.name, unknown);
+  if (target.kind !== "Attribute" || !isChain(target.object)) return;
+  const restore = ev.mark();
+  try {
+    forgetAttribute(ev, evaluate(ev, scope, target.object), target.name, unknown);
+  } catch (error) {
+    // The branch may not be taken: that it would fail is no mistake of the file's.
+    const known = ev.understood(error);
+    if (known instanceof LimitError) throw known;
+    restore();
+  }
+}
+
+/** Names, attributes and constant indices: nothing else of a branch that is not taken is evaluated. */
+function isChain(expr: Expr): boolean {
+  if (expr.kind === "Name") return true;
+  if (expr.kind === "Attribute") return isChain(expr.object);
+  return expr.kind === "Subscript" && isChain(expr.object) && isIndex(expr.index);
+}
+
+function isIndex(expr: Expr): boolean {
+  if (expr.kind === "Unary") return isIndex(expr.operand);
+  return expr.kind === "Constant" || expr.kind === "Name";
 }
 
 /** Assigns; where that cannot be evaluated, what was to change is unknown from here on. */

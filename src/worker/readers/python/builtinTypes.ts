@@ -112,7 +112,7 @@ const TUPLE = type("tuple", (ev, [value]) =>
 );
 const SET = type("set", (ev, [value]) => setOf(collected(ev, value)));
 const FROZENSET = type("frozenset", (ev, [value]) => setOf(collected(ev, value)));
-const DICT = type("dict", (ev, [value], kwargs) => {
+export const DICT = type("dict", (ev, [value], kwargs) => {
   const dict = new PyDict();
   if (value !== undefined) updateDict(ev, dict, value);
   updateDict(ev, dict, dictOf(kwargs));

@@ -83,6 +83,8 @@ export class Evaluator implements Runtime {
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
   constructing = 0;
+  /** The call under way. */
+  frame: Scope | undefined;
   nesting = 0;
   /** Statements around this one that handle an import's failure. */
   importErrors = 0;
@@ -369,7 +371,12 @@ export class Evaluator implements Runtime {
     }
     const watched = scope.kind === "function" ? this.recorder : undefined;
     watched?.enter(scope, this.place, scope.source === this.main);
+    const caller = this.frame;
+    scope.caller = caller;
+    this.frame = scope;
     const result = this.inSource(scope, body);
+    this.frame = caller;
+    scope.caller = undefined;
     watched?.leave();
     this.depth--;
     return result;
@@ -503,7 +510,7 @@ export class Evaluator implements Runtime {
 
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
-    const { depth, nesting, span, constructing } = this;
+    const { depth, nesting, span, constructing, frame } = this;
     const frames = this.recorder?.frames.length ?? 0;
     return () => {
       this.recorder?.frames.splice(frames);
@@ -511,6 +518,7 @@ export class Evaluator implements Runtime {
       this.nesting = nesting;
       this.span = span;
       this.constructing = constructing;
+      this.frame = frame;
     };
   }
 }

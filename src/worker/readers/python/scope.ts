@@ -16,6 +16,8 @@ export class Scope {
   owner: { type: PyClass | undefined } | undefined;
   /** The first positional argument of the call: the other half of super(). */
   receiver: Value | undefined;
+  /** Of a call under way: the call that it was made in. */
+  caller: Scope | undefined;
   /** The scope of the module that this one stands in. */
   readonly module: Scope;
   /** Of a module's own scope: the text it is evaluated from. */

@@ -223,6 +223,8 @@ export class PyObject {
   standsFor?: { readonly path: string; readonly layer: PyObject };
   /** Of a class that derives from str, int or float: the value it is. */
   payload?: Value;
+  /** Attributes that a descriptor of the class gives, while what it would give is unknown. */
+  forgotten?: Map<string, Unknown>;
   constructor(
     readonly type: PyClass,
     /** Where the constructing call stands. */

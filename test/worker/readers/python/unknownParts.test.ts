@@ -108,4 +108,67 @@ class Derived(Net):
     );
     assert.deepEqual(messages(known), ["7: NameError: name 'LPIPS' is not defined"]);
   });
+
+  it("may lie behind an undecided if, whose marks no property, setter or __setattr__ refuses", async () => {
+    const found = await readTorch(`
+from missing import flag
+class Shared:
+    width = 3
+class Base(nn.Module):
+    @property
+    def kept(self):
+        if not hasattr(self, "_kept"):
+            self._kept = {}
+        return self._kept
+    @property
+    def size(self):
+        return self._size
+    @size.setter
+    def size(self, value):
+        if value is None:
+            raise ValueError("size")
+        self._size = int(value)
+    def save(self, values):
+        if flag():
+            self.kept.update(values)
+            self.size = None
+            self.settings.depth = 9
+            self.table[0].width = 9
+            Shared.width = 9
+class Frozen:
+    def __init__(self):
+        object.__setattr__(self, "depth", 5)
+        object.__setattr__(self, "width", 6)
+    def __setattr__(self, name, value):
+        raise TypeError("frozen")
+class Net(Base):
+    def __init__(self, width=32):
+        super().__init__()
+        self.size = 7
+        self.settings = Frozen()
+        self.table = [Frozen()]
+        self.save({"width": width})
+        self.fc = nn.Linear(width, 8)
+        self.of_property = nn.Linear(2, len(self.kept) + 1)
+        self.of_setter = nn.Linear(2, self.size)
+        self.of_guarded = nn.Linear(self.settings.width, self.settings.depth)
+        self.of_item = nn.Linear(self.table[0].depth, self.table[0].width)
+        self.of_class = nn.Linear(2, Shared.width)
+        self.size = 8
+        self.set_again = nn.Linear(2, self.size)
+`);
+    assert.deepEqual(
+      found.problems.filter(({ severity }) => severity === "error"),
+      [],
+    );
+    assert.deepEqual(layersOf(modelNamed(found, "Net")), [
+      "fc Linear(32, 8)",
+      "of_property Linear(2, undefined)",
+      "of_setter Linear(2, undefined)",
+      "of_guarded Linear(6, undefined)",
+      "of_item Linear(5, undefined)",
+      "of_class Linear(2, undefined)",
+      "set_again Linear(2, 8)",
+    ]);
+  });
 });

@@ -9,6 +9,7 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
+import { absentLightning } from "./lightning";
 import { isBelow, projectCallers, searchedFolder } from "./project";
 import {
   type Home,
@@ -82,6 +83,8 @@ export class Environment {
       const found = this.find(ev, root, name, false);
       if (found) return found;
     }
+    const absent = absentLightning(name);
+    if (absent) return absent;
     if (this.packages.length === 0) return FOLLOWED_NOWHERE;
     return { why: "it is not installed in the Python environment", absent: true };
   };

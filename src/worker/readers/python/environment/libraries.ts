@@ -8,6 +8,7 @@ import { named, namespace } from "../stdlib/namespace";
 import { moduleClass } from "../torch";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../types";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
+import { lightningName } from "./lightning";
 import { AUTO_FROM_PRETRAINED, CONFIG_FROM_PRETRAINED, MODEL_FROM_PRETRAINED } from "./pretrained";
 import { POST_INIT } from "./tiedWeights";
 import { timmName } from "./timm";
@@ -79,6 +80,8 @@ export function libraryName(module: string, name: string, installed: (name: stri
   const top = module.split(".")[0];
   if (top === "timm") return timmName(name);
   if (top === "torchvision") return torchvisionName(module, name);
+  const ofLightning = lightningName(module, name);
+  if (ofLightning !== undefined) return ofLightning;
   if (!isTransformers(module)) return undefined;
   const available = /^is_(\w+)_available$/.exec(name)?.[1];
   if (available !== undefined) {

@@ -10,7 +10,7 @@ import { namespace } from "./namespace";
  * https://docs.python.org/3/library/argparse.html
  */
 
-const NAMESPACE = builtinClass("Namespace", [OBJECT]);
+export const ARGPARSE_NAMESPACE = builtinClass("Namespace", [OBJECT]);
 const PARSER = builtinClass("ArgumentParser", [OBJECT]);
 const GROUP = builtinClass("_ArgumentGroup", [OBJECT]);
 const ACTION = builtinClass("Action", [OBJECT]);
@@ -82,7 +82,7 @@ function converted(ev: Evaluator, value: Value, type: Value | undefined): Value 
 function parsed(args: BoundArgs, ev: Evaluator): Value {
   const given = args.args;
   const empty = given === null || given === "" || (given instanceof PyList && given.items.length === 0);
-  const result = args.namespace instanceof PyObject ? args.namespace : new PyObject(NAMESPACE, ev.place);
+  const result = args.namespace instanceof PyObject ? args.namespace : new PyObject(ARGPARSE_NAMESPACE, ev.place);
   for (const [name, value] of defaultsOf(args.self)) {
     if (result.attributes.has(name)) continue;
     const known = empty ? value : new Unknown(`the command line that the code itself gives is not parsed`, ev.place);
@@ -141,7 +141,7 @@ for (const type of [PARSER, GROUP]) {
     );
   }
 }
-NAMESPACE.members.set(
+ARGPARSE_NAMESPACE.members.set(
   "__init__",
   nativeOfUnknown("Namespace.__init__", "self, **kwargs", (args) => {
     if (!(args.self instanceof PyObject)) throw new PyError("TypeError", "Namespace() needs an instance");
@@ -154,7 +154,7 @@ const formatter = (name: string) => [name, builtinClass(name, [OBJECT])] as cons
 
 export const ARGPARSE = namespace("argparse", [
   ["ArgumentParser", PARSER],
-  ["Namespace", NAMESPACE],
+  ["Namespace", ARGPARSE_NAMESPACE],
   ["BooleanOptionalAction", BOOLEAN_OPTIONAL],
   ["Action", ACTION],
   ["SUPPRESS", SUPPRESS],

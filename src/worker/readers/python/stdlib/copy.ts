@@ -56,6 +56,7 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
   if (value.payload !== undefined) copy.payload = value.payload;
   done.set(value, copy);
   for (const [name, item] of value.attributes) copy.attributes.set(name, deepCopy(ev, item, done));
+  if (value.forgotten) copy.forgotten = new Map(value.forgotten);
   const { module } = value;
   if (module) {
     const tensor = (t: PyTensor | null): PyTensor | null => t && (deepCopy(ev, t, done) as PyTensor);
@@ -102,6 +103,7 @@ export const COPY = namespace(
       const copy = new PyObject(x.type, x.place);
       if (x.payload !== undefined) copy.payload = x.payload;
       for (const [name, value] of x.attributes) copy.attributes.set(name, value);
+      if (x.forgotten) copy.forgotten = new Map(x.forgotten);
       return copy;
     }),
   ]),
