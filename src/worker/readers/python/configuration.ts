@@ -5,10 +5,12 @@ import type { CallSites, EvaluatedCall } from "./callSites";
 import { asRecord, type ConfigFile, pythonValue, siblingConfig, siblingPath } from "./configFile";
 import { constructorParameters, type OfClass, requiredParameters } from "./constructors";
 import { dataclassFields } from "./dataclasses";
+import { dictGet } from "./equality";
 import type { Evaluator } from "./evaluator";
+import { namesReadOf } from "./guessedConfiguration";
 import { findMember } from "./members";
 import { withoutPlaceholders } from "./placeholders";
-import type { Definition, Scope } from "./scope";
+import type { DefinedClass, Definition, Scope } from "./scope";
 import { simpleNamespace } from "./stdlib";
 import { builtinClass, classOf, OBJECT } from "./types";
 import { PyClass, PyDict, PyFunction, PyObject, Unknown, type Value } from "./values";
@@ -23,6 +25,13 @@ export interface Configured {
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
   readonly configuration: Configuration;
+  /** Values that are taken for the class's configuration by their names alone, with the slots they fill. */
+  readonly guesses: readonly Guess[];
+}
+
+interface Guess {
+  readonly slot: Slot;
+  readonly value: Value;
 }
 
 const CONFIG_NAME = /^(\w+_)?(config|cfg|configuration|conf)$/;
@@ -35,7 +44,15 @@ const STEPS = 200_000;
 interface Slot {
   readonly name: string;
   readonly type: PyClass | undefined;
+  /** Neither the parameter's annotation nor the class says that it is of this type. */
+  readonly guessed: boolean;
+  /** Of a guess: the type's name goes with the class's or the parameter's. */
+  readonly named: boolean;
+  /** What turned out to be no configuration of the class. */
+  readonly rejected: ReadonlySet<Value>;
 }
+
+const NOTHING: ReadonlySet<Value> = new Set();
 
 /** A configuration that the file makes. */
 interface Instance {
@@ -53,6 +70,8 @@ export class Configurations {
   private readonly json: ConfigFile | undefined;
   /** The instance that was chosen is in the file. */
   private foundChosen = false;
+  /** By model class: what was taken for its configuration and lacked what it reads. */
+  private readonly rejected = new Map<PyClass, Set<Value>>();
 
   constructor(
     private readonly ev: Evaluator,
@@ -102,6 +121,34 @@ export class Configurations {
     if (chosenName === undefined || this.foundChosen) return;
     const message = `the configuration chosen for this file, ${chosenName}, is not in it any more; another one is used`;
     this.ev.problem(message, "warning", this.start);
+  }
+
+  /**
+   * To be told that the class could not be made because a part of what it was given lacks something. Where that was a
+   * guess, another class's configuration was taken for its own, and is not again. False where it counts as its own.
+   */
+  reject({ type, node }: DefinedClass, { guesses }: Configured): boolean {
+    if (this.choice?.source === "instance" || this.choice?.source === "defaults") return false;
+    const wrong = guesses.filter(
+      ({ slot, value }) => !slot.named || !this.answers(value, namesReadOf(node, slot.name)),
+    );
+    const known = this.rejected.get(type) ?? new Set();
+    for (const { slot, value } of wrong) known.add(slot.type ?? value);
+    this.rejected.set(type, known);
+    return wrong.length > 0;
+  }
+
+  /** What was taken for the class's configuration and is not. */
+  rejectedFor(type: PyClass): string[] {
+    return [...(this.rejected.get(type) ?? [])].map((value) => (value instanceof PyClass ? value.name : "a dict"));
+  }
+
+  /** It has at least half of the names, so that one it lacks is a mistake. */
+  private answers(value: Value, names: ReadonlySet<string>): boolean {
+    const has = [...names].filter((name) =>
+      value instanceof PyDict ? dictGet(value, name) !== undefined : this.ev.tryAttribute(value, name) !== undefined,
+    );
+    return has.length > 0 && 2 * has.length >= names.size;
   }
 
   private get chosenName(): string | undefined {
@@ -223,6 +270,7 @@ export class Configurations {
     configuration: Configuration,
   ): Configured | undefined {
     const required = requiredParameters(defined);
+    const guesses: Guess[] = [];
     for (const { name, default: given } of constructorParameters(defined)) {
       // `config=None` of a class whose configuration class is known.
       const optional = given?.kind === "Constant" && given.value === null && CONFIG_NAME.test(name);
@@ -235,8 +283,9 @@ export class Configurations {
       const found = slot && value(slot);
       if (found === undefined) return undefined;
       kwargs.set(name, found);
+      if (slot?.guessed) guesses.push({ slot, value: found });
     }
-    return { args: [], kwargs, configuration };
+    return { args: [], kwargs, configuration, guesses };
   }
 
   /** The parameter as one that takes a configuration; undefined when it takes something else. */
@@ -248,15 +297,15 @@ export class Configurations {
       // A base class's constructor names the base of all configurations.
       const own = this.declared(defined.type);
       const itsOwn = own !== undefined && this.declaredBy(defined.type) === own;
-      return { name, type: itsOwn || own?.mro.includes(annotated) ? own : annotated };
+      const type = itsOwn || own?.mro.includes(annotated) ? own : annotated;
+      return { name, type, guessed: false, named: true, rejected: NOTHING };
     }
-    if (CONFIG_NAME.test(name)) return { name, type: this.declared(defined.type) ?? this.likely(defined, name) };
-    return ARGUMENTS_NAME.test(name) ? this.argumentsSlot(defined, name) : undefined;
-  }
-
-  private argumentsSlot(defined: OfClass, name: string): Slot | undefined {
-    const type = this.likely(defined, name);
-    return type && { name, type };
+    const own = CONFIG_NAME.test(name) ? this.declared(defined.type) : undefined;
+    if (own) return { name, type: own, guessed: false, named: true, rejected: NOTHING };
+    const likely = this.likely(defined, name);
+    if (!CONFIG_NAME.test(name) && !(ARGUMENTS_NAME.test(name) && likely)) return undefined;
+    const rejected = this.rejected.get(defined.type) ?? NOTHING;
+    return { name, type: likely?.type, guessed: true, named: likely?.named ?? false, rejected };
   }
 
   /** `config_class = BertConfig`, or `config: BertConfig` in a class body, of the class or its bases. */
@@ -293,9 +342,11 @@ export class Configurations {
   }
 
   /** Of the file's configuration classes the one whose name the model's begins with, else the only one. */
-  private likely({ type }: OfClass, parameter: string): PyClass | undefined {
+  private likely({ type }: OfClass, parameter: string): { type: PyClass; named: boolean } | undefined {
+    const rejected = this.rejected.get(type);
     const classes = [...this.ev.globals.names.values()].filter(
-      (v): v is PyClass => v instanceof PyClass && CONFIG_CLASS.test(v.name) && !this.ev.isModuleType(v),
+      (v): v is PyClass =>
+        v instanceof PyClass && CONFIG_CLASS.test(v.name) && !this.ev.isModuleType(v) && !rejected?.has(v),
     );
     const stem = (c: PyClass) => c.name.replace(CONFIG_CLASS, "").toLowerCase();
     const name = type.name.toLowerCase();
@@ -303,7 +354,8 @@ export class Configurations {
     const named = classes
       .filter((c) => stem(c) !== "" && (name.startsWith(stem(c)) || (prefix !== "" && stem(c).endsWith(prefix))))
       .sort((a, b) => stem(b).length - stem(a).length);
-    return named[0] ?? (classes.length === 1 ? classes[0] : undefined);
+    const found = named[0] ?? (classes.length === 1 ? classes[0] : undefined);
+    return found && { type: found, named: found === named[0] };
   }
 
   private chosenOrFirst(slot: Slot): Value | undefined {
@@ -323,7 +375,7 @@ export class Configurations {
   }
 
   /** Those that have a name first. */
-  private *instances({ type, name }: Slot): Generator<Instance> {
+  private *instances({ type, name, rejected }: Slot): Generator<Instance> {
     const { globals } = this.ev;
     const places: SourcePlace[] = [];
     for (const [variable, value] of globals.names) {
@@ -337,7 +389,7 @@ export class Configurations {
     if (type && !type.mro.some((c) => c.name === "dict")) return;
     for (const [variable, value] of globals.names) {
       const named = CONFIG_NAME.test(variable.toLowerCase()) || /(^|_)(config|cfg)(_|$)/i.test(variable);
-      if (named && this.isUsedAs(value, name))
+      if (named && !rejected.has(value) && this.isUsedAs(value, name))
         yield { name: variable, label: variable, place: this.sites.assignment(variable), value: () => value };
     }
   }
@@ -387,17 +439,18 @@ export class Configurations {
   }
 
   /** The configuration that the file holds for the class: itself, or a part of it such as `text_config`. */
-  private read(json: ConfigFile, { type, name }: Slot): Value | undefined {
-    if (!type) {
+  private read(json: ConfigFile, { type, name, guessed }: Slot): Value | undefined {
+    const plain = () => {
       const fields = asRecord(json.fields[name]) ?? json.fields;
       const subscripted = new RegExp(`\\b${name}\\[["']`).test(this.ev.main.text);
       return subscripted ? pythonValue(fields) : namespaceOf(fields);
-    }
+    };
+    if (!type) return plain();
     const fields = this.fieldsFor(json, type);
     if (!fields) return undefined;
     const accepted = acceptedBy(type);
     const entries = Object.entries(fields).filter(([key]) => accepted === undefined || accepted.has(key));
-    if (entries.length === 0) return undefined;
+    if (entries.length === 0) return guessed ? plain() : undefined;
     return this.make(type, new Map(entries.map(([key, value]) => [key, pythonValue(value)])));
   }
 

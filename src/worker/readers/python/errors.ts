@@ -34,7 +34,7 @@ export function moved(error: PyError | EvaluationError, place: SourcePlace, note
   const message = error.message ? `${error.message} ${note}` : note;
   const there =
     error instanceof PyError
-      ? new PyError(error.type, message, place, error.value)
+      ? new PyError(error.type, message, place, error.value, error.lacking)
       : error instanceof LimitError
         ? new LimitError(message, place)
         : new EvaluationError(message, place);
@@ -55,7 +55,7 @@ export function severityOf(error: PyError | EvaluationError, inScript: boolean):
 
 export function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
   if (error instanceof PyError) {
-    const there = new PyError(error.type, error.message, place, error.value);
+    const there = new PyError(error.type, error.message, place, error.value, error.lacking);
     return deliberate.has(error) ? deliberately(there) : there;
   }
   if (error instanceof LimitError) return new LimitError(error.message, place);

@@ -8,6 +8,7 @@ import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, type Given, instantiate } from "./classes";
 import { moved, placed, pythonMessage, severityOf, within } from "./errors";
 import { evaluate } from "./expressions";
+import type { ImportResolver, NotFollowed } from "./imports";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
 import type { Guard } from "./predication";
@@ -35,17 +36,6 @@ import {
   Unknown,
   type Value,
 } from "./values";
-
-/** Why an import was not followed. */
-export interface NotFollowed {
-  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
-  readonly why: string;
-  /** It would fail in Python, too: there is no such module. */
-  readonly absent: boolean;
-}
-
-/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
-export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;
 
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
 
@@ -421,7 +411,8 @@ export class Evaluator implements Runtime {
       return new Unknown(`Tensor.${name} is not evaluated`, this.place);
     const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);
     if (typeof gap === "string") return new Unknown(gap, this.place);
-    throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
+    const message = `'${typeName(object)}' object has no attribute '${name}'`;
+    throw new PyError("AttributeError", message, undefined, undefined, object);
   }
 
   /** The attribute, or undefined when there is none. */

@@ -1,7 +1,18 @@
 import type { ImportName } from "./ast";
-import type { Evaluator, NotFollowed } from "./evaluator";
+import type { Evaluator } from "./evaluator";
 import type { Scope } from "./scope";
 import { LazyNamespace, PyError, PyNamespace, Unknown, type Value } from "./values";
+
+/** Why an import was not followed. */
+export interface NotFollowed {
+  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
+  readonly why: string;
+  /** It would fail in Python, too: there is no such module. */
+  readonly absent: boolean;
+}
+
+/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
+export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;
 
 /** The value of a name whose import could not be followed. Code that handles the failure gets Python's exception. */
 function notFollowed(ev: Evaluator, module: string, what: string, { why, absent }: NotFollowed): Unknown {

@@ -15,68 +15,34 @@ import type {
   ParameterInfo,
   Pretrained,
   Problem,
-  SearchedFolder,
   TraceOptions,
 } from "../model";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
-import { Configurations } from "./configuration";
+import { argumentsByName, givenTo } from "./classes";
+import { Configurations, type Configured } from "./configuration";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
 import { pretrainedOf } from "./environment/outputEmbeddings";
 import { dictGet } from "./equality";
-import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
 import { findMember } from "./members";
+import { type Arguments, type Built, build, buildWithUnknowns, NO_ARGUMENTS } from "./modelInstance";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
-import { deepCopy } from "./stdlib";
-import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
+import { type InitialTensor, initialize } from "./torch";
 import { type PythonTraced, trace } from "./trace";
-import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
-import {
-  type EvaluationError,
-  type PyClass,
-  PyDict,
-  PyError,
-  PyNative,
-  PyObject,
-  type PyTensor,
-  Unknown,
-  type Value,
-} from "./values";
+import { modulesOf, moduleTree, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import { type PyClass, PyDict, PyNative, type PyObject, type PyTensor, type Value } from "./values";
 import { namesMentionedBy } from "./walk";
 
 /** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
-
-interface Arguments {
-  readonly args: readonly Value[];
-  readonly kwargs: ReadonlyMap<string, Value>;
-  readonly configuration?: Configuration;
-  /** Nobody has written that the class takes these: they are defaults. */
-  readonly assumed?: boolean;
-}
-const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
-
-interface Built {
-  readonly object: PyObject;
-  readonly draws: readonly Draw[];
-  readonly problems: Problem[];
-  /** `__init__` ended in an error; what it had registered is there. */
-  readonly failed: boolean;
-  readonly configuration: Configuration | undefined;
-  readonly madeElsewhere?: MadeElsewhere;
-  /** Parts of it could not be made, so that nobody can count its parameters. */
-  readonly partial?: boolean;
-  readonly given: Given;
-}
 
 export interface BuildOptions {
   /** Steps that making one model may take. */
@@ -106,7 +72,15 @@ export function buildModels(
     let first: Built | undefined;
     let assumed = false;
     for (const candidate of candidates) {
+      const { configured } = candidate;
+      const before = configured && new Map(ev.constructed);
       const result = build(ev, defined, candidate, steps);
+      if (before && result.lacking && configurations.reject(defined, configured)) {
+        // What was made of it says nothing of other classes either.
+        ev.constructed.clear();
+        for (const [type, given] of before) ev.constructed.set(type, given);
+        continue;
+      }
       if (!first) assumed = candidate.assumed ?? false;
       first ??= result;
       if (result.failed) continue;
@@ -123,8 +97,7 @@ export function buildModels(
   /** In the order of their claim; what comes later is not worked out unless it is needed. */
   function* candidates(defined: DefinedClass): Generator<Arguments> {
     const whole = isWhole(defined);
-    const json = whole ? configurations.fromJson(defined) : undefined;
-    if (json) yield json;
+    if (whole) yield* untilRight(defined, () => configurations.fromJson(defined));
     const chosen = whole || choice?.source === "defaults" ? configurations.fromChoice(defined) : undefined;
     if (chosen) yield chosen;
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
@@ -141,10 +114,26 @@ export function buildModels(
     if (inside) yield { ...inside.before, assumed: true };
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
-    const instance = configurations.fromInstance(defined);
-    if (instance) yield instance;
-    const defaults = configurations.fromDefaults(defined);
-    if (defaults) yield { ...defaults, assumed: true };
+    yield* untilRight(defined, () => configurations.fromInstance(defined));
+    yield* untilRight(defined, () => configurations.fromDefaults(defined), true);
+  }
+  /** A configuration that turns out to be another class's makes room for the next. */
+  function* untilRight(
+    { type }: DefinedClass,
+    next: () => Configured | undefined,
+    assumed = false,
+  ): Generator<Arguments> {
+    for (let before = -1; ; ) {
+      const rejected = configurations.rejectedFor(type).length;
+      const given = rejected === before ? undefined : next();
+      if (!given) return;
+      before = rejected;
+      yield { ...given, assumed, configured: given };
+    }
+  }
+  function* ofConfigurations(defined: DefinedClass): Generator<Arguments> {
+    yield* untilRight(defined, () => configurations.fromJson(defined));
+    if (!configurations.fromJson(defined)) yield* configured(defined);
   }
   // A class that takes arguments is built as the file builds it: at its top level, in a function, or inside another
   // model. The last is known only once that other model has been built, hence the rounds.
@@ -166,8 +155,7 @@ export function buildModels(
   for (const defined of [...pending].reverse()) {
     if (!pending.has(defined)) continue;
     const before = pending.size;
-    const json = configurations.fromJson(defined);
-    attempt(defined, json ? [json] : configured(defined));
+    attempt(defined, ofConfigurations(defined));
     if (pending.size < before) rounds();
   }
   const elsewhere = new Elsewhere(ev, environment, steps, configurations);
@@ -185,7 +173,8 @@ export function buildModels(
   const unresolved = new Set(pending);
   if (unresolved.size + refused.size > 0) environment.searchedInVain(ev.main.file);
   for (const defined of unresolved) {
-    built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps, environment.searched));
+    const known = { given: configurations.partly(defined), others: configurations.rejectedFor(defined.type) };
+    built.set(defined, buildWithUnknowns(ev, defined, known, steps, environment.searched));
   }
   for (const [{ type }, { object }] of built) {
     const precision = sites.precision(type);
@@ -283,87 +272,6 @@ function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
     );
     return false;
   });
-}
-
-function build(
-  ev: Evaluator,
-  { type }: DefinedClass,
-  { args, kwargs, configuration, assumed = false }: Arguments,
-  steps: number,
-): Built {
-  const object = new PyObject(type, type.place);
-  let failed = false;
-  let draws: readonly Draw[] = [];
-  const problems = ev.collect(() => {
-    const restore = ev.mark();
-    ev.span = undefined;
-    // Arguments may hold modules and lists of their own, which two instances must not share.
-    const copied = new Map<Value, Value>();
-    const recorded = recordDraws(() => {
-      try {
-        ev.within(steps, () => {
-          const own = args.map((value) => deepCopy(ev, value, copied));
-          const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
-          initializeInstance(ev, object, own, named);
-        });
-      } catch (error) {
-        failed = true;
-        const known = ev.understood(error);
-        if (!assumed || !refuses(known)) ev.reportError(known);
-        else {
-          const from = configuration?.label ?? "the defaults of its parameters";
-          ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
-        }
-      }
-    });
-    restore();
-    draws = recorded.draws;
-    const tooMany = tooManyModules(object);
-    if (tooMany !== undefined) {
-      failed = true;
-      object.module?.modules.clear();
-      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
-    }
-    reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
-  });
-  return { object, draws, problems, failed, configuration, given: { args, kwargs } };
-}
-
-/**
- * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
- * its author.
- */
-function refuses(error: PyError | EvaluationError): error is PyError {
-  return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
-}
-
-/** `known` are the parameters that configurations give. */
-function buildWithUnknowns(
-  ev: Evaluator,
-  defined: DefinedClass,
-  known: ReadonlyMap<string, Value>,
-  steps: number,
-  searched: SearchedFolder | undefined,
-): Built {
-  const { type } = defined;
-  const names = requiredParameters(defined).filter((name) => !known.has(name));
-  const given = new Map(known);
-  for (const name of names) {
-    given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
-  }
-  const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
-  const one = names.length === 1;
-  const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-  const where = `this file${searched ? ` or its ${searched.deep ? "project" : "folder"}` : ""}`;
-  const why = `${one ? "it has" : "they have"} no default and nothing in ${where} constructs ${type.name} with ${one ? "a known value" : "known values"}`;
-  const note: Problem = {
-    place: type.place!,
-    message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}. Dimensions that depend on ${one ? "it" : "them"} are not shown.`,
-    severity: "information",
-  };
-  // What was passed over may have held layers.
-  const partial = result.problems.some(({ severity }) => severity !== "information");
-  return { ...result, partial, problems: [note, ...result.problems] };
 }
 
 /** Whether the file has the class of one of the modules, or makes one of torch's own. */

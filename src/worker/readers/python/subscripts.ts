@@ -53,7 +53,7 @@ export function indexBuiltin(ev: Evaluator, object: Value, given: Value): Value 
     }
     const missing = ev.special(object, "__missing__");
     if (missing) return ev.call(missing, [key]);
-    throw new PyError("KeyError", reprText(ev, key));
+    throw new PyError("KeyError", reprText(ev, key), undefined, undefined, object);
   }
   if (typeof object === "string") {
     const characters = [...object];

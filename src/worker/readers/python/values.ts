@@ -356,6 +356,8 @@ export class PyError extends Error {
     message: string,
     readonly place?: SourcePlace,
     readonly value?: PyObject,
+    /** Of a missing attribute or key: what lacks it. */
+    readonly lacking?: Value,
   ) {
     super(message);
   }

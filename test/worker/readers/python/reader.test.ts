@@ -378,8 +378,8 @@ class Net(nn.Module):
 
   it("takes a base class it cannot see for an nn.Module when the class has a forward", async () => {
     const opened = await readTorch(`
-import pytorch_lightning as pl
-class Net(pl.LightningModule):
+import composer
+class Net(composer.ComposerModel):
     def __init__(self):
         super().__init__()
         self.fc = nn.Linear(4, 2)
@@ -387,7 +387,7 @@ class Net(pl.LightningModule):
         return self.fc(x)
 `);
     assert.deepEqual(layersOf(modelNamed(opened, "Net")), ["fc Linear(4, 2)"]);
-    assert.match(messages(opened)[0]!, /^6: Net is read as an nn\.Module: .* pytorch_lightning was not followed/);
+    assert.match(messages(opened)[0]!, /^6: Net is read as an nn\.Module: .* composer was not followed/);
   });
 });
 

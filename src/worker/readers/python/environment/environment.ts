@@ -1,7 +1,8 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { SearchedFolder } from "../../model";
-import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
+import type { Evaluator } from "../evaluator";
+import type { ImportResolver, NotFollowed } from "../imports";
 import { NUMPY_MODULES } from "../numpy";
 import type { Scope } from "../scope";
 import { STANDARD_LIBRARY } from "../stdlib";

@@ -1,0 +1,25 @@
+import type { ClassStmt } from "./ast";
+import { expressionsOf, walkExpr, walkStatements } from "./walk";
+
+/** Names that the class reads of its parameter: `config.width`, `config["width"]`, `self.config.width`. */
+export function namesReadOf(node: ClassStmt, parameter: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const method of node.body) {
+    if (method.kind !== "Function") continue;
+    walkStatements(method.body, (statement) => {
+      for (const expr of expressionsOf(statement)) {
+        walkExpr(expr, (e) => {
+          if (e.kind !== "Attribute" && e.kind !== "Subscript") return;
+          const { object } = e;
+          const isParameter =
+            (object.kind === "Name" && object.id === parameter) ||
+            (object.kind === "Attribute" && object.name === parameter);
+          if (!isParameter) return;
+          if (e.kind === "Attribute") found.add(e.name);
+          else if (e.index.kind === "Constant" && typeof e.index.value === "string") found.add(e.index.value);
+        });
+      }
+    });
+  }
+  return found;
+}

@@ -1,0 +1,125 @@
+import type { MadeElsewhere } from "../../../protocol/model";
+import type { Configuration, Problem, SearchedFolder } from "../model";
+import { type Given, initializeInstance } from "./classes";
+import type { Configured } from "./configuration";
+import { requiredParameters } from "./constructors";
+import { isDeliberate, pythonMessage } from "./errors";
+import type { Evaluator } from "./evaluator";
+import type { DefinedClass } from "./scope";
+import { deepCopy } from "./stdlib";
+import { type Draw, recordDraws } from "./torch";
+import { reportUnknowns, tooManyModules } from "./tree";
+import { type EvaluationError, PyError, PyObject, Unknown, type Value } from "./values";
+
+/** Makes the instance of a class that a model is read from. */
+
+export interface Arguments {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
+  readonly configuration?: Configuration;
+  /** Nobody has written that the class takes these: they are defaults. */
+  readonly assumed?: boolean;
+  /** Where configurations gave them. */
+  readonly configured?: Configured;
+}
+export const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
+
+export interface Built {
+  readonly object: PyObject;
+  readonly draws: readonly Draw[];
+  readonly problems: Problem[];
+  /** `__init__` ended in an error; what it had registered is there. */
+  readonly failed: boolean;
+  /** It failed because a part of what it was given lacks an attribute or a key. */
+  readonly lacking?: boolean;
+  readonly configuration: Configuration | undefined;
+  readonly madeElsewhere?: MadeElsewhere;
+  /** Parts of it could not be made, so that nobody can count its parameters. */
+  readonly partial?: boolean;
+  readonly given: Given;
+}
+
+/** Makes an instance of the class. What goes wrong is among its problems. */
+export function build(
+  ev: Evaluator,
+  { type }: DefinedClass,
+  { args, kwargs, configuration, assumed = false }: Arguments,
+  steps: number,
+): Built {
+  const object = new PyObject(type, type.place);
+  let [failed, lacking] = [false, false];
+  let draws: readonly Draw[] = [];
+  const problems = ev.collect(() => {
+    const restore = ev.mark();
+    ev.span = undefined;
+    // Arguments may hold modules and lists of their own, which two instances must not share.
+    const copied = new Map<Value, Value>();
+    const recorded = recordDraws(() => {
+      try {
+        ev.within(steps, () => {
+          const own = args.map((value) => deepCopy(ev, value, copied));
+          const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
+          initializeInstance(ev, object, own, named);
+        });
+      } catch (error) {
+        failed = true;
+        const known = ev.understood(error);
+        lacking = known instanceof PyError && [...copied.values()].some((value) => value === known.lacking);
+        if (!assumed || !refuses(known)) ev.reportError(known);
+        else {
+          const from = configuration?.label ?? "the defaults of its parameters";
+          ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
+        }
+      }
+    });
+    restore();
+    draws = recorded.draws;
+    const tooMany = tooManyModules(object);
+    if (tooMany !== undefined) {
+      failed = true;
+      object.module?.modules.clear();
+      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
+    }
+    reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
+  });
+  return { object, draws, problems, failed, lacking, configuration, given: { args, kwargs } };
+}
+
+/**
+ * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
+ * its author.
+ */
+function refuses(error: PyError | EvaluationError): error is PyError {
+  return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
+}
+
+/** `given` are the parameters that configurations give, `others` configurations that turned out to be none of the class. */
+export function buildWithUnknowns(
+  ev: Evaluator,
+  defined: DefinedClass,
+  known: { readonly given: ReadonlyMap<string, Value>; readonly others: readonly string[] },
+  steps: number,
+  searched: SearchedFolder | undefined,
+): Built {
+  const { type } = defined;
+  const names = requiredParameters(defined).filter((name) => !known.given.has(name));
+  const given = new Map(known.given);
+  for (const name of names) {
+    given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
+  }
+  const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
+  const one = names.length === 1;
+  const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+  const where = `this file${searched ? ` or its ${searched.deep ? "project" : "folder"}` : ""}`;
+  const why = `${one ? "it has" : "they have"} no default and nothing in ${where} constructs ${type.name} with ${one ? "a known value" : "known values"}`;
+  const other =
+    known.others.length > 0 ? ` It is not ${known.others.join(" or ")}, which lacks what ${type.name} reads.` : "";
+  const note: Problem = {
+    place: type.place!,
+    message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}.${other} Dimensions that depend on ${one ? "it" : "them"} are not shown.`,
+    severity: "information",
+  };
+  // What was passed over may have held layers.
+  const partial = result.problems.some(({ severity }) => severity !== "information");
+  return { ...result, partial, problems: [note, ...result.problems] };
+}
