@@ -65,8 +65,8 @@ export interface ProblemSummary {
   readonly place: Place;
   /** Names the kind of problem: `lora-missing-scale`. */
   readonly code?: string;
-  /** Other places of the file that explain it. */
-  readonly related?: readonly { readonly place: Place; readonly message: string }[];
+  /** Other places that explain it, with the file where that is another one. */
+  readonly related?: readonly { readonly file?: string; readonly place: Place; readonly message: string }[];
 }
 
 export interface FileSummary {

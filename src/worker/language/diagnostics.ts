@@ -1,3 +1,4 @@
+import { pathToFileURL } from "node:url";
 import { type Diagnostic, type DiagnosticRelatedInformation, DiagnosticSeverity } from "vscode-languageserver";
 import type { FileSummary, ProblemSummary } from "../../protocol/model";
 import { isIn, rangeOf } from "./ranges";
@@ -9,7 +10,8 @@ const SEVERITIES: Readonly<Record<ProblemSummary["severity"], DiagnosticSeverity
 };
 
 /**
- * The problems of a file, or of one cell of a notebook. `uri` is the document's, in which related places lie.
+ * The problems of a file, or of one cell of a notebook. `uri` is the document's, in which related places lie
+ * unless they name another file.
  */
 export function diagnostics({ problems }: FileSummary, cell?: number, uri?: string): Diagnostic[] {
   return problems
@@ -30,6 +32,9 @@ function relatedTo(
   cell: number | undefined,
 ): DiagnosticRelatedInformation[] {
   return related
-    .filter(({ place }) => isIn(place, cell))
-    .map(({ place, message }) => ({ location: { uri, range: rangeOf(place) }, message }));
+    .filter(({ file, place }) => file !== undefined || isIn(place, cell))
+    .map(({ file, place, message }) => {
+      const where = file === undefined ? uri : pathToFileURL(file).href;
+      return { location: { uri: where, range: rangeOf(place) }, message };
+    });
 }

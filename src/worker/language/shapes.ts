@@ -1,5 +1,7 @@
+import { basename } from "node:path";
 import type { ModelSummary, ProblemSummary } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
+import { lineText } from "../graph/node";
 import { handwrittenLora } from "../lora/handwritten";
 import type { DimensionName, InputSpec, Model, ModelFile, ObservedShapes, Problem, ShapeHint } from "../readers/model";
 import { placeOf, problemSummary } from "../readers/summary";
@@ -64,16 +66,19 @@ export function shapesOf({ file, models }: ModelFile, text: string, isCancelled 
     // That a part alone could not be followed matters to nobody who sees the whole.
     // A layer that could not be made is missing from its Sequential: what does not fit then is our doing.
     const complete = model.problems.length === 0;
-    if (problem && complete && (problem.severity === "error" || !partOf.has(model.className))) problems.push(problem);
-    problems.push(...handwrittenLora(model, observed.graph, text));
     const found = observed.graph && layerFindings(model, observed.graph);
-    problems.push(...(found?.problems ?? []));
+    const own = [
+      ...(problem && complete && (problem.severity === "error" || !partOf.has(model.className)) ? [problem] : []),
+      ...handwrittenLora(model, observed.graph, text),
+      ...(found?.problems ?? []),
+    ];
+    problems.push(...own.flatMap((each) => inFile(each, model)));
     for (const place of found?.onlyRead ?? []) if (place.file === file) onlyRead.set(keyOf({ place }), placeOf(place));
   }
   return {
     traces,
     hints: [...hints.values()],
-    problems: distinct(problems, file).map(problemSummary),
+    problems: distinct(problems).map(problemSummary),
     ...(onlyRead.size > 0 && { onlyRead: [...onlyRead.values()] }),
   };
 }
@@ -115,12 +120,31 @@ function partsOf(models: readonly Model[]): Set<string> {
   return parts;
 }
 
+/**
+ * Where the code is of another file, whose own view has other sizes or none, the problem stands at the model that this
+ * file makes of it. What is merely remarked on is for those who edit that file.
+ */
+function inFile(problem: Problem, { file, place }: Model): Problem[] {
+  const { place: at, message, severity, related = [] } = problem;
+  if (at.file === file) return [problem];
+  if (severity === "information") return [];
+  const there = { place: at, message: "The expression is here." };
+  return [
+    {
+      ...problem,
+      place,
+      message: `${message}\nIn ${basename(at.file)}, ${lineText(at)}.`,
+      related: [there, ...related],
+    },
+  ];
+}
+
 /** The same mistake seen from several models is one. */
-function distinct(problems: readonly Problem[], file: string): Problem[] {
+function distinct(problems: readonly Problem[]): Problem[] {
   const byKey = new Map<string, Problem>();
   for (const problem of problems) {
     const key = `${keyOf(problem)}:${problem.code}`;
-    if (problem.place.file === file && !byKey.has(key)) byKey.set(key, problem);
+    if (!byKey.has(key)) byKey.set(key, problem);
   }
   return [...byKey.values()];
 }

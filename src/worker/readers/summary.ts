@@ -78,8 +78,15 @@ export function problemSummary(problem: Problem): ProblemSummary {
     severity,
     place: placeOf(place),
     ...(code !== undefined && { code }),
-    ...(related && { related: related.map((r) => ({ place: placeOf(r.place), message: r.message })) }),
+    ...(related && { related: related.map((r) => relatedSummary(r, place.file)) }),
   };
+}
+
+function relatedSummary(
+  { place, message }: NonNullable<Problem["related"]>[number],
+  file: string,
+): NonNullable<ProblemSummary["related"]>[number] {
+  return { ...(place.file !== file && { file: place.file }), place: placeOf(place), message };
 }
 
 export function placeOf({ cell, line, column, endLine, endColumn }: SourcePlace): Place {

@@ -27,6 +27,11 @@ export function isDeliberate(error: Error): boolean {
   return deliberate.has(error);
 }
 
+/** Whether the file is of an installed package. */
+export function isInstalled(file: string | undefined): boolean {
+  return /[\\/](site|dist)-packages[\\/]/.test(file ?? "");
+}
+
 /** Errors that came from code of installed packages. */
 const fromPackages = new WeakSet<Error>();
 
@@ -39,7 +44,7 @@ export function moved(error: PyError | EvaluationError, place: SourcePlace, note
         ? new LimitError(message, place)
         : new EvaluationError(message, place);
   if (deliberate.has(error)) deliberate.add(there);
-  if (/[\\/](site|dist)-packages[\\/]/.test(error.place?.file ?? "")) fromPackages.add(there);
+  if (isInstalled(error.place?.file)) fromPackages.add(there);
   return there;
 }
 

@@ -58,6 +58,8 @@ export function problemOf(
       message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, or state its inputs in a comment in the class, # lora-lens: input ${name} = ${shape}, and its shapes are checked.`,
     };
   }
+  const { at } = operation;
+  const elsewhere = at && at.file !== place.file ? [{ place: at, message: "The expression is here." }] : [];
   const reach = inputs ? [`With ${fed} from ${example.from}.`] : [];
   return {
     place,
@@ -65,7 +67,7 @@ export function problemOf(
     code: looksTransposed(operation) ? "lora-transposed" : "shape-mismatch",
     // On lines of their own: editors do not break a long one.
     message: [...(explained ? [`${explained}.`] : []), `${pytorch}.`, ...reach].join("\n"),
-    related: callsTo(operation),
+    related: [...elsewhere, ...callsTo(operation)],
   };
 }
 

@@ -27,6 +27,7 @@ import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
 import { pretrainedOf } from "./environment/outputEmbeddings";
 import { dictGet } from "./equality";
+import { isInstalled } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
@@ -274,9 +275,13 @@ function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
   });
 }
 
-/** Whether the file has the class of one of the modules, or makes one of torch's own. */
-function isOfFile(root: PyObject, file: string): boolean {
-  return [...modulesOf(root)].some(([, { type, place }]) => (type.builtin ? place : type.place)?.file === file);
+/** Whether one of the modules is of a class of the project, or one of torch's own that code of the project makes. */
+function isOfProject(root: PyObject): boolean {
+  for (const [, { type, place }] of modulesOf(root)) {
+    const home = (type.builtin ? place : type.place)?.file;
+    if (home !== undefined && !isInstalled(home)) return true;
+  }
+  return false;
 }
 
 export class PythonModel implements Model {
@@ -388,8 +393,8 @@ export class PythonModel implements Model {
   }
 
   shapes(): ObservedShapes {
-    // Where all code is of other files, there is no line here that a shape or an error would stand at.
-    if (!isOfFile(this.built.object, this.file))
+    // Where all code is of libraries, no line of the project is there for a shape or an error.
+    if (!isOfProject(this.built.object))
       return { className: this.className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
     return { ...observe(this.ev, this.built.object, this.sites), className: this.className };
   }

@@ -31,7 +31,7 @@ export interface FailedOperation {
   readonly name: string;
   readonly layer: PyObject | undefined;
   readonly operands: readonly OperandSeen[];
-  readonly span: Span | undefined;
+  readonly at: SourcePlace | undefined;
   readonly frames: readonly Frame[];
 }
 
@@ -103,7 +103,8 @@ export class Recorder {
         const values = Object.values(layer || self === undefined ? rest : args);
         const texts =
           this.forwards > 1 ? [] : argumentTexts(source, span, this.frames.at(-1)?.scope, layer !== undefined);
-        return { name: fn.name, layer, operands: operandsOf(values, texts), span, frames: [...this.frames] };
+        const at = span && source.place(span);
+        return { name: fn.name, layer, operands: operandsOf(values, texts), at, frames: [...this.frames] };
       });
       throw error;
     } finally {
@@ -120,7 +121,7 @@ export class Recorder {
         name: op,
         layer: undefined,
         operands: operandsOf(values, sidesOf(source, span)),
-        span,
+        at: span && source.place(span),
         frames: [...this.frames],
       }));
       throw error;

@@ -36,10 +36,7 @@ describe("a configuration that is guessed", () => {
 
   it("is not the file's only configuration class where that lacks what the model reads", async () => {
     const { layers, label, errors, found } = await read({ "net.py": IMPORTS + LORA + NET });
-    assert.deepEqual(
-      { layers, label, errors },
-      { layers: ["fc Linear"], label: undefined, errors: [] },
-    );
+    assert.deepEqual({ layers, label, errors }, { layers: ["fc Linear"], label: undefined, errors: [] });
     assert.match(
       found.problems[0]!.message,
       /^config of Net is unknown: .* It is not LoRAConfig, which lacks what Net/,
