@@ -9,7 +9,18 @@ import { deepCopy } from "../stdlib/copy";
 import { moduleClass } from "../torch";
 import { cpuDevice } from "../torch/tensorClass";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../types";
-import { PyDict, PyError, PyFunction, PyList, PyNamespace, PyObject, PyTuple, Unknown, type Value } from "../values";
+import {
+  PyDict,
+  PyDType,
+  PyError,
+  PyFunction,
+  PyList,
+  PyNamespace,
+  PyObject,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "../values";
 
 /**
  * Lightning's classes that models derive from, whether Lightning is installed or not: a LightningModule is an nn.Module
@@ -234,8 +245,13 @@ for (const [name, value] of Object.entries(AT_FIRST))
     name,
     readOnly(name, () => value),
   );
-LIGHTNING_MODULE.members.set("automatic_optimization", true);
-LIGHTNING_MODULE.members.set("example_input_array", null);
+const SETTABLE: Readonly<Record<string, Value>> = {
+  automatic_optimization: true,
+  example_input_array: null,
+  prepare_data_per_node: true,
+  dtype: new PyDType("float32"),
+};
+for (const [name, value] of Object.entries(SETTABLE)) LIGHTNING_MODULE.members.set(name, value);
 for (const name of ["trainer", "loggers", "device_mesh"])
   LIGHTNING_MODULE.members.set(name, new Unknown(`${name} is a Trainer's, and training is not followed`));
 for (const name of ["optimizers", "lr_schedulers", "all_gather", "to_onnx", "to_torchscript", "toggled_optimizer"])
