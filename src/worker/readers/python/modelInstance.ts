@@ -2,14 +2,14 @@ import type { MadeElsewhere } from "../../../protocol/model";
 import type { Configuration, Problem, SearchedFolder } from "../model";
 import { type Given, initializeInstance } from "./classes";
 import type { Configured } from "./configuration";
-import { requiredParameters } from "./constructors";
+import { constructorParameters, requiredParameters } from "./constructors";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import type { DefinedClass } from "./scope";
 import { deepCopy } from "./stdlib";
 import { type Draw, recordDraws } from "./torch";
 import { reportUnknowns, tooManyModules } from "./tree";
-import { type EvaluationError, PyError, PyObject, Unknown, type Value } from "./values";
+import { type EvaluationError, PyDict, PyError, PyObject, Unknown, type Value } from "./values";
 
 /** Makes the instance of a class that a model is read from. */
 
@@ -42,10 +42,11 @@ export interface Built {
 /** Makes an instance of the class. What goes wrong is among its problems. */
 export function build(
   ev: Evaluator,
-  { type }: DefinedClass,
+  defined: DefinedClass,
   { args, kwargs, configuration, assumed = false }: Arguments,
   steps: number,
 ): Built {
+  const { type } = defined;
   const object = new PyObject(type, type.place);
   let [failed, lacking] = [false, false];
   let draws: readonly Draw[] = [];
@@ -65,11 +66,11 @@ export function build(
         failed = true;
         const known = ev.understood(error);
         lacking = known instanceof PyError && [...copied.values()].some((value) => value === known.lacking);
-        if (!assumed || !refuses(known)) ev.reportError(known);
-        else {
+        const isRefusal = refuses(known) || (lacksKeyword(known) && takesAnyKeyword(defined));
+        if (assumed && isRefusal && known instanceof PyError) {
           const from = configuration?.label ?? "the defaults of its parameters";
           ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
-        }
+        } else ev.reportError(known);
       }
     });
     restore();
@@ -82,15 +83,24 @@ export function build(
     }
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
-  return { object, draws, problems, failed, lacking, configuration, given: { args, kwargs } };
+  return { object, draws, problems, failed, lacking, partial: failed, configuration, given: { args, kwargs } };
 }
 
 /**
  * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
  * its author.
  */
-function refuses(error: PyError | EvaluationError): error is PyError {
+function refuses(error: PyError | EvaluationError): boolean {
   return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
+}
+
+/** `kwargs["width"]`, or what keeps the arguments, which lacks one: nobody has given it. */
+function lacksKeyword(error: PyError | EvaluationError): boolean {
+  return error instanceof PyError && error.lacking instanceof PyDict;
+}
+
+function takesAnyKeyword(defined: DefinedClass): boolean {
+  return constructorParameters(defined).some(({ kind }) => kind === "doubleStar");
 }
 
 /** `given` are the parameters that configurations give, `others` configurations that turned out to be none of the class. */
@@ -121,5 +131,5 @@ export function buildWithUnknowns(
   };
   // What was passed over may have held layers.
   const partial = result.problems.some(({ severity }) => severity !== "information");
-  return { ...result, partial, problems: [note, ...result.problems] };
+  return { ...result, partial: result.failed || partial, problems: [note, ...result.problems] };
 }

@@ -43,8 +43,8 @@ ATTRIBUTE_DICT.members.set(
   "__getattr__",
   nativeOfUnknown("__getattr__", "self, key", ({ self, key }) => {
     const value = self instanceof PyDict ? dictGet(self, key!) : undefined;
-    if (value === undefined) throw new PyError("AttributeError", `Missing attribute "${String(key)}"`);
-    return value;
+    if (value !== undefined) return value;
+    throw new PyError("AttributeError", `Missing attribute "${String(key)}"`, undefined, undefined, self);
   }),
 );
 ATTRIBUTE_DICT.members.set(

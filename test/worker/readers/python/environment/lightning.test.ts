@@ -144,4 +144,28 @@ class Net(pl.LightningModule):
       '12: AttributeError: Missing attribute "depth"',
     ]);
   });
+
+  it("that nobody gives its keywords is no mistake of its author's, and has no number of parameters", async () => {
+    const found = await readTorch(`
+import pytorch_lightning as pl
+class Keywords(pl.LightningModule):
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.save_hyperparameters()
+        self.first = nn.Linear(2, 2)
+        self.net = nn.Linear(self.hparams.width, 2)
+class Plain(nn.Module):
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.net = nn.Linear(kwargs["width"], 2)
+`);
+    assert.deepEqual(
+      found.problems.filter(({ severity }) => severity !== "information"),
+      [],
+    );
+    assert.deepEqual(
+      found.models.map(({ root }) => root.parameters),
+      [undefined, undefined],
+    );
+  });
 });
