@@ -5,11 +5,12 @@ import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
-import { allocate, construct, type Given, instantiate } from "./classes";
+import { allocate, construct, instantiate } from "./classes";
 import { moved, placed, pythonMessage, severityOf, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
+import { type Constructed, type Noted, noteInherited } from "./noted";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
@@ -74,8 +75,10 @@ export class Evaluator implements Runtime {
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
   /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
-  readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
-  /** Classes of other files whose constructor calls are of interest. */
+  readonly constructed = new Map<PyClass, Constructed>();
+  /** Such calls of which less is known, and those of subclasses' constructors. */
+  readonly noted = new Map<PyClass, Noted>();
+  /** Classes whose constructor calls are of interest wherever they stand. */
   readonly watched = new Set<PyClass>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
@@ -163,14 +166,8 @@ export class Evaluator implements Runtime {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
     // What a module makes of itself stays; only the trace's own changes are put back after it.
-    this.journal = undefined;
-    [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
-      false,
-      undefined,
-      0,
-      undefined,
-      0,
-    ];
+    const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
+    Object.assign(this, { ...apart, journal: undefined });
     // Each module on the way takes far more of the stack than an expression does.
     this.nesting += 24;
     let result: Value = null;
@@ -188,14 +185,7 @@ export class Evaluator implements Runtime {
       });
     } finally {
       restore();
-      this.journal = journal;
-      [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
-        tracing,
-        recorder,
-        constructing,
-        guard,
-        importErrors,
-      ];
+      Object.assign(this, { tracing, recorder, constructing, guard, importErrors, journal });
     }
     return result;
   }
@@ -349,6 +339,7 @@ export class Evaluator implements Runtime {
   callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
     const { node, params, qualifiedName, owner } = fn.definition as Definition;
     this.step();
+    if (fn.name === "__init__") noteInherited(this, owner?.type, args, kwargs);
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
     scope.receiver = args[0];

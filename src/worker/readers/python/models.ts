@@ -15,12 +15,12 @@ import type {
   ParameterInfo,
   Pretrained,
   Problem,
-  SearchedFolder,
   TraceOptions,
 } from "../model";
 import type { ClassStmt, Module, Stmt } from "./ast";
+import { type Arguments, type Built, build, buildPartly, buildWithUnknowns, NO_ARGUMENTS } from "./build";
 import { CallSites } from "./callSites";
-import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
+import { argumentsByName, givenTo } from "./classes";
 import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
@@ -28,7 +28,6 @@ import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
 import { pretrainedOf } from "./environment/outputEmbeddings";
 import { dictGet } from "./equality";
-import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
@@ -37,46 +36,13 @@ import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
-import { deepCopy } from "./stdlib";
-import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
+import { type InitialTensor, initialize } from "./torch";
 import { type PythonTraced, trace } from "./trace";
-import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
-import {
-  type EvaluationError,
-  type PyClass,
-  PyDict,
-  PyError,
-  PyNative,
-  PyObject,
-  type PyTensor,
-  Unknown,
-  type Value,
-} from "./values";
+import { modulesOf, moduleTree, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import { type PyClass, PyDict, PyNative, type PyObject, type PyTensor, type Value } from "./values";
 import { namesMentionedBy } from "./walk";
 
 /** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
-
-interface Arguments {
-  readonly args: readonly Value[];
-  readonly kwargs: ReadonlyMap<string, Value>;
-  readonly configuration?: Configuration;
-  /** Nobody has written that the class takes these: they are defaults. */
-  readonly assumed?: boolean;
-}
-const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
-
-interface Built {
-  readonly object: PyObject;
-  readonly draws: readonly Draw[];
-  readonly problems: Problem[];
-  /** `__init__` ended in an error; what it had registered is there. */
-  readonly failed: boolean;
-  readonly configuration: Configuration | undefined;
-  readonly madeElsewhere?: MadeElsewhere;
-  /** Parts of it could not be made, so that nobody can count its parameters. */
-  readonly partial?: boolean;
-  readonly given: Given;
-}
 
 export interface BuildOptions {
   /** Steps that making one model may take. */
@@ -100,6 +66,8 @@ export function buildModels(
   const classes = modelClasses(ev, module);
   const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
+  /** While other files are searched, what they construct is found with its place there. */
+  let searching = false;
   /** Classes that their defaults do not suit. */
   const refused = new Set<DefinedClass>();
   const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
@@ -118,6 +86,7 @@ export function buildModels(
     built.set(defined, first);
     pending.delete(defined);
   };
+  for (const { type } of classes) ev.watched.add(type);
   const parts = partsOf(classes);
   const isWhole = (defined: DefinedClass) => configurations.isModel(defined) || !parts.has(defined.type.name);
   /** In the order of their claim; what comes later is not worked out unless it is needed. */
@@ -138,7 +107,7 @@ export function buildModels(
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
-    if (inside) yield { ...inside.before, assumed: true };
+    if (inside && (inside.inMain || !searching)) yield { ...inside.before, assumed: true };
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     const instance = configurations.fromInstance(defined);
@@ -170,21 +139,32 @@ export function buildModels(
     attempt(defined, json ? [json] : configured(defined));
     if (pending.size < before) rounds();
   }
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations);
-  // What nothing here constructs, another file of the project may, and those first that hold others.
-  for (const defined of [...refused, ...pending].reverse()) {
-    const isOpen = pending.has(defined) || refused.has(defined);
-    const made = isOpen ? elsewhere.construction(defined.type) : undefined;
-    const result = made && build(ev, defined, made.given, steps);
-    if (!result || result.failed) continue;
-    built.set(defined, { ...result, madeElsewhere: made.at });
-    pending.delete(defined);
-    refused.delete(defined);
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories);
+  const partly = new Set<DefinedClass>();
+  // What nothing here constructs, another file of the project may, and those first that hold others. A call that tells
+  // all comes before one that leaves some open, wherever they stand.
+  for (const isWhole of [true, false]) {
+    searching = isWhole;
     rounds();
+    for (const defined of [...refused, ...pending].reverse()) {
+      const isOpen = pending.has(defined) || refused.has(defined);
+      const made = isOpen ? elsewhere.construction(defined.type, isWhole) : undefined;
+      if (!made) continue;
+      const result =
+        made.known === undefined
+          ? build(ev, defined, made.given, steps)
+          : buildPartly(ev, defined, made, configurations.partly(defined), steps);
+      if (result.failed) continue;
+      built.set(defined, { ...result, ...(made.at && { madeElsewhere: made.at }) });
+      if (made.known !== undefined) partly.add(defined);
+      pending.delete(defined);
+      refused.delete(defined);
+      rounds();
+    }
   }
-  const unresolved = new Set(pending);
+  const unresolved = new Set([...pending, ...partly]);
   if (unresolved.size + refused.size > 0) environment.searchedInVain(ev.main.file);
-  for (const defined of unresolved) {
+  for (const defined of pending) {
     built.set(defined, buildWithUnknowns(ev, defined, configurations.partly(defined), steps, environment.searched));
   }
   for (const [{ type }, { object }] of built) {
@@ -283,87 +263,6 @@ function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
     );
     return false;
   });
-}
-
-function build(
-  ev: Evaluator,
-  { type }: DefinedClass,
-  { args, kwargs, configuration, assumed = false }: Arguments,
-  steps: number,
-): Built {
-  const object = new PyObject(type, type.place);
-  let failed = false;
-  let draws: readonly Draw[] = [];
-  const problems = ev.collect(() => {
-    const restore = ev.mark();
-    ev.span = undefined;
-    // Arguments may hold modules and lists of their own, which two instances must not share.
-    const copied = new Map<Value, Value>();
-    const recorded = recordDraws(() => {
-      try {
-        ev.within(steps, () => {
-          const own = args.map((value) => deepCopy(ev, value, copied));
-          const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
-          initializeInstance(ev, object, own, named);
-        });
-      } catch (error) {
-        failed = true;
-        const known = ev.understood(error);
-        if (!assumed || !refuses(known)) ev.reportError(known);
-        else {
-          const from = configuration?.label ?? "the defaults of its parameters";
-          ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
-        }
-      }
-    });
-    restore();
-    draws = recorded.draws;
-    const tooMany = tooManyModules(object);
-    if (tooMany !== undefined) {
-      failed = true;
-      object.module?.modules.clear();
-      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
-    }
-    reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
-  });
-  return { object, draws, problems, failed, configuration, given: { args, kwargs } };
-}
-
-/**
- * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
- * its author.
- */
-function refuses(error: PyError | EvaluationError): error is PyError {
-  return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
-}
-
-/** `known` are the parameters that configurations give. */
-function buildWithUnknowns(
-  ev: Evaluator,
-  defined: DefinedClass,
-  known: ReadonlyMap<string, Value>,
-  steps: number,
-  searched: SearchedFolder | undefined,
-): Built {
-  const { type } = defined;
-  const names = requiredParameters(defined).filter((name) => !known.has(name));
-  const given = new Map(known);
-  for (const name of names) {
-    given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
-  }
-  const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
-  const one = names.length === 1;
-  const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-  const where = `this file${searched ? ` or its ${searched.deep ? "project" : "folder"}` : ""}`;
-  const why = `${one ? "it has" : "they have"} no default and nothing in ${where} constructs ${type.name} with ${one ? "a known value" : "known values"}`;
-  const note: Problem = {
-    place: type.place!,
-    message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}. Dimensions that depend on ${one ? "it" : "them"} are not shown.`,
-    severity: "information",
-  };
-  // What was passed over may have held layers.
-  const partial = result.problems.some(({ severity }) => severity !== "information");
-  return { ...result, partial, problems: [note, ...result.problems] };
 }
 
 /** Whether the file has the class of one of the modules, or makes one of torch's own. */

@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, parse, resolve } from "node:path";
 import type { SearchedFolder } from "../../model";
 import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
 import { NUMPY_MODULES } from "../numpy";
@@ -9,7 +9,7 @@ import { torchModules } from "../torch";
 import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
-import { isBelow, projectCallers, searchedFolder } from "./project";
+import { type Callers, isBelow, projectCallers, searchedFolder } from "./project";
 import {
   type Home,
   homeOf,
@@ -150,9 +150,9 @@ export class Environment {
   }
 
   /** Other files of the project that may construct the class, as their text has it; none for a text without a file. */
-  callers(file: string, className: string): readonly string[] {
+  callers(file: string, className: string): Callers {
     const own = this.ownFile(file);
-    return own === undefined ? [] : projectCallers(own, className);
+    return own === undefined ? { files: [], names: new Set([className]) } : projectCallers(own, className);
   }
 
   /** To be called where they construct nothing: a file that is made later may. */
@@ -174,7 +174,7 @@ export class Environment {
     if (known) return known;
     const { root, name } = homeOf(file);
     const isPackage = basename(file) === "__init__.py";
-    const full = isPackage ? name : [name, basename(file, ".py")].filter(Boolean).join(".");
+    const full = isPackage ? name : [name, parse(file).name].filter(Boolean).join(".");
     const found = this.open(ev, root, full, { kind: "module", file, package: isPackage }, true);
     return found instanceof LazyModule ? found : undefined;
   }

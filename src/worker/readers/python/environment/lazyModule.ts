@@ -49,6 +49,7 @@ export class LazyModule extends LazyNamespace {
     this.scope = new Scope("module", ev.builtins, "");
     this.scope.text = module.source;
     this.scope.package = home;
+    for (const [defined, value] of module.defined) this.scope.names.set(defined, value);
     this.scope.names.set("__name__", name);
     this.scope.names.set("__file__", module.source.file);
     this.scope.names.set("__package__", home.name);

@@ -1,15 +1,24 @@
 import { readFileSync, statSync } from "node:fs";
+import { UserError } from "../../../formats/errors";
+import { readNotebook } from "../../notebook/cells";
+import { joined, namesOfIPython } from "../../notebook/joined";
 import { outline, type TopStatement } from "../outline";
 import { Source } from "../source";
 import { MAX_SOURCE_LENGTH } from "../syntax";
+import type { Value } from "../values";
 
 /** Texts of imported modules with their syntax, kept while their files do not change. */
 
 /** UTF-16 units of text, of which the syntax takes some twenty times as many bytes. */
 const MAX_KEPT = 16 * 1024 * 1024;
+/** Bytes of a notebook that others are read with: most of a long one is pictures. */
+export const MAX_NOTEBOOK = 4 * 1024 * 1024;
+const NO_NAMES: ReadonlyMap<string, Value> = new Map();
 
 export interface ModuleSource {
   readonly source: Source;
+  /** Names that it has before its first statement: of a notebook, those of IPython. */
+  readonly defined: ReadonlyMap<string, Value>;
   /** Parsed when it is asked for. */
   readonly statements: readonly TopStatement[];
 }
@@ -49,15 +58,19 @@ export function moduleSource(file: string): ModuleSource | undefined {
       return known;
     }
     forget(file);
-    if (size > MAX_SOURCE_LENGTH) return undefined;
-    const source = new Source(file, readFileSync(file, "utf8"));
+    const isNotebook = file.endsWith(".ipynb");
+    if (size > (isNotebook ? MAX_NOTEBOOK : MAX_SOURCE_LENGTH)) return undefined;
+    const text = readFileSync(file, "utf8");
+    const source = isNotebook ? joined(file, readNotebook(file, text).cells) : new Source(file, text);
+    if (source.text.length > MAX_SOURCE_LENGTH) return undefined;
     let statements: readonly TopStatement[] | undefined;
     const read: Kept = {
       source,
+      defined: isNotebook ? namesOfIPython() : NO_NAMES,
       modified,
       size,
       get statements() {
-        statements ??= outline(source.text);
+        statements ??= outline(source.text, source.segments);
         return statements;
       },
     };
@@ -69,8 +82,8 @@ export function moduleSource(file: string): ModuleSource | undefined {
     }
     return read;
   } catch (error) {
-    // Unreadable is absent: Python, too, goes on to the next folder of its path.
-    if (isFileError(error)) return undefined;
+    // Unreadable is absent: Python, too, goes on to the next folder of its path. So is what is called a notebook and is none.
+    if (isFileError(error) || error instanceof UserError) return undefined;
     throw error;
   }
 }

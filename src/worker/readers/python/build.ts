@@ -1,0 +1,129 @@
+import type { MadeElsewhere } from "../../../protocol/model";
+import type { Configuration, Problem, SearchedFolder } from "../model";
+import { type Given, initializeInstance } from "./classes";
+import { requiredParameters } from "./constructors";
+import type { Made } from "./elsewhere";
+import { isDeliberate, pythonMessage } from "./errors";
+import type { Evaluator } from "./evaluator";
+import type { DefinedClass } from "./scope";
+import { deepCopy } from "./stdlib";
+import { type Draw, recordDraws } from "./torch";
+import { reportUnknowns, tooManyModules } from "./tree";
+import { constructedPartly, explained, nothingConstructs } from "./unknownSizes";
+import { type EvaluationError, PyError, PyObject, Unknown, type Value } from "./values";
+
+/** Makes an instance of a model class, of arguments that are known, known in part, or not at all. */
+
+export interface Arguments {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
+  readonly configuration?: Configuration;
+  /** Nobody has written that the class takes these: they are defaults. */
+  readonly assumed?: boolean;
+}
+export const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
+
+export interface Built {
+  readonly object: PyObject;
+  readonly draws: readonly Draw[];
+  readonly problems: Problem[];
+  /** `__init__` ended in an error; what it had registered is there. */
+  readonly failed: boolean;
+  readonly configuration: Configuration | undefined;
+  readonly madeElsewhere?: MadeElsewhere;
+  /** Parts of it could not be made, so that nobody can count its parameters. */
+  readonly partial?: boolean;
+  readonly given: Given;
+}
+
+export function build(
+  ev: Evaluator,
+  { type }: DefinedClass,
+  { args, kwargs, configuration, assumed = false }: Arguments,
+  steps: number,
+): Built {
+  const object = new PyObject(type, type.place);
+  const isFirst = !ev.constructed.has(type);
+  let failed = false;
+  let draws: readonly Draw[] = [];
+  const problems = ev.collect(() => {
+    const restore = ev.mark();
+    ev.span = undefined;
+    // Arguments may hold modules and lists of their own, which two instances must not share.
+    const copied = new Map<Value, Value>();
+    const recorded = recordDraws(() => {
+      try {
+        ev.within(steps, () => {
+          const own = args.map((value) => deepCopy(ev, value, copied));
+          const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
+          initializeInstance(ev, object, own, named);
+        });
+      } catch (error) {
+        failed = true;
+        const known = ev.understood(error);
+        if (!assumed || !refuses(known)) ev.reportError(known);
+        else {
+          const from = configuration?.label ?? "the defaults of its parameters";
+          ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
+        }
+      }
+    });
+    restore();
+    draws = recorded.draws;
+    const tooMany = tooManyModules(object);
+    if (tooMany !== undefined) {
+      failed = true;
+      object.module?.modules.clear();
+      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
+    }
+    reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
+  });
+  // What it fails with is no example of how it is made.
+  if (failed && isFirst) ev.constructed.delete(type);
+  return { object, draws, problems, failed, configuration, given: { args, kwargs } };
+}
+
+/**
+ * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
+ * its author.
+ */
+function refuses(error: PyError | EvaluationError): error is PyError {
+  return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
+}
+
+/** `known` are the parameters that configurations give. */
+export function buildWithUnknowns(
+  ev: Evaluator,
+  defined: DefinedClass,
+  known: ReadonlyMap<string, Value>,
+  steps: number,
+  searched: SearchedFolder | undefined,
+): Built {
+  const { type } = defined;
+  const names = requiredParameters(defined).filter((name) => !known.has(name));
+  const given = new Map(known);
+  for (const name of names) {
+    given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
+  }
+  const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
+  return incomplete(result, nothingConstructs(type, names, searched));
+}
+
+/** `known` are the parameters that configurations give. */
+export function buildPartly(
+  ev: Evaluator,
+  defined: DefinedClass,
+  { given, where }: Made,
+  known: ReadonlyMap<string, Value>,
+  steps: number,
+): Built {
+  const { type } = defined;
+  const result = build(ev, defined, explained(type, given, where, known), steps);
+  return incomplete(result, constructedPartly(type, given, where));
+}
+
+function incomplete(result: Built, note: Problem): Built {
+  // What was passed over may have held layers.
+  const partial = result.problems.some(({ severity }) => severity !== "information");
+  return { ...result, partial, problems: [note, ...result.problems] };
+}
