@@ -261,6 +261,7 @@ export class CallSites {
     flattened: boolean,
   ): Scope {
     const scope = new Scope("function", this.globals, region.fn?.name ?? "");
+    scope.isTop = region.fn === undefined;
     const isTop = region.fn === undefined && region.outer === undefined;
     // The top level has been evaluated; only what it assigns more than once may differ from what it ends with.
     const wanted = isTop ? new Set([...names].filter((name) => assignmentsOf(region, name).length > 1)) : names;

@@ -25,7 +25,7 @@ const MAX_FILES = 16;
 /** From a layer to what is made of it, and so on. */
 const MAX_DEPTH = 4;
 const NOTHING: Given = { args: [], kwargs: new Map() };
-const NOT_NOTED: Noted = { before: NOTHING, known: 0, whole: false };
+const NOT_NOTED: Noted = { before: NOTHING, known: 0, whole: false, inMain: false };
 
 export interface Made {
   readonly given: Given;
@@ -155,7 +155,8 @@ export class Elsewhere {
 
   /** What another model of the file that is read has made of it, or what derives from it. */
   private inModels(type: PyClass, { partly }: Search): Made | undefined {
-    const { before: given, known, whole } = this.ev.noted.get(type) ?? NOT_NOTED;
+    const { before: given, known, whole, inMain } = this.ev.noted.get(type) ?? NOT_NOTED;
+    if (!inMain) return undefined;
     const where = "another class of this file";
     return whole || (partly && known > 0) ? { given, at: undefined, where, ...(!whole && { known }) } : undefined;
   }

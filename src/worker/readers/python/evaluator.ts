@@ -1,16 +1,18 @@
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
-import type { Span } from "./ast";
+import type { CallExpr, Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, instantiate } from "./classes";
 import { moved, placed, pythonMessage, severityOf, within } from "./errors";
+import { executeCode } from "./exec";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
 import { type Constructed, type Noted, noteInherited } from "./noted";
+import type { Opener } from "./openNames";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
@@ -80,6 +82,8 @@ export class Evaluator implements Runtime {
   readonly noted = new Map<PyClass, Noted>();
   /** Classes whose constructor calls are of interest wherever they stand. */
   readonly watched = new Set<PyClass>();
+  /** Code that may give its module any name, which has been evaluated: what it gave is known. */
+  readonly followed = new WeakSet<Opener>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
   /** Classes of the file, in source order. */
@@ -125,6 +129,11 @@ export class Evaluator implements Runtime {
 
   get stepsTaken(): number {
     return this.steps;
+  }
+
+  /** `exec(...)`. */
+  execute(scope: Scope, call: CallExpr, args: readonly Value[]): Value {
+    return executeCode(this, scope, call, args);
   }
 
   /** Whether the code being evaluated stands in the file that is read. */

@@ -2,6 +2,7 @@ import { compareValues } from "./comparisons";
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { GENERATOR_METHODS } from "./generators";
+import { storedUnderUnknown } from "./liveDict";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { onSets } from "./operators";
 import { STRING_METHODS } from "./stringMethods";
@@ -277,6 +278,7 @@ const DICT: Table = table(
     "other=(), **kwargs",
     (args, ev) => {
       if (args.other instanceof Unknown) {
+        if (storedUnderUnknown(dict(args), args.other)) return null;
         ev.problem(`an update of a dict is unknown: ${args.other.reason}`);
         return null;
       }

@@ -19,6 +19,7 @@ export interface Noted {
   readonly before: Given;
   readonly known: number;
   readonly whole: boolean;
+  readonly inMain: boolean;
 }
 
 /** Notes the call: the first whose arguments are all known, else the one of which most is known. */
@@ -59,7 +60,7 @@ function note(
 ): void {
   const best = ev.noted.get(type);
   if (known === 0 || (best && (best.whole || (!whole && known <= best.known)))) return;
-  ev.noted.set(type, { before: beforeCall(ev, args, kwargs), known, whole });
+  ev.noted.set(type, { before: beforeCall(ev, args, kwargs), known, whole, inMain: ev.inMain });
 }
 
 /** Copies of the arguments: `__init__` may fill in a configuration, and a second call with that may be refused. */

@@ -92,6 +92,7 @@ function readModule(
   const environment = environmentOf(source.file, limits.packages);
   const ev = new Evaluator(source, limits, builtinScope(), environment.resolve);
   ev.globals.package = environment.package;
+  ev.globals.statements = () => module.body;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));

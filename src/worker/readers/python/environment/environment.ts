@@ -83,7 +83,9 @@ export class Environment {
       if (found) return found;
     }
     if (this.packages.length === 0) return FOLLOWED_NOWHERE;
-    return { why: "it is not installed in the Python environment", absent: true };
+    // Where the code adds folders to those that are searched, it may be found in one of them.
+    const added = /\bsys\.path\b|\baddsitedir\b/.test(importer.text?.text ?? "");
+    return { why: "it is not installed in the Python environment", absent: !added };
   };
 
   private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
