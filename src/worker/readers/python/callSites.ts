@@ -273,7 +273,7 @@ export class CallSites {
       }
       return scope;
     }
-    const slice = sliceFor(region.body, position, wanted, flattened);
+    const slice = sliceFor(region.body, position, wanted, flattened, scope.isTop);
     if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
     for (const step of slice.steps) this.take(step, scope);
     return scope;

@@ -275,7 +275,7 @@ const DICT: Table = table(
   ["items", "", (args, ev) => new PyList(entriesOf(args, ev).map((e) => new PyTuple([e.key, e.value])))],
   [
     "update",
-    "other=(), **kwargs",
+    "other=(), /, **kwargs",
     (args, ev) => {
       if (args.other instanceof Unknown) {
         if (storedUnderUnknown(dict(args), args.other)) return null;

@@ -89,10 +89,19 @@ export class LazyModule extends LazyNamespace {
     // Modules may take names over from each other.
     this.asked = true;
     try {
-      return openName(this.ev, this.scope, name);
+      return openName(this.ev, this.scope, name) ?? this.takenOver(name);
     } finally {
       this.asked = false;
     }
+  }
+
+  private takenOver(name: string): Unknown | undefined {
+    for (const { wildcard } of this.index.wildcards) {
+      const from = this.surroundings(this.scope).imported(wildcard!);
+      const why = from instanceof LazyNamespace ? from.unlisted(name) : undefined;
+      if (why) return why;
+    }
+    return undefined;
   }
 
   /** Before the text is parsed: whether the name occurs in it, or in modules whose names it takes over. */
