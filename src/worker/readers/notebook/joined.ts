@@ -1,7 +1,7 @@
 import { type Segment, Source } from "../python/source";
 import { Unknown, type Value } from "../python/values";
 import type { CodeCell } from "./cells";
-import { blankMagics, COMMAND_RESULT } from "./magics";
+import { blankMagics, COMMAND_RESULT, magicThatGivesNames } from "./magics";
 
 /** The cells as one text, each beginning a line. */
 export function joined(file: string, cells: readonly CodeCell[]): Source {
@@ -26,4 +26,14 @@ export function namesOfIPython(): Map<string, Value> {
       new Unknown(`${name} is IPython's and is not known while the notebook is read`),
     ]),
   ]);
+}
+
+/** Why any name may be one of the notebook; undefined where what it defines can be read. */
+export function openedBy(cells: readonly CodeCell[]): Unknown | undefined {
+  for (const { ordinal, source } of cells) {
+    const magic = magicThatGivesNames(source);
+    if (magic !== undefined)
+      return new Unknown(`it may be defined by "${magic}" in cell ${ordinal}, which is not evaluated`);
+  }
+  return undefined;
 }

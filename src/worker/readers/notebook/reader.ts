@@ -3,7 +3,7 @@ import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
 import { DEFAULT_LIMITS } from "../python/limits";
 import { readPython } from "../python/reader";
 import { readNotebook } from "./cells";
-import { joined, namesOfIPython } from "./joined";
+import { joined, namesOfIPython, openedBy } from "./joined";
 
 /** Reads models from a Jupyter notebook: its cells of Python, from top to bottom, are one module. */
 export const notebookReader: Reader = {
@@ -14,7 +14,7 @@ export const notebookReader: Reader = {
 async function read(file: string, text: string, options: ReadOptions): Promise<ModelFile> {
   try {
     const { cells, skipped } = readNotebook(file, text);
-    const opened = await readPython(joined(file, cells), options, namesOfIPython());
+    const opened = await readPython(joined(file, cells), options, namesOfIPython(), openedBy(cells));
     const notes = skipped.map(
       ({ ordinal, reason }): Problem => ({
         place: { file, cell: ordinal, line: 1, column: 1, endLine: 1, endColumn: 1 },

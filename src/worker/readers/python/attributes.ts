@@ -188,7 +188,12 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     case "__class__":
       return object.type;
     case "__dict__":
-      return liveDict(object.attributes);
+      return liveDict(object.attributes, undefined, {
+        opened: (why) => {
+          object.unlisted ??= why;
+        },
+        missing: () => object.unlisted,
+      });
     case "__setattr__":
       return plainSetter(ev, object);
     case "__eq__":

@@ -4,6 +4,7 @@ import type { Evaluator } from "./evaluator";
 import { assignTarget, safely } from "./expressions";
 import type { Scope } from "./scope";
 import { PyObject, Unknown, type Value } from "./values";
+import { walkStatements } from "./walk";
 
 /** What stays known when a statement's condition, or what it assigns, is not. */
 
@@ -36,6 +37,10 @@ export function undecided(
   const silent = onlyRaises || (isScript && (what.startsWith("loop") || !blocks.some(definesClass)));
   if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
   for (const target of targets) forget(ev, scope, target, unknown);
+  for (const name of blocks.flatMap(namesGivenAttributes)) {
+    const object = scope.lookup(name);
+    if (object instanceof PyObject) object.unlisted ??= unknown;
+  }
   if (returns) scope.uncertain ??= unknown;
   return leavesLoop ? "break" : "normal";
 }
@@ -63,6 +68,18 @@ function isReport(expr: Expr): boolean {
   );
 }
 
+/** Of `setattr(self, key, value)` in the block: any attribute may be set. */
+function namesGivenAttributes(block: readonly Stmt[]): string[] {
+  const names: string[] = [];
+  walkStatements(block, (s) => {
+    if (s.kind !== "Expr" || s.value.kind !== "Call" || s.value.callee.kind !== "Name") return;
+    const [object, key] = s.value.args.map(({ value }) => value);
+    const isSet = s.value.callee.id === "setattr" && key?.kind !== "Constant";
+    if (isSet && object?.kind === "Name") names.push(object.id);
+  });
+  return names;
+}
+
 /** Its value is unknown from here on. */
 function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): void {
   if (target.kind === "Name") {
@@ -71,7 +88,9 @@ function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): vo
   }
   if (target.kind !== "Attribute" || target.object.kind !== "Name") return;
   const object = scope.lookup(target.object.id);
-  if (object instanceof PyObject) ev.setAttribute(object, target.name, unknown);
+  if (!(object instanceof PyObject)) return;
+  if (target.name === "__dict__") object.unlisted ??= unknown;
+  else ev.setAttribute(object, target.name, unknown);
 }
 
 /** Assigns; where that cannot be evaluated, what was to change is unknown from here on. */

@@ -413,6 +413,7 @@ export class Evaluator implements Runtime {
     if (object instanceof PyTensor && !tensorAttributeLike(name))
       return new Unknown(`Tensor.${name} is not evaluated`, this.place);
     const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);
+    if (object instanceof PyObject && object.unlisted) return object.unlisted;
     if (typeof gap === "string") return new Unknown(gap, this.place);
     throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
   }

@@ -227,6 +227,8 @@ export class PyObject {
   standsFor?: { readonly path: string; readonly layer: PyObject };
   /** Of a class that derives from str, int or float: the value it is. */
   payload?: Value;
+  /** Why it may have any attribute: one was set under a name that is not known. */
+  unlisted?: Unknown;
   constructor(
     readonly type: PyClass,
     /** Where the constructing call stands. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { notebookReader } from "../../../../src/worker/readers/notebook/reader";
 import { openModelFile } from "../../../../src/worker/readers/open";
 import { layersOf, modelNamed, readTorch, writeFiles } from "./reading";
 
@@ -100,6 +101,55 @@ describe("names that code may have which nobody can list", () => {
 
   it("are unknown in a dict that exec fills with code that is not known", async () => {
     assert.deepEqual(await errors("names = {}\nexec(open('absent.py').read(), names)\nwidth = names['width']"), []);
+  });
+
+  it("of a notebook are those that a magic may give, too", async () => {
+    const cells = (first: string) =>
+      JSON.stringify({
+        nbformat: 4,
+        metadata: {},
+        cells: [first, `${IMPORTS}model = nn.Sequential(nn.Linear(extra, 3))\n`].map((source) => ({
+          cell_type: "code",
+          source,
+        })),
+      });
+    const read = async (first: string) => {
+      const { models, problems } = await notebookReader.open("train.ipynb", cells(first));
+      return [...models.flatMap(layersOf), ...problems.map(({ message }) => message)];
+    };
+    for (const magic of ["%run config.py", "  %run -i setup.ipynb", "%pylab inline", "%store -r"])
+      assert.deepEqual(await read(magic), ["0 Linear(undefined, 3)"], magic);
+    for (const magic of ["%matplotlib inline", "print('%run x')", "!python run.py"])
+      assert.deepEqual(await read(magic), missing, magic);
+  });
+
+  it("of an object are those that are set under names that are not known", async () => {
+    const net = (body: string, use = "self.extra") => `
+import json
+class Config:
+    def __init__(self, path="x.json"):
+        self.depth = 4
+        ${body}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        config = Config()
+        self.fc = nn.Linear(${use}, config.depth)
+`;
+    for (const body of [
+      "self.__dict__.update(json.load(open(path)))",
+      "for key, value in json.load(open(path)).items():\n            setattr(self, key, value)",
+      "for key, value in json.load(open(path)).items():\n            self.__dict__[key] = value",
+      "vars(self).update(json.load(open(path)))",
+      "setattr(self, input(), 1)",
+    ]) {
+      const opened = await readTorch(net(body, "config.extra"));
+      assert.deepEqual(layersOf(modelNamed(opened, "Net")), ["fc Linear(undefined, 4)"], body);
+      assert.deepEqual(await errors(net(body, "config.extra")), [], body);
+    }
+    assert.deepEqual(await errors(net("setattr(self, 'other', 1)", "config.extra")), [
+      "AttributeError: 'Config' object has no attribute 'extra'",
+    ]);
   });
 
   describe("after exec of files", () => {

@@ -53,6 +53,7 @@ export class LazyModule extends LazyNamespace {
     this.scope.text = module.source;
     this.scope.package = home;
     for (const [defined, value] of module.defined) this.scope.names.set(defined, value);
+    this.scope.unfollowed = module.unfollowed;
     this.scope.names.set("__name__", name);
     this.scope.names.set("__file__", module.source.file);
     this.scope.names.set("__package__", home.name);

@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { UserError } from "../../../formats/errors";
 import { readNotebook } from "../../notebook/cells";
-import { joined, namesOfIPython } from "../../notebook/joined";
+import { joined, namesOfIPython, openedBy } from "../../notebook/joined";
 import { outline, type TopStatement } from "../outline";
 import { Source } from "../source";
 import { MAX_SOURCE_LENGTH } from "../syntax";
-import type { Value } from "../values";
+import type { Unknown, Value } from "../values";
 
 /** Texts of imported modules with their syntax, kept while their files do not change. */
 
@@ -19,6 +19,8 @@ export interface ModuleSource {
   readonly source: Source;
   /** Names that it has before its first statement: of a notebook, those of IPython. */
   readonly defined: ReadonlyMap<string, Value>;
+  /** Why it may have others. */
+  readonly unfollowed: Unknown | undefined;
   /** Parsed when it is asked for. */
   readonly statements: readonly TopStatement[];
 }
@@ -61,12 +63,14 @@ export function moduleSource(file: string): ModuleSource | undefined {
     const isNotebook = file.endsWith(".ipynb");
     if (size > (isNotebook ? MAX_NOTEBOOK : MAX_SOURCE_LENGTH)) return undefined;
     const text = readFileSync(file, "utf8");
-    const source = isNotebook ? joined(file, readNotebook(file, text).cells) : new Source(file, text);
+    const cells = isNotebook ? readNotebook(file, text).cells : [];
+    const source = isNotebook ? joined(file, cells) : new Source(file, text);
     if (source.text.length > MAX_SOURCE_LENGTH) return undefined;
     let statements: readonly TopStatement[] | undefined;
     const read: Kept = {
       source,
       defined: isNotebook ? namesOfIPython() : NO_NAMES,
+      unfollowed: openedBy(cells),
       modified,
       size,
       get statements() {
