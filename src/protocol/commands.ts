@@ -24,6 +24,8 @@ export interface LensTarget {
 export interface FileLine {
   /** Absolute path. */
   readonly file: string;
+  /** Of a notebook: the cell that the line is counted in, from 1, Markdown counted too. */
+  readonly cell?: number;
   /** From 1. */
   readonly line: number;
 }

@@ -169,8 +169,9 @@ function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
   if (from !== undefined) {
     const title = `sizes from ${from}`;
     if (!model.madeElsewhere) return [lens(model.place, title, COMMANDS.chooseConfiguration, target)];
-    const { file, line } = model.madeElsewhere;
-    return [lens(model.place, title, COMMANDS.showLine, { file, line })];
+    const { file, cell, line } = model.madeElsewhere;
+    const place = { file, ...(cell !== undefined && { cell }), line };
+    return [lens(model.place, title, COMMANDS.showLine, place)];
   }
   if (!model.lacksConfiguration) return [];
   return [lens(model.place, "no configuration found: choose one…", COMMANDS.chooseConfiguration, target)];

@@ -1,5 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place, ProblemSummary } from "../../protocol/model";
 import type { SourcePlace } from "../graph/node";
+import { madeAt } from "./madeElsewhere";
 import { isNamed, type Model, type ModelFile, type ModuleInfo, type Problem } from "./model";
 
 /** Kinds of torch.nn that hold other modules and compute nothing of their own. */
@@ -12,9 +13,7 @@ export function summarize(opened: ModelFile): FileSummary {
 
 /** In words, where a model's sizes come from that do not stand in its code: "config.json", "../train.py, line 9". */
 export function sizesFrom({ madeElsewhere, configuration }: ModelSummary): string | undefined {
-  if (!madeElsewhere) return configuration;
-  const { by, path, line } = madeElsewhere;
-  return by === undefined ? `${path}, line ${line}` : `${by} in ${path}`;
+  return madeElsewhere ? madeAt(madeElsewhere) : configuration;
 }
 
 function modelSummary(model: Model): ModelSummary {
@@ -49,9 +48,13 @@ function layersWithin(module: ModuleInfo, above: SourcePlace, file: string): Lay
   ];
 }
 
-/** What people think of as a layer: a module of torch.nn that is no container, or a linear layer of another library. */
+/**
+ * What people think of as a layer: a module of torch.nn that is no container, what derives from one, or a linear layer of
+ * another library.
+ */
 function isLayer(module: ModuleInfo): boolean {
-  const layer = module.builtin || module.weight !== undefined;
+  const derived = module.base !== undefined && !CONTAINERS.has(module.base);
+  const layer = module.builtin || derived || module.weight !== undefined;
   return module.path !== "" && layer && !CONTAINERS.has(module.kind);
 }
 

@@ -14,13 +14,18 @@ type Dependent = Required<Pick<Reading, "dependencies">> & { readonly searched: 
 
 function isConcerned(own: string, { dependencies, searched }: Dependent, changed: ReadonlySet<string>): boolean {
   if (dependencies.some((file) => changed.has(file))) return true;
-  return searched !== undefined && [...changed].some((file) => file !== own && isModule(file) && isIn(searched, file));
+  return (
+    searched !== undefined && [...changed].some((file) => file !== own && mayConstruct(file) && isIn(searched, file))
+  );
 }
 
 const isIn = ({ folder, deep }: SearchedFolder, file: string): boolean =>
   deep ? isBelow(folder, file) : dirname(file) === folder;
 
 const isModule = (file: string): boolean => file.endsWith(".py");
+
+/** A class of another file. */
+const mayConstruct = (file: string): boolean => /\.(py|ipynb)$/.test(file);
 
 export interface WatchingOptions {
   readonly connection: Connection;
@@ -79,7 +84,8 @@ export class Watching {
     // A project's modules are many, and lie together.
     for (const folder of [...new Set(modules.map(dirname))].sort()) watchers.push(folderWatcher(folder, "*.py"));
     const searched = new Map(all.flatMap((each) => (each.searched ? [[each.searched.folder, each.searched]] : [])));
-    for (const { folder, deep } of searched.values()) watchers.push(folderWatcher(folder, deep ? "**/*.py" : "*.py"));
+    for (const { folder, deep } of searched.values())
+      watchers.push(folderWatcher(folder, deep ? "**/*.{py,ipynb}" : "*.{py,ipynb}"));
     if (this.models.size > 0) {
       for (const folder of choices.folders()) watchers.push(folderWatcher(folder, ENVIRONMENTS));
     }

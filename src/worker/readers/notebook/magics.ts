@@ -12,6 +12,14 @@ export const COMMAND_RESULT = "\u01c3";
 const HELP = /^\s*(?:\?{1,2}\s*[\w.*]+|[\w.*[\]'"]+\?{1,2})\s*$/;
 const ASSIGNED = /^(\s*[\w.,\s[\]()]+?=\s*)([!%])(?=[\w/~.{$"'])/;
 
+/** Magics that give the notebook names: those of another file, of a library, or kept by IPython. */
+const GIVES_NAMES = /^[ \t]*(%(?:run|pylab|load|store[ \t]+-r)\b[^\r\n]*)/m;
+
+/** The magic of the cell after which any name may exist. */
+export function magicThatGivesNames(source: string): string | undefined {
+  return GIVES_NAMES.exec(source)?.[1]?.trim();
+}
+
 /** The cell's text as plain Python of the same length, with the same line breaks. */
 export function blankMagics(source: string): string {
   const cell = /^\s*%%([\w!]+)[^\n]*/.exec(source);

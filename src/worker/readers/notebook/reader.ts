@@ -2,10 +2,8 @@ import { UserError } from "../../formats/errors";
 import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
 import { DEFAULT_LIMITS } from "../python/limits";
 import { readPython } from "../python/reader";
-import { type Segment, Source } from "../python/source";
-import { Unknown, type Value } from "../python/values";
-import { type CodeCell, readNotebook } from "./cells";
-import { blankMagics, COMMAND_RESULT } from "./magics";
+import { readNotebook } from "./cells";
+import { joined, namesOfIPython, openedBy } from "./joined";
 
 /** Reads models from a Jupyter notebook: its cells of Python, from top to bottom, are one module. */
 export const notebookReader: Reader = {
@@ -16,7 +14,7 @@ export const notebookReader: Reader = {
 async function read(file: string, text: string, options: ReadOptions): Promise<ModelFile> {
   try {
     const { cells, skipped } = readNotebook(file, text);
-    const opened = await readPython(joined(file, cells), options, namesOfIPython());
+    const opened = await readPython(joined(file, cells), options, namesOfIPython(), openedBy(cells));
     const notes = skipped.map(
       ({ ordinal, reason }): Problem => ({
         place: { file, cell: ordinal, line: 1, column: 1, endLine: 1, endColumn: 1 },
@@ -30,29 +28,4 @@ async function read(file: string, text: string, options: ReadOptions): Promise<M
     const place = { file, line: 1, column: 1, endLine: 1, endColumn: 1 };
     return { file, models: [], problems: [{ place, message: error.message, severity: "error" }] };
   }
-}
-
-/** The cells as one text, each beginning a line. */
-function joined(file: string, cells: readonly CodeCell[]): Source {
-  const parts: string[] = [];
-  const segments: Segment[] = [];
-  let start = 0;
-  for (const { ordinal, source } of cells) {
-    const part = blankMagics(source);
-    segments.push({ start, end: start + part.length, cell: ordinal });
-    parts.push(part, "\n");
-    start += part.length + 1;
-  }
-  return new Source(file, parts.join(""), segments);
-}
-
-/** What IPython defines before the first cell runs. */
-function namesOfIPython(): Map<string, Value> {
-  return new Map([
-    [COMMAND_RESULT, new Unknown("the output of a shell command or magic is not known while the notebook is read")],
-    ...["display", "get_ipython", "In", "Out"].map((name): [string, Value] => [
-      name,
-      new Unknown(`${name} is IPython's and is not known while the notebook is read`),
-    ]),
-  ]);
 }

@@ -195,7 +195,12 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     case "__class__":
       return object.type;
     case "__dict__":
-      return liveDict(object.attributes);
+      return liveDict(object.attributes, undefined, {
+        opened: (why) => {
+          object.unlisted ??= why;
+        },
+        missing: () => object.unlisted,
+      });
     case "__setattr__":
       return plainSetter(ev, object);
     case "__eq__":
@@ -452,7 +457,8 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
  * source.
  */
 export function forgetAttribute(ev: Evaluator, object: Value, name: string, unknown: Unknown): void {
-  if (object instanceof PyObject) {
+  if (object instanceof PyObject && name === "__dict__") object.unlisted ??= unknown;
+  else if (object instanceof PyObject) {
     const member = findMember(object.type, name);
     if (member !== undefined && isDataDescriptor(member) && !isCached(member)) {
       object.forgotten ??= new Map();

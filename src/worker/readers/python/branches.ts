@@ -4,7 +4,8 @@ import { forgetAttribute } from "./attributes";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluate, safely } from "./expressions";
 import { LimitError, type Scope } from "./scope";
-import { Unknown, type Value } from "./values";
+import { PyObject, Unknown, type Value } from "./values";
+import { walkStatements } from "./walk";
 
 /** What stays known when a statement's condition, or what it assigns, is not. */
 
@@ -37,6 +38,10 @@ export function undecided(
   const silent = onlyRaises || (isScript && (what.startsWith("loop") || !blocks.some(definesClass)));
   if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
   for (const target of targets) forget(ev, scope, target, unknown);
+  for (const name of blocks.flatMap(namesGivenAttributes)) {
+    const object = scope.lookup(name);
+    if (object instanceof PyObject) object.unlisted ??= unknown;
+  }
   if (returns) scope.uncertain ??= unknown;
   return leavesLoop ? "break" : "normal";
 }
@@ -62,6 +67,18 @@ function isReport(expr: Expr): boolean {
   return (
     callee.kind === "Attribute" && callee.object.kind === "Name" && /^(logger|logging|warnings)$/.test(callee.object.id)
   );
+}
+
+/** Of `setattr(self, key, value)` in the block: any attribute may be set. */
+function namesGivenAttributes(block: readonly Stmt[]): string[] {
+  const names: string[] = [];
+  walkStatements(block, (s) => {
+    if (s.kind !== "Expr" || s.value.kind !== "Call" || s.value.callee.kind !== "Name") return;
+    const [object, key] = s.value.args.map(({ value }) => value);
+    const isSet = s.value.callee.id === "setattr" && key?.kind !== "Constant";
+    if (isSet && object?.kind === "Name") names.push(object.id);
+  });
+  return names;
 }
 
 /** Its value is unknown from here on. */

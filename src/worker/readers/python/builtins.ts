@@ -279,7 +279,8 @@ const FUNCTIONS: readonly PyNative[] = [
     return ev.tryAttribute(args.obj!, nameOf(args.name)) ?? fallback;
   }),
   nativeOfUnknown("setattr", "obj, name, value", (args, ev) => {
-    if (args.name instanceof Unknown) ev.problem(`setattr: the name is unknown: ${args.name.reason}`);
+    if (args.name instanceof Unknown && args.obj instanceof PyObject) args.obj.unlisted ??= args.name;
+    else if (args.name instanceof Unknown) ev.problem(`setattr: the name is unknown: ${args.name.reason}`);
     else ev.setAttribute(args.obj!, nameOf(args.name), args.value!);
     return null;
   }),

@@ -12,7 +12,7 @@ import { StatedInputs } from "./statedInputs";
 import { execute } from "./statements";
 import { recordDraws } from "./torch";
 import { PyBound, PyClass, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
-import { namesIn, namesMentioned, walkStatements } from "./walk";
+import { isDotted, namesIn, namesMentioned, walkStatements } from "./walk";
 
 /**
  * Calls in code that is not executed, `if __name__ == "__main__":` and the bodies of functions: how the file's author
@@ -49,7 +49,7 @@ interface Binding {
 export class CallSites {
   /** Inputs that somebody states instead. */
   readonly stated: StatedInputs;
-  private readonly regions: readonly Region[];
+  readonly regions: readonly Region[];
   private readonly byName = new Map<string, CallSite[]>();
   private slicesLeft = 0;
   private readonly bindings = new Map<PyObject, Binding>();
@@ -109,20 +109,6 @@ export class CallSites {
   /** Calls of the class outside of class bodies, with arguments that could all be evaluated. */
   constructions(type: PyClass): EvaluatedCall[] {
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
-  }
-
-  /** The first of them in a module that may have the class in another one: `models.UNet(...)`. */
-  constructionBy(type: PyClass): EvaluatedCall | undefined {
-    for (const region of this.regions) {
-      for (const call of region.calls) {
-        const { callee } = call;
-        if (!isDotted(callee) || lastName(callee) !== type.name) continue;
-        if (this.quietValue(() => evaluateSafely(this.ev, this.globals, callee)) !== type) continue;
-        const [evaluated] = this.evaluated({ call, region });
-        if (evaluated) return evaluated;
-      }
-    }
-    return undefined;
   }
 
   /** The method by which the file converts an instance to another precision: `model.double()`, `model.to(torch.bfloat16)`. */
@@ -223,7 +209,7 @@ export class CallSites {
   }
 
   /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
-  private evaluated({ call, region }: CallSite): EvaluatedCall[] {
+  evaluated({ call, region }: CallSite): EvaluatedCall[] {
     let found: EvaluatedCall | undefined;
     const names = new Set<string>();
     for (const { value } of call.args) namesIn(value, names);
@@ -240,7 +226,7 @@ export class CallSites {
     return [];
   }
 
-  private quietValue(body: () => Value): Value {
+  quietValue(body: () => Value): Value {
     const made: Value[] = [];
     this.quietly(() => {
       made.push(body());
@@ -249,7 +235,7 @@ export class CallSites {
   }
 
   /** What cannot be evaluated here is no problem of the file: another way is tried. */
-  private quietly(body: () => void): void {
+  quietly(body: () => void): void {
     this.slicesLeft = MAX_SLICES;
     this.ev.collect(() => {
       const restore = this.ev.mark();
@@ -262,7 +248,11 @@ export class CallSites {
     });
   }
 
-  /** A scope in which the names have the values they have at the position. */
+  /** A scope in which the names have the values they have at the position. `flattened` as slices have it. */
+  scopeAt(names: ReadonlySet<string>, region: Region, position: number, flattened: boolean): Scope {
+    return this.scopeFor(names, region, position, 0, flattened);
+  }
+
   private scopeFor(
     names: ReadonlySet<string>,
     region: Region,
@@ -271,6 +261,7 @@ export class CallSites {
     flattened: boolean,
   ): Scope {
     const scope = new Scope("function", this.globals, region.fn?.name ?? "");
+    scope.isTop = region.fn === undefined;
     const isTop = region.fn === undefined && region.outer === undefined;
     // The top level has been evaluated; only what it assigns more than once may differ from what it ends with.
     const wanted = isTop ? new Set([...names].filter((name) => assignmentsOf(region, name).length > 1)) : names;
@@ -282,7 +273,7 @@ export class CallSites {
       }
       return scope;
     }
-    const slice = sliceFor(region.body, position, wanted, flattened);
+    const slice = sliceFor(region.body, position, wanted, flattened, scope.isTop);
     if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
     for (const step of slice.steps) this.take(step, scope);
     return scope;
@@ -320,7 +311,9 @@ export class CallSites {
     }
     const unknowns = (values: ReadonlyMap<string, Value>) =>
       [...values.values()].filter((v) => v instanceof Unknown).length;
-    const callers = (this.byName.get(fn.name) ?? []).filter((site) => !isWithin(site.region, region));
+    // Methods are called by way of objects.
+    const sites = region.method ? [] : (this.byName.get(fn.name) ?? []);
+    const callers = sites.filter((site) => !isWithin(site.region, region));
     for (const { call, region: from } of callers.slice(0, MAX_CALLERS)) {
       const values = new Map(best);
       for (const [name, expr] of argumentsByParameter(fn, call)) {
@@ -451,16 +444,6 @@ function isBound(expr: Expr, region: Region, binding: Binding): boolean {
   if (region === binding.region) return true;
   const isLocal = region.fn?.params.some(({ name }) => name === expr.id) || assignmentsOf(region, expr.id).length > 0;
   return !isLocal && region.outer !== undefined && isBound(expr, region.outer, binding);
-}
-
-/** `resnet18`, `models.resnet18`. */
-function isDotted(expr: Expr): boolean {
-  return expr.kind === "Name" || (expr.kind === "Attribute" && isDotted(expr.object));
-}
-
-function lastName(expr: Expr): string | undefined {
-  if (expr.kind === "Name") return expr.id;
-  return expr.kind === "Attribute" ? expr.name : undefined;
 }
 
 const MAKES_MODELS = /^(from_pretrained|_?from_config|create_model|get_model|builder)$/;

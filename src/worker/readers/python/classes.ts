@@ -7,8 +7,8 @@ import type { Evaluator } from "./evaluator";
 import { evaluateSafely } from "./expressions";
 import { fill, isInstanceOf, newInstance, takesNothing } from "./instances";
 import { findMember } from "./members";
+import { noteConstruction } from "./noted";
 import { type Definition, Scope } from "./scope";
-import { deepCopy } from "./stdlib/copy";
 import { isModule, moduleClass } from "./torch";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
@@ -252,13 +252,6 @@ export function allocate(
   return newInstance(ev, type, args, kwargs);
 }
 
-/** Copies of the arguments: `__init__` may fill in a configuration, and a second call with that may be refused. */
-function beforeCall(ev: Evaluator, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Given {
-  const done = new Map<Value, Value>();
-  const copy = (value: Value): Value => (isModule(value) ? value : deepCopy(ev, value, done));
-  return { args: args.map(copy), kwargs: new Map([...kwargs].map(([name, value]) => [name, copy(value)])) };
-}
-
 /** Calls `__init__`. What it has registered before an error stays on the object. */
 export function initializeInstance(
   ev: Evaluator,
@@ -269,13 +262,8 @@ export function initializeInstance(
 ): void {
   const { type } = object;
   const module = isModule(object);
-  if (
-    (ev.watched.has(type) || (module && !type.builtin && type.place?.file === ev.main.file)) &&
-    !ev.constructed.has(type) &&
-    ![...args, ...kwargs.values()].some((v) => v instanceof Unknown)
-  ) {
-    ev.constructed.set(type, { args, kwargs, before: beforeCall(ev, args, kwargs) });
-  }
+  if (ev.watched.has(type) || (module && !type.builtin && type.place?.file === ev.main.file))
+    noteConstruction(ev, type, args, kwargs);
   const init = findMember(type, "__init__");
   if (init instanceof PyFunction) {
     if (module) given.set(object, { args, kwargs });

@@ -1,16 +1,19 @@
 import { dirname, relative } from "node:path";
 import type { MadeElsewhere } from "../../../protocol/model";
-import type { ClassStmt, Span } from "./ast";
-import { CallSites, type EvaluatedCall } from "./callSites";
+import { madeAt } from "../madeElsewhere";
+import type { ClassStmt, Span, Stmt } from "./ast";
+import { CallSites } from "./callSites";
 import type { Given } from "./classes";
 import type { Configurations } from "./configuration";
+import { Constructions, givenBy } from "./constructions";
 import { requiredParameters } from "./constructors";
 import type { Environment } from "./environment/environment";
-import type { LazyModule } from "./environment/lazyModule";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
-import { PyClass } from "./values";
-import { namesMentionedBy } from "./walk";
+import type { Noted } from "./noted";
+import type { Scope } from "./scope";
+import { PyClass, Unknown, type Value } from "./values";
+import { wordsMentioned } from "./walk";
 
 /**
  * What other files of the project construct a class with: layers stand in one file and the script that says their sizes
@@ -22,21 +25,36 @@ const MAX_FILES = 16;
 /** From a layer to what is made of it, and so on. */
 const MAX_DEPTH = 4;
 const NOTHING: Given = { args: [], kwargs: new Map() };
+const NOT_NOTED: Noted = { before: NOTHING, known: 0, whole: false, inMain: false };
 
 export interface Made {
   readonly given: Given;
-  readonly at: MadeElsewhere;
+  /** Undefined where it is the file that is read. */
+  readonly at: MadeElsewhere | undefined;
+  /** In words: "run.py, line 4". */
+  readonly where: string;
+  /** How many arguments are known, where others are not. */
+  readonly known?: number;
 }
 
 interface Opened {
-  readonly module: LazyModule;
-  readonly sites: CallSites;
+  readonly scope: Scope;
+  readonly sites: Constructions;
   readonly factories: Factories;
   readonly classes: readonly ClassStmt[];
 }
 
+/** One search: for calls whose arguments are all known, or for those that leave some open as well. */
+interface Search {
+  readonly partly: boolean;
+  /** Classes that were looked into. */
+  readonly seen: Set<PyClass>;
+}
+
 export class Elsewhere {
   private readonly opened = new Map<string, Opened | undefined>();
+  private readonly own: Opened;
+  private readonly words = new Map<ClassStmt, ReadonlySet<string>>();
 
   constructor(
     private readonly ev: Evaluator,
@@ -45,26 +63,39 @@ export class Elsewhere {
     private readonly steps: number,
     /** Of which the classes' own defaults are asked for. */
     private readonly configurations: Configurations,
-  ) {}
-
-  /** The first call in likely order whose arguments are all known. */
-  construction(type: PyClass): Made | undefined {
-    return this.inCallers(type, this.ev.main.file, 0, new Set([type]));
+    body: readonly Stmt[],
+    sites: CallSites,
+    factories: Factories,
+  ) {
+    this.own = this.opening(body, ev.globals, sites, factories);
   }
 
-  private made({ args, kwargs }: Given, { scope }: LazyModule, at: Span, by?: string): Made {
-    const { file, line } = scope.text!.place(at);
+  /** The first call in likely order whose arguments are all known or, unless only a `whole` one will do, that tells most. */
+  construction(type: PyClass, whole: boolean): Made | undefined {
+    const search: Search = { partly: !whole, seen: new Set([type]) };
+    const here = better(this.inFile(type, this.own, new Set([type.name]), 0, search), this.inModels(type, search));
+    if (here && here.known === undefined) return here;
+    return better(here, this.inCallers(type, this.ev.main.file, 0, search));
+  }
+
+  private made({ args, kwargs }: Given, { scope }: Opened, span: Span, by?: string, known?: number): Made {
+    const { file, cell, line } = scope.text!.place(span);
     const path = relative(dirname(this.ev.main.file), file);
-    return { given: { args, kwargs }, at: { file, path, line, ...(by !== undefined && { by }) } };
+    const at = { file, path, ...(cell !== undefined && { cell }), line, ...(by !== undefined && { by }) };
+    const isOwn = file === this.ev.main.file;
+    const where = isOwn && by === undefined ? `${cell === undefined ? "" : `cell ${cell}, `}line ${line}` : madeAt(at);
+    return { given: { args, kwargs }, at: isOwn ? undefined : at, where, ...(known !== undefined && { known }) };
   }
 
-  private inCallers(type: PyClass, file: string, depth: number, seen: Set<PyClass>): Made | undefined {
-    for (const other of this.environment.callers(file, type.name)) {
+  private inCallers(type: PyClass, file: string, depth: number, search: Search): Made | undefined {
+    const { files, names } = this.environment.callers(file, type.name);
+    let best: Made | undefined;
+    for (const other of files) {
       const opened = this.open(other);
-      const made = opened && this.inFile(type, opened, depth, seen);
-      if (made) return made;
+      best = better(best, opened && this.inFile(type, opened, names, depth, search));
+      if (best && best.known === undefined) break;
     }
-    return undefined;
+    return best;
   }
 
   private open(file: string): Opened | undefined {
@@ -76,54 +107,94 @@ export class Elsewhere {
     if (module) {
       const { body, scope } = module;
       const sites = new CallSites(ev, body, scope);
-      this.quietly(module, () => sites.defineGuardNames());
-      const classes = body.filter((statement): statement is ClassStmt => statement.kind === "Class");
-      opened = { module, sites, factories: new Factories(ev, body, steps, scope), classes };
+      this.quietly(scope, () => sites.defineGuardNames());
+      opened = this.opening(body, scope, sites, new Factories(ev, body, steps, scope));
     }
     this.opened.set(file, opened);
     return opened;
   }
 
-  /** A call in a script or a function; what a class makes in its constructor; what a function makes that needs nothing. */
-  private inFile(type: PyClass, opened: Opened, depth: number, seen: Set<PyClass>): Made | undefined {
-    const { module, sites, factories, classes } = opened;
-    const { ev } = this;
-    const call = this.quietly(module, (): EvaluatedCall | undefined => sites.constructionBy(type));
-    if (call) return this.made(call, module, call.call);
-    ev.watched.add(type);
-    for (const node of depth < MAX_DEPTH ? classes : []) {
-      if (!namesMentionedBy(node).has(type.name)) continue;
-      const holder = this.quietly(module, () => module.scope.lookup(node.name));
-      if (!(holder instanceof PyClass) || seen.has(holder) || holder === type) continue;
+  private opening(body: readonly Stmt[], scope: Scope, sites: CallSites, factories: Factories): Opened {
+    const classes = body.filter((statement): statement is ClassStmt => statement.kind === "Class");
+    return { scope, sites: new Constructions(this.ev, sites, body, scope), factories, classes };
+  }
+
+  /**
+   * A call in a script or a function; what a class makes in its constructor; what a function makes that needs nothing.
+   * `names` are what the class may be called there.
+   */
+  private inFile(
+    type: PyClass,
+    opened: Opened,
+    names: ReadonlySet<string>,
+    depth: number,
+    search: Search,
+  ): Made | undefined {
+    const { sites, scope } = opened;
+    const { partly, seen } = search;
+    const { whole, partly: part } = this.quietly(scope, () => sites.of(type, names)) ?? {};
+    if (whole) return this.made(whole, opened, whole.call);
+    let best = partly && part ? this.made(givenBy(type, part), opened, part.call, undefined, part.known) : undefined;
+    this.ev.watched.add(type);
+    for (const node of depth < MAX_DEPTH ? opened.classes : []) {
+      if (!this.mentions(node, names)) continue;
+      const holder = this.quietly(scope, () => scope.lookup(node.name));
+      // Models of the file that is read are built by themselves.
+      const isModel = opened === this.own && holder instanceof PyClass && this.ev.isModuleType(holder);
+      if (!(holder instanceof PyClass) || isModel || seen.has(holder) || holder === type) continue;
       seen.add(holder);
-      const whole = this.argumentsOf(holder, module.scope.text!.file, opened, depth + 1, seen);
-      if (!whole) continue;
-      this.quietly(module, () => ev.call(holder, whole.args, whole.kwargs));
-      const given = ev.constructed.get(type)?.before;
-      if (given) return this.made(given, module, node, node.name);
+      const given = this.argumentsOf(holder, opened, depth + 1, search);
+      if (!given) continue;
+      this.quietly(scope, () => this.ev.call(holder, given.args, given.kwargs));
+      best = better(best, this.noted(type, opened, node, search));
+      if (best && best.known === undefined) return best;
     }
-    const given = this.quietly(module, () => factories.construct(type));
-    return given && this.made(given, module, given.by, given.by.name);
+    const made = this.quietly(scope, () => opened.factories.construct(type, names));
+    return made ? this.made(made, opened, made.by, made.by.name) : best;
+  }
+
+  /** What another model of the file that is read has made of it, or what derives from it. */
+  private inModels(type: PyClass, { partly }: Search): Made | undefined {
+    const { before: given, known, whole, inMain } = this.ev.noted.get(type) ?? NOT_NOTED;
+    if (!inMain) return undefined;
+    const where = "another class of this file";
+    return whole || (partly && known > 0) ? { given, at: undefined, where, ...(!whole && { known }) } : undefined;
+  }
+
+  /** What the class's constructor was called with while the holder was made. */
+  private noted(type: PyClass, opened: Opened, { name, nameSpan }: ClassStmt, search: Search): Made | undefined {
+    const whole = this.ev.constructed.get(type)?.before;
+    if (whole) return this.made(whole, opened, nameSpan, name);
+    const noted = this.ev.noted.get(type);
+    if (!noted || !(noted.whole || search.partly)) return undefined;
+    return this.made(noted.before, opened, nameSpan, name, noted.whole ? undefined : noted.known);
+  }
+
+  private mentions(node: ClassStmt, names: ReadonlySet<string>): boolean {
+    let words = this.words.get(node);
+    if (!words) {
+      words = wordsMentioned(node);
+      this.words.set(node, words);
+    }
+    return [...names].some((name) => words.has(name));
   }
 
   /** What to make a class of another file with, for the sake of what that makes. */
-  private argumentsOf(
-    type: PyClass,
-    file: string,
-    opened: Opened,
-    depth: number,
-    seen: Set<PyClass>,
-  ): Given | undefined {
-    return (
-      this.inFile(type, opened, depth, seen)?.given ??
-      (requiredParameters({ type }).length === 0 ? NOTHING : undefined) ??
-      this.inCallers(type, file, depth, seen)?.given ??
-      this.configurations.fromDefaults({ type })
-    );
+  private argumentsOf(type: PyClass, opened: Opened, depth: number, search: Search): Given | undefined {
+    const here = this.inFile(type, opened, new Set([type.name]), depth, search);
+    if (here && here.known === undefined) return here.given;
+    const required = requiredParameters({ type });
+    if (required.length === 0) return NOTHING;
+    const there = this.inCallers(type, opened.scope.text!.file, depth, search);
+    if (there && there.known === undefined) return there.given;
+    const defaults = this.configurations.fromDefaults({ type });
+    if (defaults || !search.partly) return defaults;
+    const open = (name: string): [string, Value] => [name, new Unknown(`nothing gives ${type.name} its ${name}`)];
+    return better(here, there)?.given ?? { args: [], kwargs: new Map(required.map(open)) };
   }
 
   /** What goes wrong there is no problem of the file that is read. */
-  private quietly<T>({ scope }: LazyModule, body: () => T): T | undefined {
+  private quietly<T>(scope: Scope, body: () => T): T | undefined {
     let result: T | undefined;
     this.ev.aside(scope, this.steps, () => {
       result = body();
@@ -131,4 +202,10 @@ export class Elsewhere {
     });
     return result;
   }
+}
+
+/** What is whole, else what tells more; of equals the first. */
+export function better(a: Made | undefined, b: Made | undefined): Made | undefined {
+  const claim = (made: Made | undefined) => (made ? (made.known ?? Number.POSITIVE_INFINITY) : -1);
+  return claim(b) > claim(a) ? b : a;
 }

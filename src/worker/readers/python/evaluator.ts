@@ -1,16 +1,19 @@
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
-import type { Span } from "./ast";
+import type { CallExpr, Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
-import { allocate, construct, type Given, instantiate } from "./classes";
+import { allocate, construct, instantiate } from "./classes";
 import { moved, placed, pythonMessage, severityOf, within } from "./errors";
+import { executeCode } from "./exec";
 import { evaluate } from "./expressions";
 import type { ImportResolver, NotFollowed } from "./imports";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
+import { type Constructed, type Noted, noteInherited } from "./noted";
+import type { Opener } from "./openNames";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
@@ -64,9 +67,13 @@ export class Evaluator implements Runtime {
   /** Problems found, in order; one a place and message. */
   readonly problems: Problem[] = [];
   /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
-  readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
-  /** Classes of other files whose constructor calls are of interest. */
+  readonly constructed = new Map<PyClass, Constructed>();
+  /** Such calls of which less is known, and those of subclasses' constructors. */
+  readonly noted = new Map<PyClass, Noted>();
+  /** Classes whose constructor calls are of interest wherever they stand. */
   readonly watched = new Set<PyClass>();
+  /** Code that may give its module any name, which has been evaluated: what it gave is known. */
+  readonly followed = new WeakSet<Opener>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
   /** Classes of the file, in source order. */
@@ -116,6 +123,11 @@ export class Evaluator implements Runtime {
     return this.steps;
   }
 
+  /** `exec(...)`. */
+  execute(scope: Scope, call: CallExpr, args: readonly Value[]): Value {
+    return executeCode(this, scope, call, args);
+  }
+
   /** Whether the code being evaluated stands in the file that is read. */
   get inMain(): boolean {
     return this.source === this.main;
@@ -155,14 +167,8 @@ export class Evaluator implements Runtime {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
     // What a module makes of itself stays; only the trace's own changes are put back after it.
-    this.journal = undefined;
-    [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
-      false,
-      undefined,
-      0,
-      undefined,
-      0,
-    ];
+    const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
+    Object.assign(this, { ...apart, journal: undefined });
     // Each module on the way takes far more of the stack than an expression does.
     this.nesting += 24;
     let result: Value = null;
@@ -180,14 +186,7 @@ export class Evaluator implements Runtime {
       });
     } finally {
       restore();
-      this.journal = journal;
-      [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
-        tracing,
-        recorder,
-        constructing,
-        guard,
-        importErrors,
-      ];
+      Object.assign(this, { tracing, recorder, constructing, guard, importErrors, journal });
     }
     return result;
   }
@@ -341,6 +340,7 @@ export class Evaluator implements Runtime {
   callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
     const { node, params, qualifiedName, owner } = fn.definition as Definition;
     this.step();
+    if (fn.name === "__init__") noteInherited(this, owner?.type, args, kwargs);
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
     scope.receiver = args[0];
@@ -410,6 +410,7 @@ export class Evaluator implements Runtime {
     if (object instanceof PyTensor && !tensorAttributeLike(name))
       return new Unknown(`Tensor.${name} is not evaluated`, this.place);
     const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);
+    if (object instanceof PyObject && object.unlisted) return object.unlisted;
     if (typeof gap === "string") return new Unknown(gap, this.place);
     const message = `'${typeName(object)}' object has no attribute '${name}'`;
     throw new PyError("AttributeError", message, undefined, undefined, object);

@@ -5,6 +5,8 @@ import type { Evaluator } from "./evaluator";
 import { PySuspended } from "./generators";
 import { truthyOf } from "./iteration";
 import { MAX_NESTING } from "./limits";
+import { liveDict } from "./liveDict";
+import { isScopeCall, openName } from "./openNames";
 import { binaryOperation, unaryOperation } from "./operators";
 import { plainItems } from "./plainLoops";
 import { type Definition, LimitError, Scope } from "./scope";
@@ -18,6 +20,7 @@ import {
   PyError,
   PyFunction,
   PyList,
+  PyNative,
   PySlice,
   PyTuple,
   Unknown,
@@ -31,7 +34,8 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       const value = scope.lookup(expr.id);
       if (value !== undefined) return value;
       ev.span = expr;
-      if (scope.module.unfollowed) return scope.module.unfollowed;
+      const open = openName(ev, scope, expr.id, expr.start);
+      if (open) return open;
       throw new PyError("NameError", `name '${expr.id}' is not defined`);
     }
     case "Constant":
@@ -165,19 +169,38 @@ export function evaluateCall(ev: Evaluator, scope: Scope, expr: CallExpr): Value
     ev.nesting--;
     return args;
   }
-  const result = special(scope, calleeExpr, callee, args) ?? ev.call(callee, args, kwargs);
+  const result = special(ev, scope, expr, callee, args) ?? ev.call(callee, args, kwargs);
   ev.nesting--;
   return result;
 }
 
-/** `locals()` and `globals()` need the scope of the call. */
-function special(scope: Scope, expr: Expr, callee: Value, args: readonly Value[]): Value | undefined {
-  if (expr.kind !== "Name" || args.length > 0 || callee instanceof PyFunction) return undefined;
-  if (expr.id !== "locals" && expr.id !== "globals") return undefined;
-  const dict = new PyDict();
-  const from = expr.id === "locals" ? scope.enclosing : scope.module;
-  for (const [name, value] of from.names) dictSet(dict, name, value);
-  return dict;
+/** `locals()`, `globals()`, `vars()` and `exec(...)` need the scope of the call. */
+function special(
+  ev: Evaluator,
+  scope: Scope,
+  call: CallExpr,
+  callee: Value,
+  args: readonly Value[],
+): Value | undefined {
+  const { callee: expr } = call;
+  if (expr.kind !== "Name" || !(callee instanceof PyNative)) return undefined;
+  if (expr.id === "exec") return ev.execute(scope, call, args);
+  if (!isScopeCall(call)) return undefined;
+  const { module, enclosing } = scope;
+  if (expr.id !== "globals" && enclosing !== module) {
+    const dict = new PyDict();
+    for (const [name, value] of enclosing.names) dictSet(dict, name, value);
+    return dict;
+  }
+  // What is stored in it is a name of the module.
+  ev.followed.add(call);
+  module.live ??= liveDict(module.names, () => true, {
+    opened: (why) => {
+      module.unfollowed ??= new Unknown(`it may be stored in globals() under a name that is not known: ${why.reason}`);
+    },
+    missing: (name) => openName(ev, scope, name),
+  });
+  return module.live;
 }
 
 /** As of `Sequential(*layers)`; beyond it they are counted like a list. */

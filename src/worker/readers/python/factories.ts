@@ -3,7 +3,7 @@ import type { Given } from "./classes";
 import type { Evaluator } from "./evaluator";
 import { LimitError, type Scope } from "./scope";
 import { PyBound, type PyClass, PyFunction } from "./values";
-import { namesMentioned, walkStatements } from "./walk";
+import { walkStatements, wordsMentioned } from "./walk";
 
 /** Functions called for one class, before it is taken to have no factory. */
 const MAX_CALLS = 4;
@@ -28,9 +28,12 @@ export class Factories {
     this.functions = body.filter((statement) => statement.kind === "Function");
   }
 
-  /** What a factory constructs an instance of the class with; undefined where there is none. */
-  construct(type: PyClass): (Given & { readonly by: FunctionStmt }) | undefined {
-    const candidates = this.functions.filter((fn) => isFactory(fn) && this.reaches(fn.name, type.name));
+  /** What a factory constructs an instance of the class with; undefined where there is none. `names` are the class's there. */
+  construct(
+    type: PyClass,
+    names: ReadonlySet<string> = new Set([type.name]),
+  ): (Given & { readonly by: FunctionStmt }) | undefined {
+    const candidates = this.functions.filter((fn) => isFactory(fn) && this.reaches(fn.name, names));
     for (const fn of candidates.slice(0, MAX_CALLS)) {
       if (!this.called.has(fn)) this.call(fn);
       const made = this.ev.constructed.get(type);
@@ -39,23 +42,21 @@ export class Factories {
     return undefined;
   }
 
-  /** Whether the function's code, or that of a function it mentions, mentions the class. */
-  private reaches(name: string, wanted: string, seen = new Set<string>()): boolean {
+  /** Whether the function's code, or that of a function it mentions, mentions the class by one of its names. */
+  private reaches(name: string, wanted: ReadonlySet<string>, seen = new Set<string>()): boolean {
     if (seen.has(name)) return false;
     seen.add(name);
-    const names = this.namesIn(name);
-    return names.has(wanted) || [...names].some((each) => this.reaches(each, wanted, seen));
+    const words = this.wordsIn(name);
+    return [...wanted].some((each) => words.has(each)) || [...words].some((each) => this.reaches(each, wanted, seen));
   }
 
-  private namesIn(name: string): ReadonlySet<string> {
-    let names = this.mentioned.get(name);
-    if (!names) {
-      const found = new Set<string>();
-      for (const fn of this.functions) if (fn.name === name) namesMentioned(fn, found);
-      names = found;
-      this.mentioned.set(name, names);
+  private wordsIn(name: string): ReadonlySet<string> {
+    let words = this.mentioned.get(name);
+    if (!words) {
+      words = new Set(this.functions.filter((fn) => fn.name === name).flatMap((fn) => [...wordsMentioned(fn)]));
+      this.mentioned.set(name, words);
     }
-    return names;
+    return words;
   }
 
   /** What goes wrong is no problem of the file: nobody has called the function. */

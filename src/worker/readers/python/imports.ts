@@ -57,6 +57,8 @@ function importAll(ev: Evaluator, scope: Scope, module: string, namespace: PyNam
     const own = scope.module;
     const earlier = own.lazy ?? ((name) => own.names.get(name));
     own.lazy = (name) => earlier(name) ?? namespace.exported(name);
+    own.starred ??= [];
+    own.starred.push(namespace);
   } else {
     for (const [name, value] of namespace.members) if (!name.startsWith("_")) scope.assign(name, value);
   }
@@ -75,6 +77,8 @@ function importedName(
   const full = module.endsWith(".") ? `${module}${name}` : `${module}.${name}`;
   const below = ev.resolveImport(full, scope);
   if (below instanceof PyNamespace) return below;
+  const unlisted = namespace instanceof LazyNamespace ? namespace.unlisted(name) : undefined;
+  if (unlisted) return unlisted;
   if (namespace instanceof LazyNamespace && ev.importErrors > 0)
     throw new PyError("ImportError", `cannot import name '${name}' from '${module}'`);
   return new Unknown(`${full} is not known to the reader`, ev.place);

@@ -1,5 +1,5 @@
 import { keyOf } from "./equality";
-import { PyDict, type Value } from "./values";
+import { PyDict, type Unknown, type Value } from "./values";
 
 type Names = Map<string, Value | null>;
 type Entry = { key: Value; value: Value };
@@ -9,14 +9,30 @@ type Accepts = (value: Value) => boolean;
  * A dict over names that live elsewhere, such as an object's `__dict__`: a view, not a copy, so that a look into the
  * dict of a large object costs as little as the look. What is set or deleted in it is so there, where `accepts` allows.
  */
-export function liveDict(names: Names, accepts: Accepts = () => true): PyDict {
-  return new PyDict(new LiveEntries(names, accepts));
+export function liveDict(names: Names, accepts: Accepts = () => true, open?: Open): PyDict {
+  return new PyDict(new LiveEntries(names, accepts, open));
+}
+
+/** Of names that may be more than are known. */
+interface Open {
+  /** Something is stored under a name that is not known. */
+  readonly opened: (why: Unknown) => void;
+  /** Why a name that is not there may be there all the same. */
+  readonly missing: (name: string) => Unknown | undefined;
+}
+
+/** To be told where something is stored in a dict under keys that are not known. True where the dict makes that known. */
+export function storedUnderUnknown({ entries }: PyDict, why: Unknown): boolean {
+  if (!(entries instanceof LiveEntries) || !entries.open) return false;
+  entries.open.opened(why);
+  return true;
 }
 
 class LiveEntries extends Map<string, Entry> {
   constructor(
     private readonly names: Names,
     private readonly accepts: Accepts,
+    readonly open: Open | undefined,
   ) {
     super();
   }
@@ -27,7 +43,10 @@ class LiveEntries extends Map<string, Entry> {
 
   override get(key: string): Entry | undefined {
     const name = nameOf(key);
-    return name !== undefined && this.names.has(name) ? live(this.names, name, this.accepts) : undefined;
+    if (name === undefined) return undefined;
+    if (this.names.has(name)) return live(this.names, name, this.accepts);
+    const why = this.open?.missing(name);
+    return why && { key: name, value: why };
   }
 
   override has(key: string): boolean {

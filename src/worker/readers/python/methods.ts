@@ -2,6 +2,7 @@ import { compareValues } from "./comparisons";
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { GENERATOR_METHODS } from "./generators";
+import { storedUnderUnknown } from "./liveDict";
 import { type NativeBody, native, nativeOfUnknown } from "./native";
 import { onSets } from "./operators";
 import { STRING_METHODS } from "./stringMethods";
@@ -274,9 +275,10 @@ const DICT: Table = table(
   ["items", "", (args, ev) => new PyList(entriesOf(args, ev).map((e) => new PyTuple([e.key, e.value])))],
   [
     "update",
-    "other=(), **kwargs",
+    "other=(), /, **kwargs",
     (args, ev) => {
       if (args.other instanceof Unknown) {
+        if (storedUnderUnknown(dict(args), args.other)) return null;
         ev.problem(`an update of a dict is unknown: ${args.other.reason}`);
         return null;
       }

@@ -3,15 +3,17 @@ import type { Configuration, Problem, SearchedFolder } from "../model";
 import { type Given, initializeInstance } from "./classes";
 import type { Configured } from "./configuration";
 import { constructorParameters, requiredParameters } from "./constructors";
+import type { Made } from "./elsewhere";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import type { DefinedClass } from "./scope";
 import { deepCopy } from "./stdlib";
 import { type Draw, recordDraws } from "./torch";
 import { reportUnknowns, tooManyModules } from "./tree";
+import { constructedPartly, explained, nothingConstructs } from "./unknownSizes";
 import { type EvaluationError, PyDict, PyError, PyObject, Unknown, type Value } from "./values";
 
-/** Makes the instance of a class that a model is read from. */
+/** Makes an instance of a model class, of arguments that are known, known in part, or not at all. */
 
 export interface Arguments {
   readonly args: readonly Value[];
@@ -48,6 +50,7 @@ export function build(
 ): Built {
   const { type } = defined;
   const object = new PyObject(type, type.place);
+  const isFirst = !ev.constructed.has(type);
   let [failed, lacking] = [false, false];
   let draws: readonly Draw[] = [];
   const problems = ev.collect(() => {
@@ -83,6 +86,8 @@ export function build(
     }
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
   });
+  // What it fails with is no example of how it is made.
+  if (failed && isFirst) ev.constructed.delete(type);
   return { object, draws, problems, failed, lacking, partial: failed, configuration, given: { args, kwargs } };
 }
 
@@ -118,17 +123,23 @@ export function buildWithUnknowns(
     given.set(name, new Unknown(`nothing in this file gives ${type.name} its parameter ${name}`, type.place));
   }
   const result = build(ev, defined, { args: [], kwargs: given, assumed: true }, steps);
-  const one = names.length === 1;
-  const list = one ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-  const where = `this file${searched ? ` or its ${searched.deep ? "project" : "folder"}` : ""}`;
-  const why = `${one ? "it has" : "they have"} no default and nothing in ${where} constructs ${type.name} with ${one ? "a known value" : "known values"}`;
-  const other =
-    known.others.length > 0 ? ` It is not ${known.others.join(" or ")}, which lacks what ${type.name} reads.` : "";
-  const note: Problem = {
-    place: type.place!,
-    message: `${list} of ${type.name} ${one ? "is" : "are"} unknown: ${why}.${other} Dimensions that depend on ${one ? "it" : "them"} are not shown.`,
-    severity: "information",
-  };
+  return incomplete(result, nothingConstructs(type, names, searched, known.others));
+}
+
+/** `known` are the parameters that configurations give. */
+export function buildPartly(
+  ev: Evaluator,
+  defined: DefinedClass,
+  { given, where }: Made,
+  known: ReadonlyMap<string, Value>,
+  steps: number,
+): Built {
+  const { type } = defined;
+  const result = build(ev, defined, explained(type, given, where, known), steps);
+  return incomplete(result, constructedPartly(type, given, where));
+}
+
+function incomplete(result: Built, note: Problem): Built {
   // What was passed over may have held layers.
   const partial = result.problems.some(({ severity }) => severity !== "information");
   return { ...result, partial: result.failed || partial, problems: [note, ...result.problems] };

@@ -32,7 +32,7 @@ import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
 import { findMember } from "./members";
-import { type Arguments, type Built, build, buildWithUnknowns, NO_ARGUMENTS } from "./modelInstance";
+import { type Arguments, type Built, build, buildPartly, buildWithUnknowns, NO_ARGUMENTS } from "./modelInstance";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
@@ -67,6 +67,8 @@ export function buildModels(
   const classes = modelClasses(ev, module);
   const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
+  /** While other files are searched, what they construct is found with its place there. */
+  let searching = false;
   /** Classes that their defaults do not suit. */
   const refused = new Set<DefinedClass>();
   const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
@@ -93,6 +95,7 @@ export function buildModels(
     built.set(defined, first);
     pending.delete(defined);
   };
+  for (const { type } of classes) ev.watched.add(type);
   const parts = partsOf(classes);
   const isWhole = (defined: DefinedClass) => configurations.isModel(defined) || !parts.has(defined.type.name);
   /** In the order of their claim; what comes later is not worked out unless it is needed. */
@@ -112,7 +115,7 @@ export function buildModels(
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
-    if (inside) yield { ...inside.before, assumed: true };
+    if (inside && (inside.inMain || !searching)) yield { ...inside.before, assumed: true };
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     yield* untilRight(defined, () => configurations.fromInstance(defined));
@@ -159,21 +162,32 @@ export function buildModels(
     attempt(defined, ofConfigurations(defined));
     if (pending.size < before) rounds();
   }
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations);
-  // What nothing here constructs, another file of the project may, and those first that hold others.
-  for (const defined of [...refused, ...pending].reverse()) {
-    const isOpen = pending.has(defined) || refused.has(defined);
-    const made = isOpen ? elsewhere.construction(defined.type) : undefined;
-    const result = made && build(ev, defined, made.given, steps);
-    if (!result || result.failed) continue;
-    built.set(defined, { ...result, madeElsewhere: made.at });
-    pending.delete(defined);
-    refused.delete(defined);
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories);
+  const partly = new Set<DefinedClass>();
+  // What nothing here constructs, another file of the project may, and those first that hold others. A call that tells
+  // all comes before one that leaves some open, wherever they stand.
+  for (const isWhole of [true, false]) {
+    searching = isWhole;
     rounds();
+    for (const defined of [...refused, ...pending].reverse()) {
+      const isOpen = pending.has(defined) || refused.has(defined);
+      const made = isOpen ? elsewhere.construction(defined.type, isWhole) : undefined;
+      if (!made) continue;
+      const result =
+        made.known === undefined
+          ? build(ev, defined, made.given, steps)
+          : buildPartly(ev, defined, made, configurations.partly(defined), steps);
+      if (result.failed) continue;
+      built.set(defined, { ...result, ...(made.at && { madeElsewhere: made.at }) });
+      if (made.known !== undefined) partly.add(defined);
+      pending.delete(defined);
+      refused.delete(defined);
+      rounds();
+    }
   }
-  const unresolved = new Set(pending);
+  const unresolved = new Set([...pending, ...partly]);
   if (unresolved.size + refused.size > 0) environment.searchedInVain(ev.main.file);
-  for (const defined of unresolved) {
+  for (const defined of pending) {
     const known = { given: configurations.partly(defined), others: configurations.rejectedFor(defined.type) };
     built.set(defined, buildWithUnknowns(ev, defined, known, steps, environment.searched));
   }

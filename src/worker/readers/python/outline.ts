@@ -1,4 +1,4 @@
-import type { Stmt } from "./ast";
+import type { Span, Stmt } from "./ast";
 import { endOfLogicalLine, pieceStarts } from "./logicalLines";
 import { skeleton } from "./skeleton";
 import { parsePart } from "./syntax";
@@ -14,21 +14,23 @@ const DEFINED = /^(?:class|def|async[ \t]+def)[ \t]+([\p{L}_][\p{L}\p{N}_]*)/u;
 
 /**
  * The statements at the top of a module, of which a reading evaluates only those it has use for. A `parse` has to have
- * come before. What is not Python is left out.
+ * come before. What is not Python is left out. Of a notebook's text each cell is taken by itself.
  */
-export function outline(text: string): TopStatement[] {
+export function outline(text: string, cells: readonly Span[] = []): TopStatement[] {
   if (text.includes("\0")) return [];
   const found: TopStatement[] = [];
-  const starts = pieceStarts(text);
-  for (const [i, start] of starts.entries()) {
-    const piece = text.slice(start, starts[i + 1]);
-    const name = definedName(piece);
-    if (name !== undefined) found.push(definition(text, piece, start, name));
-    else
-      for (const statement of parsePart(text, piece, start))
-        found.push({ name: undefined, statements: () => [statement] });
+  for (const { start, end } of cells.length > 0 ? cells : [{ start: 0, end: text.length }]) {
+    const starts = pieceStarts(text.slice(start, end)).map((at) => start + at);
+    for (const [i, from] of starts.entries()) found.push(...statementsOf(text, from, starts[i + 1] ?? end));
   }
   return found;
+}
+
+function statementsOf(text: string, start: number, end: number): TopStatement[] {
+  const piece = text.slice(start, end);
+  const name = definedName(piece);
+  if (name !== undefined) return [definition(text, piece, start, name)];
+  return parsePart(text, piece, start).map((statement) => ({ name: undefined, statements: () => [statement] }));
 }
 
 /** Of a piece that is a definition, with its decorators or without. */

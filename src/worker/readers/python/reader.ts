@@ -26,11 +26,15 @@ export const pythonReader: Reader = {
   open: (file, text, options) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...options }),
 };
 
-/** Reads one module, which may be the cells of a notebook. `defined` are further names that it finds. */
+/**
+ * Reads one module, which may be the cells of a notebook. `defined` are further names that it finds; `unfollowed` says
+ * why there may be others.
+ */
 export async function readPython(
   given: Source,
   limits: ReadOptions,
   defined: ReadonlyMap<string, Value> = new Map(),
+  unfollowed?: Unknown,
 ): Promise<ModelFile> {
   const { file, text } = given;
   if (text.length > MAX_SOURCE_LENGTH) {
@@ -49,7 +53,8 @@ export async function readPython(
     file: limits.open ? file : undefined,
   });
   const source = module.pieces ? given.inPieces(module.pieces) : given;
-  const read = (isWanted?: (definition: ClassStmt) => boolean) => readModule(source, module, limits, defined, isWanted);
+  const read = (isWanted?: (definition: ClassStmt) => boolean) =>
+    readModule(source, module, limits, { defined, unfollowed }, isWanted);
   if (!limits.open) return withProblems(file, read());
   const unchanged = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
   const found = read(unchanged?.concerns);
@@ -86,12 +91,14 @@ function readModule(
   source: Source,
   module: Module,
   limits: ReadOptions,
-  defined: ReadonlyMap<string, Value>,
+  { defined, unfollowed }: { readonly defined: ReadonlyMap<string, Value>; readonly unfollowed: Unknown | undefined },
   isWanted?: (definition: ClassStmt) => boolean,
 ): Found {
   const environment = environmentOf(source.file, limits.packages);
   const ev = new Evaluator(source, limits, builtinScope(), environment.resolve);
   ev.globals.package = environment.package;
+  ev.globals.statements = () => module.body;
+  ev.globals.unfollowed = unfollowed;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));

@@ -1,5 +1,5 @@
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
-import { blocksOf, expressionsOf, walkExpr } from "./walk";
+import { blocksOf, expressionsOf, walkExpr, walkStatements } from "./walk";
 
 /** Statements that run together: the file's top level, a main guard, or one function's body. */
 export interface Region {
@@ -10,30 +10,50 @@ export interface Region {
   readonly assignments: Extract<Stmt, { kind: "Assign" | "AnnAssign" }>[];
   readonly returns: Extract<Stmt, { kind: "Return" }>[];
   readonly calls: CallExpr[];
+  /** The function is a method. */
+  readonly method?: true;
 }
 
 /** The regions of a file, its top level first, in source order. */
 export function regionsOf(body: readonly Stmt[]): Region[] {
+  return regionsWithin(body, { fn: undefined, outer: undefined });
+}
+
+/** Those of the methods of classes, without constructors: what these make depends on what they are given. */
+export function methodsOf(body: readonly Stmt[], top: Region | undefined): Region[] {
+  const found: Region[] = [];
+  walkStatements(body, (statement) => {
+    if (statement.kind !== "Class") return;
+    for (const fn of statement.body) {
+      if (fn.kind !== "Function" || fn.name === "__init__") continue;
+      found.push(...regionsWithin(fn.body, { fn, outer: top, method: true }));
+    }
+  });
+  return found;
+}
+
+/** The first of them is the body's own. */
+function regionsWithin(body: readonly Stmt[], own: Pick<Region, "fn" | "outer" | "method">): Region[] {
   const regions: Region[] = [];
-  const region = (fn: FunctionStmt | undefined, outer: Region | undefined, inner: readonly Stmt[]): Region => {
-    const made: Region = { fn, outer, body: inner, assignments: [], returns: [], calls: [] };
+  const region = (of: typeof own, inner: readonly Stmt[]): Region => {
+    const made: Region = { ...of, body: inner, assignments: [], returns: [], calls: [] };
     regions.push(made);
     return made;
   };
-  visit(body, region(undefined, undefined, body));
+  visit(body, region(own, body));
   return regions;
 
   function visit(block: readonly Stmt[], within: Region): void {
     for (const statement of block) {
       switch (statement.kind) {
         case "Function":
-          visit(statement.body, region(statement, within, statement.body));
+          visit(statement.body, region({ fn: statement, outer: within }, statement.body));
           continue;
         case "Class":
           continue;
         case "If":
           if (isMainGuard(statement.test)) {
-            visit(statement.body, region(undefined, within, statement.body));
+            visit(statement.body, region({ fn: undefined, outer: within }, statement.body));
             continue;
           }
           break;

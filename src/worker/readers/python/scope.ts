@@ -1,12 +1,11 @@
-import type { ClassStmt, FunctionStmt, LambdaExpr, Param } from "./ast";
+import type { ClassStmt, FunctionStmt, LambdaExpr, Param, Stmt } from "./ast";
 import type { Source } from "./source";
-import { EvaluationError, type PyClass, type Unknown, type Value } from "./values";
+import { EvaluationError, type LazyNamespace, type PyClass, type PyDict, type Unknown, type Value } from "./values";
 
 export type ScopeKind = "module" | "function" | "class" | "comprehension";
 
 /** Names of one module, call, class body or comprehension, and what its statements leave behind. */
 export class Scope {
-  readonly names = new Map<string, Value>();
   /** Names declared global or nonlocal, with the scope that holds them. */
   redirected: Map<string, Scope> | undefined;
   returned: Value = null;
@@ -24,8 +23,18 @@ export class Scope {
   text: Source | undefined;
   /** Of a module's own scope: the package that its relative imports start from, and the folder that its name does. */
   package: { readonly root: string; readonly name: string } | undefined;
-  /** Of a module's own scope: why any name may be one of it, after a wildcard import that was not followed. */
+  /** Of a module's own scope: why any name may be one of it, after code that was not followed: a wildcard import, `exec`. */
   unfollowed: Unknown | undefined;
+  /** Of a module's own scope: the modules of its wildcard imports that are looked into when a name is asked for. */
+  starred: LazyNamespace[] | undefined;
+  /** Of a module's own scope: its statements, nested ones left out. */
+  statements: (() => readonly Stmt[]) | undefined;
+  /** Of a module's own scope: what `globals()` gives. */
+  live: PyDict | undefined;
+  /** Of code that is executed in a module's names: the module's own scope. */
+  origin: Scope | undefined;
+  /** Stands for a part of the top of the module. */
+  isTop = false;
   /** Of a module's own scope: gives a name in place of `names`, after running the statements that assign it. */
   lazy: ((name: string) => Value | undefined) | undefined;
 
@@ -35,8 +44,22 @@ export class Scope {
     readonly parent: Scope | undefined,
     /** For messages and qualified names: `Net.forward`. */
     readonly qualifiedName: string,
+    readonly names = new Map<string, Value>(),
   ) {
     this.module = kind === "module" || !parent ? this : parent.module;
+  }
+
+  /** For code of another text that runs in these names. */
+  sharing(text: Source, statements: () => readonly Stmt[]): Scope {
+    const scope = new Scope("module", this.parent, this.qualifiedName, this.names);
+    scope.text = text;
+    scope.statements = statements;
+    scope.package = this.module.package;
+    scope.lazy = this.lazy;
+    this.module.starred ??= [];
+    scope.starred = this.module.starred;
+    scope.origin = this.module.origin ?? this.module;
+    return scope;
   }
 
   /** The text that the scope's code stands in. */

@@ -32,12 +32,14 @@ export interface Slice {
  * position is taken to be the one that runs.
  * @param flattened enters every block before the position too, so that of several branches the last one counts; for
  *   when the exact slice leaves a name unknown because a branch cannot be decided.
+ * @param isTop at the top of a module, where code that `exec` is given may change any name, and read any above it.
  */
 export function sliceFor(
   body: readonly Stmt[],
   position: number,
   names: ReadonlySet<string>,
   flattened = false,
+  isTop = false,
 ): Slice {
   const candidates: { step: Step; writes: ReadonlySet<string>; reads: ReadonlySet<string> }[] = [];
   const add = (step: Step, writes: ReadonlySet<string>, reads: ReadonlySet<string>): void => {
@@ -74,6 +76,12 @@ export function sliceFor(
   visit(body);
   const needed = new Set(names);
   const taken = new Set<Step>();
+  const last = isTop ? candidates.findLastIndex(({ step }) => step.kind === "run" && executesCode(step.statement)) : -1;
+  for (const { step, writes, reads } of candidates.slice(0, last + 1)) {
+    if (step.kind !== "run" || blocksOf(step.statement).length > 0) continue;
+    taken.add(step);
+    for (const name of [...writes, ...reads]) needed.add(name);
+  }
   for (let before = -1; before !== taken.size; ) {
     before = taken.size;
     for (const { step, writes, reads } of candidates) {
@@ -83,6 +91,12 @@ export function sliceFor(
     }
   }
   return { steps: candidates.flatMap(({ step }) => (taken.has(step) ? [step] : [])), names: needed };
+}
+
+function executesCode(statement: Stmt): boolean {
+  if (statement.kind !== "Expr" || statement.value.kind !== "Call") return false;
+  const { callee } = statement.value;
+  return callee.kind === "Name" && callee.id === "exec";
 }
 
 /** What holds wherever the position in the block is reached. */

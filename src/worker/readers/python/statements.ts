@@ -10,6 +10,7 @@ import { classOfError, endsThere, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
+import { openName } from "./openNames";
 import { augmented } from "./operators";
 import { matches } from "./patterns";
 import { runPlainLoop } from "./plainLoops";
@@ -108,6 +109,7 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       return "normal";
     case "ImportFrom":
       importNames(ev, scope, statement.module, statement.names, statement.wildcard);
+      if (statement.wildcard) ev.followed.add(statement);
       return "normal";
     case "Global":
       for (const name of statement.names) scope.redirect(name, scope.module);
@@ -392,7 +394,7 @@ export function handlerOf(ev: Evaluator, scope: Scope, statement: TryStmt, error
 function executeDelete(ev: Evaluator, scope: Scope, target: Expr): void {
   switch (target.kind) {
     case "Name":
-      if (!scope.delete(target.id)) {
+      if (!scope.delete(target.id) && !openName(ev, scope, target.id, target.start)) {
         ev.span = target;
         throw new PyError("NameError", `name '${target.id}' is not defined`);
       }

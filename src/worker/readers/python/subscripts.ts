@@ -1,5 +1,6 @@
 import { dictSet, keyOf } from "./equality";
 import type { Evaluator } from "./evaluator";
+import { storedUnderUnknown } from "./liveDict";
 import { findMember } from "./members";
 import { repr } from "./text";
 import { isModule, tensorIndex, tensorSetIndex } from "./torch";
@@ -158,7 +159,7 @@ export function setItemBuiltin(ev: Evaluator, object: Value, given: Value, value
   }
   if (object instanceof PyDict) {
     if (!(key instanceof Unknown)) dictSet(object, key, value);
-    else ev.problem(`an item is not stored: its key is unknown: ${key.reason}`);
+    else if (!storedUnderUnknown(object, key)) ev.problem(`an item is not stored: its key is unknown: ${key.reason}`);
     return;
   }
   if (object instanceof PyList) {

@@ -109,6 +109,10 @@ export abstract class LazyNamespace extends PyNamespace {
   abstract override get(name: string): Value | undefined;
   /** What `from module import *` gives under the name. */
   abstract exported(name: string): Value | undefined;
+  /** Why a name that the module does not give may be one of it all the same. */
+  unlisted(_name: string): Unknown | undefined {
+    return undefined;
+  }
 }
 
 /** Arguments of a native call, bound to its signature: by parameter name; `*name` and `**name` collect. */
@@ -225,6 +229,8 @@ export class PyObject {
   payload?: Value;
   /** Attributes that a descriptor of the class gives, while what it would give is unknown. */
   forgotten?: Map<string, Unknown>;
+  /** Why it may have any attribute: one was set under a name that is not known. */
+  unlisted?: Unknown;
   constructor(
     readonly type: PyClass,
     /** Where the constructing call stands. */

@@ -69,28 +69,43 @@ export function namesIn(expr: Expr, into: Set<string> = new Set()): Set<string> 
 
 /** Names a statement mentions, functions and classes in it included. */
 export function namesMentioned(statement: Stmt, into: Set<string> = new Set()): Set<string> {
-  for (const expr of expressionsOf(statement)) namesIn(expr, into);
+  walkWhole(statement, (e) => e.kind === "Name" && into.add(e.id));
+  return into;
+}
+
+/** The same with names of attributes: `lora` and `Embedding` of `lora.Embedding(...)`. */
+export function wordsMentioned(statement: Stmt): Set<string> {
+  const words = new Set<string>();
+  walkWhole(statement, (e) => {
+    if (e.kind === "Name") words.add(e.id);
+    else if (e.kind === "Attribute") words.add(e.name);
+  });
+  return words;
+}
+
+/** Calls `visit` for all expressions of a statement, those of functions and classes in it included. */
+export function walkWhole(statement: Stmt, visit: (expr: Expr) => void): void {
+  for (const expr of expressionsOf(statement)) walkExpr(expr, visit);
   switch (statement.kind) {
     case "Assign":
-      for (const target of statement.targets) namesIn(target, into);
+      for (const target of statement.targets) walkExpr(target, visit);
       break;
     case "AugAssign":
     case "AnnAssign":
-      namesIn(statement.target, into);
+      walkExpr(statement.target, visit);
       break;
     case "Function":
-      for (const expr of statement.decorators) namesIn(expr, into);
-      for (const param of statement.params) if (param.default) namesIn(param.default, into);
-      for (const inner of statement.body) namesMentioned(inner, into);
+      for (const expr of statement.decorators) walkExpr(expr, visit);
+      for (const param of statement.params) if (param.default) walkExpr(param.default, visit);
+      for (const inner of statement.body) walkWhole(inner, visit);
       break;
     case "Class":
-      for (const expr of statement.decorators) namesIn(expr, into);
-      for (const base of statement.bases) namesIn(base.value, into);
-      for (const inner of statement.body) namesMentioned(inner, into);
+      for (const expr of statement.decorators) walkExpr(expr, visit);
+      for (const base of statement.bases) walkExpr(base.value, visit);
+      for (const inner of statement.body) walkWhole(inner, visit);
       break;
   }
-  for (const block of blocksOf(statement)) for (const inner of block) namesMentioned(inner, into);
-  return into;
+  for (const block of blocksOf(statement)) for (const inner of block) walkWhole(inner, visit);
 }
 
 const mentioned = new WeakMap<Stmt, ReadonlySet<string>>();
@@ -103,6 +118,11 @@ export function namesMentionedBy(statement: Stmt): ReadonlySet<string> {
     mentioned.set(statement, names);
   }
   return names;
+}
+
+/** `resnet18`, `models.resnet18`. */
+export function isDotted(expr: Expr): boolean {
+  return expr.kind === "Name" || (expr.kind === "Attribute" && isDotted(expr.object));
 }
 
 /** The name an attribute, subscript or method call starts from: `parser` of `parser.add_argument(...)`. */

@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, parse, resolve } from "node:path";
 import type { SearchedFolder } from "../../model";
 import type { Evaluator } from "../evaluator";
 import type { ImportResolver, NotFollowed } from "../imports";
@@ -11,7 +11,7 @@ import { LazyNamespace, PyNamespace, type Value } from "../values";
 import { LazyModule } from "./lazyModule";
 import { knownLibrary } from "./libraries";
 import { absentLightning } from "./lightning";
-import { isBelow, projectCallers, searchedFolder } from "./project";
+import { type Callers, isBelow, projectCallers, searchedFolder } from "./project";
 import {
   type Home,
   homeOf,
@@ -87,7 +87,9 @@ export class Environment {
     const absent = absentLightning(name);
     if (absent) return absent;
     if (this.packages.length === 0) return FOLLOWED_NOWHERE;
-    return { why: "it is not installed in the Python environment", absent: true };
+    // Where the code adds folders to those that are searched, it may be found in one of them.
+    const added = /\bsys\.path\b|\baddsitedir\b/.test(importer.text?.text ?? "");
+    return { why: "it is not installed in the Python environment", absent: !added };
   };
 
   private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
@@ -154,9 +156,9 @@ export class Environment {
   }
 
   /** Other files of the project that may construct the class, as their text has it; none for a text without a file. */
-  callers(file: string, className: string): readonly string[] {
+  callers(file: string, className: string): Callers {
     const own = this.ownFile(file);
-    return own === undefined ? [] : projectCallers(own, className);
+    return own === undefined ? { files: [], names: new Set([className]) } : projectCallers(own, className);
   }
 
   /** To be called where they construct nothing: a file that is made later may. */
@@ -178,7 +180,7 @@ export class Environment {
     if (known) return known;
     const { root, name } = homeOf(file);
     const isPackage = basename(file) === "__init__.py";
-    const full = isPackage ? name : [name, basename(file, ".py")].filter(Boolean).join(".");
+    const full = isPackage ? name : [name, parse(file).name].filter(Boolean).join(".");
     const found = this.open(ev, root, full, { kind: "module", file, package: isPackage }, true);
     return found instanceof LazyModule ? found : undefined;
   }

@@ -1,6 +1,8 @@
 import { assignedTargets } from "../assigned";
 import type { Expr, Stmt } from "../ast";
 import type { Evaluator } from "../evaluator";
+import { executedBy } from "../exec";
+import { openName } from "../openNames";
 import { Scope } from "../scope";
 import { execute } from "../statements";
 import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values";
@@ -37,6 +39,7 @@ export class LazyModule extends LazyNamespace {
   /** Statements under way, the innermost last: a name has the value that the statements above it gave. */
   private readonly running: number[] = [];
   private readonly searching = new Set<string>();
+  private asked = false;
 
   constructor(
     private readonly ev: Evaluator,
@@ -49,10 +52,13 @@ export class LazyModule extends LazyNamespace {
     this.scope = new Scope("module", ev.builtins, "");
     this.scope.text = module.source;
     this.scope.package = home;
+    for (const [defined, value] of module.defined) this.scope.names.set(defined, value);
+    this.scope.unfollowed = module.unfollowed;
     this.scope.names.set("__name__", name);
     this.scope.names.set("__file__", module.source.file);
     this.scope.names.set("__package__", home.name);
     this.scope.lazy = (wanted) => this.own(wanted);
+    this.scope.statements = () => (MAY_OPEN.test(module.source.text) ? this.body : []);
   }
 
   /** The whole text's statements, which takes all of them to be parsed. */
@@ -76,6 +82,27 @@ export class LazyModule extends LazyNamespace {
     const { byName } = this.index;
     if (byName.has("__all__") && !this.surely(name)) return undefined;
     return name.startsWith("_") && !byName.has("__all__") ? undefined : this.scope.lookupHere(name);
+  }
+
+  override unlisted(name: string): Unknown | undefined {
+    // A package that lacks a name is of another version.
+    if (this.asked || /[\\/](site|dist)-packages[\\/]/.test(this.module.source.file)) return undefined;
+    // Modules may take names over from each other.
+    this.asked = true;
+    try {
+      return openName(this.ev, this.scope, name) ?? this.takenOver(name);
+    } finally {
+      this.asked = false;
+    }
+  }
+
+  private takenOver(name: string): Unknown | undefined {
+    for (const { wildcard } of this.index.wildcards) {
+      const from = this.surroundings(this.scope).imported(wildcard!);
+      const why = from instanceof LazyNamespace ? from.unlisted(name) : undefined;
+      if (why) return why;
+    }
+    return undefined;
   }
 
   /** Before the text is parsed: whether the name occurs in it, or in modules whose names it takes over. */
@@ -167,6 +194,10 @@ export class LazyModule extends LazyNamespace {
     const inOrder = [...wildcards].reverse();
     for (const { wildcard } of [...inOrder.filter(likely), ...inOrder.filter((s) => !likely(s))]) {
       const from = this.surroundings(this.scope).imported(wildcard!);
+      if (!from) {
+        const why = `it may be one of "from ${wildcard} import *" in ${this.name}, which was not followed`;
+        this.scope.unfollowed ??= new Unknown(why);
+      }
       const value =
         from instanceof LazyNamespace ? from.exported(name) : name.startsWith("_") ? undefined : from?.get(name);
       if (value === undefined) continue;
@@ -200,6 +231,7 @@ export class LazyModule extends LazyNamespace {
         if (one.kind === "If" && isTypeChecking(one.test) && replacesModule(one.otherwise)) addBody(one.body);
         else if (one.kind === "Try" && isOptional(one.body, one.handlers.length)) addBody(one.otherwise);
         else if (one.kind === "ImportFrom" && one.wildcard) add([], () => [one], one.module);
+        else if (one.kind === "Expr") add([...namesOf([one]), ...namesOf(executedBy(this.ev, one.value))], () => [one]);
         else add(namesOf([one]), () => [one]);
       }
     };
@@ -212,6 +244,10 @@ export class LazyModule extends LazyNamespace {
 }
 
 const NONE: Statement[] = [];
+
+/** Code without any of these gives its module no names but those that it assigns. */
+const MAY_OPEN =
+  /\bexec|\b(globals|locals|vars)\(\)|\bimport\s*\(?\s*\*|\bbuiltins|\bsetattr|__dict__|_magic\b|\.magic\b/;
 
 function namesOf(body: readonly Stmt[]): Set<string> {
   const names = new Set<string>();

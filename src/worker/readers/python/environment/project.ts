@@ -2,20 +2,25 @@ import { type Dirent, readdirSync } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
 import type { SearchedFolder } from "../../model";
 import { textOf } from "./look";
-import { projectOf } from "./roots";
-import { stateOf } from "./sources";
+import { homeOf, projectOf } from "./roots";
+import { moduleSource, stateOf } from "./sources";
 
 /**
- * The Python files of a project and the names that they call: where to look for what constructs a class whose own file
+ * The Python files of a project, notebooks among them, and the names that they call: where to look for what constructs a class whose own file
  * does not. A module of layers is one file, and the script that says their sizes another.
  */
 
 const MAX_FILES = 2000;
 const MAX_FOLDERS = 1000;
 const MAX_DEPTH = 8;
+/** Files of a folder and those above it where nothing says that there is a project. */
+const MAX_AROUND = 200;
 /** Of one file and of all together, in bytes: more is data, or copies of libraries. */
 const MAX_FILE = 512 * 1024;
 const MAX_TOTAL = 24 * 1024 * 1024;
+const MAX_NOTEBOOKS = 12 * 1024 * 1024;
+/** That a class may have. More come of a name that stands for many things. */
+const MAX_NAMES = 16;
 /** So long a list is good for: within a burst of keystrokes nobody adds files. */
 const FRESH_MS = 3000;
 
@@ -27,10 +32,14 @@ interface Mentions {
   readonly calls: readonly string[];
   /** Words of its import statements. */
   readonly imports: ReadonlySet<string>;
+  /** `Net as N`, `Model = Net`: what is called by another name, and that. */
+  readonly aliases: readonly (readonly [name: string, alias: string])[];
 }
 
 interface Listed extends Mentions {
   readonly state: string | undefined;
+  /** It is one of the project, not just near. */
+  readonly counts: boolean;
 }
 
 interface Project {
@@ -38,28 +47,48 @@ interface Project {
   readonly listedAt: number;
   /** By a name that is called: the files that do. */
   readonly callers: ReadonlyMap<string, readonly string[]>;
+  /** By a name: those that files have for it. */
+  readonly aliases: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** Where a class may be constructed. */
+export interface Callers {
+  readonly files: readonly string[];
+  /** Its own name and those that files of the project may have for it. */
+  readonly names: ReadonlySet<string>;
 }
 
 /** Somebody types in one folder at a time. */
 let last: Project | undefined;
 
 /**
- * Files of the file's project, other than itself, that call the name and import from the file or its package.
- * Likely ones come first: no tests, and near.
+ * Files of the file's project, other than itself, that call the class by one of its names and import from the file or
+ * its package, or that import the class. Likely ones come first: no tests, what calls it, scripts, and near.
  */
-export function projectCallers(file: string, name: string): readonly string[] {
+export function projectCallers(file: string, name: string): Callers {
   const folder = dirname(file);
   if (last?.folder !== folder || performance.now() - last.listedAt > FRESH_MS) last = look(folder);
+  const { callers, aliases } = last;
+  const names = new Set([name]);
+  for (const each of names) for (const alias of aliases.get(each) ?? []) if (names.size < MAX_NAMES) names.add(alias);
+  const calling = new Set([...names].flatMap((each) => callers.get(each) ?? []));
   // Of `unet/parts.py`: `import unet.parts`, `from . import parts`, `from unet import *`, `from elsewhere import Up`.
-  const around = [basename(file, ".py"), basename(folder), name];
-  const ranked = (last.callers.get(name) ?? [])
-    .filter((other) => other !== file && around.some((word) => known.get(other)?.imports.has(word)))
-    .map((other) => {
+  const around = [basename(file, ".py"), basename(folder), ...names];
+  const ranked = [...known]
+    .filter(([other, { imports, counts }]) => {
+      if (other === file || !counts) return false;
+      // What derives from the class, or has it in a table, calls it by no name.
+      return calling.has(other) ? around.some((word) => imports.has(word)) : imports.has(name);
+    })
+    .map(([other]) => {
       const path = relative(folder, other);
-      return { other, test: Number(isTest(path)), distance: path.split(sep).length };
+      const likely = [isTest(path), !calling.has(other), isNotebook(path)].map(Number);
+      return { other, claim: [...likely, path.split(sep).length] };
     });
-  ranked.sort((a, b) => a.test - b.test || a.distance - b.distance || (a.other < b.other ? -1 : 1));
-  return ranked.map(({ other }) => other);
+  const compare = (a: readonly number[], b: readonly number[]) =>
+    a.reduce((found, each, i) => found || each - b[i]!, 0);
+  ranked.sort((a, b) => compare(a.claim, b.claim) || (a.other < b.other ? -1 : 1));
+  return { files: ranked.map(({ other }) => other), names };
 }
 
 /** The next search looks at every file again. */
@@ -78,6 +107,8 @@ export function isBelow(folder: string, path: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
+const isNotebook = (file: string): boolean => file.endsWith(".ipynb");
+
 function isTest(path: string): boolean {
   return path.split(sep).some((part) => /^(tests?|testing|conftest\.py)$|^test_|_test\.py$/i.test(part));
 }
@@ -87,34 +118,61 @@ let known = new Map<string, Listed>();
 
 function look(folder: string): Project {
   const callers = new Map<string, string[]>();
+  const aliases = new Map<string, Set<string>>();
   const now: typeof known = new Map();
-  let left = MAX_TOTAL;
-  for (const file of pythonFiles(folder)) {
+  const left = { scripts: MAX_TOTAL, notebooks: MAX_NOTEBOOKS };
+  for (const { file, below } of pythonFiles(folder)) {
     const state = stateOf(file);
     const before = known.get(file);
-    const listed = before && before.state === state ? before : { ...mentionsIn(file), state };
-    left -= Number(state?.split(" ")[1] ?? 0);
-    if (left < 0) break;
+    const kind = isNotebook(file) ? "notebooks" : "scripts";
+    left[kind] -= Number(state?.split(" ")[1] ?? 0);
+    if (left[kind] < 0) continue;
+    const mentions = before && before.state === state ? before : mentionsIn(file);
+    const listed = { ...mentions, state, counts: below === undefined || mentions.imports.has(below) };
     now.set(file, listed);
+    if (!listed.counts) continue;
     for (const name of listed.calls) {
       const files = callers.get(name);
       if (files) files.push(file);
       else callers.set(name, [file]);
     }
+    for (const [name, alias] of listed.aliases) {
+      const known = aliases.get(name);
+      if (known) known.add(alias);
+      else aliases.set(name, new Set([alias]));
+    }
   }
   known = now;
-  return { folder, listedAt: performance.now(), callers };
+  return { folder, listedAt: performance.now(), callers, aliases };
 }
 
 function mentionsIn(file: string): Mentions {
-  const text = textOf(file, MAX_FILE);
-  if (text === undefined || text === "forbidden") return { calls: [], imports: new Set() };
+  const text = isNotebook(file) ? moduleSource(file)?.source.text : textOf(file, MAX_FILE);
+  if (text === undefined || text === "forbidden") return { calls: [], imports: new Set(), aliases: [] };
   const calls = calledNames(text);
   for (const [, name] of text.matchAll(/\bpartial\(\s*(?:[\w.]*\.)?(\w+)\s*,/g)) calls.add(name!);
   const imports = new Set<string>();
-  for (const [line] of text.matchAll(/^[ \t]*(?:from|import)[ \t].*$/gm))
+  for (const [line] of text.matchAll(/^[ \t]*(?:from|import)[ \t][^\n(]*(?:\([^)]*\))?/gm))
     for (const [word] of line.matchAll(/[\p{L}\p{N}_]+/gu)) imports.add(word);
-  return { calls: [...calls], imports };
+  return { calls: [...calls], imports, aliases: [...renamed(text), ...assigned(text)] };
+}
+
+/** `Net as N` of imports, and what else there is of its form. */
+function* renamed(text: string): Generator<readonly [string, string]> {
+  for (let at = text.indexOf(" as "); at >= 0; at = text.indexOf(" as ", at + 1)) {
+    let start = at;
+    while (start > 0 && isNamePart(text.charCodeAt(start - 1))) start--;
+    let end = at + 4;
+    while (end < text.length && isNamePart(text.charCodeAt(end))) end++;
+    const [name, alias] = [text.slice(start, at), text.slice(at + 4, end)];
+    if (name !== "" && alias !== "" && name !== alias) yield [name, alias];
+  }
+}
+
+/** `Model = Net`, `Model = models.Net`. */
+function* assigned(text: string): Generator<readonly [string, string]> {
+  for (const [, alias, name] of text.matchAll(/^[ \t]*(\w+)[ \t]*=[ \t]*(?:\w+\.)*([A-Z]\w*)[ \t]*(?:#.*)?\r?$/gm))
+    if (alias !== name) yield [name!, alias!];
 }
 
 /** `Net(` and `models.Net(`, but not `class Net(` and `def net(`. A regular expression takes five times as long. */
@@ -134,29 +192,61 @@ function isNamePart(c: number): boolean {
   return (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || (c >= 48 && c <= 57) || c === 95 || c > 127;
 }
 
-/** From the folder to the project's root, what lies below each; without a project what lies in the folder itself. */
-function* pythonFiles(folder: string): Generator<string> {
+interface Found {
+  readonly file: string;
+  /** It counts only where it imports from this folder. */
+  readonly below?: string;
+}
+
+/** Modules and notebooks: from the folder to the project's root, what lies below each; without a project `around`. */
+function* pythonFiles(folder: string): Generator<Found> {
   const root = projectOf(folder);
+  if (root === undefined) {
+    yield* around(folder);
+    return;
+  }
   const seen = new Set<string>();
   let files = 0;
   for (let top = folder; ; top = dirname(top)) {
-    const queue = [{ path: top, depth: root === undefined ? MAX_DEPTH : 0 }];
+    const queue = [{ path: top, depth: 0 }];
     for (const { path, depth } of queue) {
       if (seen.has(path)) continue;
       if (seen.size >= MAX_FOLDERS) return;
       seen.add(path);
       // Links are not followed: they may lead anywhere, and in a circle.
       for (const entry of entriesOf(path)) {
-        if (entry.isFile() && entry.name.endsWith(".py")) {
+        if (isSource(entry)) {
           if (files++ >= MAX_FILES) return;
-          yield join(path, entry.name);
+          yield { file: join(path, entry.name) };
         } else if (entry.isDirectory() && depth < MAX_DEPTH && !/^\./.test(entry.name) && !NOT_OWN.has(entry.name)) {
           queue.push({ path: join(path, entry.name), depth: depth + 1 });
         }
       }
     }
-    if (root === undefined || top === root || dirname(top) === top) return;
+    if (top === root || dirname(top) === top) return;
   }
+}
+
+/**
+ * Where nothing says that there is a project: what lies in the folder itself; and in the one above it, as well as in those
+ * above a package, what imports from the folder by its name, as `main.py` does from `src/model.py`.
+ */
+function* around(folder: string): Generator<Found> {
+  const { root } = homeOf(join(folder, "_.py"));
+  const last = root === folder ? dirname(folder) : root;
+  let files = 0;
+  for (let top = folder, below = ""; ; below = basename(top), top = dirname(top)) {
+    for (const entry of entriesOf(top)) {
+      if (!isSource(entry)) continue;
+      if (files++ >= MAX_AROUND) return;
+      yield { file: join(top, entry.name), ...(below !== "" && { below }) };
+    }
+    if (top === last || dirname(top) === top) return;
+  }
+}
+
+function isSource(entry: Dirent): boolean {
+  return entry.isFile() && /\.(py|ipynb)$/.test(entry.name);
 }
 
 function entriesOf(folder: string): Dirent[] {

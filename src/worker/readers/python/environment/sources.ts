@@ -1,15 +1,26 @@
 import { readFileSync, statSync } from "node:fs";
+import { UserError } from "../../../formats/errors";
+import { readNotebook } from "../../notebook/cells";
+import { joined, namesOfIPython, openedBy } from "../../notebook/joined";
 import { outline, type TopStatement } from "../outline";
 import { Source } from "../source";
 import { MAX_SOURCE_LENGTH } from "../syntax";
+import type { Unknown, Value } from "../values";
 
 /** Texts of imported modules with their syntax, kept while their files do not change. */
 
 /** UTF-16 units of text, of which the syntax takes some twenty times as many bytes. */
 const MAX_KEPT = 16 * 1024 * 1024;
+/** Bytes of a notebook that others are read with: most of a long one is pictures. */
+export const MAX_NOTEBOOK = 4 * 1024 * 1024;
+const NO_NAMES: ReadonlyMap<string, Value> = new Map();
 
 export interface ModuleSource {
   readonly source: Source;
+  /** Names that it has before its first statement: of a notebook, those of IPython. */
+  readonly defined: ReadonlyMap<string, Value>;
+  /** Why it may have others. */
+  readonly unfollowed: Unknown | undefined;
   /** Parsed when it is asked for. */
   readonly statements: readonly TopStatement[];
 }
@@ -49,15 +60,21 @@ export function moduleSource(file: string): ModuleSource | undefined {
       return known;
     }
     forget(file);
-    if (size > MAX_SOURCE_LENGTH) return undefined;
-    const source = new Source(file, readFileSync(file, "utf8"));
+    const isNotebook = file.endsWith(".ipynb");
+    if (size > (isNotebook ? MAX_NOTEBOOK : MAX_SOURCE_LENGTH)) return undefined;
+    const text = readFileSync(file, "utf8");
+    const cells = isNotebook ? readNotebook(file, text).cells : [];
+    const source = isNotebook ? joined(file, cells) : new Source(file, text);
+    if (source.text.length > MAX_SOURCE_LENGTH) return undefined;
     let statements: readonly TopStatement[] | undefined;
     const read: Kept = {
       source,
+      defined: isNotebook ? namesOfIPython() : NO_NAMES,
+      unfollowed: openedBy(cells),
       modified,
       size,
       get statements() {
-        statements ??= outline(source.text);
+        statements ??= outline(source.text, source.segments);
         return statements;
       },
     };
@@ -69,8 +86,8 @@ export function moduleSource(file: string): ModuleSource | undefined {
     }
     return read;
   } catch (error) {
-    // Unreadable is absent: Python, too, goes on to the next folder of its path.
-    if (isFileError(error)) return undefined;
+    // Unreadable is absent: Python, too, goes on to the next folder of its path. So is what is called a notebook and is none.
+    if (isFileError(error) || error instanceof UserError) return undefined;
     throw error;
   }
 }
