@@ -107,6 +107,15 @@ describe("a call that leaves some arguments unknown", () => {
     }
   });
 
+  it("is not hidden by one that tells more and does not fit", async () => {
+    const { layers } = await read({
+      "a.py": "from net import Net\nfrom data import words\nNet(len(words('a.txt')), classes=7, depth=1, heads=2)\n",
+      "b.py": "from net import Net\nfrom data import words\nNet(width=8, classes=len(words('a.txt')))\n",
+      "c.py": "from net import Net\nfrom data import words\nNet(len(words('a.txt')), 64)\n",
+    });
+    assert.deepEqual(layers, ["emb undefined→64", "fc 64→3"]);
+  });
+
   it("reaches the layers of another file through the class that it makes", async () => {
     const files = {
       "layers.py": `${IMPORTS}
@@ -205,11 +214,14 @@ if __name__ == "__main__":
       "above.py": "from app.src.net import Net\nNet(2, 2)\n",
     });
     const sizes = async () => {
-      const opened = await openModelFile(join(folder, "app/src/net.py"), undefined, { packages: [], anew: true });
+      const options = { packages: [], anew: true, open: true };
+      const opened = await openModelFile(join(folder, "app/src/net.py"), undefined, options);
+      assert.ok(!opened.dependencies!.some((file) => /other|above/.test(file)), opened.dependencies!.join());
       return modelNamed(opened, "Net").root.children.map((m) => `${m.path} ${m.inFeatures}→${m.outFeatures}`);
     };
     assert.deepEqual(await sizes(), ["emb 5→6", "fc 6→3"]);
     rmSync(join(folder, "app/main.py"));
+    assert.deepEqual(await sizes(), ["emb undefined→undefined", "fc undefined→3"]);
     writeFiles(folder, { "app/src/deep/net.py": NET });
     const deep = await openModelFile(join(folder, "app/src/deep/net.py"), undefined, { packages: [], anew: true });
     assert.equal(modelNamed(deep, "Net").root.children[0]!.inFeatures, undefined);
