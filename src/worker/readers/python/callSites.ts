@@ -10,7 +10,8 @@ import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
 import { StatedInputs } from "./statedInputs";
 import { execute } from "./statements";
-import { recordDraws } from "./torch";
+import { type Draw, recordDraws } from "./torch";
+import { tooManyModules } from "./tree";
 import { PyBound, PyClass, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
 import { namesIn, namesMentioned, walkStatements } from "./walk";
 
@@ -215,11 +216,14 @@ export class CallSites {
         : (this.scopeFor(new Set([name]), region, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? null);
     const asMade = (): Value =>
       evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value);
+    let unlisted: { object: PyObject; draws: readonly Draw[] } | undefined;
     for (const evaluated of [changed, asMade]) {
       const { value: object, draws } = recordDraws(() => this.quietValue(evaluated));
-      if (object instanceof PyObject && object.module) return { object, draws };
+      if (!(object instanceof PyObject && object.module)) continue;
+      if (tooManyModules(object) === undefined) return { object, draws };
+      unlisted ??= { object, draws };
     }
-    return { draws: [] };
+    return unlisted ?? { draws: [] };
   }
 
   /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */

@@ -108,7 +108,13 @@ function readModule(
   });
   const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
   const imported = new Map([...environment.imported(), ...consulted]);
-  return { models, problems: [...syntax, ...ev.problems], own, imported, searched: environment.searched };
+  return {
+    models,
+    problems: [...syntax, ...ev.problems, ...ev.reports.certain],
+    own,
+    imported,
+    searched: environment.searched,
+  };
 }
 
 function withProblems(file: string, { models, problems, own }: Found): ModelFile {

@@ -125,6 +125,8 @@ export interface Runtime {
   truthy(value: Value): boolean;
   /** Reports a problem at the place being evaluated; evaluation goes on. */
   problem(message: string, severity?: "error" | "warning" | "information"): void;
+  /** Reports what holds however the code was come to, also where it is evaluated on trial. */
+  certainly?(message: string, severity?: "error" | "warning" | "information"): void;
   /** The expression being evaluated. */
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */

@@ -103,11 +103,10 @@ function* byMethod(
 }
 
 function endless(runtime: Runtime): PyError {
-  return new PyError(
-    "RecursionError",
-    "maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends",
-    runtime.place,
-  );
+  const message =
+    "maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends";
+  runtime.certainly?.(`RecursionError: ${message}`, "error");
+  return new PyError("RecursionError", message, runtime.place);
 }
 
 /** Module.named_children. */

@@ -67,4 +67,26 @@ for name, module in net.named_modules():
       ],
     );
   });
+
+  it("that never ends is told where a main guard comes to it, too, and the model is shown without it", async () => {
+    const file = await readTorch(`class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+def adapt(model):
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.extra = nn.Linear(8, 8)
+if __name__ == "__main__":
+    model = nn.Sequential(Net(), nn.Linear(8, 2))
+    adapt(model)
+`);
+    const errors = file.problems.filter(({ severity }) => severity === "error");
+    assert.deepEqual(
+      errors.map(({ place }) => place.line),
+      [9],
+    );
+    assert.match(errors[0]!.message, /^RecursionError: maximum recursion depth exceeded/);
+    assert.deepEqual(layersOf(modelNamed(file, "model")), ["0.fc Linear(8, 8)", "1 Linear(8, 2)"]);
+  });
 });
