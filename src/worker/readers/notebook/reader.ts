@@ -1,11 +1,13 @@
 import { UserError } from "../../formats/errors";
 import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
+import type { WrittenPart } from "../python/environment/writtenModules";
 import { DEFAULT_LIMITS } from "../python/limits";
 import { readPython } from "../python/reader";
 import { type Segment, Source } from "../python/source";
 import { Unknown, type Value } from "../python/values";
 import { type CodeCell, readNotebook } from "./cells";
 import { blankMagics, COMMAND_RESULT } from "./magics";
+import { reloadsByItself, writtenBy, writtenText } from "./writtenFiles";
 
 /** Reads models from a Jupyter notebook: its cells of Python, from top to bottom, are one module. */
 export const notebookReader: Reader = {
@@ -16,7 +18,12 @@ export const notebookReader: Reader = {
 async function read(file: string, text: string, options: ReadOptions): Promise<ModelFile> {
   try {
     const { cells, skipped } = readNotebook(file, text);
-    const opened = await readPython(joined(file, cells), options, namesOfIPython());
+    const parts = cells.flatMap(({ ordinal, source }): WrittenPart[] => {
+      const written = writtenBy(source);
+      return written ? [{ ...written, cell: ordinal }] : [];
+    });
+    const written = parts.length > 0 ? { parts, reloads: reloadsByItself(cells.map((c) => c.source)) } : undefined;
+    const opened = await readPython(joined(file, cells), options, { defined: namesOfIPython(), written });
     const notes = skipped.map(
       ({ ordinal, reason }): Problem => ({
         place: { file, cell: ordinal, line: 1, column: 1, endLine: 1, endColumn: 1 },
@@ -38,7 +45,7 @@ function joined(file: string, cells: readonly CodeCell[]): Source {
   const segments: Segment[] = [];
   let start = 0;
   for (const { ordinal, source } of cells) {
-    const part = blankMagics(source);
+    const part = writtenBy(source) ? writtenText(source) : blankMagics(source);
     segments.push({ start, end: start + part.length, cell: ordinal });
     parts.push(part, "\n");
     start += part.length + 1;

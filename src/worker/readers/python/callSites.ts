@@ -59,7 +59,7 @@ export class CallSites {
     private readonly ev: Evaluator,
     private readonly body: readonly Stmt[],
     /** Names of the module that the statements are of. */
-    private readonly globals: Scope = ev.globals,
+    readonly globals: Scope = ev.globals,
   ) {
     this.stated = new StatedInputs(ev.main);
     this.regions = regionsOf(body);
@@ -109,6 +109,9 @@ export class CallSites {
 
   /** Calls of the class outside of class bodies, with arguments that could all be evaluated. */
   constructions(type: PyClass): EvaluatedCall[] {
+    const named = this.globals.lookup(type.name);
+    // Of another module's class of that name.
+    if (named instanceof PyClass && named.definedIn !== type.definedIn) return [];
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
   }
 

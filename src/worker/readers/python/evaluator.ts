@@ -8,6 +8,7 @@ import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, type Given, instantiate } from "./classes";
 import { moved, placed, pythonMessage, severityOf, unforeseen, within } from "./errors";
 import { evaluate } from "./expressions";
+import type { ImportResolver, NotFollowed } from "./importResolver";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
 import type { Guard } from "./predication";
@@ -37,18 +38,9 @@ import {
   type Value,
 } from "./values";
 
-/** Why an import was not followed. */
-export interface NotFollowed {
-  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
-  readonly why: string;
-  /** It would fail in Python, too: there is no such module. */
-  readonly absent: boolean;
-}
-
-/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
-export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;
-
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
+
+export type { ImportResolver, NotFollowed };
 
 /**
  * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and

@@ -93,8 +93,10 @@ export function buildModels(
   named: NamedModules,
   { steps, choice, isWanted = () => true, environment }: BuildOptions,
 ): Model[] {
-  const sites = new CallSites(ev, module.body);
-  sites.defineGuardNames();
+  const body = environment.written?.main ?? module.body;
+  const sites = new CallSites(ev, body);
+  const written = (environment.written?.loaded() ?? []).map((each) => new CallSites(ev, each.body, each.scope));
+  for (const each of [sites, ...written]) each.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
   const classes = modelClasses(ev, module);
@@ -130,9 +132,13 @@ export function buildModels(
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
     if (called) yield { ...called.before, configuration: configurations.ofCall(defined, called, undefined) };
-    for (const written of sites.constructions(defined.type)) {
-      const { line } = ev.main.place(written.call);
-      yield { ...written, configuration: configurations.ofCall(defined, written, line) };
+    for (const made of sites.constructions(defined.type)) {
+      const { line } = ev.main.place(made.call);
+      yield { ...made, configuration: configurations.ofCall(defined, made, line) };
+    }
+    for (const each of written) {
+      const made = each.constructionBy(defined.type);
+      if (made) yield { ...made, configuration: configurations.ofCall(defined, made, undefined) };
     }
     if (whole && configurations.isModel(defined)) yield* configured(defined);
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
@@ -155,7 +161,7 @@ export function buildModels(
     }
   };
   rounds();
-  const factories = new Factories(ev, module.body, steps);
+  const factories = new Factories(ev, body, steps);
   for (const defined of [...pending]) {
     const made = pending.has(defined) ? factories.construct(defined.type) : undefined;
     if (!made) continue;
@@ -196,9 +202,12 @@ export function buildModels(
   }
   configurations.checkChoice();
   const own = new Set(classes.map(({ type }) => type));
-  const top = named.models(sites.modules((type) => own.has(type))).map((each) => namedModel(ev, each));
+  const isOwn = (type: PyClass) => own.has(type);
+  const made = [sites, ...written].flatMap((each) => each.modules(isOwn).map((m) => ({ ...m, scope: each.globals })));
+  const top = named.models(made).map((each) => namedModel(ev, each));
+  const sitesOf = ({ scope }: NamedModule) => written.find(({ globals }) => globals === scope) ?? sites;
   for (const each of top) {
-    sites.bind(each);
+    sitesOf(each).bind(each);
     sites.stated.assigned(each.object, each.place);
   }
   const stated = [...classes, ...top.map(({ object, place }) => ({ type: object.type, place }))];
@@ -228,7 +237,7 @@ export function buildModels(
     });
   });
   const relations: Relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
-  const ofNames = top.map((each) => new PythonModel(ev, each, each, sites, relations));
+  const ofNames = top.map((each) => new PythonModel(ev, each, each, sitesOf(each), relations));
   // A loss or a transformation of the data holds nothing.
   return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
 }
@@ -271,9 +280,11 @@ function* typesWithin(root: PyObject): Generator<PyClass> {
 function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
   const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
   const top = new Set<Stmt>(body);
-  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [c.type.name, c]));
+  // A notebook's cells may write several modules.
+  const nameOf = ({ type }: DefinedClass) => `${type.definedIn}.${type.name}`;
+  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [nameOf(c), c]));
   return [...byNode.values()].filter((c) => {
-    const winner = last.get(c.type.name);
+    const winner = last.get(nameOf(c));
     if (!top.has(c.node) || winner === undefined || winner === c) return true;
     const where = lineText(winner.type.place ?? ev.source.place(winner.node));
     ev.problem(

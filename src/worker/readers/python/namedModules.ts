@@ -3,6 +3,7 @@ import { isNamed, type Model, type ModuleInfo } from "../model";
 import { assignedTargets } from "./assigned";
 import type { Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
+import type { Scope } from "./scope";
 import type { Draw } from "./torch";
 import { modulesOf } from "./tree";
 import { PyObject } from "./values";
@@ -20,6 +21,8 @@ export interface NamedModule {
   readonly object: PyObject;
   /** What the statement that made it drew. */
   readonly draws: readonly Draw[];
+  /** The names of the module at whose top it is made; that of the file where left out. */
+  readonly scope?: Scope;
 }
 
 /** Statements whose names are no modules that are made here. */
@@ -30,16 +33,17 @@ export class NamedModules {
   private readonly found = new Map<string, NamedModule>();
 
   /** Notes the modules among what a statement at the top has assigned. */
-  note(ev: Evaluator, statement: Stmt, draws: readonly Draw[]): void {
+  note(ev: Evaluator, statement: Stmt, draws: readonly Draw[], scope: Scope): void {
     if (OTHERS.has(statement.kind)) return;
     for (const target of assignedTargets([statement])) {
       if (target.kind !== "Name") continue;
-      const object = ev.globals.names.get(target.id);
+      const object = scope.names.get(target.id);
       if (!(object instanceof PyObject) || !object.module) continue;
       // `model = model.to(device)` makes nothing.
       if ([...this.found.values()].some((known) => known.object === object)) continue;
       const { id: name, start } = target;
-      this.found.set(name, { name, place: ev.main.place(target), start, object, draws });
+      const key = scope === ev.globals ? name : `${scope.names.get("__name__")}.${name}`;
+      this.found.set(key, { name, place: ev.main.place(target), start, object, draws, scope });
     }
   }
 

@@ -24,6 +24,7 @@ import {
 import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
 import { isVisionData } from "./torchvision";
+import type { WrittenModules } from "./writtenModules";
 
 /** What one reading may load: the largest models of transformers need some fifty modules, 3 MB. */
 const MAX_MODULES = 1500;
@@ -38,6 +39,7 @@ const TRAINING_LIBRARIES =
 const NOT_FOLLOWED = new Set(`${COMPILED_LIBRARIES} ${TRAINING_LIBRARIES}`.split(" "));
 
 const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };
+const FOUND_NOWHERE: NotFollowed = { ...FOLLOWED_NOWHERE, unfound: true };
 
 /** The modules that one reading's imports lead to. Their files are read; nothing is run. */
 export class Environment {
@@ -52,6 +54,8 @@ export class Environment {
   private text = 0;
   /** Where files were searched in vain. */
   searched: SearchedFolder | undefined;
+  /** Of a notebook whose cells write modules. */
+  written: WrittenModules | undefined;
 
   constructor(
     private readonly file: string,
@@ -68,6 +72,8 @@ export class Environment {
     const known =
       torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? NUMPY_MODULES.get(name) ?? knownLibrary(name);
     if (known) return known;
+    const written = this.written?.find(name);
+    if (written) return written;
     const top = name.split(".")[0]!;
     const own = importer.package?.root;
     // Their own files are followed: somebody may be writing them.
@@ -82,8 +88,10 @@ export class Environment {
       const found = this.find(ev, root, name, false);
       if (found) return found;
     }
-    if (this.packages.length === 0) return FOLLOWED_NOWHERE;
-    return { why: "it is not installed in the Python environment", absent: true };
+    const elsewhere = this.written?.findAnywhere(name);
+    if (elsewhere) return elsewhere;
+    if (this.packages.length === 0) return FOUND_NOWHERE;
+    return { why: "it is not installed in the Python environment", absent: true, unfound: true };
   };
 
   private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
@@ -98,9 +106,11 @@ export class Environment {
     const parts = name === "" ? [] : name.split(".");
     if (dots - 1 > parts.length) return { why: "it leads out of the package", absent: false };
     const full = [...parts.slice(0, parts.length - (dots - 1)), ...(rest === "" ? [] : [rest])].join(".");
+    const written = this.written?.find(full);
+    if (written) return written;
     if (full === "") return new Below(this, ev, root, "", true);
     const installed = this.packages.includes(root);
-    return this.find(ev, root, full, !installed) ?? { why: "there is no such file", absent: true };
+    return this.find(ev, root, full, !installed) ?? { why: "there is no such file", absent: true, unfound: true };
   }
 
   /** The module of the dotted name below the root. `strict`: links that lead out of the root are not followed. */
