@@ -1,6 +1,8 @@
 import type { SourcePlace } from "../../graph/node";
+import { standsAlone } from "./asMade";
 import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
+import { changedNames } from "./changedNames";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { truthyOf } from "./iteration";
@@ -180,14 +182,18 @@ export class CallSites {
     for (const region of this.regions) {
       const { fn } = region;
       if (!fn && !region.outer) continue;
+      const changed = changedNames(region.body);
       for (const statement of [...region.assignments, ...region.returns]) {
         const [target] = statement.kind === "Return" ? [] : targetsOf(statement);
         const local = target?.kind === "Name" ? [target.id] : [];
         const name = [...(fn ? [fn.name] : []), ...local].join(".");
         const { value } = statement;
-        if (name === "" || (target && local.length === 0) || !value || !this.makesModule(value, isOwn)) continue;
+        if (name === "" || (target && local.length === 0) || !value) continue;
+        // An instance of the file's own class is another model only where it is changed.
+        const isCopy = (type: PyClass) => isOwn(type) && !changed.has(local[0] ?? "");
+        if (!this.makesModule(value, isCopy)) continue;
         const { object, draws } = this.moduleOf(local[0], value, region);
-        if (!object) continue;
+        if (!object || (isOwn(object.type) && !standsAlone(object))) continue;
         const at = target ?? value;
         found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws });
         // What is returned has no name to be called by.

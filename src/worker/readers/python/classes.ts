@@ -1,3 +1,4 @@
+import { noteAsMade } from "./asMade";
 import type { ClassStmt } from "./ast";
 import { bind } from "./binding";
 import { TYPE } from "./builtinTypes";
@@ -81,7 +82,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
 }
 
 /** As an import has it, the file that is read included: what lies in a package would be imported. */
-function moduleNameOf({ names, package: home, text }: Scope): string {
+export function moduleNameOf({ names, package: home, text }: Scope): string {
   const imported = names.get("__name__");
   if (typeof imported === "string" && imported !== "__model__") return imported;
   const stem = /([^/\\]+)\.\w+$/.exec(text?.file ?? "")?.[1];
@@ -291,6 +292,7 @@ export function initializeInstance(
   } else if ((args.length > 0 || kwargs.size > 0) && !hasNew && object.payload === undefined) {
     throw takesNothing(type);
   }
+  if (module && ev.constructing === 0 && !ev.tracing && type.place?.file === ev.main.file) noteAsMade(object);
 }
 
 function namedTuple(ev: Evaluator, type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): PyTuple {

@@ -18,9 +18,10 @@ import type {
   SearchedFolder,
   TraceOptions,
 } from "../model";
+import { standsAlone } from "./asMade";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
-import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
+import { argumentsByName, type Given, givenTo, initializeInstance, moduleNameOf } from "./classes";
 import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
@@ -35,6 +36,7 @@ import { type ForwardParam, forwardParams } from "./inputs";
 import { findMember } from "./members";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
+import { isOfFile, partsOf, typesWithin } from "./parts";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
@@ -52,7 +54,6 @@ import {
   Unknown,
   type Value,
 } from "./values";
-import { namesMentionedBy } from "./walk";
 
 /** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
 
@@ -202,8 +203,10 @@ export function buildModels(
   }
   configurations.checkChoice();
   const own = new Set(classes.map(({ type }) => type));
-  const isOwn = (type: PyClass) => own.has(type);
-  const made = [sites, ...written].flatMap((each) => each.modules(isOwn).map((m) => ({ ...m, scope: each.globals })));
+  const made = [sites, ...written].flatMap((each) => {
+    const isOwn = (type: PyClass) => own.has(type) && type.definedIn === moduleNameOf(each.globals);
+    return each.modules(isOwn).map((module) => ({ ...module, scope: each.globals }));
+  });
   const top = named.models(made).map((each) => namedModel(ev, each));
   const sitesOf = ({ scope }: NamedModule) => written.find(({ globals }) => globals === scope) ?? sites;
   for (const each of top) {
@@ -230,26 +233,33 @@ export function buildModels(
     const { type, node } = defined;
     const part = inside.has(type);
     return new PythonModel(ev, { name: type.name, place: type.place ?? ev.source.place(node) }, result, sites, {
+      imported: false,
       part,
       lacksConfiguration: (unresolved.has(defined) || !!result.madeElsewhere) && configurations.isTaken(defined),
       options: () => configurations.options(defined),
       wholes: () => (part ? wholes(type) : []),
     });
   });
-  const relations: Relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
-  const ofNames = top.map((each) => new PythonModel(ev, each, each, sitesOf(each), relations));
+  const ofNames = top.map((each) => {
+    const imported = each.object.type.definedIn !== moduleNameOf(each.scope ?? ev.globals);
+    return new PythonModel(ev, each, each, sitesOf(each), { ...UNRELATED, imported });
+  });
   // A loss or a transformation of the data holds nothing.
   return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
 }
 
 /** How a model stands to the others of its file. */
 interface Relations {
+  /** Its class is another module's. */
+  readonly imported: boolean;
   /** Another is made of it. */
   readonly part: boolean;
   readonly lacksConfiguration: boolean;
   readonly options: () => readonly ConfigurationOption[];
   readonly wholes: () => readonly PyObject[];
 }
+
+const UNRELATED = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
 
 function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   const { object, place, name } = named;
@@ -261,19 +271,6 @@ function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   });
   const given = givenTo(object) ?? NO_ARGUMENTS;
   return { ...named, problems, failed: false, configuration: undefined, given };
-}
-
-/** Names of the model classes that other model classes of the file mention. */
-function partsOf(classes: readonly DefinedClass[]): Set<string> {
-  const parts = new Set<string>();
-  for (const { node, type } of classes) {
-    for (const name of namesMentionedBy(node)) if (name !== type.name) parts.add(name);
-  }
-  return parts;
-}
-
-function* typesWithin(root: PyObject): Generator<PyClass> {
-  for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
 }
 
 /** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
@@ -377,11 +374,6 @@ function buildWithUnknowns(
   return { ...result, partial, problems: [note, ...result.problems] };
 }
 
-/** Whether the file has the class of one of the modules, or makes one of torch's own. */
-function isOfFile(root: PyObject, file: string): boolean {
-  return [...modulesOf(root)].some(([, { type, place }]) => (type.builtin ? place : type.place)?.file === file);
-}
-
 export class PythonModel implements Model {
   readonly className: string;
   readonly file: string;
@@ -407,6 +399,10 @@ export class PythonModel implements Model {
     this.root = built.partial ? { ...root, parameters: undefined } : root;
     this.problems = built.problems;
     this.configuration = built.configuration;
+  }
+
+  get standsAlone(): boolean {
+    return this.relations.imported || standsAlone(this.built.object);
   }
 
   get part(): boolean {

@@ -61,14 +61,17 @@ function isLayer({ type, module }: PyObject): boolean {
 
 /**
  * Without the instances of the file's own classes that are as the class is shown: it was built as they were. One that
- * has been changed since, or has other sizes, is a model by itself, unless a configuration gives the class its sizes.
+ * has been changed since, or is loaded from a checkpoint, is a model by itself; so is one that has other sizes, unless a
+ * configuration gives the class its sizes.
  */
 export function withoutCopies(models: readonly Model[]): Model[] {
   const classes = new Map(models.filter((model) => !isNamed(model)).map((model) => [model.className, model]));
   return models.filter((model) => {
     const own = isNamed(model) ? classes.get(model.root.kind) : undefined;
     return (
-      !own || !(own.configuration || own.lacksConfiguration || own.madeElsewhere || sameLayers(own.root, model.root))
+      !own ||
+      model.standsAlone ||
+      !(own.configuration || own.lacksConfiguration || own.madeElsewhere || sameLayers(own.root, model.root))
     );
   });
 }

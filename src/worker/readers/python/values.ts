@@ -242,6 +242,8 @@ export interface ModuleState {
   readonly options: Record<string, Value>;
   /** Where `from_pretrained` found it. */
   checkpoint?: Checkpoint;
+  /** Of a model of the file's own class: an outline of what its constructor made. */
+  asMade?: string;
 }
 
 /**
