@@ -1,15 +1,23 @@
 import { modulesOf } from "./tree";
-import type { PyObject } from "./values";
+import type { PyObject, PyTensor } from "./values";
 
 /** Whether a model is still as its class made it: a head may be replaced since, layers wrapped, weights frozen. */
 
-/** Its parts by path, their kinds, the sizes of their weights, which of these learn, and whose forward is another's. */
+/**
+ * Its parts by path, their kinds, the sizes of their weights, which of these are one and which learn, and whose forward
+ * is another's.
+ */
 function outlineOf(root: PyObject): string {
   const lines: string[] = [];
+  const numbers = new Map<PyTensor, number>();
   for (const [path, { type, module, attributes }] of modulesOf(root)) {
     lines.push(`${path} ${type.name}${attributes.has("forward") ? " forward" : ""}`);
-    for (const [name, tensor] of module?.parameters ?? [])
-      if (tensor) lines.push(`${name} ${tensor.shape} ${tensor.requiresGrad}`);
+    for (const [name, tensor] of module?.parameters ?? []) {
+      if (!tensor) continue;
+      const number = numbers.get(tensor) ?? numbers.size;
+      numbers.set(tensor, number);
+      lines.push(`${name} ${number} ${tensor.shape} ${tensor.requiresGrad}`);
+    }
   }
   return lines.join("\n");
 }

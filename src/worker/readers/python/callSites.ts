@@ -2,7 +2,7 @@ import type { SourcePlace } from "../../graph/node";
 import { standsAlone } from "./asMade";
 import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
-import { changedNames } from "./changedNames";
+import { CHANGERS, changedNames } from "./changedNames";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { truthyOf } from "./iteration";
@@ -210,6 +210,9 @@ export class CallSites {
     if (!isDotted(callee)) return false;
     const made = this.quietValue(() => evaluateSafely(this.ev, this.globals, callee));
     if (made instanceof PyClass) return this.ev.isModuleType(made) && holdsModules(made) && !isOwn(made);
+    // add_lora(GPT(config)): an instance of the file's own class is changed there.
+    if (made instanceof PyFunction && CHANGERS.test(made.name))
+      return expr.args.some(({ value }) => this.makesModule(value, () => false));
     return isBuilder(made, this.ev.main.file);
   }
 

@@ -5,9 +5,9 @@ import { expressionsOf, rootName, walkExpr, walkStatements } from "./walk";
 /** Methods of a module by which its parts are gone through, or changed. */
 const WALKS = /^(named_)?(parameters|modules|children)$/;
 const CHANGES = /^(requires_grad_|add_module|register_module|register_parameter|append|insert|extend|pop|apply)$/;
-/** What functions are called that change the model they are given. */
-const CHANGERS =
-  /lora|adapt|freez|replace|inject|wrap|patch|convert|quant|prun|insert|swap|convert|trainable|head|setattr|delattr/i;
+/** How functions are called that change the model they are given. */
+export const CHANGERS =
+  /lora|adapt|freez|replace|inject|wrap|patch|convert|quant|prun|swap|trainable|head|setattr|delattr/i;
 
 /**
  * Names whose modules a block seems to change after they are made: a part is assigned to, a loop goes through the parts,

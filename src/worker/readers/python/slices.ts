@@ -1,5 +1,6 @@
 import { assignedTargets } from "./assigned";
 import type { Expr, Stmt } from "./ast";
+import { changedInLoops } from "./loopChanges";
 import { blocksOf, expressionsOf, methodCallsIn, namesIn, namesMentioned, rootName } from "./walk";
 
 /**
@@ -129,5 +130,6 @@ function writtenNames(statement: Stmt): Set<string> {
   };
   // A loop or a branch is not run for the sake of a method called in it, which would run whole training loops.
   if (blocksOf(statement).length === 0) own(statement);
+  else changedInLoops(statement, written);
   return written;
 }
