@@ -209,6 +209,8 @@ export interface Model {
   configurations?(): readonly ConfigurationOption[];
   /** Of an instance: it is no copy of what its class makes. It was changed since, or its weights are from a checkpoint. */
   readonly standsAlone?: boolean;
+  /** It was made while names of modules stood for something else. */
+  readonly patched?: boolean;
   /** Another model of the file is made of it: none of its layers is an output head. */
   readonly part?: boolean;
   /** Undefined for a model that does not derive from transformers' PreTrainedModel. */

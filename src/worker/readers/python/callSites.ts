@@ -2,11 +2,14 @@ import type { SourcePlace } from "../../graph/node";
 import { standsAlone } from "./asMade";
 import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
+import { holdsModules, isBuilder } from "./builders";
 import { CHANGERS, changedNames } from "./changedNames";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { truthyOf } from "./iteration";
 import type { NamedModule } from "./namedModules";
+import type { Applied } from "./patches";
+import { patchStatements } from "./patchStatements";
 import { assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
 import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
@@ -14,7 +17,7 @@ import { StatedInputs } from "./statedInputs";
 import { execute } from "./statements";
 import { type Draw, recordDraws } from "./torch";
 import { tooManyModules } from "./tree";
-import { PyBound, PyClass, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
+import { PyClass, PyFunction, PyObject, Unknown, type Value } from "./values";
 import { namesIn, namesMentioned, walkStatements } from "./walk";
 
 /**
@@ -190,12 +193,13 @@ export class CallSites {
         const { value } = statement;
         if (name === "" || (target && local.length === 0) || !value) continue;
         // An instance of the file's own class is another model only where it is changed.
-        const isCopy = (type: PyClass) => isOwn(type) && !changed.has(local[0] ?? "");
+        const patched = patchStatements(region.body, fn?.params).size > 0;
+        const isCopy = (type: PyClass) => isOwn(type) && !patched && !changed.has(local[0] ?? "");
         if (!this.makesModule(value, isCopy)) continue;
-        const { object, draws } = this.moduleOf(local[0], value, region);
-        if (!object || (isOwn(object.type) && !standsAlone(object))) continue;
+        const { object, draws, patches } = this.moduleOf(local[0], value, region);
+        if (!object || (isOwn(object.type) && !patches?.code && !standsAlone(object))) continue;
         const at = target ?? value;
-        found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws });
+        found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws, patches });
         // What is returned has no name to be called by.
         this.bindings.set(object, { id: local[0] ?? "", region, start: at.start });
       }
@@ -221,19 +225,28 @@ export class CallSites {
     name: string | undefined,
     value: Expr,
     region: Region,
-  ): Pick<NamedModule, "draws"> & { object?: PyObject } {
+  ): Pick<NamedModule, "draws" | "patches"> & { object?: PyObject } {
+    let patches: Applied | undefined;
     const changed = (): Value =>
       name === undefined
         ? null
         : (this.scopeFor(new Set([name]), region, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? null);
     const asMade = (): Value =>
       evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value);
-    let unlisted: { object: PyObject; draws: readonly Draw[] } | undefined;
+    let unlisted: { object: PyObject; draws: readonly Draw[]; patches: Applied | undefined } | undefined;
+    const { patches: all } = this.ev;
     for (const evaluated of [changed, asMade]) {
-      const { value: object, draws } = recordDraws(() => this.quietValue(evaluated));
+      const mark = all.mark();
+      const { value: object, draws } = recordDraws(() =>
+        this.quietValue(() => {
+          const made = evaluated();
+          patches = all.since(mark);
+          return made;
+        }),
+      );
       if (!(object instanceof PyObject && object.module)) continue;
-      if (tooManyModules(object) === undefined) return { object, draws };
-      unlisted ??= { object, draws };
+      if (tooManyModules(object) === undefined) return { object, draws, patches };
+      unlisted ??= { object, draws, patches };
     }
     return unlisted ?? { draws: [] };
   }
@@ -270,7 +283,7 @@ export class CallSites {
     this.ev.collect(() => {
       const restore = this.ev.mark();
       try {
-        this.ev.within(SLICE_STEPS, body);
+        this.ev.patches.trial(() => this.ev.within(SLICE_STEPS, body));
       } catch (error) {
         this.ev.reportError(error);
         restore();
@@ -298,7 +311,8 @@ export class CallSites {
       }
       return scope;
     }
-    const slice = sliceFor(region.body, position, wanted, flattened);
+    const always = isTop ? undefined : patchStatements(region.body, region.fn?.params);
+    const slice = sliceFor(region.body, position, wanted, flattened, always);
     if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
     for (const step of slice.steps) this.take(step, scope);
     return scope;
@@ -477,22 +491,6 @@ function isDotted(expr: Expr): boolean {
 function lastName(expr: Expr): string | undefined {
   if (expr.kind === "Name") return expr.id;
   return expr.kind === "Attribute" ? expr.name : undefined;
-}
-
-const MAKES_MODELS = /^(from_pretrained|_?from_config|create_model|get_model|builder)$/;
-
-/** Ways of libraries to make a model, and functions of other files whose names say that they do. */
-function isBuilder(value: Value, file: string): boolean {
-  const callee = value instanceof PyBound ? value.callee : value;
-  if (!(callee instanceof PyNative || callee instanceof PyFunction)) return false;
-  if (MAKES_MODELS.test(callee.name)) return true;
-  const isImported = callee instanceof PyFunction && (callee.scope as Scope).source?.file !== file;
-  return isImported && /^(build|make|create)|model|net(?![a-z])|former/i.test(callee.name);
-}
-
-/** Of torch's own classes few hold others; a loss or a layer alone is no model. */
-function holdsModules({ builtin, name }: PyClass): boolean {
-  return builtin === undefined || /^(Sequential|Transformer.*)$/.test(name);
 }
 
 /** What is called, without a trailing `.forward`. */

@@ -277,7 +277,7 @@ export function initializeInstance(
   ) {
     ev.constructed.set(type, { args, kwargs, before: beforeCall(ev, args, kwargs) });
   }
-  const init = findMember(type, "__init__");
+  const init = ev.patches.member(type, "__init__");
   if (init instanceof PyFunction) {
     if (module) given.set(object, { args, kwargs });
     if (module) ev.constructing++;

@@ -11,6 +11,7 @@ import { evaluate } from "./expressions";
 import type { ImportResolver, NotFollowed } from "./importResolver";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
+import { Patches } from "./patches";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { Reports } from "./reports";
@@ -65,6 +66,7 @@ export class Evaluator implements Runtime {
   /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
   private madeAt: SourcePlace | undefined;
   readonly reports = new Reports();
+  readonly patches = new Patches();
   /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
   readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
   /** Classes of other files whose constructor calls are of interest. */

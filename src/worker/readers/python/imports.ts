@@ -45,9 +45,11 @@ function importAll(ev: Evaluator, scope: Scope, module: string, namespace: PyNam
     // Its names are looked up when they are used, so that nothing else of the module is evaluated.
     const own = scope.module;
     const earlier = own.lazy ?? ((name) => own.names.get(name));
-    own.lazy = (name) => earlier(name) ?? namespace.exported(name);
+    const { overlay } = ev.patches;
+    own.lazy = (name) => earlier(name) ?? ev.patches.at(overlay, () => namespace.exported(name));
   } else {
-    for (const [name, value] of namespace.members) if (!name.startsWith("_")) scope.assign(name, value);
+    for (const [name, value] of namespace.members)
+      if (!name.startsWith("_")) scope.assign(name, ev.patches.get(namespace, name) ?? value);
   }
 }
 
@@ -59,7 +61,7 @@ function importedName(
   name: string,
 ): Value {
   if (!(namespace instanceof PyNamespace)) return notFollowed(ev, module, `${name} from ${module}`, namespace);
-  const member = namespace.get(name);
+  const member = ev.patches.get(namespace, name) ?? namespace.get(name);
   if (member !== undefined) return member;
   const full = module.endsWith(".") ? `${module}${name}` : `${module}.${name}`;
   const below = ev.resolveImport(full, scope);

@@ -2,7 +2,7 @@ import type { ConfigurationChoice } from "../../../protocol/jobs";
 import type { MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
-import { lineText, type SourcePlace } from "../../graph/node";
+import type { SourcePlace } from "../../graph/node";
 import type { GivenInputs } from "../givenInputs";
 import type { KeyConversions } from "../keyConversion";
 import type {
@@ -19,7 +19,7 @@ import type {
   TraceOptions,
 } from "../model";
 import { standsAlone } from "./asMade";
-import type { ClassStmt, Module, Stmt } from "./ast";
+import type { ClassStmt, Module } from "./ast";
 import { CallSites } from "./callSites";
 import { argumentsByName, type Given, givenTo, initializeInstance, moduleNameOf } from "./classes";
 import { Configurations } from "./configuration";
@@ -36,7 +36,8 @@ import { type ForwardParam, forwardParams } from "./inputs";
 import { findMember } from "./members";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
-import { isOfFile, partsOf, typesWithin } from "./parts";
+import { isOfFile, modelClasses, partsOf, typesWithin } from "./parts";
+import type { Applied } from "./patches";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
@@ -77,6 +78,8 @@ interface Built {
   /** Parts of it could not be made, so that nobody can count its parameters. */
   readonly partial?: boolean;
   readonly given: Given;
+  /** Of a model that a function makes: what it was made under. */
+  readonly patches?: Applied | undefined;
 }
 
 export interface BuildOptions {
@@ -273,26 +276,6 @@ function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   return { ...named, problems, failed: false, configuration: undefined, given };
 }
 
-/** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
-function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
-  const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
-  const top = new Set<Stmt>(body);
-  // A notebook's cells may write several modules.
-  const nameOf = ({ type }: DefinedClass) => `${type.definedIn}.${type.name}`;
-  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [nameOf(c), c]));
-  return [...byNode.values()].filter((c) => {
-    const winner = last.get(nameOf(c));
-    if (!top.has(c.node) || winner === undefined || winner === c) return true;
-    const where = lineText(winner.type.place ?? ev.source.place(winner.node));
-    ev.problem(
-      `${c.type.name} is defined again at ${where}, and that definition is the one shown`,
-      "information",
-      c.type.place,
-    );
-    return false;
-  });
-}
-
 function build(
   ev: Evaluator,
   { type }: DefinedClass,
@@ -401,6 +384,10 @@ export class PythonModel implements Model {
     this.configuration = built.configuration;
   }
 
+  get patched(): boolean {
+    return this.built.patches?.code === true;
+  }
+
   get standsAlone(): boolean {
     return this.relations.imported || standsAlone(this.built.object);
   }
@@ -478,8 +465,10 @@ export class PythonModel implements Model {
 
   private traced(options: TraceOptions): PythonTraced {
     const { ev, built, sites } = this;
-    const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
-    return trace(ev, built.object, sites, options, within);
+    return ev.patches.during(built.patches, () => {
+      const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
+      return trace(ev, built.object, sites, options, within);
+    });
   }
 
   useInputs(inputs: GivenInputs): void {
@@ -490,7 +479,8 @@ export class PythonModel implements Model {
     // Where all code is of other files, there is no line here that a shape or an error would stand at.
     if (!isOfFile(this.built.object, this.file))
       return { className: this.className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
-    return { ...observe(this.ev, this.built.object, this.sites), className: this.className };
+    const observed = this.ev.patches.during(this.built.patches, () => observe(this.ev, this.built.object, this.sites));
+    return { ...observed, className: this.className };
   }
 
   initialize(seed: number): Map<string, Tensor> {

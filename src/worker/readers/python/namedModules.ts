@@ -3,6 +3,7 @@ import { isNamed, type Model, type ModuleInfo } from "../model";
 import { assignedTargets } from "./assigned";
 import type { Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
+import type { Applied } from "./patches";
 import type { Scope } from "./scope";
 import type { Draw } from "./torch";
 import { modulesOf } from "./tree";
@@ -21,6 +22,8 @@ export interface NamedModule {
   readonly object: PyObject;
   /** What the statement that made it drew. */
   readonly draws: readonly Draw[];
+  /** What the code around it had assigned to names of modules when it was made. */
+  readonly patches?: Applied | undefined;
   /** The names of the module at whose top it is made; that of the file where left out. */
   readonly scope?: Scope;
 }
@@ -68,11 +71,9 @@ export function withoutCopies(models: readonly Model[]): Model[] {
   const classes = new Map(models.filter((model) => !isNamed(model)).map((model) => [model.className, model]));
   return models.filter((model) => {
     const own = isNamed(model) ? classes.get(model.root.kind) : undefined;
-    return (
-      !own ||
-      model.standsAlone ||
-      !(own.configuration || own.lacksConfiguration || own.madeElsewhere || sameLayers(own.root, model.root))
-    );
+    if (!own || model.standsAlone) return true;
+    const isConfigured = own.configuration !== undefined || own.lacksConfiguration || own.madeElsewhere !== undefined;
+    return !((isConfigured && !model.patched) || sameLayers(own.root, model.root));
   });
 }
 

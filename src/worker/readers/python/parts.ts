@@ -1,3 +1,6 @@
+import { lineText } from "../../graph/node";
+import type { Module, Stmt } from "./ast";
+import type { Evaluator } from "./evaluator";
 import type { DefinedClass } from "./scope";
 import { modulesOf } from "./tree";
 import type { PyClass, PyObject } from "./values";
@@ -21,4 +24,24 @@ export function* typesWithin(root: PyObject): Generator<PyClass> {
 /** Whether the file has the class of one of the modules, or makes one of torch's own. */
 export function isOfFile(root: PyObject, file: string): boolean {
   return [...modulesOf(root)].some(([, { type, place }]) => (type.builtin ? place : type.place)?.file === file);
+}
+
+/** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
+export function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
+  const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
+  const top = new Set<Stmt>(body);
+  // A notebook's cells may write several modules.
+  const nameOf = ({ type }: DefinedClass) => `${type.definedIn}.${type.name}`;
+  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [nameOf(c), c]));
+  return [...byNode.values()].filter((c) => {
+    const winner = last.get(nameOf(c));
+    if (!top.has(c.node) || winner === undefined || winner === c) return true;
+    const where = lineText(winner.type.place ?? ev.source.place(winner.node));
+    ev.problem(
+      `${c.type.name} is defined again at ${where}, and that definition is the one shown`,
+      "information",
+      c.type.place,
+    );
+    return false;
+  });
 }

@@ -62,8 +62,10 @@ export async function readPython(
   const read = (isWanted?: (definition: ClassStmt) => boolean) =>
     readModule(source, module, limits, { defined, written }, isWanted);
   if (!limits.open) return withProblems(file, read());
-  const unchanged = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
-  const found = read(unchanged?.concerns);
+  const known = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
+  const part = read(known?.concerns);
+  // What is assigned to names of modules concerns all that uses them.
+  const [unchanged, found] = known && part.patched ? [undefined, read()] : [known, part];
   let whole: readonly Model[] | undefined;
   const models = unchanged?.models(() => {
     whole ??= read().models;
@@ -88,6 +90,8 @@ interface Found {
   readonly problems: readonly Problem[];
   /** Of building the models, and of none of them. */
   readonly own: readonly Problem[];
+  /** Names of modules were given other classes or functions. */
+  readonly patched: boolean;
   /** Imported files and configurations that were read. */
   readonly imported: Imported;
   readonly searched: SearchedFolder | undefined;
@@ -129,6 +133,7 @@ function readModule(
     models,
     problems: [...syntax, ...ev.problems, ...ev.reports.certain],
     own,
+    patched: ev.patches.replaced > 0,
     imported,
     searched: environment.searched,
   };

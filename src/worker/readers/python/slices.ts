@@ -28,6 +28,8 @@ export interface Slice {
   readonly names: ReadonlySet<string>;
 }
 
+const NONE: ReadonlySet<Stmt> = new Set();
+
 /**
  * The slice of `body` for `names` at `position`. Blocks around the position are entered: a branch that holds the
  * position is taken to be the one that runs.
@@ -39,6 +41,8 @@ export function sliceFor(
   position: number,
   names: ReadonlySet<string>,
   flattened = false,
+  /** Statements that count whatever they assign. */
+  always: ReadonlySet<Stmt> = NONE,
 ): Slice {
   const candidates: { step: Step; writes: ReadonlySet<string>; reads: ReadonlySet<string> }[] = [];
   const add = (step: Step, writes: ReadonlySet<string>, reads: ReadonlySet<string>): void => {
@@ -78,7 +82,9 @@ export function sliceFor(
   for (let before = -1; before !== taken.size; ) {
     before = taken.size;
     for (const { step, writes, reads } of candidates) {
-      if (taken.has(step) || ![...writes].some((name) => needed.has(name))) continue;
+      const counts =
+        (step.kind === "run" && always.has(step.statement)) || [...writes].some((name) => needed.has(name));
+      if (taken.has(step) || !counts) continue;
       taken.add(step);
       for (const name of [...writes, ...reads]) needed.add(name);
     }

@@ -107,6 +107,10 @@ export abstract class LazyNamespace extends PyNamespace {
   }
   /** A name that the module itself gives, or a module below it. */
   abstract override get(name: string): Value | undefined;
+  /** Its names, where they are the reading's own and code looks there for them. */
+  ownNames(): Map<string, Value> | undefined {
+    return undefined;
+  }
   /** What `from module import *` gives under the name. */
   abstract exported(name: string): Value | undefined;
 }

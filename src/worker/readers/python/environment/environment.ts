@@ -239,6 +239,10 @@ class Opened extends LazyNamespace {
     return this.ev.globals.names.get(name);
   }
 
+  override ownNames(): Map<string, Value> {
+    return this.ev.globals.names;
+  }
+
   override exported(name: string): Value | undefined {
     return name.startsWith("_") ? undefined : this.get(name);
   }

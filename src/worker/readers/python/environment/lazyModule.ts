@@ -1,6 +1,7 @@
 import { assignedTargets } from "../assigned";
 import type { Expr, Stmt } from "../ast";
 import type { Evaluator } from "../evaluator";
+import type { Overlay } from "../patches";
 import { Scope } from "../scope";
 import { execute } from "../statements";
 import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values";
@@ -37,6 +38,8 @@ export class LazyModule extends LazyNamespace {
   /** Statements under way, the innermost last: a name has the value that the statements above it gave. */
   private readonly running: number[] = [];
   private readonly searching = new Set<string>();
+  /** Names of modules as they were when this one was imported: its statements ran then. */
+  private readonly before: Overlay;
 
   constructor(
     private readonly ev: Evaluator,
@@ -46,6 +49,7 @@ export class LazyModule extends LazyNamespace {
     private readonly surroundings: (importer: Scope) => Surroundings,
   ) {
     super(name);
+    this.before = ev.patches.overlay;
     this.scope = new Scope("module", ev.builtins, "");
     this.scope.text = module.source;
     this.scope.package = home;
@@ -62,6 +66,7 @@ export class LazyModule extends LazyNamespace {
 
   override get(name: string): Value | undefined {
     return (
+      this.ev.patches.get(this, name) ??
       this.library(name) ??
       this.assigned(name) ??
       this.namesake(name) ??
@@ -72,6 +77,8 @@ export class LazyModule extends LazyNamespace {
   }
 
   override exported(name: string): Value | undefined {
+    const patched = this.ev.patches.get(this, name);
+    if (patched !== undefined) return patched;
     if (this.indexed === undefined && !this.mayGive(name)) return undefined;
     const { byName } = this.index;
     if (byName.has("__all__") && !this.surely(name)) return undefined;
@@ -111,7 +118,7 @@ export class LazyModule extends LazyNamespace {
   /** `from .googlenet import *` imports the module below and then gives its name to the function of that name. */
   private namesake(name: string): Value | undefined {
     const own = this.index.wildcards.filter(({ wildcard }) => wildcard === `.${name}`);
-    return own.length > 0 ? this.fromWildcards(name, own) : undefined;
+    return own.length > 0 ? this.ev.patches.at(this.before, () => this.fromWildcards(name, own)) : undefined;
   }
 
   private library(name: string): Value | undefined {
@@ -119,14 +126,14 @@ export class LazyModule extends LazyNamespace {
   }
 
   private own(name: string): Value | undefined {
-    const value = this.library(name) ?? this.assigned(name);
+    const value = this.ev.patches.get(this, name) ?? this.library(name) ?? this.assigned(name);
     const { wildcards } = this.index;
     if (value !== undefined || wildcards.length === 0) return value;
     // Nobody's wildcard import replaces a builtin, and each search goes through all of them.
     if (name.startsWith("__") || this.ev.builtins.names.has(name) || this.searching.has(name)) return undefined;
     this.searching.add(name);
     try {
-      return this.fromWildcards(name, wildcards);
+      return this.ev.patches.at(this.before, () => this.fromWildcards(name, wildcards));
     } finally {
       this.searching.delete(name);
     }
@@ -146,10 +153,12 @@ export class LazyModule extends LazyNamespace {
     statement.state = "running";
     this.running.push(index);
     const body = statement.run();
-    const failed = this.ev.aside(this.scope, STATEMENT_STEPS, () => {
-      for (const one of body) execute(this.ev, this.scope, one);
-      return null;
-    });
+    const failed = this.ev.patches.at(this.before, () =>
+      this.ev.aside(this.scope, STATEMENT_STEPS, () => {
+        for (const one of body) execute(this.ev, this.scope, one);
+        return null;
+      }),
+    );
     this.running.pop();
     statement.state = "done";
     for (const one of body) {

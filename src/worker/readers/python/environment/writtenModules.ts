@@ -137,6 +137,10 @@ export class WrittenModule extends LazyNamespace {
     return value ?? (this.isPackage ? this.all.find(`${this.name}.${name}`) : undefined);
   }
 
+  override ownNames(): Map<string, Value> {
+    return this.scope().names;
+  }
+
   override exported(name: string): Value | undefined {
     const scope = this.scope();
     const listed = scope.lookupHere("__all__");
