@@ -14,6 +14,8 @@ export function importModule(ev: Evaluator, scope: Scope, name: string, alias: s
   const top = name.split(".")[0]!;
   const wanted = alias ? name : top;
   const found = ev.resolveImport(wanted, scope);
+  // What lies below is imported for what its code does.
+  if (wanted !== name) ev.resolveImport(name, scope);
   scope.assign(alias ?? top, found instanceof PyNamespace ? found : notFollowed(ev, wanted, wanted, found));
 }
 

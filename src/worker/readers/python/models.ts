@@ -292,11 +292,12 @@ function build(
     const copied = new Map<Value, Value>();
     const recorded = recordDraws(() => {
       try {
-        ev.within(steps, () => {
+        const make = () => {
           const own = args.map((value) => deepCopy(ev, value, copied));
           const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
           initializeInstance(ev, object, own, named);
-        });
+        };
+        ev.patches.trial(() => ev.within(steps, make));
       } catch (error) {
         failed = true;
         const known = ev.understood(error);

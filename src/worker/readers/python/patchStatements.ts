@@ -10,6 +10,10 @@ import { blocksOf, rootName } from "./walk";
 /** How functions are called that replace what is in modules. */
 const PATCHERS = /patch|hijack|monkey|replace|override|inject|swap/i;
 
+export function isPatcher(name: string): boolean {
+  return PATCHERS.test(name);
+}
+
 /** The block's own; those in functions and classes are not run with it. */
 export function patchStatements(body: readonly Stmt[], params: readonly Param[] = []): ReadonlySet<Stmt> {
   const known = kept.get(body);
@@ -51,7 +55,7 @@ export function isPatch(statement: Stmt, local: ReadonlySet<string>): boolean {
       const { callee, args } = call;
       if (callee.kind === "Name" && callee.id === "setattr") return isOutside(args[0]?.value);
       const name = callee.kind === "Name" ? callee.id : callee.kind === "Attribute" ? callee.name : "";
-      return PATCHERS.test(name) && isOutside(callee);
+      return isPatcher(name) && isOutside(callee);
     }
     case "If":
     case "Try":

@@ -122,6 +122,8 @@ export class Environment {
     if (!located) return undefined;
     const found = this.open(ev, root, name, located, strict);
     this.modules.set(key, found);
+    // A library's modules are taken as they are.
+    if (strict && found instanceof LazyModule) found.patch();
     return found;
   }
 

@@ -2,6 +2,7 @@ import { assignedTargets } from "../assigned";
 import type { Expr, Stmt } from "../ast";
 import type { Evaluator } from "../evaluator";
 import type { Overlay } from "../patches";
+import { isPatch, isPatcher } from "../patchStatements";
 import { Scope } from "../scope";
 import { execute } from "../statements";
 import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values";
@@ -15,6 +16,10 @@ interface Statement {
   readonly run: () => readonly Stmt[];
   /** `from module import *`: the module. */
   readonly wildcard: string | undefined;
+  /** The name of a class or function. */
+  readonly defines: string | undefined;
+  /** Of anything else. */
+  readonly statement: Stmt | undefined;
   state: "waiting" | "running" | "done";
 }
 
@@ -39,7 +44,8 @@ export class LazyModule extends LazyNamespace {
   private readonly running: number[] = [];
   private readonly searching = new Set<string>();
   /** Names of modules as they were when this one was imported: its statements ran then. */
-  private readonly before: Overlay;
+  private before: Overlay;
+  private patched = false;
 
   constructor(
     private readonly ev: Evaluator,
@@ -83,6 +89,28 @@ export class LazyModule extends LazyNamespace {
     const { byName } = this.index;
     if (byName.has("__all__") && !this.surely(name)) return undefined;
     return name.startsWith("_") && !byName.has("__all__") ? undefined : this.scope.lookupHere(name);
+  }
+
+  /**
+   * Runs the statements at its top that may assign to names of other modules: importing it has that effect, though
+   * nobody asks for a name of it.
+   */
+  patch(): void {
+    if (this.patched || !MAY_PATCH.test(this.module.source.text)) return;
+    this.patched = true;
+    const { statements } = this.index;
+    const own = new Set(
+      statements.flatMap(({ statement, defines }) => {
+        if (defines !== undefined) return isPatcher(defines) ? [] : [defines];
+        const isImport = statement?.kind === "Import" || statement?.kind === "ImportFrom";
+        const targets = statement && !isImport ? assignedTargets([statement]) : [];
+        return targets.flatMap((target) => (target.kind === "Name" ? [target.id] : []));
+      }),
+    );
+    for (const [i, one] of statements.entries())
+      if (one.state === "waiting" && one.statement && isPatch(one.statement, own)) this.run(one, i, true);
+    // What it imports from now on is what it has changed.
+    this.before = this.ev.patches.overlay;
   }
 
   /** Before the text is parsed: whether the name occurs in it, or in modules whose names it takes over. */
@@ -149,16 +177,17 @@ export class LazyModule extends LazyNamespace {
     if (assigning.every((s) => s.state === "done")) this.index.byName.set(name, NONE);
   }
 
-  private run(statement: Statement, index: number): void {
+  /** @param lasting what it assigns to names of other modules stays. */
+  private run(statement: Statement, index: number, lasting = false): void {
     statement.state = "running";
     this.running.push(index);
     const body = statement.run();
-    const failed = this.ev.patches.at(this.before, () =>
+    const run = () =>
       this.ev.aside(this.scope, STATEMENT_STEPS, () => {
         for (const one of body) execute(this.ev, this.scope, one);
         return null;
-      }),
-    );
+      });
+    const failed = lasting ? run() : this.ev.patches.at(this.before, run);
     this.running.pop();
     statement.state = "done";
     for (const one of body) {
@@ -194,8 +223,12 @@ export class LazyModule extends LazyNamespace {
     const statements: Statement[] = [];
     const byName = new Map<string, Statement[]>();
     const wildcards: Statement[] = [];
-    const add = (names: Iterable<string>, run: () => readonly Stmt[], wildcard?: string): void => {
-      const statement: Statement = { run, wildcard, state: "waiting" };
+    const add = (
+      names: Iterable<string>,
+      run: () => readonly Stmt[],
+      { wildcard, defines, statement: one }: Partial<Statement> = {},
+    ): void => {
+      const statement: Statement = { run, wildcard, defines, statement: one, state: "waiting" };
       if (wildcard !== undefined) wildcards.push(statement);
       statements.push(statement);
       for (const name of names) {
@@ -208,19 +241,24 @@ export class LazyModule extends LazyNamespace {
       for (const one of body) {
         if (one.kind === "If" && isTypeChecking(one.test) && replacesModule(one.otherwise)) addBody(one.body);
         else if (one.kind === "Try" && isOptional(one.body, one.handlers.length)) addBody(one.otherwise);
-        else if (one.kind === "ImportFrom" && one.wildcard) add([], () => [one], one.module);
-        else add(namesOf([one]), () => [one]);
+        else if (one.kind === "ImportFrom" && one.wildcard)
+          add([], () => [one], { wildcard: one.module, statement: one });
+        else add(namesOf([one]), () => [one], { statement: one });
       }
     };
     for (const { name, statements: own } of this.module.statements) {
       if (name === undefined) addBody(own());
-      else add([name], own);
+      else add([name], own, { defines: name });
     }
     return { statements, byName, wildcards };
   }
 }
 
 const NONE: Statement[] = [];
+
+/** Whether the text has such a statement, before it is parsed. */
+const MAY_PATCH =
+  /^(?:[a-z_]\w*\.[\w.]*\w[ \t]*=(?!=)|setattr\(|[\w.]*(?:patch|hijack|monkey|replace|override|inject|swap)\w*\()/im;
 
 function namesOf(body: readonly Stmt[]): Set<string> {
   const names = new Set<string>();
