@@ -1,7 +1,7 @@
 import type { SourcePlace } from "../../graph/node";
 import { standsAlone } from "./asMade";
 import { assignedTargets } from "./assigned";
-import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
+import type { CallExpr, Expr, Stmt } from "./ast";
 import { holdsModules, isBuilder } from "./builders";
 import { CHANGERS, changedNames } from "./changedNames";
 import type { Evaluator } from "./evaluator";
@@ -10,7 +10,7 @@ import { truthyOf } from "./iteration";
 import type { NamedModule } from "./namedModules";
 import type { Applied } from "./patches";
 import { patchStatements } from "./patchStatements";
-import { assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
+import { argumentsByParameter, assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
 import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
 import { StatedInputs } from "./statedInputs";
@@ -55,7 +55,7 @@ interface Binding {
 export class CallSites {
   /** Inputs that somebody states instead. */
   readonly stated: StatedInputs;
-  private readonly regions: readonly Region[];
+  readonly regions: readonly Region[];
   private readonly byName = new Map<string, CallSite[]>();
   private slicesLeft = 0;
   private readonly bindings = new Map<PyObject, Binding>();
@@ -207,6 +207,15 @@ export class CallSites {
     return [...found.values()];
   }
 
+  /** What an expression of the region gives; None where that cannot be told. */
+  valueOf(expr: Expr, region: Region): Value {
+    return this.quietValue(() => this.here(expr, region));
+  }
+
+  private here(expr: Expr, region: Region): Value {
+    return evaluateSafely(this.ev, this.scopeFor(namesIn(expr), region, expr.start, 0, false), expr);
+  }
+
   private makesModule(expr: Expr, isOwn: (type: PyClass) => boolean): boolean {
     if (expr.kind !== "Call") return false;
     const { callee } = expr;
@@ -231,8 +240,7 @@ export class CallSites {
       name === undefined
         ? null
         : (this.scopeFor(new Set([name]), region, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? null);
-    const asMade = (): Value =>
-      evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value);
+    const asMade = (): Value => this.here(value, region);
     let unlisted: { object: PyObject; draws: readonly Draw[]; patches: Applied | undefined } | undefined;
     const { patches: all } = this.ev;
     for (const evaluated of [changed, asMade]) {
@@ -497,17 +505,4 @@ function lastName(expr: Expr): string | undefined {
 function calleeOf(call: CallExpr): Expr {
   const { callee } = call;
   return callee.kind === "Attribute" && callee.name === "forward" ? callee.object : callee;
-}
-
-/** Arguments by the parameter they are for; what stars give is left out. */
-function argumentsByParameter(fn: FunctionStmt, call: CallExpr): [string, Expr][] {
-  const positional = fn.params.filter((p) => p.kind === "normal" || p.kind === "positionalOnly");
-  const pairs: [string, Expr][] = [];
-  let counting = true;
-  call.args.forEach(({ type, name, value }, i) => {
-    if (type === "keyword" && name !== undefined) pairs.push([name, value]);
-    else if (type === "positional" && counting && positional[i]) pairs.push([positional[i].name, value]);
-    else if (type === "star") counting = false;
-  });
-  return pairs;
 }

@@ -1,12 +1,15 @@
 import type { ImportName } from "./ast";
 import type { Evaluator, NotFollowed } from "./evaluator";
 import type { Scope } from "./scope";
-import { LazyNamespace, PyError, PyNamespace, Unknown, type Value } from "./values";
+import { LazyNamespace, PyError, PyNamespace, Unfound, Unknown, type Value } from "./values";
 
 /** The value of a name whose import could not be followed. Code that handles the failure gets Python's exception. */
-function notFollowed(ev: Evaluator, module: string, what: string, { why, absent }: NotFollowed): Unknown {
+function notFollowed(ev: Evaluator, module: string, what: string, { why, absent, unfound }: NotFollowed): Unknown {
   if (absent && ev.importErrors > 0) throw new PyError("ModuleNotFoundError", `No module named '${module}'`);
-  return new Unknown(`the import of ${what} was not followed${why && `: ${why}`}`, ev.place);
+  const reason = `the import of ${what} was not followed${why && `: ${why}`}`;
+  if (!unfound) return new Unknown(reason, ev.place);
+  ev.unfound ||= ev.inMain;
+  return new Unfound(reason, ev.place, why);
 }
 
 /** `import a.b.c [as d]`. */

@@ -44,6 +44,7 @@ import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import { reportUnfound } from "./unfoundModels";
 import {
   type EvaluationError,
   type PyClass,
@@ -205,6 +206,7 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
+  if (ev.unfound) for (const each of [sites, ...written]) reportUnfound(ev, each);
   const own = new Set(classes.map(({ type }) => type));
   const made = [sites, ...written].flatMap((each) => {
     const isOwn = (type: PyClass) => own.has(type) && type.definedIn === moduleNameOf(each.globals);

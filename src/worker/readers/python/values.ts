@@ -47,6 +47,18 @@ export class Unknown {
   }
 }
 
+/** Of a module that was looked for and is nowhere. */
+export class Unfound extends Unknown {
+  constructor(
+    reason: string,
+    place: SourcePlace | undefined,
+    /** Empty where nobody knows what is installed. */
+    readonly why: string,
+  ) {
+    super(reason, place);
+  }
+}
+
 export class PyFloat {
   constructor(readonly value: number) {}
 }
