@@ -73,8 +73,6 @@ export class Evaluator implements Runtime {
   readonly watched = new Set<PyClass>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
-  /** Some import of the file leads nowhere. */
-  unfound = false;
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

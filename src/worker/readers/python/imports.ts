@@ -7,9 +7,7 @@ import { LazyNamespace, PyError, PyNamespace, Unfound, Unknown, type Value } fro
 function notFollowed(ev: Evaluator, module: string, what: string, { why, absent, unfound }: NotFollowed): Unknown {
   if (absent && ev.importErrors > 0) throw new PyError("ModuleNotFoundError", `No module named '${module}'`);
   const reason = `the import of ${what} was not followed${why && `: ${why}`}`;
-  if (!unfound) return new Unknown(reason, ev.place);
-  ev.unfound ||= ev.inMain;
-  return new Unfound(reason, ev.place, why);
+  return unfound ? new Unfound(reason, ev.place, why) : new Unknown(reason, ev.place);
 }
 
 /** `import a.b.c [as d]`. */

@@ -206,7 +206,7 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
-  if (ev.unfound) for (const each of [sites, ...written]) reportUnfound(ev, each);
+  for (const each of [sites, ...written]) reportUnfound(ev, each);
   const own = new Set(classes.map(({ type }) => type));
   const made = [sites, ...written].flatMap((each) => {
     const isOwn = (type: PyClass) => own.has(type) && type.definedIn === moduleNameOf(each.globals);

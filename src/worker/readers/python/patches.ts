@@ -84,20 +84,16 @@ export class Patches {
     return { overlay: this.overlay, changes: later, code: replaced !== this.replaced };
   }
 
-  /** Runs `body` as it ran after those patches. */
+  /** Runs `body` as it ran after those patches; its own end with it. */
   during<T>(applied: Applied | undefined, body: () => T): T {
-    if (!applied) return body();
-    const mark = this.mark();
-    this.overlay = applied.overlay;
-    for (const change of applied.changes) {
-      change.redo();
-      this.changes.push(change);
-    }
-    try {
+    return this.trial(() => {
+      if (applied) this.overlay = applied.overlay;
+      for (const change of applied?.changes ?? []) {
+        change.redo();
+        this.changes.push(change);
+      }
       return body();
-    } finally {
-      this.restore(mark);
-    }
+    });
   }
 
   /** Runs `body` with the names of modules as they were at another time. */

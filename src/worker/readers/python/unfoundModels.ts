@@ -1,7 +1,8 @@
 import type { CallSites } from "./callSites";
 import type { Evaluator } from "./evaluator";
-import { targetsOf } from "./regions";
+import { type Region, targetsOf } from "./regions";
 import { Unfound } from "./values";
+import { rootName, walkStatements } from "./walk";
 
 /** What only a module has, of all that a file names. */
 const METHODS =
@@ -24,6 +25,8 @@ export function reportUnfound(ev: Evaluator, sites: CallSites): void {
       const [target] = targetsOf(statement);
       const { value } = statement;
       if (target?.kind !== "Name" || value?.kind !== "Call" || !used.has(target.id)) continue;
+      const root = rootName(value);
+      if (root === undefined || !(sites.globals.lookup(root) instanceof Unfound || isImported(root, region))) continue;
       const made = sites.valueOf(value, region);
       if (!(made instanceof Unfound)) continue;
       const why = made.why === "" ? ": no file of this project has that name" : "";
@@ -34,4 +37,16 @@ export function reportUnfound(ev: Evaluator, sites: CallSites): void {
       );
     }
   }
+}
+
+/** By a function itself. */
+function isImported(name: string, { fn, body }: Region): boolean {
+  let found = false;
+  if (!fn) return found;
+  walkStatements(body, (statement) => {
+    if (statement.kind === "Import")
+      found ||= statement.names.some((each) => (each.alias ?? each.name.split(".")[0]) === name);
+    if (statement.kind === "ImportFrom") found ||= statement.names.some((each) => (each.alias ?? each.name) === name);
+  });
+  return found;
 }
