@@ -99,6 +99,22 @@ model = Block(6)
     ]);
   });
 
+  it("concerns every class of an open file, whatever that names, and no longer once it is gone", async () => {
+    const net =
+      "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.block = Block(6)\n";
+    const patch = "lit.model.Attention = LoRAAttention\n";
+    const count = async (text: string) => {
+      const { models } = await openModelFile(join(folder, "script.py"), prelude + text, { open: true });
+      return models.map((m) => m.root.parameters);
+    };
+    assert.deepEqual(await count(net), [168]);
+    assert.deepEqual(await count(net + patch), [180]);
+    assert.deepEqual(await count(`${net}#\n${patch}`), [180]);
+    assert.deepEqual(await count(`${net}#\n`), [168]);
+    assert.deepEqual(await count(`${net}patch_all(rank=3)\n`), [186]);
+    assert.deepEqual(await count(`${net}patch_all(rank=4)\n`), [192]);
+  });
+
   it("of flags of torch, nothing is said", async () => {
     const flags =
       "torch.backends.cudnn.benchmark = True\ntorch.backends.cuda.matmul.allow_tf32 = True\nimport sys\nsys.path = []\n";
