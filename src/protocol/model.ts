@@ -47,6 +47,8 @@ export interface ModelSummary {
   readonly line: number;
   readonly place: Place;
   readonly parameters: number | null;
+  /** Of them those that learn, where the code freezes some. */
+  readonly trainable?: number;
   /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
   readonly configuration?: string;
   /** What the code loads, weights with it: "org/name" of `AutoModel.from_pretrained("org/name")`. */

@@ -50,7 +50,8 @@ export function layersText(file: FileSummary): string {
     ]);
     const kind = model.kind === undefined ? "" : `: ${model.kind}`;
     const from = sizesFrom(model);
-    return `${model.class}${kind} (${lineText(model.place)}) · ${count(model.parameters)} parameters${from === undefined ? "" : ` · sizes from ${from}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
+    const trainable = model.trainable === undefined ? "" : `, ${count(model.trainable)} trainable`;
+    return `${model.class}${kind} (${lineText(model.place)}) · ${count(model.parameters)} parameters${trainable}${from === undefined ? "" : ` · sizes from ${from}`}\n${indent(table(["layer", "kind", "in → out", "bias", "parameters", "line"], rows))}`;
   });
   return [
     ...parts,

@@ -79,6 +79,8 @@ export interface ModuleInfo {
   readonly aliases?: readonly string[];
   /** Own and descendants' parameters, tied ones counted once; undefined when a dimension is unknown. */
   readonly parameters: number | undefined;
+  /** Of a model whose code freezes some of them: how many are left to learn. */
+  readonly trainable?: number;
   readonly children: readonly ModuleInfo[];
 }
 
@@ -205,6 +207,10 @@ export interface Model {
   readonly madeElsewhere?: MadeElsewhere;
   /** The configurations it can take, in the order in which they are looked for. None for a class that takes none. */
   configurations?(): readonly ConfigurationOption[];
+  /** Of an instance: it is no copy of what its class makes. It was changed since, or its weights are from a checkpoint. */
+  readonly standsAlone?: boolean;
+  /** It was made while names of modules stood for something else. */
+  readonly patched?: boolean;
   /** Another model of the file is made of it: none of its layers is an output head. */
   readonly part?: boolean;
   /** Undefined for a model that does not derive from transformers' PreTrainedModel. */

@@ -23,6 +23,7 @@ function modelSummary(model: Model): ModelSummary {
     line: model.place.line,
     place: placeOf(model.place),
     parameters: model.root.parameters ?? null,
+    ...(model.root.trainable !== undefined && { trainable: model.root.trainable }),
     ...(model.configuration && { configuration: model.configuration.label }),
     ...loadsOf(model),
     ...(model.madeElsewhere && { madeElsewhere: model.madeElsewhere }),

@@ -3,13 +3,13 @@ import { Unknown, type Value } from "../python/values";
 import type { CodeCell } from "./cells";
 import { blankMagics, COMMAND_RESULT, magicThatGivesNames } from "./magics";
 
-/** The cells as one text, each beginning a line. */
-export function joined(file: string, cells: readonly CodeCell[]): Source {
+/** The cells as one text, each beginning a line. `textOf` gives a cell's text as Python of the same length. */
+export function joined(file: string, cells: readonly CodeCell[], textOf = blankMagics): Source {
   const parts: string[] = [];
   const segments: Segment[] = [];
   let start = 0;
   for (const { ordinal, source } of cells) {
-    const part = blankMagics(source);
+    const part = textOf(source);
     segments.push({ start, end: start + part.length, cell: ordinal });
     parts.push(part, "\n");
     start += part.length + 1;

@@ -61,7 +61,7 @@ function inPlace(line: string, column: number, text: string): string {
   return line.slice(0, column) + text + blank(line.slice(column + text.length));
 }
 
-function blank(text: string): string {
+export function blank(text: string): string {
   return text.replace(/[^\r\n]/g, " ");
 }
 

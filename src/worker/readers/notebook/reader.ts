@@ -1,9 +1,12 @@
 import { UserError } from "../../formats/errors";
 import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
+import type { WrittenPart } from "../python/environment/writtenModules";
 import { DEFAULT_LIMITS } from "../python/limits";
 import { readPython } from "../python/reader";
 import { readNotebook } from "./cells";
 import { joined, namesOfIPython, openedBy } from "./joined";
+import { blankMagics } from "./magics";
+import { reloadsByItself, writtenBy, writtenText } from "./writtenFiles";
 
 /** Reads models from a Jupyter notebook: its cells of Python, from top to bottom, are one module. */
 export const notebookReader: Reader = {
@@ -14,7 +17,14 @@ export const notebookReader: Reader = {
 async function read(file: string, text: string, options: ReadOptions): Promise<ModelFile> {
   try {
     const { cells, skipped } = readNotebook(file, text);
-    const opened = await readPython(joined(file, cells), options, namesOfIPython(), openedBy(cells));
+    const parts = cells.flatMap(({ ordinal, source }): WrittenPart[] => {
+      const written = writtenBy(source);
+      return written ? [{ ...written, cell: ordinal }] : [];
+    });
+    const written = parts.length > 0 ? { parts, reloads: reloadsByItself(cells.map((c) => c.source)) } : undefined;
+    const textOf = (source: string) => (writtenBy(source) ? writtenText(source) : blankMagics(source));
+    const surroundings = { defined: namesOfIPython(), written, unfollowed: openedBy(cells) };
+    const opened = await readPython(joined(file, cells, textOf), options, surroundings);
     const notes = skipped.map(
       ({ ordinal, reason }): Problem => ({
         place: { file, cell: ordinal, line: 1, column: 1, endLine: 1, endColumn: 1 },

@@ -1,9 +1,11 @@
+import { assignMember, assignName } from "./assignName";
 import { dictOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { fill, isDataDescriptor, newInstance } from "./instances";
 import { liveDict } from "./liveDict";
 import { findMember } from "./members";
 import { methodOf } from "./methods";
+import { isCode } from "./patches";
 import {
   callStandIn,
   isModule,
@@ -48,7 +50,7 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
   if (object instanceof PyObject) return objectAttribute(ev, object, name);
   if (object instanceof PyTensor) return tensorAttribute(object, name, ev);
   if (object instanceof PyNamespace) {
-    const member = object.get(name);
+    const member = ev.patches.get(object, name) ?? object.get(name);
     if (member !== undefined) return member;
     const below = object instanceof LazyNamespace ? undefined : ev.resolveImport(`${object.name}.${name}`);
     if (below instanceof PyNamespace) return below;
@@ -182,7 +184,7 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
   }
   const forgotten = object.forgotten?.get(name);
   if (forgotten) return forgotten;
-  const member = findMember(object.type, name);
+  const member = ev.patches.member(object.type, name);
   // A property goes before what the instance holds.
   if (member !== undefined && isDataDescriptor(member) && !(isCached(member) && object.attributes.has(name))) {
     return fromInstance(ev, object, object.type, member, name);
@@ -261,7 +263,7 @@ function propertyDecorator(property: PyProperty, name: string): Value {
 }
 
 function classAttribute(ev: Evaluator, type: PyClass, name: string): Value | undefined {
-  const own = type.enumMembers?.get(name) ?? findMember(type, name);
+  const own = type.enumMembers?.get(name) ?? ev.patches.member(type, name);
   if (own instanceof PyWrapped) return unwrap(own, type);
   if (own instanceof PyObject && !(own instanceof PyProperty)) {
     const get = ev.special(own, "__get__");
@@ -329,7 +331,7 @@ function classAttribute(ev: Evaluator, type: PyClass, name: string): Value | und
 function superAttribute(ev: Evaluator, object: PySuper, name: string): Value | undefined {
   const { mro } = object.selfType;
   for (const base of mro.slice(mro.indexOf(object.start) + 1)) {
-    const member = base.members.get(name);
+    const member = ev.patches.get(base, name) ?? base.members.get(name);
     if (member !== undefined) return fromInstance(ev, object.self, object.selfType, member, name);
   }
   const { self } = object;
@@ -431,13 +433,16 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
     object.attributes.set(name, value);
     return;
   }
-  if (object instanceof PyClass && !object.builtin) {
-    object.members.set(name, value);
+  if (object instanceof PyClass) {
+    if (object.builtin) assignMember(ev, object, name, value);
+    else {
+      if (isCode(value) && object.place?.file !== ev.main.file) ev.patches.replaced++;
+      ev.patches.change(object.members, name, value);
+    }
     return;
   }
-  if (object instanceof PyClass || object instanceof PyNamespace) {
-    // They are shared by every file that is read.
-    ev.problem(`setting ${object.name}.${name} is not supported: it is not a class of this file`);
+  if (object instanceof PyNamespace) {
+    assignName(ev, object, name, value);
     return;
   }
   if (object instanceof PyTensor) {
@@ -472,6 +477,10 @@ export function forgetAttribute(ev: Evaluator, object: Value, name: string, unkn
 
 /** `del object.name`. */
 export function deleteAttributeOf(ev: Evaluator, object: Value, name: string): void {
+  if (object instanceof PyNamespace) {
+    ev.certainly(`del ${object.name}.${name} is not followed; models are read as if the name were there`);
+    return;
+  }
   const intercept = object instanceof PyObject ? findMember(object.type, "__delattr__") : undefined;
   const isOurs = intercept instanceof PyNative && object instanceof PyObject && !object.module;
   if (intercept instanceof PyFunction || isOurs) {

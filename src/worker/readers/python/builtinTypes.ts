@@ -8,12 +8,15 @@ import { repr, str } from "./text";
 import { tensorClass, tensorScalar } from "./torch";
 import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "./types";
 import {
+  EvaluationError,
   PyBound,
   PyClass,
   PyDict,
   PyError,
   PyFloat,
+  PyFunction,
   PyList,
+  PyNative,
   PyObject,
   PySet,
   PySlice,
@@ -131,7 +134,12 @@ export const DEFAULT_DICT = type(
 );
 export const COUNTER = type("Counter", () => new Unknown("collections.Counter is not supported"), [DICT]);
 export const NONE_TYPE = builtinClass("NoneType", [OBJECT]);
-export const FUNCTION = builtinClass("function", [OBJECT]);
+/** Functions and methods; called, it is types.MethodType(function, object). */
+export const FUNCTION = builtinClass("function", [OBJECT], ([fn, self]) => {
+  if (fn instanceof Unknown) return fn;
+  if (self !== undefined && (fn instanceof PyFunction || fn instanceof PyNative)) return new PyBound(self, fn);
+  throw new EvaluationError("a function made of a code object is not supported");
+});
 export const MODULE_TYPE = builtinClass("module", [OBJECT]);
 
 export const TYPE: PyClass = type("type", (ev, args, kwargs): Value => {

@@ -1,17 +1,23 @@
 import type { SourcePlace } from "../../graph/node";
+import { standsAlone } from "./asMade";
 import { assignedTargets } from "./assigned";
-import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
+import type { CallExpr, Expr, Stmt } from "./ast";
+import { holdsModules, isBuilder } from "./builders";
+import { CHANGERS, changedNames } from "./changedNames";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { truthyOf } from "./iteration";
 import type { NamedModule } from "./namedModules";
-import { assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
+import type { Applied } from "./patches";
+import { patchStatements } from "./patchStatements";
+import { argumentsByParameter, assignmentsOf, isWithin, type Region, regionsOf, targetsOf } from "./regions";
 import { Scope } from "./scope";
 import { type Slice, type Step, sliceFor } from "./slices";
 import { StatedInputs } from "./statedInputs";
 import { execute } from "./statements";
-import { recordDraws } from "./torch";
-import { PyBound, PyClass, PyFunction, PyNative, PyObject, Unknown, type Value } from "./values";
+import { type Draw, recordDraws } from "./torch";
+import { tooManyModules } from "./tree";
+import { PyClass, PyFunction, PyObject, Unknown, type Value } from "./values";
 import { isDotted, namesIn, namesMentioned, walkStatements } from "./walk";
 
 /**
@@ -58,7 +64,7 @@ export class CallSites {
     private readonly ev: Evaluator,
     private readonly body: readonly Stmt[],
     /** Names of the module that the statements are of. */
-    private readonly globals: Scope = ev.globals,
+    readonly globals: Scope = ev.globals,
   ) {
     this.stated = new StatedInputs(ev.main);
     this.regions = regionsOf(body);
@@ -108,6 +114,9 @@ export class CallSites {
 
   /** Calls of the class outside of class bodies, with arguments that could all be evaluated. */
   constructions(type: PyClass): EvaluatedCall[] {
+    const named = this.globals.lookup(type.name);
+    // Of another module's class of that name.
+    if (named instanceof PyClass && named.definedIn !== type.definedIn) return [];
     return (this.byName.get(type.name) ?? []).flatMap((site) => this.evaluated(site));
   }
 
@@ -162,21 +171,35 @@ export class CallSites {
     for (const region of this.regions) {
       const { fn } = region;
       if (!fn && !region.outer) continue;
+      const changed = changedNames(region.body);
       for (const statement of [...region.assignments, ...region.returns]) {
         const [target] = statement.kind === "Return" ? [] : targetsOf(statement);
         const local = target?.kind === "Name" ? [target.id] : [];
         const name = [...(fn ? [fn.name] : []), ...local].join(".");
         const { value } = statement;
-        if (name === "" || (target && local.length === 0) || !value || !this.makesModule(value, isOwn)) continue;
-        const { object, draws } = this.moduleOf(local[0], value, region);
-        if (!object) continue;
+        if (name === "" || (target && local.length === 0) || !value) continue;
+        // An instance of the file's own class is another model only where it is changed.
+        const patched = patchStatements(region.body, fn?.params).size > 0;
+        const isCopy = (type: PyClass) => isOwn(type) && !patched && !changed.has(local[0] ?? "");
+        if (!this.makesModule(value, isCopy)) continue;
+        const { object, draws, patches } = this.moduleOf(local[0], value, region);
+        if (!object || (isOwn(object.type) && !patches?.code && !standsAlone(object))) continue;
         const at = target ?? value;
-        found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws });
+        found.set(name, { name, place: this.ev.main.place(at), start: at.start, object, draws, patches });
         // What is returned has no name to be called by.
         this.bindings.set(object, { id: local[0] ?? "", region, start: at.start });
       }
     }
     return [...found.values()];
+  }
+
+  /** What an expression of the region gives; None where that cannot be told. */
+  valueOf(expr: Expr, region: Region): Value {
+    return this.quietValue(() => this.here(expr, region));
+  }
+
+  private here(expr: Expr, region: Region): Value {
+    return evaluateSafely(this.ev, this.scopeFor(namesIn(expr), region, expr.start, 0, false), expr);
   }
 
   private makesModule(expr: Expr, isOwn: (type: PyClass) => boolean): boolean {
@@ -186,6 +209,9 @@ export class CallSites {
     if (!isDotted(callee)) return false;
     const made = this.quietValue(() => evaluateSafely(this.ev, this.globals, callee));
     if (made instanceof PyClass) return this.ev.isModuleType(made) && holdsModules(made) && !isOwn(made);
+    // add_lora(GPT(config)): an instance of the file's own class is changed there.
+    if (made instanceof PyFunction && CHANGERS.test(made.name))
+      return expr.args.some(({ value }) => this.makesModule(value, () => false));
     return isBuilder(made, this.ev.main.file);
   }
 
@@ -194,18 +220,29 @@ export class CallSites {
     name: string | undefined,
     value: Expr,
     region: Region,
-  ): Pick<NamedModule, "draws"> & { object?: PyObject } {
+  ): Pick<NamedModule, "draws" | "patches"> & { object?: PyObject } {
+    let patches: Applied | undefined;
     const changed = (): Value =>
       name === undefined
         ? null
         : (this.scopeFor(new Set([name]), region, Number.POSITIVE_INFINITY, 0, false).names.get(name) ?? null);
-    const asMade = (): Value =>
-      evaluateSafely(this.ev, this.scopeFor(namesIn(value), region, value.start, 0, false), value);
+    const asMade = (): Value => this.here(value, region);
+    let unlisted: { object: PyObject; draws: readonly Draw[]; patches: Applied | undefined } | undefined;
+    const { patches: all } = this.ev;
     for (const evaluated of [changed, asMade]) {
-      const { value: object, draws } = recordDraws(() => this.quietValue(evaluated));
-      if (object instanceof PyObject && object.module) return { object, draws };
+      const mark = all.mark();
+      const { value: object, draws } = recordDraws(() =>
+        this.quietValue(() => {
+          const made = evaluated();
+          patches = all.since(mark);
+          return made;
+        }),
+      );
+      if (!(object instanceof PyObject && object.module)) continue;
+      if (tooManyModules(object) === undefined) return { object, draws, patches };
+      unlisted ??= { object, draws, patches };
     }
-    return { draws: [] };
+    return unlisted ?? { draws: [] };
   }
 
   /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
@@ -240,7 +277,7 @@ export class CallSites {
     this.ev.collect(() => {
       const restore = this.ev.mark();
       try {
-        this.ev.within(SLICE_STEPS, body);
+        this.ev.patches.trial(() => this.ev.within(SLICE_STEPS, body));
       } catch (error) {
         this.ev.reportError(error);
         restore();
@@ -273,7 +310,8 @@ export class CallSites {
       }
       return scope;
     }
-    const slice = sliceFor(region.body, position, wanted, flattened, scope.isTop);
+    const always = isTop ? undefined : patchStatements(region.body, region.fn?.params);
+    const slice = sliceFor(region.body, position, wanted, flattened, { isTop: scope.isTop, always });
     if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
     for (const step of slice.steps) this.take(step, scope);
     return scope;
@@ -446,37 +484,8 @@ function isBound(expr: Expr, region: Region, binding: Binding): boolean {
   return !isLocal && region.outer !== undefined && isBound(expr, region.outer, binding);
 }
 
-const MAKES_MODELS = /^(from_pretrained|_?from_config|create_model|get_model|builder)$/;
-
-/** Ways of libraries to make a model, and functions of other files whose names say that they do. */
-function isBuilder(value: Value, file: string): boolean {
-  const callee = value instanceof PyBound ? value.callee : value;
-  if (!(callee instanceof PyNative || callee instanceof PyFunction)) return false;
-  if (MAKES_MODELS.test(callee.name)) return true;
-  const isImported = callee instanceof PyFunction && (callee.scope as Scope).source?.file !== file;
-  return isImported && /^(build|make|create)|model|net(?![a-z])|former/i.test(callee.name);
-}
-
-/** Of torch's own classes few hold others; a loss or a layer alone is no model. */
-function holdsModules({ builtin, name }: PyClass): boolean {
-  return builtin === undefined || /^(Sequential|Transformer.*)$/.test(name);
-}
-
 /** What is called, without a trailing `.forward`. */
 function calleeOf(call: CallExpr): Expr {
   const { callee } = call;
   return callee.kind === "Attribute" && callee.name === "forward" ? callee.object : callee;
-}
-
-/** Arguments by the parameter they are for; what stars give is left out. */
-function argumentsByParameter(fn: FunctionStmt, call: CallExpr): [string, Expr][] {
-  const positional = fn.params.filter((p) => p.kind === "normal" || p.kind === "positionalOnly");
-  const pairs: [string, Expr][] = [];
-  let counting = true;
-  call.args.forEach(({ type, name, value }, i) => {
-    if (type === "keyword" && name !== undefined) pairs.push([name, value]);
-    else if (type === "positional" && counting && positional[i]) pairs.push([positional[i].name, value]);
-    else if (type === "star") counting = false;
-  });
-  return pairs;
 }

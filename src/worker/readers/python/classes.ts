@@ -1,3 +1,4 @@
+import { noteAsMade } from "./asMade";
 import type { ClassStmt } from "./ast";
 import { bind } from "./binding";
 import { TYPE } from "./builtinTypes";
@@ -81,7 +82,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
 }
 
 /** As an import has it, the file that is read included: what lies in a package would be imported. */
-function moduleNameOf({ names, package: home, text }: Scope): string {
+export function moduleNameOf({ names, package: home, text }: Scope): string {
   const imported = names.get("__name__");
   if (typeof imported === "string" && imported !== "__model__") return imported;
   const stem = /([^/\\]+)\.\w+$/.exec(text?.file ?? "")?.[1];
@@ -264,7 +265,7 @@ export function initializeInstance(
   const module = isModule(object);
   if (ev.watched.has(type) || (module && !type.builtin && type.place?.file === ev.main.file))
     noteConstruction(ev, type, args, kwargs);
-  const init = findMember(type, "__init__");
+  const init = ev.patches.member(type, "__init__");
   if (init instanceof PyFunction) {
     if (module) given.set(object, { args, kwargs });
     if (module) ev.constructing++;
@@ -279,6 +280,7 @@ export function initializeInstance(
   } else if ((args.length > 0 || kwargs.size > 0) && !hasNew && object.payload === undefined) {
     throw takesNothing(type);
   }
+  if (module && ev.constructing === 0 && !ev.tracing && type.place?.file === ev.main.file) noteAsMade(object);
 }
 
 function namedTuple(ev: Evaluator, type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): PyTuple {

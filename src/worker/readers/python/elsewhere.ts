@@ -196,10 +196,12 @@ export class Elsewhere {
   /** What goes wrong there is no problem of the file that is read. */
   private quietly<T>(scope: Scope, body: () => T): T | undefined {
     let result: T | undefined;
-    this.ev.aside(scope, this.steps, () => {
-      result = body();
-      return null;
-    });
+    this.ev.patches.trial(() =>
+      this.ev.aside(scope, this.steps, () => {
+        result = body();
+        return null;
+      }),
+    );
     return result;
   }
 }

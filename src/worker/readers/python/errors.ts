@@ -66,3 +66,11 @@ export function placed(error: PyError | EvaluationError, place: SourcePlace | un
   if (error instanceof LimitError) return new LimitError(error.message, place);
   return new EvaluationError(error.message, place);
 }
+
+/** What is no error of evaluation: the stack was too small, or the reader is wrong. */
+export function unforeseen(error: unknown, place: SourcePlace | undefined): EvaluationError {
+  if (error instanceof RangeError && /call stack/i.test(error.message))
+    return new LimitError("calls and expressions are nested too deeply here", place);
+  const message = error instanceof Error ? error.message : String(error);
+  return new EvaluationError(`the reader failed here (a defect of LoRA Lens): ${message}`, place);
+}

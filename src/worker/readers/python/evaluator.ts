@@ -6,16 +6,18 @@ import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, instantiate } from "./classes";
-import { moved, placed, pythonMessage, severityOf, within } from "./errors";
+import { moved, placed, pythonMessage, severityOf, unforeseen, within } from "./errors";
 import { executeCode } from "./exec";
 import { evaluate } from "./expressions";
-import type { ImportResolver, NotFollowed } from "./imports";
+import type { ImportResolver, NotFollowed } from "./importResolver";
 import { iterate, lengthOf, truthyOf } from "./iteration";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
 import { type Constructed, type Noted, noteInherited } from "./noted";
 import type { Opener } from "./openNames";
+import { Patches } from "./patches";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
+import { Reports } from "./reports";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 import type { Source } from "./source";
 import { executeBody } from "./statements";
@@ -42,6 +44,8 @@ import {
 
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
 
+export type { ImportResolver, NotFollowed };
+
 /**
  * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and
  * the operations values ask for; expressions and statements are in files of their own.
@@ -64,8 +68,8 @@ export class Evaluator implements Runtime {
   span: Span | undefined;
   /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
   private madeAt: SourcePlace | undefined;
-  /** Problems found, in order; one a place and message. */
-  readonly problems: Problem[] = [];
+  readonly reports = new Reports();
+  readonly patches = new Patches();
   /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
   readonly constructed = new Map<PyClass, Constructed>();
   /** Such calls of which less is known, and those of subclasses' constructors. */
@@ -85,7 +89,6 @@ export class Evaluator implements Runtime {
   nesting = 0;
   /** Statements around this one that handle an import's failure. */
   importErrors = 0;
-  private seen = new Set<string>();
   private steps = 0;
   private budget: number;
   private depth = 0;
@@ -101,6 +104,10 @@ export class Evaluator implements Runtime {
     this.globals = new Scope("module", builtins, "");
     this.globals.text = main;
     this.budget = limits.steps;
+  }
+
+  get problems(): readonly Problem[] {
+    return this.reports.problems;
   }
 
   get place(): SourcePlace | undefined {
@@ -239,31 +246,34 @@ export class Evaluator implements Runtime {
   }
 
   problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
-    let where = place ?? this.source.place({ start: 0, end: 0 });
-    let text = message;
-    if (where.file !== this.main.file) {
-      // What a library's code only remarks on is not for this file's author.
-      if (severity !== "error") return;
-      text = `${message} ${within(where)}`;
-      where = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
-    }
-    const key = `${where.line}:${where.column}:${text}`;
-    if (this.seen.has(key)) return;
-    this.seen.add(key);
-    this.problems.push({ place: where, message: text, severity });
+    const problem = this.located(message, severity, place);
+    // What a library's code only remarks on is not for this file's author.
+    if (severity !== "error" && (place ?? this.source).file !== this.main.file) return;
+    this.reports.add(problem);
   }
 
-  /** Runs `body` and gives the problems it found apart from the others. */
+  /**
+   * Reports what holds however the code was come to: also in code that is evaluated on trial or for another file's sake,
+   * whose other problems are dropped.
+   */
+  certainly(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
+    this.reports.hold(this.located(message, severity, place));
+  }
+
+  /** At its place in the file that is read; at where that leads to it, when it is in another. */
+  private located(message: string, severity: Problem["severity"], place: SourcePlace | undefined): Problem {
+    const where = place ?? this.source.place({ start: 0, end: 0 });
+    if (where.file === this.main.file) return { place: where, message, severity };
+    return {
+      place: (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 }),
+      message: `${message} ${within(where)}`,
+      severity,
+    };
+  }
+
+  /** As Reports does it. */
   collect(body: () => void): Problem[] {
-    const before = this.problems.length;
-    const outer = this.seen;
-    this.seen = new Set();
-    try {
-      body();
-    } finally {
-      this.seen = outer;
-    }
-    return this.problems.splice(before);
+    return this.reports.collect(body);
   }
 
   /**
@@ -283,11 +293,7 @@ export class Evaluator implements Runtime {
       return error.place ? error : this.standIn(error, placed(error, this.place));
     }
     if (error instanceof ShapeError) return this.standIn(error, new PyError("RuntimeError", error.message, this.place));
-    if (error instanceof RangeError && /call stack/i.test(error.message)) {
-      return new LimitError("calls and expressions are nested too deeply here", this.place);
-    }
-    const message = error instanceof Error ? error.message : String(error);
-    return new EvaluationError(`the reader failed here (a defect of LoRA Lens): ${message}`, this.place);
+    return unforeseen(error, this.place);
   }
 
   private standIn<E extends PyError | EvaluationError>(error: Error, by: E): E {

@@ -68,7 +68,7 @@ export class Factories {
     ev.collect(() => {
       const restore = ev.mark();
       try {
-        ev.within(this.steps, () => ev.call(value, []));
+        ev.patches.trial(() => ev.within(this.steps, () => ev.call(value, [])));
       } catch (error) {
         const known = ev.understood(error);
         const { cancel } = ev.limits;

@@ -1,23 +1,14 @@
 import type { ImportName } from "./ast";
 import type { Evaluator } from "./evaluator";
+import type { NotFollowed } from "./importResolver";
 import type { Scope } from "./scope";
-import { LazyNamespace, PyError, PyNamespace, Unknown, type Value } from "./values";
-
-/** Why an import was not followed. */
-export interface NotFollowed {
-  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
-  readonly why: string;
-  /** It would fail in Python, too: there is no such module. */
-  readonly absent: boolean;
-}
-
-/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
-export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;
+import { LazyNamespace, PyError, PyNamespace, Unfound, Unknown, type Value } from "./values";
 
 /** The value of a name whose import could not be followed. Code that handles the failure gets Python's exception. */
-function notFollowed(ev: Evaluator, module: string, what: string, { why, absent }: NotFollowed): Unknown {
+function notFollowed(ev: Evaluator, module: string, what: string, { why, absent, unfound }: NotFollowed): Unknown {
   if (absent && ev.importErrors > 0) throw new PyError("ModuleNotFoundError", `No module named '${module}'`);
-  return new Unknown(`the import of ${what} was not followed${why && `: ${why}`}`, ev.place);
+  const reason = `the import of ${what} was not followed${why && `: ${why}`}`;
+  return unfound ? new Unfound(reason, ev.place, why) : new Unknown(reason, ev.place);
 }
 
 /** `import a.b.c [as d]`. */
@@ -25,6 +16,8 @@ export function importModule(ev: Evaluator, scope: Scope, name: string, alias: s
   const top = name.split(".")[0]!;
   const wanted = alias ? name : top;
   const found = ev.resolveImport(wanted, scope);
+  // What lies below is imported for what its code does.
+  if (wanted !== name) ev.resolveImport(name, scope);
   scope.assign(alias ?? top, found instanceof PyNamespace ? found : notFollowed(ev, wanted, wanted, found));
 }
 
@@ -56,11 +49,13 @@ function importAll(ev: Evaluator, scope: Scope, module: string, namespace: PyNam
     // Its names are looked up when they are used, so that nothing else of the module is evaluated.
     const own = scope.module;
     const earlier = own.lazy ?? ((name) => own.names.get(name));
-    own.lazy = (name) => earlier(name) ?? namespace.exported(name);
+    const { overlay } = ev.patches;
+    own.lazy = (name) => earlier(name) ?? ev.patches.at(overlay, () => namespace.exported(name));
     own.starred ??= [];
     own.starred.push(namespace);
   } else {
-    for (const [name, value] of namespace.members) if (!name.startsWith("_")) scope.assign(name, value);
+    for (const [name, value] of namespace.members)
+      if (!name.startsWith("_")) scope.assign(name, ev.patches.get(namespace, name) ?? value);
   }
 }
 
@@ -72,7 +67,7 @@ function importedName(
   name: string,
 ): Value {
   if (!(namespace instanceof PyNamespace)) return notFollowed(ev, module, `${name} from ${module}`, namespace);
-  const member = namespace.get(name);
+  const member = ev.patches.get(namespace, name) ?? namespace.get(name);
   if (member !== undefined) return member;
   const full = module.endsWith(".") ? `${module}${name}` : `${module}.${name}`;
   const below = ev.resolveImport(full, scope);

@@ -6,6 +6,7 @@ import { constructorParameters, requiredParameters } from "./constructors";
 import type { Made } from "./elsewhere";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
+import type { Applied } from "./patches";
 import type { DefinedClass } from "./scope";
 import { deepCopy } from "./stdlib";
 import { type Draw, recordDraws } from "./torch";
@@ -39,6 +40,8 @@ export interface Built {
   /** Parts of it could not be made, so that nobody can count its parameters. */
   readonly partial?: boolean;
   readonly given: Given;
+  /** Of a model that a function makes: what it was made under. */
+  readonly patches?: Applied | undefined;
 }
 
 /** Makes an instance of the class. What goes wrong is among its problems. */
@@ -60,11 +63,12 @@ export function build(
     const copied = new Map<Value, Value>();
     const recorded = recordDraws(() => {
       try {
-        ev.within(steps, () => {
+        const make = () => {
           const own = args.map((value) => deepCopy(ev, value, copied));
           const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
           initializeInstance(ev, object, own, named);
-        });
+        };
+        ev.patches.trial(() => ev.within(steps, make));
       } catch (error) {
         failed = true;
         const known = ev.understood(error);

@@ -2,7 +2,7 @@ import type { ConfigurationChoice } from "../../../protocol/jobs";
 import type { MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
-import { lineText, type SourcePlace } from "../../graph/node";
+import type { SourcePlace } from "../../graph/node";
 import type { GivenInputs } from "../givenInputs";
 import type { KeyConversions } from "../keyConversion";
 import type {
@@ -17,17 +17,18 @@ import type {
   Problem,
   TraceOptions,
 } from "../model";
-import type { ClassStmt, Module, Stmt } from "./ast";
+import { standsAlone } from "./asMade";
+import type { ClassStmt, Module } from "./ast";
 import { CallSites } from "./callSites";
-import { argumentsByName, givenTo } from "./classes";
+import { argumentsByName, givenTo, moduleNameOf } from "./classes";
 import { Configurations, type Configured } from "./configuration";
+import { Constructions } from "./constructions";
 import { requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
 import { pretrainedOf } from "./environment/outputEmbeddings";
 import { dictGet } from "./equality";
-import { isInstalled } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
@@ -35,13 +36,14 @@ import { findMember } from "./members";
 import { type Arguments, type Built, build, buildPartly, buildWithUnknowns, NO_ARGUMENTS } from "./modelInstance";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
+import { isOfProject, modelClasses, partsOf, typesWithin } from "./parts";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { type InitialTensor, initialize } from "./torch";
 import { type PythonTraced, trace } from "./trace";
 import { modulesOf, moduleTree, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import { reportUnfound } from "./unfoundModels";
 import { type PyClass, PyDict, PyNative, type PyObject, type PyTensor, type Value } from "./values";
-import { namesMentionedBy } from "./walk";
 
 /** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
 
@@ -60,8 +62,12 @@ export function buildModels(
   named: NamedModules,
   { steps, choice, isWanted = () => true, environment }: BuildOptions,
 ): Model[] {
-  const sites = new CallSites(ev, module.body);
-  sites.defineGuardNames();
+  const body = environment.written?.main ?? module.body;
+  const sites = new CallSites(ev, body);
+  const loaded = environment.written?.loaded() ?? [];
+  const written = loaded.map((each) => new CallSites(ev, each.body, each.scope));
+  const inWritten = loaded.map(({ body: own, scope }, i) => new Constructions(ev, written[i]!, own, scope));
+  for (const each of [sites, ...written]) each.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
   const classes = modelClasses(ev, module);
@@ -107,9 +113,13 @@ export function buildModels(
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
     if (called) yield { ...called.before, configuration: configurations.ofCall(defined, called, undefined) };
-    for (const written of sites.constructions(defined.type)) {
-      const { line } = ev.main.place(written.call);
-      yield { ...written, configuration: configurations.ofCall(defined, written, line) };
+    for (const made of sites.constructions(defined.type)) {
+      const { line } = ev.main.place(made.call);
+      yield { ...made, configuration: configurations.ofCall(defined, made, line) };
+    }
+    for (const each of inWritten) {
+      const made = each.of(defined.type, new Set([defined.type.name])).whole;
+      if (made) yield { ...made, configuration: configurations.ofCall(defined, made, undefined) };
     }
     if (whole && configurations.isModel(defined)) yield* configured(defined);
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
@@ -148,7 +158,7 @@ export function buildModels(
     }
   };
   rounds();
-  const factories = new Factories(ev, module.body, steps);
+  const factories = new Factories(ev, body, steps);
   for (const defined of [...pending]) {
     const made = pending.has(defined) ? factories.construct(defined.type) : undefined;
     if (!made) continue;
@@ -199,10 +209,16 @@ export function buildModels(
     });
   }
   configurations.checkChoice();
+  for (const each of [sites, ...written]) reportUnfound(ev, each);
   const own = new Set(classes.map(({ type }) => type));
-  const top = named.models(sites.modules((type) => own.has(type))).map((each) => namedModel(ev, each));
+  const made = [sites, ...written].flatMap((each) => {
+    const isOwn = (type: PyClass) => own.has(type) && type.definedIn === moduleNameOf(each.globals);
+    return each.modules(isOwn).map((module) => ({ ...module, scope: each.globals }));
+  });
+  const top = named.models(made).map((each) => namedModel(ev, each));
+  const sitesOf = ({ scope }: NamedModule) => written.find(({ globals }) => globals === scope) ?? sites;
   for (const each of top) {
-    sites.bind(each);
+    sitesOf(each).bind(each);
     sites.stated.assigned(each.object, each.place);
   }
   const stated = [...classes, ...top.map(({ object, place }) => ({ type: object.type, place }))];
@@ -225,26 +241,33 @@ export function buildModels(
     const { type, node } = defined;
     const part = inside.has(type);
     return new PythonModel(ev, { name: type.name, place: type.place ?? ev.source.place(node) }, result, sites, {
+      imported: false,
       part,
       lacksConfiguration: (unresolved.has(defined) || !!result.madeElsewhere) && configurations.isTaken(defined),
       options: () => configurations.options(defined),
       wholes: () => (part ? wholes(type) : []),
     });
   });
-  const relations: Relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
-  const ofNames = top.map((each) => new PythonModel(ev, each, each, sites, relations));
+  const ofNames = top.map((each) => {
+    const imported = each.object.type.definedIn !== moduleNameOf(each.scope ?? ev.globals);
+    return new PythonModel(ev, each, each, sitesOf(each), { ...UNRELATED, imported });
+  });
   // A loss or a transformation of the data holds nothing.
   return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
 }
 
 /** How a model stands to the others of its file. */
 interface Relations {
+  /** Its class is another module's. */
+  readonly imported: boolean;
   /** Another is made of it. */
   readonly part: boolean;
   readonly lacksConfiguration: boolean;
   readonly options: () => readonly ConfigurationOption[];
   readonly wholes: () => readonly PyObject[];
 }
+
+const UNRELATED = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
 
 function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   const { object, place, name } = named;
@@ -256,46 +279,6 @@ function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   });
   const given = givenTo(object) ?? NO_ARGUMENTS;
   return { ...named, problems, failed: false, configuration: undefined, given };
-}
-
-/** Names of the model classes that other model classes of the file mention. */
-function partsOf(classes: readonly DefinedClass[]): Set<string> {
-  const parts = new Set<string>();
-  for (const { node, type } of classes) {
-    for (const name of namesMentionedBy(node)) if (name !== type.name) parts.add(name);
-  }
-  return parts;
-}
-
-function* typesWithin(root: PyObject): Generator<PyClass> {
-  for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
-}
-
-/** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
-function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
-  const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
-  const top = new Set<Stmt>(body);
-  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [c.type.name, c]));
-  return [...byNode.values()].filter((c) => {
-    const winner = last.get(c.type.name);
-    if (!top.has(c.node) || winner === undefined || winner === c) return true;
-    const where = lineText(winner.type.place ?? ev.source.place(winner.node));
-    ev.problem(
-      `${c.type.name} is defined again at ${where}, and that definition is the one shown`,
-      "information",
-      c.type.place,
-    );
-    return false;
-  });
-}
-
-/** Whether one of the modules is of a class of the project, or one of torch's own that code of the project makes. */
-function isOfProject(root: PyObject): boolean {
-  for (const [, { type, place }] of modulesOf(root)) {
-    const home = (type.builtin ? place : type.place)?.file;
-    if (home !== undefined && !isInstalled(home)) return true;
-  }
-  return false;
 }
 
 export class PythonModel implements Model {
@@ -323,6 +306,14 @@ export class PythonModel implements Model {
     this.root = built.partial ? { ...root, parameters: undefined } : root;
     this.problems = built.problems;
     this.configuration = built.configuration;
+  }
+
+  get patched(): boolean {
+    return this.built.patches?.code === true;
+  }
+
+  get standsAlone(): boolean {
+    return this.relations.imported || standsAlone(this.built.object);
   }
 
   get part(): boolean {
@@ -398,8 +389,10 @@ export class PythonModel implements Model {
 
   private traced(options: TraceOptions): PythonTraced {
     const { ev, built, sites } = this;
-    const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
-    return trace(ev, built.object, sites, options, within);
+    return ev.patches.during(built.patches, () => {
+      const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
+      return trace(ev, built.object, sites, options, within);
+    });
   }
 
   useInputs(inputs: GivenInputs): void {
@@ -410,7 +403,8 @@ export class PythonModel implements Model {
     // Where all code is of libraries, no line of the project is there for a shape or an error.
     if (!isOfProject(this.built.object))
       return { className: this.className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
-    return { ...observe(this.ev, this.built.object, this.sites), className: this.className };
+    const observed = this.ev.patches.during(this.built.patches, () => observe(this.ev, this.built.object, this.sites));
+    return { ...observed, className: this.className };
   }
 
   initialize(seed: number): Map<string, Tensor> {

@@ -3,6 +3,8 @@ import { isNamed, type Model, type ModuleInfo } from "../model";
 import { assignedTargets } from "./assigned";
 import type { Stmt } from "./ast";
 import type { Evaluator } from "./evaluator";
+import type { Applied } from "./patches";
+import type { Scope } from "./scope";
 import type { Draw } from "./torch";
 import { modulesOf } from "./tree";
 import { PyObject } from "./values";
@@ -20,6 +22,10 @@ export interface NamedModule {
   readonly object: PyObject;
   /** What the statement that made it drew. */
   readonly draws: readonly Draw[];
+  /** What the code around it had assigned to names of modules when it was made. */
+  readonly patches?: Applied | undefined;
+  /** The names of the module at whose top it is made; that of the file where left out. */
+  readonly scope?: Scope;
 }
 
 /** Statements whose names are no modules that are made here. */
@@ -30,16 +36,17 @@ export class NamedModules {
   private readonly found = new Map<string, NamedModule>();
 
   /** Notes the modules among what a statement at the top has assigned. */
-  note(ev: Evaluator, statement: Stmt, draws: readonly Draw[]): void {
+  note(ev: Evaluator, statement: Stmt, draws: readonly Draw[], scope: Scope): void {
     if (OTHERS.has(statement.kind)) return;
     for (const target of assignedTargets([statement])) {
       if (target.kind !== "Name") continue;
-      const object = ev.globals.names.get(target.id);
+      const object = scope.names.get(target.id);
       if (!(object instanceof PyObject) || !object.module) continue;
       // `model = model.to(device)` makes nothing.
       if ([...this.found.values()].some((known) => known.object === object)) continue;
       const { id: name, start } = target;
-      this.found.set(name, { name, place: ev.main.place(target), start, object, draws });
+      const key = scope === ev.globals ? name : `${scope.names.get("__name__")}.${name}`;
+      this.found.set(key, { name, place: ev.main.place(target), start, object, draws, scope });
     }
   }
 
@@ -57,15 +64,16 @@ function isLayer({ type, module }: PyObject): boolean {
 
 /**
  * Without the instances of the file's own classes that are as the class is shown: it was built as they were. One that
- * has been changed since, or has other sizes, is a model by itself, unless a configuration gives the class its sizes.
+ * has been changed since, or is loaded from a checkpoint, is a model by itself; so is one that has other sizes, unless a
+ * configuration gives the class its sizes.
  */
 export function withoutCopies(models: readonly Model[]): Model[] {
   const classes = new Map(models.filter((model) => !isNamed(model)).map((model) => [model.className, model]));
   return models.filter((model) => {
     const own = isNamed(model) ? classes.get(model.root.kind) : undefined;
-    return (
-      !own || !(own.configuration || own.lacksConfiguration || own.madeElsewhere || sameLayers(own.root, model.root))
-    );
+    if (!own || model.standsAlone) return true;
+    const isConfigured = own.configuration !== undefined || own.lacksConfiguration || own.madeElsewhere !== undefined;
+    return !((isConfigured && !model.patched) || sameLayers(own.root, model.root));
   });
 }
 

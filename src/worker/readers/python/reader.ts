@@ -6,10 +6,12 @@ import { environmentOf } from "./environment/environment";
 import { realPath } from "./environment/look";
 import { forgetProject, isBelow } from "./environment/project";
 import { type Imported, stateOf } from "./environment/sources";
+import { type Written, WrittenModules } from "./environment/writtenModules";
 import { Evaluator } from "./evaluator";
 import { DEFAULT_LIMITS } from "./limits";
 import { buildModels } from "./models";
 import { NamedModules, withoutCopies } from "./namedModules";
+import type { Scope } from "./scope";
 import { Source } from "./source";
 import { execute } from "./statements";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
@@ -26,15 +28,21 @@ export const pythonReader: Reader = {
   open: (file, text, options) => readPython(new Source(file, text), { ...DEFAULT_LIMITS, ...options }),
 };
 
-/**
- * Reads one module, which may be the cells of a notebook. `defined` are further names that it finds; `unfollowed` says
- * why there may be others.
- */
+/** What a module finds when it is run. */
+export interface Surroundings {
+  /** Names besides Python's own. */
+  readonly defined?: ReadonlyMap<string, Value>;
+  /** Modules that it writes itself. */
+  readonly written?: Written | undefined;
+  /** Why there may be other names, too. */
+  readonly unfollowed?: Unknown | undefined;
+}
+
+/** Reads one module, which may be the cells of a notebook. */
 export async function readPython(
   given: Source,
   limits: ReadOptions,
-  defined: ReadonlyMap<string, Value> = new Map(),
-  unfollowed?: Unknown,
+  surroundings: Surroundings = {},
 ): Promise<ModelFile> {
   const { file, text } = given;
   if (text.length > MAX_SOURCE_LENGTH) {
@@ -54,10 +62,12 @@ export async function readPython(
   });
   const source = module.pieces ? given.inPieces(module.pieces) : given;
   const read = (isWanted?: (definition: ClassStmt) => boolean) =>
-    readModule(source, module, limits, { defined, unfollowed }, isWanted);
+    readModule(source, module, limits, surroundings, isWanted);
   if (!limits.open) return withProblems(file, read());
-  const unchanged = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
-  const found = read(unchanged?.concerns);
+  const known = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
+  const part = read(known?.concerns);
+  // What is assigned to names of modules concerns all that uses them.
+  const [unchanged, found] = known && part.patched ? [undefined, read()] : [known, part];
   let whole: readonly Model[] | undefined;
   const models = unchanged?.models(() => {
     whole ??= read().models;
@@ -82,6 +92,8 @@ interface Found {
   readonly problems: readonly Problem[];
   /** Of building the models, and of none of them. */
   readonly own: readonly Problem[];
+  /** Names of modules were given other classes or functions. */
+  readonly patched: boolean;
   /** Imported files and configurations that were read. */
   readonly imported: Imported;
   readonly searched: SearchedFolder | undefined;
@@ -91,7 +103,7 @@ function readModule(
   source: Source,
   module: Module,
   limits: ReadOptions,
-  { defined, unfollowed }: { readonly defined: ReadonlyMap<string, Value>; readonly unfollowed: Unknown | undefined },
+  { defined = new Map(), written, unfollowed }: Surroundings,
   isWanted?: (definition: ClassStmt) => boolean,
 ): Found {
   const environment = environmentOf(source.file, limits.packages);
@@ -103,7 +115,13 @@ function readModule(
   ev.globals.names.set("__name__", "__model__");
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
   for (const [name, value] of defined) ev.globals.names.set(name, value);
-  const named = evaluateTop(ev, module, limits);
+  const named = new NamedModules();
+  const run = (scope: Scope, body: readonly Stmt[], before?: (statement: Stmt) => void) =>
+    runTop(ev, body, { limits, scope, named, before });
+  const modules = written && new WrittenModules(ev, module, written, environment.package, run);
+  environment.written = modules;
+  run(ev.globals, modules?.main ?? module.body, modules && ((s) => modules.reach(source.place(s).cell ?? 0)));
+  modules?.loadRest();
   let models: Model[] = [];
   const own = ev.collect(() => {
     try {
@@ -115,7 +133,14 @@ function readModule(
   });
   const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
   const imported = new Map([...environment.imported(), ...consulted]);
-  return { models, problems: [...syntax, ...ev.problems], own, imported, searched: environment.searched };
+  return {
+    models,
+    problems: [...syntax, ...ev.problems, ...ev.reports.certain],
+    own,
+    patched: ev.patches.replaced > 0,
+    imported,
+    searched: environment.searched,
+  };
 }
 
 function withProblems(file: string, { models, problems, own }: Found): ModelFile {
@@ -129,32 +154,39 @@ function inOrder({ place: a }: Pick<Problem, "place">, { place: b }: Pick<Proble
 
 const isSet = (cancel: Int32Array | undefined): boolean => cancel !== undefined && Atomics.load(cancel, 0) !== 0;
 
-function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): NamedModules {
-  const named = new NamedModules();
+interface Run {
+  readonly limits: ReadLimits;
+  readonly scope: Scope;
+  readonly named: NamedModules;
+  readonly before: ((statement: Stmt) => void) | undefined;
+}
+
+/** Runs statements at the top of the file, or of a module that the file writes. */
+function runTop(ev: Evaluator, body: readonly Stmt[], { limits, scope, named, before }: Run): void {
   const share = Math.max(1, Math.floor(limits.steps * SHARE));
   const restore = ev.mark();
-  for (const statement of module.body) {
+  for (const statement of body) {
+    before?.(statement);
     try {
       const left = limits.steps - ev.stepsTaken;
       const { draws } = recordDraws(() =>
-        ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, ev.globals, statement)),
+        ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, scope, statement)),
       );
-      named.note(ev, statement, draws);
+      named.note(ev, statement, draws, scope);
     } catch (error) {
       const message = ev.reportError(error, true);
-      forget(ev, statement, message);
+      forget(ev, scope, statement, message);
       restore();
       if (isSet(limits.cancel)) break;
     }
   }
-  return named;
 }
 
 /** After an error, what the statement had yet to assign is unknown. */
-function forget(ev: Evaluator, statement: Stmt, reason: string): void {
+function forget(ev: Evaluator, scope: Scope, statement: Stmt, reason: string): void {
   for (const target of assignedTargets([statement])) {
-    if (target.kind === "Name" && !ev.globals.names.has(target.id)) {
-      ev.globals.assign(target.id, new Unknown(reason, ev.source.place(statement)));
+    if (target.kind === "Name" && !scope.names.has(target.id)) {
+      scope.assign(target.id, new Unknown(reason, ev.source.place(statement)));
     }
   }
 }

@@ -96,3 +96,16 @@ function binds(target: Expr, name: string): boolean {
   if (target.kind === "Name") return target.id === name;
   return (target.kind === "Tuple" || target.kind === "List") && target.items.some((item) => binds(item, name));
 }
+
+/** Arguments by the parameter they are for; what stars give is left out. */
+export function argumentsByParameter(fn: FunctionStmt, call: CallExpr): [string, Expr][] {
+  const positional = fn.params.filter((p) => p.kind === "normal" || p.kind === "positionalOnly");
+  const pairs: [string, Expr][] = [];
+  let counting = true;
+  call.args.forEach(({ type, name, value }, i) => {
+    if (type === "keyword" && name !== undefined) pairs.push([name, value]);
+    else if (type === "positional" && counting && positional[i]) pairs.push([positional[i].name, value]);
+    else if (type === "star") counting = false;
+  });
+  return pairs;
+}

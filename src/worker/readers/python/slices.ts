@@ -1,5 +1,6 @@
 import { assignedTargets } from "./assigned";
 import type { Expr, Stmt } from "./ast";
+import { changedInLoops } from "./loopChanges";
 import { blocksOf, expressionsOf, methodCallsIn, namesIn, namesMentioned, rootName } from "./walk";
 
 /**
@@ -27,6 +28,8 @@ export interface Slice {
   readonly names: ReadonlySet<string>;
 }
 
+const NONE: ReadonlySet<Stmt> = new Set();
+
 /**
  * The slice of `body` for `names` at `position`. Blocks around the position are entered: a branch that holds the
  * position is taken to be the one that runs.
@@ -39,7 +42,8 @@ export function sliceFor(
   position: number,
   names: ReadonlySet<string>,
   flattened = false,
-  isTop = false,
+  /** `always` are statements that count whatever they assign. */
+  { isTop = false, always = NONE }: { readonly isTop?: boolean; readonly always?: ReadonlySet<Stmt> | undefined } = {},
 ): Slice {
   const candidates: { step: Step; writes: ReadonlySet<string>; reads: ReadonlySet<string> }[] = [];
   const add = (step: Step, writes: ReadonlySet<string>, reads: ReadonlySet<string>): void => {
@@ -85,7 +89,9 @@ export function sliceFor(
   for (let before = -1; before !== taken.size; ) {
     before = taken.size;
     for (const { step, writes, reads } of candidates) {
-      if (taken.has(step) || ![...writes].some((name) => needed.has(name))) continue;
+      const counts =
+        (step.kind === "run" && always.has(step.statement)) || [...writes].some((name) => needed.has(name));
+      if (taken.has(step) || !counts) continue;
       taken.add(step);
       for (const name of [...writes, ...reads]) needed.add(name);
     }
@@ -143,5 +149,6 @@ function writtenNames(statement: Stmt): Set<string> {
   };
   // A loop or a branch is not run for the sake of a method called in it, which would run whole training loops.
   if (blocksOf(statement).length === 0) own(statement);
+  else changedInLoops(statement, written);
   return written;
 }

@@ -269,6 +269,8 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     const completion = executeTurn(ev, scope, body);
     if (completion === "return") return completion;
     if (completion === "break") return "normal";
+    // What the next item raises stands where the items come from.
+    ev.span = source;
   }
   return executeBlock(ev, scope, otherwise);
 }

@@ -159,9 +159,16 @@ function describe(
     ...(object.type.name === "NonDynamicallyQuantizableLinear" && object.type.builtin && { neverCalled: true }),
     ...baseOf(object),
     parameters: whole ? countOf(parameters) : undefined,
+    ...(path === "" && whole && trainableOf(parameters)),
     children,
   };
   return { info, parameters, whole };
+}
+
+function trainableOf(parameters: ReadonlySet<PyTensor>): Pick<ModuleInfo, "trainable"> {
+  const learning = [...parameters].filter(({ requiresGrad }) => requiresGrad);
+  const trainable = learning.length === parameters.size ? undefined : countOf(new Set(learning));
+  return trainable === undefined ? {} : { trainable };
 }
 
 function countOf(parameters: ReadonlySet<PyTensor>): number | undefined {

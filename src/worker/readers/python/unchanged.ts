@@ -31,6 +31,8 @@ export interface Reading {
   readonly module: Module;
   readonly packages: readonly string[] | undefined;
   readonly models: readonly Model[];
+  /** Names of modules were given other classes or functions, to which no name of the file leads. */
+  readonly patched: boolean;
   /** Problems of building the models that belong to none of them. */
   readonly own: readonly Problem[];
   readonly imported: Imported;
@@ -66,7 +68,8 @@ export function unchangedSince(
   const before = last;
   // A text that is the same is read again because something else is not.
   if (before?.source.file !== source.file || before.source.text === source.text) return undefined;
-  if (source.segments.length > 0 || before.own.length > 0 || `${before.packages}` !== `${packages}`) return undefined;
+  if (before.patched || source.segments.length > 0 || before.own.length > 0 || `${before.packages}` !== `${packages}`)
+    return undefined;
   if ([...before.imported].some(([file, state]) => stateOf(file) !== state)) return undefined;
   const [old, now] = [new Set(before.module.body), new Set(module.body)];
   const stayed = module.body.filter((statement) => old.has(statement));

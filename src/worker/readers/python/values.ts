@@ -47,6 +47,18 @@ export class Unknown {
   }
 }
 
+/** Of a module that was looked for and is nowhere. */
+export class Unfound extends Unknown {
+  constructor(
+    reason: string,
+    place: SourcePlace | undefined,
+    /** Empty where nobody knows what is installed. */
+    readonly why: string,
+  ) {
+    super(reason, place);
+  }
+}
+
 export class PyFloat {
   constructor(readonly value: number) {}
 }
@@ -107,6 +119,10 @@ export abstract class LazyNamespace extends PyNamespace {
   }
   /** A name that the module itself gives, or a module below it. */
   abstract override get(name: string): Value | undefined;
+  /** Its names, where they are the reading's own and code looks there for them. */
+  ownNames(): Map<string, Value> | undefined {
+    return undefined;
+  }
   /** What `from module import *` gives under the name. */
   abstract exported(name: string): Value | undefined;
   /** Why a name that the module does not give may be one of it all the same. */
@@ -129,6 +145,8 @@ export interface Runtime {
   truthy(value: Value): boolean;
   /** Reports a problem at the place being evaluated; evaluation goes on. */
   problem(message: string, severity?: "error" | "warning" | "information"): void;
+  /** Reports what holds however the code was come to, also where it is evaluated on trial. */
+  certainly?(message: string, severity?: "error" | "warning" | "information"): void;
   /** The expression being evaluated. */
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
@@ -248,6 +266,8 @@ export interface ModuleState {
   readonly options: Record<string, Value>;
   /** Where `from_pretrained` found it. */
   checkpoint?: Checkpoint;
+  /** Of a model of the file's own class: an outline of what its constructor made. */
+  asMade?: string;
 }
 
 /**

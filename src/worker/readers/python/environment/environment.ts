@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { basename, parse, resolve } from "node:path";
 import type { SearchedFolder } from "../../model";
 import type { Evaluator } from "../evaluator";
-import type { ImportResolver, NotFollowed } from "../imports";
+import type { ImportResolver, NotFollowed } from "../importResolver";
 import { NUMPY_MODULES } from "../numpy";
 import type { Scope } from "../scope";
 import { STANDARD_LIBRARY } from "../stdlib";
@@ -26,6 +26,7 @@ import {
 import { type Imported, moduleSource, stateOf } from "./sources";
 import { isStandard } from "./standard";
 import { isVisionData } from "./torchvision";
+import type { WrittenModules } from "./writtenModules";
 
 /** What one reading may load: the largest models of transformers need some fifty modules, 3 MB. */
 const MAX_MODULES = 1500;
@@ -40,6 +41,7 @@ const TRAINING_LIBRARIES =
 const NOT_FOLLOWED = new Set(`${COMPILED_LIBRARIES} ${TRAINING_LIBRARIES}`.split(" "));
 
 const FOLLOWED_NOWHERE: NotFollowed = { why: "", absent: false };
+const FOUND_NOWHERE: NotFollowed = { ...FOLLOWED_NOWHERE, unfound: true };
 
 /** The modules that one reading's imports lead to. Their files are read; nothing is run. */
 export class Environment {
@@ -54,6 +56,8 @@ export class Environment {
   private text = 0;
   /** Where files were searched in vain. */
   searched: SearchedFolder | undefined;
+  /** Of a notebook whose cells write modules. */
+  written: WrittenModules | undefined;
 
   constructor(
     private readonly file: string,
@@ -70,6 +74,8 @@ export class Environment {
     const known =
       torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? NUMPY_MODULES.get(name) ?? knownLibrary(name);
     if (known) return known;
+    const written = this.written?.find(name);
+    if (written) return written;
     const top = name.split(".")[0]!;
     const own = importer.package?.root;
     // Their own files are followed: somebody may be writing them.
@@ -84,12 +90,12 @@ export class Environment {
       const found = this.find(ev, root, name, false);
       if (found) return found;
     }
-    const absent = absentLightning(name);
-    if (absent) return absent;
-    if (this.packages.length === 0) return FOLLOWED_NOWHERE;
+    const elsewhere = this.written?.findAnywhere(name) ?? absentLightning(name);
+    if (elsewhere) return elsewhere;
+    if (this.packages.length === 0) return FOUND_NOWHERE;
     // Where the code adds folders to those that are searched, it may be found in one of them.
     const added = /\bsys\.path\b|\baddsitedir\b/.test(importer.text?.text ?? "");
-    return { why: "it is not installed in the Python environment", absent: !added };
+    return { why: "it is not installed in the Python environment", absent: !added, unfound: true };
   };
 
   private relative(ev: Evaluator, rest: string, dots: number, importer: Scope): PyNamespace | NotFollowed {
@@ -104,9 +110,11 @@ export class Environment {
     const parts = name === "" ? [] : name.split(".");
     if (dots - 1 > parts.length) return { why: "it leads out of the package", absent: false };
     const full = [...parts.slice(0, parts.length - (dots - 1)), ...(rest === "" ? [] : [rest])].join(".");
+    const written = this.written?.find(full);
+    if (written) return written;
     if (full === "") return new Below(this, ev, root, "", true);
     const installed = this.packages.includes(root);
-    return this.find(ev, root, full, !installed) ?? { why: "there is no such file", absent: true };
+    return this.find(ev, root, full, !installed) ?? { why: "there is no such file", absent: true, unfound: true };
   }
 
   /** The module of the dotted name below the root. `strict`: links that lead out of the root are not followed. */
@@ -118,6 +126,8 @@ export class Environment {
     if (!located) return undefined;
     const found = this.open(ev, root, name, located, strict);
     this.modules.set(key, found);
+    // A library's modules are taken as they are.
+    if (strict && found instanceof LazyModule) found.patch();
     return found;
   }
 
@@ -233,6 +243,10 @@ class Opened extends LazyNamespace {
 
   override get(name: string): Value | undefined {
     return this.ev.globals.names.get(name);
+  }
+
+  override ownNames(): Map<string, Value> {
+    return this.ev.globals.names;
   }
 
   override exported(name: string): Value | undefined {

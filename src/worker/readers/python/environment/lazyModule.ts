@@ -3,6 +3,8 @@ import type { Expr, Stmt } from "../ast";
 import type { Evaluator } from "../evaluator";
 import { executedBy } from "../exec";
 import { openName } from "../openNames";
+import type { Overlay } from "../patches";
+import { isPatch, isPatcher } from "../patchStatements";
 import { Scope } from "../scope";
 import { execute } from "../statements";
 import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values";
@@ -16,6 +18,10 @@ interface Statement {
   readonly run: () => readonly Stmt[];
   /** `from module import *`: the module. */
   readonly wildcard: string | undefined;
+  /** The name of a class or function. */
+  readonly defines: string | undefined;
+  /** Of anything else. */
+  readonly statement: Stmt | undefined;
   state: "waiting" | "running" | "done";
 }
 
@@ -40,6 +46,9 @@ export class LazyModule extends LazyNamespace {
   private readonly running: number[] = [];
   private readonly searching = new Set<string>();
   private asked = false;
+  /** Names of modules as they were when this one was imported: its statements ran then. */
+  private before: Overlay;
+  private patched = false;
 
   constructor(
     private readonly ev: Evaluator,
@@ -49,6 +58,7 @@ export class LazyModule extends LazyNamespace {
     private readonly surroundings: (importer: Scope) => Surroundings,
   ) {
     super(name);
+    this.before = ev.patches.overlay;
     this.scope = new Scope("module", ev.builtins, "");
     this.scope.text = module.source;
     this.scope.package = home;
@@ -68,6 +78,7 @@ export class LazyModule extends LazyNamespace {
 
   override get(name: string): Value | undefined {
     return (
+      this.ev.patches.get(this, name) ??
       this.library(name) ??
       this.assigned(name) ??
       this.namesake(name) ??
@@ -78,6 +89,8 @@ export class LazyModule extends LazyNamespace {
   }
 
   override exported(name: string): Value | undefined {
+    const patched = this.ev.patches.get(this, name);
+    if (patched !== undefined) return patched;
     if (this.indexed === undefined && !this.mayGive(name)) return undefined;
     const { byName } = this.index;
     if (byName.has("__all__") && !this.surely(name)) return undefined;
@@ -103,6 +116,28 @@ export class LazyModule extends LazyNamespace {
       if (why) return why;
     }
     return undefined;
+  }
+
+  /**
+   * Runs the statements at its top that may assign to names of other modules: importing it has that effect, though
+   * nobody asks for a name of it.
+   */
+  patch(): void {
+    if (this.patched || !MAY_PATCH.test(this.module.source.text)) return;
+    this.patched = true;
+    const { statements } = this.index;
+    const own = new Set(
+      statements.flatMap(({ statement, defines }) => {
+        if (defines !== undefined) return isPatcher(defines) ? [] : [defines];
+        const isImport = statement?.kind === "Import" || statement?.kind === "ImportFrom";
+        const targets = statement && !isImport ? assignedTargets([statement]) : [];
+        return targets.flatMap((target) => (target.kind === "Name" ? [target.id] : []));
+      }),
+    );
+    for (const [i, one] of statements.entries())
+      if (one.state === "waiting" && one.statement && isPatch(one.statement, own)) this.run(one, i, true);
+    // What it imports from now on is what it has changed.
+    this.before = this.ev.patches.overlay;
   }
 
   /** Before the text is parsed: whether the name occurs in it, or in modules whose names it takes over. */
@@ -138,7 +173,7 @@ export class LazyModule extends LazyNamespace {
   /** `from .googlenet import *` imports the module below and then gives its name to the function of that name. */
   private namesake(name: string): Value | undefined {
     const own = this.index.wildcards.filter(({ wildcard }) => wildcard === `.${name}`);
-    return own.length > 0 ? this.fromWildcards(name, own) : undefined;
+    return own.length > 0 ? this.ev.patches.at(this.before, () => this.fromWildcards(name, own)) : undefined;
   }
 
   private library(name: string): Value | undefined {
@@ -146,14 +181,14 @@ export class LazyModule extends LazyNamespace {
   }
 
   private own(name: string): Value | undefined {
-    const value = this.library(name) ?? this.assigned(name);
+    const value = this.ev.patches.get(this, name) ?? this.library(name) ?? this.assigned(name);
     const { wildcards } = this.index;
     if (value !== undefined || wildcards.length === 0) return value;
     // Nobody's wildcard import replaces a builtin, and each search goes through all of them.
     if (name.startsWith("__") || this.ev.builtins.names.has(name) || this.searching.has(name)) return undefined;
     this.searching.add(name);
     try {
-      return this.fromWildcards(name, wildcards);
+      return this.ev.patches.at(this.before, () => this.fromWildcards(name, wildcards));
     } finally {
       this.searching.delete(name);
     }
@@ -169,14 +204,17 @@ export class LazyModule extends LazyNamespace {
     if (assigning.every((s) => s.state === "done")) this.index.byName.set(name, NONE);
   }
 
-  private run(statement: Statement, index: number): void {
+  /** @param lasting what it assigns to names of other modules stays. */
+  private run(statement: Statement, index: number, lasting = false): void {
     statement.state = "running";
     this.running.push(index);
     const body = statement.run();
-    const failed = this.ev.aside(this.scope, STATEMENT_STEPS, () => {
-      for (const one of body) execute(this.ev, this.scope, one);
-      return null;
-    });
+    const run = () =>
+      this.ev.aside(this.scope, STATEMENT_STEPS, () => {
+        for (const one of body) execute(this.ev, this.scope, one);
+        return null;
+      });
+    const failed = lasting ? run() : this.ev.patches.at(this.before, run);
     this.running.pop();
     statement.state = "done";
     for (const one of body) {
@@ -216,8 +254,12 @@ export class LazyModule extends LazyNamespace {
     const statements: Statement[] = [];
     const byName = new Map<string, Statement[]>();
     const wildcards: Statement[] = [];
-    const add = (names: Iterable<string>, run: () => readonly Stmt[], wildcard?: string): void => {
-      const statement: Statement = { run, wildcard, state: "waiting" };
+    const add = (
+      names: Iterable<string>,
+      run: () => readonly Stmt[],
+      { wildcard, defines, statement: one }: Partial<Statement> = {},
+    ): void => {
+      const statement: Statement = { run, wildcard, defines, statement: one, state: "waiting" };
       if (wildcard !== undefined) wildcards.push(statement);
       statements.push(statement);
       for (const name of names) {
@@ -230,14 +272,16 @@ export class LazyModule extends LazyNamespace {
       for (const one of body) {
         if (one.kind === "If" && isTypeChecking(one.test) && replacesModule(one.otherwise)) addBody(one.body);
         else if (one.kind === "Try" && isOptional(one.body, one.handlers.length)) addBody(one.otherwise);
-        else if (one.kind === "ImportFrom" && one.wildcard) add([], () => [one], one.module);
-        else if (one.kind === "Expr") add([...namesOf([one]), ...namesOf(executedBy(this.ev, one.value))], () => [one]);
-        else add(namesOf([one]), () => [one]);
+        else if (one.kind === "ImportFrom" && one.wildcard)
+          add([], () => [one], { wildcard: one.module, statement: one });
+        else if (one.kind === "Expr")
+          add([...namesOf([one]), ...namesOf(executedBy(this.ev, one.value))], () => [one], { statement: one });
+        else add(namesOf([one]), () => [one], { statement: one });
       }
     };
     for (const { name, statements: own } of this.module.statements) {
       if (name === undefined) addBody(own());
-      else add([name], own);
+      else add([name], own, { defines: name });
     }
     return { statements, byName, wildcards };
   }
@@ -248,6 +292,9 @@ const NONE: Statement[] = [];
 /** Code without any of these gives its module no names but those that it assigns. */
 const MAY_OPEN =
   /\bexec|\b(globals|locals|vars)\(\)|\bimport\s*\(?\s*\*|\bbuiltins|\bsetattr|__dict__|_magic\b|\.magic\b/;
+/** Whether the text has such a statement, before it is parsed. */
+const MAY_PATCH =
+  /^(?:[a-z_]\w*\.[\w.]*\w[ \t]*=(?!=)|setattr\(|[\w.]*(?:patch|hijack|monkey|replace|override|inject|swap)\w*\()/im;
 
 function namesOf(body: readonly Stmt[]): Set<string> {
   const names = new Set<string>();

@@ -1,7 +1,7 @@
 import { dataclassFields } from "../dataclasses";
 import { dictGet, dictOf, dictSet } from "../equality";
 import type { Evaluator } from "../evaluator";
-import type { NotFollowed } from "../imports";
+import type { NotFollowed } from "../importResolver";
 import { findMember } from "../members";
 import { native, nativeOfUnknown } from "../native";
 import { DATACLASSES } from "../stdlib/dataclasses";

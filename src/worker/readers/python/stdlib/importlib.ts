@@ -1,3 +1,4 @@
+import { WrittenModule } from "../environment/writtenModules";
 import { native } from "../native";
 import { PyError, PyNamespace, type Value } from "../values";
 import { named, namespace } from "./namespace";
@@ -16,4 +17,10 @@ const importModule = native("import_module", "name, package=None", ({ name, pack
   throw new PyError("ModuleNotFoundError", `No module named '${full}'`);
 });
 
-export const IMPORTLIB = namespace("importlib", named([importModule]));
+/** importlib.reload. Files stay as they are while one is read; what a notebook's cells write does not. */
+const reload = native("reload", "module", ({ module }) => {
+  if (module instanceof WrittenModule) module.renew();
+  return module!;
+});
+
+export const IMPORTLIB = namespace("importlib", named([importModule, reload]));

@@ -27,6 +27,7 @@ import { INSPECT } from "./inspect";
 import { ITERTOOLS } from "./itertools";
 import { MAPPING, MUTABLE_MAPPING } from "./mappings";
 import { MATH } from "./math";
+import { UNITTEST } from "./mock";
 import { named, namespace } from "./namespace";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
@@ -225,6 +226,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     CONTEXTLIB,
     OS,
     OS_PATH,
+    ...UNITTEST,
     typingNamespace("typing"),
     typingNamespace("typing_extensions"),
     typingNamespace("collections.abc"),

@@ -1,5 +1,6 @@
 import { type DType, isFloating } from "../../../formats/dtype";
 import * as build from "../../../graph/build";
+import { keyOf } from "../equality";
 import { typeName } from "../types";
 import {
   type BoundArgs,
@@ -10,6 +11,7 @@ import {
   PyGenerator,
   PyNative,
   PyObject,
+  PySet,
   PyTensor,
   type Runtime,
   Unknown,
@@ -17,6 +19,7 @@ import {
 } from "../values";
 import { given, sequenceOf, stringArg, tuple } from "./arguments";
 import { isModule, moduleClass, newModuleState, stateOf } from "./module";
+import { type Memo, type Walk, walkChildren, walkModules, walkTensors } from "./moduleWalks";
 import { storeBuffer } from "./parameter";
 
 /** The methods of torch.nn.Module. */
@@ -46,62 +49,26 @@ export function moduleMethod(
   );
 }
 
-const join = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
-
-/** Modules by path, parents first, each once, as Module.named_modules gives them. */
-export function* namedModules(
-  root: PyObject,
-  runtime: Runtime,
-  prefix = "",
-  seen = new Set<PyObject>(),
-): Generator<[string, PyObject]> {
-  if (seen.has(root)) return;
-  seen.add(root);
-  yield [prefix, root];
-  for (const [name, child] of stateOf(root, runtime).modules) {
-    if (child) yield* namedModules(child, runtime, join(prefix, name), seen);
-  }
+function* paired(items: Iterable<readonly [string, Value]>): Generator<Value> {
+  for (const [name, value] of items) yield tuple([name, value]);
 }
-
-function namedTensors(
-  self: PyObject,
-  kind: "parameters" | "buffers",
-  recurse: boolean,
-  runtime: Runtime,
-  prefix = "",
-): [string, PyTensor][] {
-  const seen = new Set<PyTensor>();
-  const found: [string, PyTensor][] = [];
-  const modules: Iterable<[string, PyObject]> = recurse ? namedModules(self, runtime, prefix) : [[prefix, self]];
-  for (const [path, module] of modules) {
-    const state = stateOf(module, runtime);
-    const own: Iterable<[string, PyTensor | null]> =
-      kind === "parameters" ? state.parameters : [...state.buffers].map(([name, b]) => [name, b.tensor]);
-    for (const [name, tensor] of own) {
-      if (!tensor || seen.has(tensor)) continue;
-      seen.add(tensor);
-      found.push([join(path, name), tensor]);
-    }
-  }
-  return found;
+function* valuesOf(items: Iterable<readonly [string, Value]>): Generator<Value> {
+  for (const [, value] of items) yield value;
 }
+const pairs = (items: Iterable<readonly [string, Value]>): PyGenerator => new PyGenerator(paired(items));
+const values = (items: Iterable<readonly [string, Value]>): PyGenerator => new PyGenerator(valuesOf(items));
 
-const pairs = (items: Iterable<readonly [string, Value]>): PyGenerator =>
-  new PyGenerator([...items].map(([name, value]) => tuple([name, value])));
-const values = (items: Iterable<readonly [string, Value]>): PyGenerator =>
-  new PyGenerator([...items].map(([, value]) => value));
-
-function children(self: PyObject, runtime: Runtime): [string, PyObject][] {
-  const seen = new Set<PyObject>();
-  return [...stateOf(self, runtime).modules].flatMap(([name, child]): [string, PyObject][] => {
-    if (!child || seen.has(child)) return [];
-    seen.add(child);
-    return [[name, child]];
-  });
+/** What `memo` is of named_modules: a set of the code's own learns what was given. */
+function memoOf({ memo }: BoundArgs): Memo<PyObject> | undefined {
+  if (!(memo instanceof PySet)) return undefined;
+  const { entries } = memo;
+  return { has: (module) => entries.has(keyOf(module)), add: (module) => entries.set(keyOf(module), module) };
 }
 
 const recurseOf = (args: BoundArgs, runtime: Runtime): boolean => runtime.truthy(args.recurse ?? true);
 const prefixOf = (args: BoundArgs): string => (given(args, "prefix") ? stringArg(args, "prefix") : "");
+const onceOf = (args: BoundArgs, runtime: Runtime): boolean => runtime.truthy(args.remove_duplicate ?? true);
+const walkOf = (args: BoundArgs, runtime: Runtime): Walk => ({ prefix: prefixOf(args), once: onceOf(args, runtime) });
 
 method("__init__", "*args, **kwargs", (self) => {
   self.module ??= newModuleState();
@@ -115,23 +82,26 @@ method("forward", "*args, **kwargs", (self, _args, runtime) => {
   );
 });
 method("parameters", "recurse=True", (self, args, runtime) =>
-  values(namedTensors(self, "parameters", recurseOf(args, runtime), runtime)),
+  values(walkTensors(self, "parameters", recurseOf(args, runtime), runtime)),
 );
 method("named_parameters", "prefix='', recurse=True, remove_duplicate=True", (self, args, runtime) =>
-  pairs(namedTensors(self, "parameters", recurseOf(args, runtime), runtime, prefixOf(args))),
+  pairs(walkTensors(self, "parameters", recurseOf(args, runtime), runtime, walkOf(args, runtime))),
 );
 method("buffers", "recurse=True", (self, args, runtime) =>
-  values(namedTensors(self, "buffers", recurseOf(args, runtime), runtime)),
+  values(walkTensors(self, "buffers", recurseOf(args, runtime), runtime)),
 );
 method("named_buffers", "prefix='', recurse=True, remove_duplicate=True", (self, args, runtime) =>
-  pairs(namedTensors(self, "buffers", recurseOf(args, runtime), runtime, prefixOf(args))),
+  pairs(walkTensors(self, "buffers", recurseOf(args, runtime), runtime, walkOf(args, runtime))),
 );
-method("modules", "", (self, _args, runtime) => values(namedModules(self, runtime)));
-method("named_modules", "memo=None, prefix='', remove_duplicate=True", (self, args, runtime) =>
-  pairs(namedModules(self, runtime, prefixOf(args))),
+method("modules", "remove_duplicate=True", (self, args, runtime) =>
+  values(walkModules(self, runtime, { once: onceOf(args, runtime) })),
 );
-method("children", "", (self, _args, runtime) => values(children(self, runtime)));
-method("named_children", "", (self, _args, runtime) => pairs(children(self, runtime)));
+method("named_modules", "memo=None, prefix='', remove_duplicate=True", (self, args, runtime) => {
+  const memo = memoOf(args);
+  return pairs(walkModules(self, runtime, { ...walkOf(args, runtime), ...(memo && { memo }) }));
+});
+method("children", "", (self, _args, runtime) => values(walkChildren(self, runtime)));
+method("named_children", "", (self, _args, runtime) => pairs(walkChildren(self, runtime)));
 
 export function addModule(self: PyObject, name: string, module: Value, runtime: Runtime): void {
   const state = stateOf(self, runtime);
@@ -213,7 +183,7 @@ method("register_parameter", "name, param", (self, args, runtime) => {
 });
 method("apply", "fn", (self, args, runtime) => {
   const visit = (module: PyObject): void => {
-    for (const [, child] of children(module, runtime)) visit(child);
+    for (const [, child] of walkChildren(module, runtime)) visit(child);
     runtime.call(args.fn ?? null, [module]);
   };
   visit(self);
@@ -221,20 +191,20 @@ method("apply", "fn", (self, args, runtime) => {
 });
 
 function setTraining(self: PyObject, training: boolean, runtime: Runtime): PyObject {
-  for (const [, module] of namedModules(self, runtime)) stateOf(module, runtime).training = training;
+  for (const [, module] of walkModules(self, runtime)) stateOf(module, runtime).training = training;
   return self;
 }
 method("train", "mode=True", (self, args, runtime) => setTraining(self, runtime.truthy(args.mode ?? true), runtime));
 method("eval", "", (self, _args, runtime) => setTraining(self, false, runtime));
 method("requires_grad_", "requires_grad=True", (self, args, runtime) => {
   const requiresGrad = runtime.truthy(args.requires_grad ?? true);
-  for (const [, tensor] of namedTensors(self, "parameters", true, runtime)) tensor.requiresGrad = requiresGrad;
+  for (const [, tensor] of walkTensors(self, "parameters", true, runtime)) tensor.requiresGrad = requiresGrad;
   return self;
 });
 /** Floating-point parameters and buffers in another precision, as Module.to(dtype), half() and their like make them. */
 function convertFloating(self: PyObject, dtype: DType, runtime: Runtime): PyObject {
   for (const kind of ["parameters", "buffers"] as const) {
-    for (const [path, tensor] of namedTensors(self, kind, true, runtime)) {
+    for (const [path, tensor] of walkTensors(self, kind, true, runtime)) {
       if (!isFloating(tensor.dtype) || tensor.dtype === dtype) continue;
       if (runtime.tracing && tensor.stored?.path !== undefined) {
         throw new EvaluationError(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openModelFile } from "../../../../../src/worker/readers/open";
+import { chooseModel, openModelFile } from "../../../../../src/worker/readers/open";
 import { summarize } from "../../../../../src/worker/readers/summary";
 import { messages, writeFiles } from "../reading";
 import { TRANSFORMERS } from "./transformers";
@@ -95,6 +95,28 @@ if __name__ == "__main__":
         ["guarded", "TinyModel", "8→4", "8→3"],
       ],
     );
+  });
+
+  it("gives an instance of the file's own class that is loaded, which is the file's main model", async () => {
+    write({ "a/config.json": tiny(8) });
+    const own = "class Own(TinyModel):\n    def forward(self, x):\n        return self.head(x)\n";
+    for (const [source, name] of [
+      ['model = Own.from_pretrained("a")', "model"],
+      ['if __name__ == "__main__":\n    model = Own.from_pretrained("a")', "model"],
+      ['def main():\n    model = Own.from_pretrained("a", num_labels=2)\n    return model', "main.model"],
+    ] as const) {
+      const file = await read(own + source);
+      const { models } = summarize(file);
+      assert.deepEqual(
+        models.map(({ class: each, kind, loads }) => [each, kind, loads]),
+        [
+          ["Own", undefined, undefined],
+          [name, "Own", ["a"]],
+        ],
+        source,
+      );
+      assert.equal(chooseModel(file).className, name);
+    }
   });
 
   it("tells what is loaded, of a model's parts, too", async () => {

@@ -19,6 +19,7 @@ import {
 import { sequenceOf } from "../arguments";
 import { isModule, stateOf, submodules } from "../module";
 import { addModule } from "../moduleMethods";
+import { liveItems } from "../moduleWalks";
 import { makeParameter } from "../parameter";
 import { instance, layer } from "./layer";
 
@@ -47,6 +48,18 @@ function pairsOf(value: Value, runtime: Runtime): [string, Value][] {
 }
 
 const children = (self: PyObject): (PyObject | Unknown | null)[] => submodules(self).map(([, child]) => child);
+
+/** As an iterator of Python's takes them from the container's dict. */
+function* childrenInTurn(self: PyObject, runtime: Runtime): Generator<Value> {
+  for (const [name, child] of liveItems(stateOf(self, runtime).modules, runtime)) {
+    const unknown = child === null ? self.attributes.get(name) : undefined;
+    yield unknown instanceof Unknown ? unknown : child;
+  }
+}
+
+function* namesInTurn(self: PyObject, runtime: Runtime): Generator<Value> {
+  for (const [name] of liveItems(stateOf(self, runtime).modules, runtime)) yield name;
+}
 
 /** Children under the names "0", "1", ... */
 function renumber(self: PyObject, modules: readonly Value[], runtime: Runtime): void {
@@ -113,7 +126,7 @@ function extend(self: PyObject, items: Value, runtime: Runtime): PyObject {
 
 const LIST: Readonly<Record<string, readonly [string, Method]>> = {
   __len__: ["", (self, _args, runtime) => stateOf(self, runtime).modules.size],
-  __iter__: ["", (self) => new PyGenerator(children(self))],
+  __iter__: ["", (self, _args, runtime) => new PyGenerator(childrenInTurn(self, runtime))],
   __getitem__: ["idx", getItem],
   __contains__: ["item", (self, args) => children(self).includes(args.item as PyObject)],
   __setitem__: [
@@ -250,7 +263,7 @@ function keyed(self: PyObject, key: Value, runtime: Runtime): PyObject | Unknown
 }
 methods(moduleDictClass, {
   __len__: ["", (self, _args, runtime) => stateOf(self, runtime).modules.size],
-  __iter__: ["", (self, _args, runtime) => new PyGenerator([...stateOf(self, runtime).modules.keys()])],
+  __iter__: ["", (self, _args, runtime) => new PyGenerator(namesInTurn(self, runtime))],
   __getitem__: ["key", (self, args, runtime) => keyed(self, args.key ?? null, runtime)],
   __setitem__: [
     "key, module",
