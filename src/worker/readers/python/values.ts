@@ -266,6 +266,8 @@ export interface ModuleState {
   readonly options: Record<string, Value>;
   /** Where `from_pretrained` found it. */
   checkpoint?: Checkpoint;
+  /** A loop over its modules has added to them without end. */
+  endless?: true;
   /** Of a model of the file's own class: an outline of what its constructor made. */
   asMade?: string;
 }

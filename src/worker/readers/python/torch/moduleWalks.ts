@@ -55,7 +55,7 @@ export function* walkModules(
   let [path, module]: [string, PyObject] = [prefix, root];
   for (;;) {
     if (!memo.has(module)) {
-      if (levels.length > MAX_LEVELS) throw endless(runtime);
+      if (levels.length > MAX_LEVELS) throw endless(root, runtime);
       if (once) memo.add(module);
       yield [path, module];
       levels.push({ path, children: liveItems(stateOf(module, runtime).modules, runtime) });
@@ -102,10 +102,13 @@ function* byMethod(
   }
 }
 
-function endless(runtime: Runtime): PyError {
+function endless(root: PyObject, runtime: Runtime): PyError {
   const message =
     "maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends";
-  runtime.certainly?.(`RecursionError: ${message}`, "error");
+  // A later loop only finds what this one has left.
+  const state = stateOf(root, runtime);
+  if (!state.endless) runtime.certainly?.(`RecursionError: ${message}`, "error");
+  state.endless = true;
   return new PyError("RecursionError", message, runtime.place);
 }
 

@@ -80,6 +80,8 @@ def adapt(model):
 if __name__ == "__main__":
     model = nn.Sequential(Net(), nn.Linear(8, 2))
     adapt(model)
+    for p in model.parameters():
+        p.requires_grad = False
 `);
     const errors = file.problems.filter(({ severity }) => severity === "error");
     assert.deepEqual(
