@@ -1,7 +1,16 @@
 import type { ModelSummary, ProblemSummary } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
 import { handwrittenLora } from "../lora/handwritten";
-import type { DimensionName, InputSpec, Model, ModelFile, ObservedShapes, Problem, ShapeHint } from "../readers/model";
+import type {
+  DimensionName,
+  InputSpec,
+  Model,
+  ModelFile,
+  ObservedShapes,
+  Problem,
+  ShapeHint,
+  StandIn,
+} from "../readers/model";
 import { placeOf, problemSummary } from "../readers/summary";
 import { layerFindings } from "./layerUses";
 
@@ -37,7 +46,7 @@ export interface FileShapes {
  * largest model it is used in, with the sizes it really has there; only parts used nowhere are traced by themselves.
  * What is there when `isCancelled` says so is nobody's any more.
  */
-export function shapesOf({ file, models }: ModelFile, text: string, isCancelled = () => false): FileShapes {
+export function shapesOf({ file, models, standIns }: ModelFile, isCancelled = () => false): FileShapes {
   const traces: TraceSummary[] = [];
   const hints = new Map<string, PlacedShape>();
   const problems: Problem[] = [];
@@ -65,11 +74,12 @@ export function shapesOf({ file, models }: ModelFile, text: string, isCancelled 
     // A layer that could not be made is missing from its Sequential: what does not fit then is our doing.
     const complete = model.problems.length === 0;
     if (problem && complete && (problem.severity === "error" || !partOf.has(model.className))) problems.push(problem);
-    problems.push(...handwrittenLora(model, observed.graph, text));
+    problems.push(...handwrittenLora(model, observed.graph));
     const found = observed.graph && layerFindings(model, observed.graph);
     problems.push(...(found?.problems ?? []));
     for (const place of found?.onlyRead ?? []) if (place.file === file) onlyRead.set(keyOf({ place }), placeOf(place));
   }
+  if (!isCancelled()) problems.push(...standInFindings(standIns?.() ?? [], problems));
   return {
     traces,
     hints: [...hints.values()],
@@ -83,6 +93,15 @@ function placed({ place, dims, dtype, shapes, runs }: ShapeHint, trace: number):
 }
 
 const keyOf = ({ place }: { place: Problem["place"] }): string => `${place.cell}:${place.line}:${place.column}`;
+
+/** What shows without any sizes. A misfit that real sizes show is told with those. */
+function standInFindings(standIns: readonly StandIn[], told: readonly Problem[]): Problem[] {
+  return standIns.flatMap((standIn) => {
+    const { model, graph, misfit } = standIn;
+    const isNew = misfit && !told.some(({ place }) => keyOf({ place }) === keyOf(misfit));
+    return [...(isNew ? [misfit] : []), ...handwrittenLora(model, graph, standIn)];
+  });
+}
 
 /** The classes whose forward ran. */
 function ranThrough(observed: ObservedShapes, models: readonly Model[]): string[] {

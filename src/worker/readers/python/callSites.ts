@@ -112,7 +112,7 @@ export class CallSites {
   }
 
   /** The first of them in a module that may have the class in another one: `models.UNet(...)`. */
-  constructionBy(type: PyClass): EvaluatedCall | undefined {
+  constructionBy(type: PyClass | PyFunction): EvaluatedCall | undefined {
     for (const region of this.regions) {
       for (const call of region.calls) {
         const { callee } = call;

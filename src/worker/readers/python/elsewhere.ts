@@ -9,6 +9,7 @@ import type { Environment } from "./environment/environment";
 import type { LazyModule } from "./environment/lazyModule";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
+import type { Injections } from "./injections";
 import { PyClass } from "./values";
 import { namesMentionedBy } from "./walk";
 
@@ -45,11 +46,25 @@ export class Elsewhere {
     private readonly steps: number,
     /** Of which the classes' own defaults are asked for. */
     private readonly configurations: Configurations,
+    private readonly injections: Injections,
   ) {}
 
   /** The first call in likely order whose arguments are all known. */
   construction(type: PyClass): Made | undefined {
-    return this.inCallers(type, this.ev.main.file, 0, new Set([type]));
+    return this.inCallers(type, this.ev.main.file, 0, new Set([type])) ?? this.injected(type);
+  }
+
+  /** What a function of this file constructs it with, as another file calls that. */
+  private injected(type: PyClass): Made | undefined {
+    const { ev, environment, injections } = this;
+    for (const name of injections.leadingTo(type)) {
+      for (const other of environment.callers(ev.main.file, name)) {
+        const opened = this.open(other);
+        const made = opened && this.quietly(opened.module, () => injections.construction(type, name, opened.sites));
+        if (made) return this.made(made, opened.module, made.call);
+      }
+    }
+    return undefined;
   }
 
   private made({ args, kwargs }: Given, { scope }: LazyModule, at: Span, by?: string): Made {

@@ -77,6 +77,8 @@ export class Evaluator implements Runtime {
   readonly constructed = new Map<PyClass, Given & { readonly before: Given }>();
   /** Classes of other files whose constructor calls are of interest. */
   readonly watched = new Set<PyClass>();
+  /** Where `requires_grad = False` was assigned to a module, which has none. */
+  readonly freezesNothing = new Map<PyObject, SourcePlace>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
   /** Classes of the file, in source order. */

@@ -2,13 +2,14 @@ import type { ConfigurationChoice } from "../../../protocol/jobs";
 import type { MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
-import { lineText, type SourcePlace } from "../../graph/node";
+import type { SourcePlace } from "../../graph/node";
 import type { GivenInputs } from "../givenInputs";
 import type { KeyConversions } from "../keyConversion";
 import type {
   Configuration,
   ConfigurationOption,
   LoadedPart,
+  LoraCode,
   Model,
   ModuleInfo,
   ObservedShapes,
@@ -18,11 +19,12 @@ import type {
   SearchedFolder,
   TraceOptions,
 } from "../model";
-import type { ClassStmt, Module, Stmt } from "./ast";
+import type { ClassStmt, Module } from "./ast";
 import { CallSites } from "./callSites";
 import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
 import { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
+import { modelClasses, partsOf, typesWithin } from "./definedModels";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
@@ -31,7 +33,9 @@ import { dictGet } from "./equality";
 import { isDeliberate, pythonMessage } from "./errors";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
+import { Injections } from "./injections";
 import { type ForwardParam, forwardParams } from "./inputs";
+import { loraCode } from "./loraCode";
 import { findMember } from "./members";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
@@ -40,6 +44,7 @@ import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
+import { TrainingChoice } from "./trainingChoice";
 import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
 import {
   type EvaluationError,
@@ -52,7 +57,6 @@ import {
   Unknown,
   type Value,
 } from "./values";
-import { namesMentionedBy } from "./walk";
 
 /** Finds the models of a file: one instance of each model class, and the modules that it makes under other names. */
 
@@ -65,7 +69,7 @@ interface Arguments {
 }
 const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
 
-interface Built {
+export interface Built {
   readonly object: PyObject;
   readonly draws: readonly Draw[];
   readonly problems: Problem[];
@@ -87,13 +91,20 @@ export interface BuildOptions {
   readonly environment: Environment;
 }
 
+export interface FoundModels {
+  readonly models: Model[];
+  readonly sites: CallSites;
+  readonly training: TrainingChoice;
+}
+
 export function buildModels(
   ev: Evaluator,
   module: Module,
   named: NamedModules,
   { steps, choice, isWanted = () => true, environment }: BuildOptions,
-): Model[] {
+): FoundModels {
   const sites = new CallSites(ev, module.body);
+  const training = new TrainingChoice(ev, module.body, environment);
   sites.defineGuardNames();
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
@@ -170,7 +181,15 @@ export function buildModels(
     attempt(defined, json ? [json] : configured(defined));
     if (pending.size < before) rounds();
   }
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations);
+  const injections = new Injections(ev, module.body, steps);
+  for (const defined of [...pending].reverse()) {
+    for (const name of pending.has(defined) ? injections.leadingTo(defined.type) : []) {
+      const made = injections.construction(defined.type, name, sites);
+      if (made) attempt(defined, [{ ...made, configuration: configurations.ofCall(defined, made, undefined) }]);
+      rounds();
+    }
+  }
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations, injections);
   // What nothing here constructs, another file of the project may, and those first that hold others.
   for (const defined of [...refused, ...pending].reverse()) {
     const isOpen = pending.has(defined) || refused.has(defined);
@@ -225,21 +244,28 @@ export function buildModels(
       lacksConfiguration: (unresolved.has(defined) || !!result.madeElsewhere) && configurations.isTaken(defined),
       options: () => configurations.options(defined),
       wholes: () => (part ? wholes(type) : []),
+      trains: () => training.of(type.name),
     });
   });
-  const relations: Relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
-  const ofNames = top.map((each) => new PythonModel(ev, each, each, sites, relations));
+  const relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
+  const ofNames = top.map((each) => {
+    const trains = () => training.of(each.object.type.name);
+    return new PythonModel(ev, each, each, sites, { ...relations, trains });
+  });
   // A loss or a transformation of the data holds nothing.
-  return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
+  const models = [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
+  return { models, sites, training };
 }
 
 /** How a model stands to the others of its file. */
-interface Relations {
+export interface Relations {
   /** Another is made of it. */
   readonly part: boolean;
   readonly lacksConfiguration: boolean;
   readonly options: () => readonly ConfigurationOption[];
   readonly wholes: () => readonly PyObject[];
+  /** Whether code chooses which of its parameters train. */
+  readonly trains: LoraCode["trains"];
 }
 
 function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
@@ -252,37 +278,6 @@ function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   });
   const given = givenTo(object) ?? NO_ARGUMENTS;
   return { ...named, problems, failed: false, configuration: undefined, given };
-}
-
-/** Names of the model classes that other model classes of the file mention. */
-function partsOf(classes: readonly DefinedClass[]): Set<string> {
-  const parts = new Set<string>();
-  for (const { node, type } of classes) {
-    for (const name of namesMentionedBy(node)) if (name !== type.name) parts.add(name);
-  }
-  return parts;
-}
-
-function* typesWithin(root: PyObject): Generator<PyClass> {
-  for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
-}
-
-/** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
-function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
-  const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
-  const top = new Set<Stmt>(body);
-  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [c.type.name, c]));
-  return [...byNode.values()].filter((c) => {
-    const winner = last.get(c.type.name);
-    if (!top.has(c.node) || winner === undefined || winner === c) return true;
-    const where = lineText(winner.type.place ?? ev.source.place(winner.node));
-    ev.problem(
-      `${c.type.name} is defined again at ${where}, and that definition is the one shown`,
-      "information",
-      c.type.place,
-    );
-    return false;
-  });
 }
 
 function build(
@@ -451,6 +446,10 @@ export class PythonModel implements Model {
     // A class without a constructor of its own is called as torch's own is.
     const inherited = object.module && findMember(object.type, "__init__") instanceof PyNative;
     return inherited ? new Map(Object.entries(object.module!.options)) : argumentsByName(object.type, given);
+  }
+
+  get code(): LoraCode {
+    return loraCode(this.ev, this.built.object, this.relations.trains);
   }
 
   get forwardParameters(): readonly ForwardParam[] {

@@ -8,9 +8,10 @@ import { forgetProject, isBelow } from "./environment/project";
 import { type Imported, stateOf } from "./environment/sources";
 import { Evaluator } from "./evaluator";
 import { DEFAULT_LIMITS } from "./limits";
-import { buildModels } from "./models";
+import { buildModels, type FoundModels } from "./models";
 import { NamedModules, withoutCopies } from "./namedModules";
 import { Source } from "./source";
+import { StandIns } from "./standIns";
 import { execute } from "./statements";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
 import { recordDraws } from "./torch";
@@ -80,6 +81,7 @@ interface Found {
   /** Imported files and configurations that were read. */
   readonly imported: Imported;
   readonly searched: SearchedFolder | undefined;
+  readonly standIns: StandIns | undefined;
 }
 
 function readModule(
@@ -97,23 +99,26 @@ function readModule(
   ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
   for (const [name, value] of defined) ev.globals.names.set(name, value);
   const named = evaluateTop(ev, module, limits);
-  let models: Model[] = [];
+  let found: FoundModels | undefined;
   const own = ev.collect(() => {
     try {
       const steps = Math.max(1, Math.floor(limits.steps * SHARE));
-      models = buildModels(ev, module, named, { steps, choice: limits.configuration, isWanted, environment });
+      found = buildModels(ev, module, named, { steps, choice: limits.configuration, isWanted, environment });
     } catch (error) {
       ev.reportError(error);
     }
   });
   const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
   const imported = new Map([...environment.imported(), ...consulted]);
-  return { models, problems: [...syntax, ...ev.problems], own, imported, searched: environment.searched };
+  const problems = [...syntax, ...ev.problems];
+  const standIns = found && new StandIns(ev, module, found.sites, found.training);
+  return { models: found?.models ?? [], problems, own, imported, searched: environment.searched, standIns };
 }
 
-function withProblems(file: string, { models, problems, own }: Found): ModelFile {
+function withProblems(file: string, { models, problems, own, standIns }: Found): ModelFile {
   const shown = withoutCopies(models).sort(inOrder);
-  return { file, models: shown, problems: distinct([...problems, ...own, ...shown.flatMap((m) => m.problems)]) };
+  const all = distinct([...problems, ...own, ...shown.flatMap((m) => m.problems)]);
+  return { file, models: shown, problems: all, ...(standIns && { standIns: () => standIns.all() }) };
 }
 
 function inOrder({ place: a }: Pick<Problem, "place">, { place: b }: Pick<Problem, "place">): number {
