@@ -96,10 +96,9 @@ const keyOf = ({ place }: { place: Problem["place"] }): string => `${place.cell}
 
 /** What shows without any sizes. A misfit that real sizes show is told with those. */
 function standInFindings(standIns: readonly StandIn[], told: readonly Problem[]): Problem[] {
-  return standIns.flatMap((standIn) => {
-    const { model, graph, misfit } = standIn;
+  return standIns.flatMap(({ model, graph, misfit }) => {
     const isNew = misfit && !told.some(({ place }) => keyOf({ place }) === keyOf(misfit));
-    return [...(isNew ? [misfit] : []), ...handwrittenLora(model, graph, standIn)];
+    return [...(isNew ? [misfit] : []), ...handwrittenLora(model, graph, true)];
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/graph";
 import type { SourcePlace } from "../graph/node";
-import type { Model, ModuleInfo, ParameterInfo, Problem, StandIn } from "../readers/model";
+import type { Model, ModuleInfo, ParameterInfo, Problem } from "../readers/model";
 import { type LowRankPath, lowRankPaths } from "./lowRank";
 
 /**
@@ -8,10 +8,9 @@ import { type LowRankPath, lowRankPaths } from "./lowRank";
  * the source. https://arxiv.org/abs/2106.09685, section 4.1: h = W x + (alpha / r) B A x, with W frozen and B zero at first.
  */
 
-/** @param from the model's sizes are stand-ins: no number of it is said. */
-export function handwrittenLora(model: Model, graph: Graph | undefined, from?: StandIn): Problem[] {
+/** @param standIn the model's sizes are stand-ins: no number of it is said. */
+export function handwrittenLora(model: Model, graph: Graph | undefined, standIn = false): Problem[] {
   if (!graph) return [];
-  const standIn = from !== undefined;
   const byPath = new Map(model.stateDict.map((p) => [p.path, p]));
   const paths = lowRankPaths(graph, (path) => isLoraByName(model, path));
   return [
@@ -23,7 +22,7 @@ export function handwrittenLora(model: Model, graph: Graph | undefined, from?: S
         ...freezing(path, model, byPath, at),
       ];
     }),
-    ...(standIn && !from.isStraight ? [] : unused(model, graph)),
+    ...unused(model, graph),
   ];
 }
 
@@ -44,6 +43,8 @@ function modulesTo(root: ModuleInfo, path: string): ModuleInfo[] {
 
 // Scale
 
+const SCALE = /alpha|scal(e|ing)/i;
+
 /** A number that scales the path by its name. */
 interface Scale {
   readonly name: string;
@@ -54,7 +55,7 @@ function scaling(path: LowRankPath, model: Model, at: SourcePlace, standIn: bool
   const { factor, rank, factorPlace } = path;
   const scales = scalesOf(path, model);
   const alphas = scales.filter(({ name }) => /alpha/i.test(name));
-  if (factor === undefined) return missing(path, scales, at, standIn);
+  if (factor === undefined) return missing(path, model, scales, at, standIn);
   const where = factorPlace ?? at;
   if (factor === 0 && path.gates.length === 0) {
     // Somebody who gives 0 wants no adapter.
@@ -88,13 +89,22 @@ function isDerived(name: string, alphas: readonly Scale[], rank: number): boolea
   return !/alpha/i.test(name) && alphas.some(({ value }) => value > 0 && value < rank);
 }
 
-function missing({ rank, base }: LowRankPath, scales: readonly Scale[], at: SourcePlace, standIn: boolean): Problem[] {
+function missing(
+  { rank, base, down, up }: LowRankPath,
+  model: Model,
+  scales: readonly Scale[],
+  at: SourcePlace,
+  standIn: boolean,
+): Problem[] {
   const code = "lora-missing-scale";
   const ofRank = standIn ? "" : ` of rank ${rank}`;
   const [scale] = scales;
   if (scale) {
     // Code may multiply only where it makes a difference: a factor of 1 proves nothing.
     if (scales.some(({ name, value }) => value === (/alpha/i.test(name) ? rank : 1))) return [];
+    // Some scale A's first values instead.
+    const modules = new Set([down, up].flatMap((path) => modulesTo(model.root, path)));
+    if ([...modules].some(({ path }) => model.code!.drawsWith(path, SCALE))) return [];
     const value = standIn ? "" : ` is ${format(scale.value)}, but`;
     const message = `${scale.name}${value} ${standIn ? "is kept, but never used" : "never used"}: this low-rank path${ofRank} is added without a factor. Multiply it by alpha / ${standIn ? "r" : rank}, so that the learning rate need not change with the rank.`;
     return [{ place: at, severity: "warning", code, message }];
@@ -111,7 +121,7 @@ function scalesOf({ down, up }: LowRankPath, model: Model): Scale[] {
   const modules = new Set([down, up].flatMap((path) => modulesTo(model.root, path).reverse()));
   const found = [...modules].flatMap(({ path }) => model.code!.numbersOf(path));
   return found
-    .filter(([name]) => /alpha|scal/i.test(name) && !/dropout|grad|loss/i.test(name))
+    .filter(([name]) => SCALE.test(name) && !/dropout|grad|loss/i.test(name))
     .map(([name, value]) => ({ name, value }));
 }
 
@@ -170,8 +180,7 @@ function freezing(
     const message = `This freezes nothing: a Module has no requires_grad, so the assignment only adds an attribute, and the base weights train along with the adapter. Write .requires_grad_(False), which reaches its parameters.`;
     return [{ place: meant.freezesNothingAt!, severity: "warning", code, message }];
   }
-  const said = model.code?.trains() ?? "all";
-  if (said !== "all") return [];
+  if (model.code?.trains() === "chosen") return [];
   const message = `${base.path}, the weight beside this low-rank path, is trained as well: nothing freezes it. That is full fine-tuning, with its memory. Set its requires_grad to False.`;
   return [{ place: at, severity: "warning", code, message }];
 }
@@ -179,9 +188,12 @@ function freezing(
 /** Adapter parameters that no output depends on. Without a path in the graph, names are all there is to go by. */
 function unused(model: Model, graph: Graph): Problem[] {
   const used = new Set(graph.parameters.map((p) => p.attrs.path));
+  // An adapter that is switched off now is used where it is switched on.
+  const holder = (path: string) => modulesTo(model.root, path).findLast(({ builtin }) => !builtin) ?? model.root;
+  const isFor = (path: string) => model.code?.isStraight(holder(path).path) !== false;
   const idle = model.stateDict.filter(
     ({ path, buffer, tiedTo, shape }) =>
-      !buffer && tiedTo === undefined && shape.length === 2 && /lora/i.test(path) && !used.has(path),
+      !buffer && tiedTo === undefined && shape.length === 2 && /lora/i.test(path) && !used.has(path) && isFor(path),
   );
   if (idle.length === 0) return [];
   const named = idle.slice(0, 4).map((p) => p.path);

@@ -260,8 +260,12 @@ export interface Pretrained {
 export interface LoraCode {
   /** Numbers that the module at the path was given or keeps, or that its forward finds around it, with their names. */
   numbersOf(path: string): readonly (readonly [name: string, value: number])[];
-  /** Whether the file, or those of its project that use it, choose which parameters train. */
-  trains(): "all" | "chosen" | "unknown";
+  /** The forward of the module at the path has no branches: what it does not use here it never does. */
+  isStraight(path: string): boolean;
+  /** The class of the module at the path draws first values with a number that has such a name. */
+  drawsWith(path: string, name: RegExp): boolean;
+  /** What the file, and those of its project that use the model, train: all of its parameters, or some. */
+  trains(): "all" | "chosen";
 }
 
 /**
@@ -272,8 +276,6 @@ export interface StandIn {
   readonly model: Model;
   /** Undefined where forward could not be followed. */
   readonly graph: Graph | undefined;
-  /** Its forward has no branches: what it does not use here it never does. */
-  readonly isStraight: boolean;
   /** What does not fit whatever the sizes are. */
   readonly misfit: Problem | undefined;
 }

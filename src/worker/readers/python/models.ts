@@ -244,12 +244,12 @@ export function buildModels(
       lacksConfiguration: (unresolved.has(defined) || !!result.madeElsewhere) && configurations.isTaken(defined),
       options: () => configurations.options(defined),
       wholes: () => (part ? wholes(type) : []),
-      trains: () => training.of(type.name),
+      trains: () => training.of(type.name) ?? "all",
     });
   });
   const relations = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
   const ofNames = top.map((each) => {
-    const trains = () => training.of(each.object.type.name);
+    const trains = () => training.of(each.object.type.name) ?? "all";
     return new PythonModel(ev, each, each, sites, { ...relations, trains });
   });
   // A loss or a transformation of the data holds nothing.

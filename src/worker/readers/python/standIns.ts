@@ -6,18 +6,16 @@ import type { Evaluator } from "./evaluator";
 import { argumentsFor, type Injector, injectorsOf, layerNames } from "./injectors";
 import type { Example } from "./inputs";
 import { forwardParams } from "./inputs";
-import { findMember } from "./members";
 import { misfitOf, type Words } from "./misfit";
 import { PythonModel } from "./models";
 import { Recorder } from "./recorder";
-import type { DefinedClass, Definition } from "./scope";
+import type { DefinedClass } from "./scope";
 import { APART, type Sizes, type Slot, SQUARE, slotsOf, takesRank, valueFor } from "./standInValues";
 import { moduleClass, newModuleState, torchModules } from "./torch";
 import { attempt } from "./trace";
 import type { TrainingChoice } from "./trainingChoice";
 import { OBJECT } from "./types";
 import { PyClass, PyFunction, PyObject, type Value } from "./values";
-import { expressionsOf, walkExpr, walkStatements } from "./walk";
 
 /**
  * LoRA written by hand mostly lies in a file of its own, where its sizes are unknown. Here its classes are made, and its
@@ -157,9 +155,9 @@ export class StandIns {
       lacksConfiguration: false,
       options: () => [],
       wholes: () => [],
-      trains: () => (this.training.isUsed(name) ? this.training.of(name) : "unknown"),
+      trains: () => this.training.of(name) ?? "chosen",
     });
-    return [{ model, graph: traced?.graph, misfit, isStraight: isStraight(object) }];
+    return [{ model, graph: traced?.graph, misfit }];
   }
 
   private run(object: PyObject, input: string, shape: readonly number[]) {
@@ -197,23 +195,6 @@ function wordsOf(slots: readonly Slot[]): Words {
   const named = (role: Slot["role"]) => slots.find((slot) => slot.role === role)?.name;
   const input = named("in") ?? WORDS.in;
   return { in: input, out: named("out") ?? input, rank: named("rank") ?? WORDS.rank };
-}
-
-/** Its forward has no branches: what it does not use here it never does. */
-function isStraight({ type, attributes }: PyObject): boolean {
-  const forward = attributes.get("forward") ?? findMember(type, "forward");
-  const node = forward instanceof PyFunction ? (forward.definition as Definition).node : undefined;
-  if (node?.kind !== "Function") return false;
-  let branches = false;
-  walkStatements(node.body, (statement) => {
-    branches ||= statement.kind === "If" || statement.kind === "Match" || statement.kind === "Try";
-    for (const expr of expressionsOf(statement)) {
-      walkExpr(expr, (e) => {
-        branches ||= e.kind === "Conditional";
-      });
-    }
-  });
-  return !branches;
 }
 
 const layerInput = (sizes: Sizes): readonly number[] => [2, 5, sizes.in];

@@ -44,18 +44,21 @@ interface Position {
   readonly modules: ReadonlySet<string>;
 }
 
-/** Whether any of the files that work together chooses. A function that none of them calls does nothing. */
-export function choosesWhatTrains(
+/**
+ * What files that work together train: "chosen" parameters, "all" of them, as an optimizer is given, or what nobody says.
+ * A function that chooses and that none of them calls does so for code that is not here, unless there is an optimizer.
+ */
+export function whatTrains(
   files: readonly TrainingCode[],
   isCalledElsewhere: (name: string) => boolean,
-): boolean {
+): "chosen" | "all" | undefined {
   const called = (name: string) => RUN_BY_ITSELF.has(name) || files.some((file) => file.called.has(name));
   const defined = (name: string) => files.some((file) => file.defined.has(name));
-  return files.some(
-    ({ choices, likely }) =>
-      choices.some((around) => around.every((name) => called(name) || isCalledElsewhere(name))) ||
-      [...likely].some((name) => !defined(name)),
-  );
+  const isLive = (around: readonly string[]) => around.every((name) => called(name) || isCalledElsewhere(name));
+  if (files.some(({ choices, likely }) => choices.some(isLive) || [...likely].some((name) => !defined(name))))
+    return "chosen";
+  if (files.some(({ optimized }) => optimized.length > 0)) return "all";
+  return files.some(({ choices }) => choices.length > 0) ? "chosen" : undefined;
 }
 
 /** Methods that no code calls by name. */

@@ -1,15 +1,16 @@
+import { basename, dirname } from "node:path";
 import type { Stmt } from "./ast";
 import type { Environment } from "./environment/environment";
 import type { Evaluator } from "./evaluator";
-import { choosesWhatTrains, type TrainingCode, trainingCode } from "./trainedChoice";
-import { namesMentionedBy } from "./walk";
+import { type TrainingCode, trainingCode, whatTrains } from "./trainedChoice";
+import { namesMentionedBy, walkStatements } from "./walk";
 
 /** Files looked into that use a class. */
 const MAX_FILES = 8;
 
 /** Whether the code of a file, and of those of its project that use it, chooses which parameters train. */
 export class TrainingChoice {
-  private readonly answers = new Map<string, "all" | "chosen">();
+  private readonly answers = new Map<string, "all" | "chosen" | undefined>();
   private readonly users = new Map<string, readonly string[]>();
   private readonly read = new Map<string, TrainingCode | undefined>();
   private own: TrainingCode | undefined;
@@ -20,21 +21,16 @@ export class TrainingChoice {
     private readonly environment: Environment,
   ) {}
 
-  /** Of the models that have something of the class, or that the function changes. */
-  of(name: string): "all" | "chosen" {
+  /** Of the models that have something of the class, or that the function changes; undefined where nothing trains. */
+  of(name: string): "all" | "chosen" | undefined {
     let answer = this.answers.get(name);
-    if (!answer) {
+    if (!this.answers.has(name)) {
       const files = [this.main(), ...this.usersOf(name).flatMap((file) => this.codeOf(file) ?? [])];
       const isCalledElsewhere = (fn: string) => this.environment.callers(this.ev.main.file, fn).length > 0;
-      answer = choosesWhatTrains(files, isCalledElsewhere) ? "chosen" : "all";
+      answer = whatTrains(files, isCalledElsewhere);
       this.answers.set(name, answer);
     }
     return answer;
-  }
-
-  /** Whether another file of the project uses it. */
-  isUsed(name: string): boolean {
-    return this.usersOf(name).length > 0;
   }
 
   /** Files that call the name, or a function or class of this file that leads to it. */
@@ -61,11 +57,30 @@ export class TrainingChoice {
 
   private codeOf(file: string): TrainingCode | undefined {
     if (!this.read.has(file)) {
-      const module = this.environment.module(this.ev, file);
-      this.read.set(file, module && trainingCode(module.body, () => false));
+      const body = this.environment.module(this.ev, file)?.body;
+      const isUser = body && importsFrom(body, this.ev.main.file);
+      this.read.set(file, isUser ? trainingCode(body, () => false) : undefined);
     }
     return this.read.get(file);
   }
+}
+
+/** Another module may have a class of the same name. */
+function importsFrom(body: readonly Stmt[], file: string): boolean {
+  const own = new Set([basename(file, ".py"), basename(dirname(file))]);
+  let found = false;
+  const see = (path: string) => {
+    found ||= path.split(".").some((part) => own.has(part));
+  };
+  const visit = (block: readonly Stmt[]): void => {
+    walkStatements(block, (s) => {
+      if (s.kind === "ImportFrom") for (const path of [s.module, ...s.names.map(({ name }) => name)]) see(path);
+      else if (s.kind === "Import") for (const { name } of s.names) see(name);
+      else if (s.kind === "Function" || s.kind === "Class") visit(s.body);
+    });
+  };
+  visit(body);
+  return found;
 }
 
 /** Functions and classes at the top that mention it, and those that mention these. */
