@@ -1,5 +1,5 @@
 import type { Graph } from "../graph/graph";
-import type { SourcePlace } from "../graph/node";
+import { is, type Node, type SourcePlace } from "../graph/node";
 import type { Model, ModuleInfo, ParameterInfo, Problem } from "../readers/model";
 import { type LowRankPath, lowRankPaths } from "./lowRank";
 
@@ -158,8 +158,16 @@ const isOf = (bias: string, weight: string): boolean =>
 function isZero(parameter: ParameterInfo | undefined): boolean | undefined {
   if (!parameter) return undefined;
   const { initializer } = parameter;
-  if (initializer.kind === "graph") return undefined;
+  // torch.zeros(r, n) * std is zero, too; what else is computed is not worked out.
+  if (initializer.kind === "graph") return [...initializer.graph.outputs.values()].every(isZeroNode) || undefined;
   return initializer.kind === "constant" && initializer.value === 0;
+}
+
+function isZeroNode(node: Node): boolean {
+  const [a, b] = node.inputs;
+  if (is(node, "constant")) return node.attrs.data.every((value) => Number(value) === 0);
+  if (is(node, "mul")) return isZeroNode(a!) || isZeroNode(b!);
+  return (is(node, "div") || is(node, "cast") || is(node, "expand") || is(node, "reshape")) && isZeroNode(a!);
 }
 
 // What trains

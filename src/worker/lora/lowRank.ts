@@ -1,5 +1,6 @@
 import type { Graph } from "../graph/graph";
 import { is, type Node, type SourcePlace } from "../graph/node";
+import { sameShape } from "../graph/shapes";
 
 /**
  * Low-rank paths in a graph, found by what is computed: the product of an input with two parameters over a small inner
@@ -41,7 +42,7 @@ export function lowRankPaths(graph: Graph, isLora: (path: string) => boolean): L
       [a, b],
       [b, a],
     ] as const) {
-      const one = besides(base, path, isLora) ?? weightSum(base, path, node);
+      const one = besides(base, path, isLora) ?? weightSum(base, path, node, isLora);
       if (one) found.push(one);
     }
   }
@@ -68,20 +69,20 @@ function pathOf({ x: _x, takes: _takes, gives: _gives, ...path }: Low, base: Bas
   return { ...path, base };
 }
 
-/** W + path, the sum of weights: both factors are parameters. */
-function weightSum(base: Node, path: Node, sum: Node): LowRankPath | undefined {
+/** W + path, the sum of weights: both factors are parameters. A parametrization is given W. */
+function weightSum(base: Node, path: Node, sum: Node, isLora: (path: string) => boolean): LowRankPath | undefined {
   const { node: own, detached } = attached(base);
   const weight = parameterOf(own);
   const { node, ...by } = scaled(path);
-  if (!weight || sum.shape.length !== 2) return undefined;
+  if (!(weight || is(own, "input")) || sum.shape.length !== 2) return undefined;
   const pair = factorsOf(node);
   const [rows, columns] = sum.shape;
-  if (!pair || !isLow(pair.rank, rows!, columns!)) return undefined;
+  if (!pair || !isLow(pair.rank, rows!, columns!) || !(weight || isLora(pair.left))) return undefined;
   const { left, right, rank } = pair;
   return {
     down: right,
     up: left,
-    base: { path: weight.path, detached: detached || weight.detached },
+    base: weight && { path: weight.path, detached: detached || weight.detached },
     rank,
     factor: product([by.factor, pair.factor]),
     factorPlace: by.place ?? pair.factorPlace,
@@ -259,8 +260,10 @@ function scaled(start: Node): Scaled {
   let place: SourcePlace | undefined;
   const gates: string[] = [];
   for (;;) {
-    if (is(node, "dropout") || is(node, "cast")) {
-      node = node.inputs[0]!;
+    const [inner] = node.inputs;
+    const isSame = inner !== undefined && is(node, "reshape") && sameShape(node.shape, inner.shape);
+    if (is(node, "dropout") || is(node, "cast") || isSame) {
+      node = inner!;
       continue;
     }
     if (!is(node, "mul") && !is(node, "div")) return { node, factor, place, gates };
@@ -307,9 +310,11 @@ function attached(given: Node): { readonly node: Node; readonly detached: boolea
 function untransposed(given: Node): { readonly node: Node; readonly turned: boolean } {
   let node = given;
   let turned = false;
-  while (is(node, "transpose") || is(node, "cast")) {
+  for (let inner = node.inputs[0]; inner; inner = node.inputs[0]) {
+    const isSame = is(node, "reshape") && sameShape(node.shape, inner.shape);
+    if (!isSame && !is(node, "transpose") && !is(node, "cast")) break;
     if (is(node, "transpose")) turned = !turned;
-    node = node.inputs[0]!;
+    node = inner;
   }
   return { node, turned };
 }

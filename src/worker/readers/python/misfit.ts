@@ -1,3 +1,4 @@
+import { is } from "../../graph/node";
 import type { Problem } from "../model";
 import { pythonMessage } from "./errors";
 import { callsTo, clash, explain, SHAPE_ERRORS } from "./failedTrace";
@@ -43,7 +44,9 @@ export function misfitOf({ failure, recorder, sizes, words, runsSquare, isLayer 
   if (!known.has(left) || !known.has(right)) return undefined;
   const isProduct = PRODUCTS.has(operation.name);
   // What the input has may be another thing than a stand-in has; what the first factor gives is the rank.
-  const isSwapped = runsSquare && left !== right && ![left, right].includes(sizes.rank) && (isProduct || isLayer);
+  // A sum with the input itself is for layers that give what they take.
+  const isSum = isLayer && !operation.operands.some(({ tensor }) => tensor.node && is(tensor.node, "input"));
+  const isSwapped = runsSquare && left !== right && ![left, right].includes(sizes.rank) && (isProduct || isSum);
   const isTurned = isProduct && left === sizes.rank;
   if (!isSwapped && !isTurned) return undefined;
   const inWords = (text: string) =>

@@ -54,7 +54,9 @@ export function whatTrains(
 ): "chosen" | "all" | undefined {
   const called = (name: string) => RUN_BY_ITSELF.has(name) || files.some((file) => file.called.has(name));
   const defined = (name: string) => files.some((file) => file.defined.has(name));
-  const isLive = (around: readonly string[]) => around.every((name) => called(name) || isCalledElsewhere(name));
+  const training = new Set(files.flatMap(({ optimized }) => optimized.flatMap(({ around }) => around)));
+  const isLive = (around: readonly string[]) =>
+    around.every((name) => called(name) || training.has(name) || isCalledElsewhere(name));
   if (files.some(({ choices, likely }) => choices.some(isLive) || [...likely].some((name) => !defined(name))))
     return "chosen";
   if (files.some(({ optimized }) => optimized.length > 0)) return "all";
