@@ -269,21 +269,27 @@ function scaled(start: Node): Scaled {
     if (!is(node, "mul") && !is(node, "div")) return { node, factor, place, gates };
     const [a, b] = node.inputs as [Node, Node];
     const isProduct = is(node, "mul");
-    const value = constantOf(b) ?? (isProduct ? constantOf(a) : undefined);
-    // A factor that is a parameter, as a learned gate, is a factor, too.
-    const gate = value === undefined ? (gateOf(b) ?? (isProduct ? gateOf(a) : undefined)) : undefined;
-    if (value === undefined && gate === undefined) return { node, factor, place, gates };
-    factor = (factor ?? 1) * (value === undefined ? 1 : isProduct ? value : 1 / value);
-    if (gate !== undefined) gates.push(gate);
+    const onRight = factorOf(b);
+    const own = onRight ?? (isProduct ? factorOf(a) : undefined);
+    if (!own) return { node, factor, place, gates };
+    factor = (factor ?? 1) * (isProduct ? own.value : 1 / own.value);
+    gates.push(...own.gates);
     place ??= node.place;
-    const onRight = value === undefined ? gateOf(b) !== undefined : constantOf(b) !== undefined;
     node = onRight ? a : b;
   }
 }
 
-function gateOf(node: Node): string | undefined {
-  if (is(node, "cast") || is(node, "expand") || is(node, "reshape")) return gateOf(node.inputs[0]!);
-  return is(node, "parameter") && node.shape.every((d) => d === 1) ? node.attrs.path : undefined;
+/** A number, a parameter of one element, as a learned gate is, or a product of these. */
+function factorOf(node: Node): { readonly value: number; readonly gates: readonly string[] } | undefined {
+  if (is(node, "cast") || is(node, "expand") || is(node, "reshape")) return factorOf(node.inputs[0]!);
+  if (is(node, "parameter"))
+    return node.shape.every((d) => d === 1) ? { value: 1, gates: [node.attrs.path] } : undefined;
+  if (is(node, "mul")) {
+    const [a, b] = node.inputs.map(factorOf);
+    return a && b && { value: a.value * b.value, gates: [...a.gates, ...b.gates] };
+  }
+  const value = constantOf(node);
+  return value === undefined ? undefined : { value, gates: [] };
 }
 
 function constantOf(node: Node): number | undefined {

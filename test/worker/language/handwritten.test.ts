@@ -114,6 +114,13 @@ describe("LoRA written by hand in a file of its own", () => {
     const line = "lora-alpha-without-rank: return self.base(x) + self.scaling * (x @ self.A";
     assert.deepEqual(await findings(changed(WRAPPER, ["alpha / r", "alpha"])), [line]);
     assert.deepEqual(await findings(changed(WRAPPER, ["alpha: float = 16", "alpha"], ["alpha / r", "alpha"])), [line]);
+    // An attribute of that name may be divided already.
+    const divided = changed(
+      WRAPPER,
+      ["self.alpha = alpha", "self.alpha = alpha / r"],
+      ["self.scaling *", "self.alpha *"],
+    );
+    assert.deepEqual(await findings(divided), []);
     // Both by alpha / sqrt(r) and with the division where it is used.
     assert.deepEqual(await findings(changed(WRAPPER, ["alpha / r", "alpha / math.sqrt(r)"])), []);
     assert.deepEqual(
@@ -193,6 +200,9 @@ describe("LoRA written by hand in a file of its own", () => {
       ["self.scaling *", "self.gate * self.scaling *"],
     );
     assert.deepEqual(await findings(gated), []);
+    assert.deepEqual(await findings(changed(gated, ["torch.zeros(1)", "torch.ones(1)"])), [
+      "lora-initialization: return self.base(x) + self.gate * self.scaling *",
+    ]);
   });
 
   it("is told of a bias that makes another start than zero", async () => {
@@ -237,6 +247,9 @@ describe("LoRA written by hand in a file of its own", () => {
     }
     const trainsAll = changed(TRAIN, ["model.parameters()", "filter(lambda p: p.requires_grad, model.parameters())"]);
     assert.deepEqual(await findings(open, { "train.py": trainsAll }), said);
+    const part = "    params = [p for p in model.parameters() if p.ndim == 1]\n    optimizer";
+    const some = changed(TRAIN, ["    optimizer", part], ["AdamW(model.parameters()", "AdamW(params"]);
+    assert.deepEqual(await findings(open, { "train.py": some }), []);
     // A loop over modules, whose requires_grad is an attribute like any other.
     const loop = "    for m in model.modules(): m.requires_grad = False\n    optimizer";
     assert.deepEqual(await findings(open, { "train.py": changed(TRAIN, ["    optimizer", loop]) }), said);

@@ -182,13 +182,6 @@ export function buildModels(
     if (pending.size < before) rounds();
   }
   const injections = new Injections(ev, module.body, steps);
-  for (const defined of [...pending].reverse()) {
-    for (const name of pending.has(defined) ? injections.leadingTo(defined.type) : []) {
-      const made = injections.construction(defined.type, name, sites);
-      if (made) attempt(defined, [{ ...made, configuration: configurations.ofCall(defined, made, undefined) }]);
-      rounds();
-    }
-  }
   const elsewhere = new Elsewhere(ev, environment, steps, configurations, injections);
   // What nothing here constructs, another file of the project may, and those first that hold others.
   for (const defined of [...refused, ...pending].reverse()) {

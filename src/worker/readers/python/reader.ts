@@ -111,7 +111,8 @@ function readModule(
   const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
   const imported = new Map([...environment.imported(), ...consulted]);
   const problems = [...syntax, ...ev.problems];
-  const standIns = found && new StandIns(ev, module, found.sites, found.training);
+  const hasCode = module.body.some(({ kind }) => kind === "Class" || kind === "Function");
+  const standIns = found && hasCode ? new StandIns(ev, module, found.sites, found.training) : undefined;
   return { models: found?.models ?? [], problems, own, imported, searched: environment.searched, standIns };
 }
 
