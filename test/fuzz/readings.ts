@@ -15,7 +15,7 @@ import { summarize } from "../../src/worker/readers/summary";
 const MAX_FILLED = 100_000;
 const SETTINGS = { rank: 8, alpha: 16 };
 
-export function ask(opened: ModelFile, text: string): void {
+export function ask(opened: ModelFile): void {
   noDefects(opened.problems.map(({ message }) => message));
   const summary = summarize(opened);
   const defaultTargets = new Map(
@@ -29,7 +29,7 @@ export function ask(opened: ModelFile, text: string): void {
   diagnostics(summary);
   for (const { line, column } of summary.models.flatMap((m) => [m.place, ...m.layers.map((l) => l.place)]).slice(0, 50))
     hover(reading, { line: line - 1, character: column - 1 }, SETTINGS);
-  const shapes = shapesOf(opened, text);
+  const shapes = shapesOf(opened);
   noDefects(shapes.problems.map(({ message }) => message));
   inlayHints(shapes, { start: { line: 0, character: 0 }, end: { line: 1e9, character: 0 } });
   for (const model of opened.models) used(model);

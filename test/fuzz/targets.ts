@@ -71,7 +71,7 @@ async function hdf5(): Promise<void> {
 
 async function model(file: string): Promise<void> {
   const opened = await openModelFile(file, undefined, LIMITS);
-  ask(opened, "");
+  ask(opened);
   // The container's own weights, which the damage may have reached as well.
   for (const one of opened.models) await one.readWeights?.().catch(refusal);
 }
@@ -80,7 +80,7 @@ const source =
   (name: string): Target["read"] =>
   async (input) => {
     const content = input as string;
-    ask(await openModelFile(name, content, FEW), content);
+    ask(await openModelFile(name, content, FEW));
   };
 
 /** A safetensors file with its header damaged as JSON, the length made right. */
@@ -263,7 +263,7 @@ export const TARGETS: readonly Target[] = [
     read: async (input, folder) => {
       writeFileSync(path.join(folder, "config.json"), input);
       const content = CONFIGURED;
-      ask(await openModelFile(path.join(folder, "model.py"), content, LIMITS), content);
+      ask(await openModelFile(path.join(folder, "model.py"), content, LIMITS));
     },
   },
   {

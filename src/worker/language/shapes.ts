@@ -3,7 +3,16 @@ import type { ModelSummary, ProblemSummary } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
 import { lineText } from "../graph/node";
 import { handwrittenLora } from "../lora/handwritten";
-import type { DimensionName, InputSpec, Model, ModelFile, ObservedShapes, Problem, ShapeHint } from "../readers/model";
+import type {
+  DimensionName,
+  InputSpec,
+  Model,
+  ModelFile,
+  ObservedShapes,
+  Problem,
+  ShapeHint,
+  StandIn,
+} from "../readers/model";
 import { placeOf, problemSummary } from "../readers/summary";
 import { layerFindings } from "./layerUses";
 
@@ -39,7 +48,7 @@ export interface FileShapes {
  * largest model it is used in, with the sizes it really has there; only parts used nowhere are traced by themselves.
  * What is there when `isCancelled` says so is nobody's any more.
  */
-export function shapesOf({ file, models }: ModelFile, text: string, isCancelled = () => false): FileShapes {
+export function shapesOf({ file, models, standIns }: ModelFile, isCancelled = () => false): FileShapes {
   const traces: TraceSummary[] = [];
   const hints = new Map<string, PlacedShape>();
   const problems: Problem[] = [];
@@ -69,12 +78,13 @@ export function shapesOf({ file, models }: ModelFile, text: string, isCancelled 
     const found = observed.graph && layerFindings(model, observed.graph);
     const own = [
       ...(problem && complete && (problem.severity === "error" || !partOf.has(model.className)) ? [problem] : []),
-      ...handwrittenLora(model, observed.graph, text),
+      ...handwrittenLora(model, observed.graph),
       ...(found?.problems ?? []),
     ];
     problems.push(...own.flatMap((each) => inFile(each, model)));
     for (const place of found?.onlyRead ?? []) if (place.file === file) onlyRead.set(keyOf({ place }), placeOf(place));
   }
+  if (!isCancelled()) problems.push(...standInFindings(standIns?.() ?? [], problems));
   return {
     traces,
     hints: [...hints.values()],
@@ -88,6 +98,14 @@ function placed({ place, dims, dtype, shapes, runs }: ShapeHint, trace: number):
 }
 
 const keyOf = ({ place }: { place: Problem["place"] }): string => `${place.cell}:${place.line}:${place.column}`;
+
+/** What shows without any sizes. A misfit that real sizes show is told with those. */
+function standInFindings(standIns: readonly StandIn[], told: readonly Problem[]): Problem[] {
+  return standIns.flatMap(({ model, graph, misfit }) => {
+    const isNew = misfit && !told.some(({ place }) => keyOf({ place }) === keyOf(misfit));
+    return [...(isNew ? [misfit] : []), ...handwrittenLora(model, graph, true)];
+  });
+}
 
 /** The classes whose forward ran. */
 function ranThrough(observed: ObservedShapes, models: readonly Model[]): string[] {

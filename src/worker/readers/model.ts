@@ -77,6 +77,10 @@ export interface ModuleInfo {
   readonly base?: string;
   /** Of a linear layer: the other paths that it is registered under. Modules are listed by their first. */
   readonly aliases?: readonly string[];
+  /**
+   * Where `requires_grad = False` was assigned to the module itself, which has none: an attribute that freezes nothing.
+   */
+  readonly freezesNothingAt?: SourcePlace;
   /** Own and descendants' parameters, tied ones counted once; undefined when a dimension is unknown. */
   readonly parameters: number | undefined;
   /** Of a model whose code freezes some of them: how many are left to learn. */
@@ -228,6 +232,8 @@ export interface Model {
    * Formats whose files hold no code have none.
    */
   shapes?(): ObservedShapes;
+  /** Formats whose files hold no code have none. */
+  readonly code?: LoraCode;
   /** PyTorch's initial values for the seed, by state-dict path, drawn in the order PyTorch draws them. */
   initialize(seed: number): Map<string, Tensor>;
   /** Modules that the code loads: the model itself, or parts of it. */
@@ -256,11 +262,37 @@ export interface Pretrained {
   readonly unknown?: string;
 }
 
+/** What findings on LoRA written by hand ask of a model's code. */
+export interface LoraCode {
+  /** Numbers that the module at the path was given or keeps, or that its forward finds around it, with their names. */
+  numbersOf(path: string): readonly (readonly [name: string, value: number])[];
+  /** The forward of the module at the path has no branches: what it does not use here it never does. */
+  isStraight(path: string): boolean;
+  /** The class of the module at the path draws first values with a number that has such a name. */
+  drawsWith(path: string, name: RegExp): boolean;
+  /** What the file, and those of its project that use the model, train: all of its parameters, or some. */
+  trains(): "all" | "chosen";
+}
+
+/**
+ * A model that nothing constructs, made with stand-ins for its sizes so that its code can be followed. It is for findings
+ * alone: its numbers are nobody's.
+ */
+export interface StandIn {
+  readonly model: Model;
+  /** Undefined where forward could not be followed. */
+  readonly graph: Graph | undefined;
+  /** What does not fit whatever the sizes are. */
+  readonly misfit: Problem | undefined;
+}
+
 /** Everything found in one file. */
 export interface ModelFile {
   readonly file: string;
   readonly models: readonly Model[];
   readonly problems: readonly Problem[];
+  /** Of classes and functions that write LoRA by hand; made when it is asked for. */
+  readonly standIns?: () => readonly StandIn[];
   /** Other files that it was read from, but for installed packages: a change in one may change what was read. */
   readonly dependencies?: readonly string[];
   /** Where files were searched for what constructs a class, and none was found: a new one may. */

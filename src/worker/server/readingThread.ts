@@ -78,7 +78,7 @@ function lastOf(command: { readonly file: string; readonly text: string } & Read
 async function shapes(command: ReadingCommand & { type: "shapes" }): Promise<FileShapes> {
   const flag = new Int32Array(command.cancel);
   const opened = lastOf(command) ?? (await openWith(command, { cancel: flag, open: true }));
-  return shapesOf(opened, command.text, () => Atomics.load(flag, 0) !== 0);
+  return shapesOf(opened, () => Atomics.load(flag, 0) !== 0);
 }
 
 async function configurations(command: ReadingCommand & { type: "configurations" }): Promise<ConfigurationsResult> {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -29,7 +28,7 @@ describe("a problem in a class of another file", () => {
   const found = async (name: string, files: Readonly<Record<string, string>>) => {
     writeFiles(folder, files);
     const file = join(folder, name);
-    const { problems } = shapesOf(await openModelFile(file), await readFile(file, "utf8"));
+    const { problems } = shapesOf(await openModelFile(file));
     return diagnostics({ models: [], problems }, undefined, pathToFileURL(file).href);
   };
 

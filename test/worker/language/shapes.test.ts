@@ -10,7 +10,7 @@ const ABOVE = 3;
 
 async function shapes(source: string): Promise<FileShapes> {
   const text = IMPORTS + source;
-  return shapesOf(await read(text), text);
+  return shapesOf(await read(text));
 }
 
 /** "line: [dims]", lines counted in the source given. */
@@ -69,7 +69,7 @@ Net()(torch.zeros(2, 16, dtype=torch.long))
     const opened = await read(text);
     let looks = 0;
     assert.deepEqual(
-      shapesOf(opened, text, () => ++looks > 1).traces.map((trace) => trace.class),
+      shapesOf(opened, () => ++looks > 1).traces.map((trace) => trace.class),
       ["First"],
     );
   });
@@ -155,7 +155,7 @@ class Net(nn.Module):
     ] as const) {
       const text = readFileSync(join(__dirname, "../../../examples", name, "model.py"), "utf8");
       const { pythonReader } = await import("../../../src/worker/readers/python/reader");
-      const found = shapesOf(await pythonReader.open("model.py", text), text);
+      const found = shapesOf(await pythonReader.open("model.py", text));
       assert.equal(found.hints.length, count, name);
       assert.deepEqual(found.problems, [], name);
     }
@@ -187,13 +187,13 @@ class Net(nn.Module):
 
   it("misses alpha / r", async () => {
     const found = await shapes(adapted("return self.w(x) + x @ self.lora_A.T @ self.lora_B.T"));
-    assert.deepEqual(problems(found), ["12: warning lora-missing-scale"]);
+    assert.deepEqual(problems(found), ["12: information lora-missing-scale"]);
     assert.match(found.problems[0]!.message, /rank 4 is added without a factor/);
   });
 
   it("misses it in a sum of weights", async () => {
     const found = await shapes(adapted("return F.linear(x, self.w.weight + self.lora_B @ self.lora_A)"));
-    assert.deepEqual(problems(found), ["12: warning lora-missing-scale"]);
+    assert.deepEqual(problems(found), ["12: information lora-missing-scale"]);
   });
 
   it("scales by alpha alone", async () => {
@@ -234,7 +234,7 @@ class Net(nn.Module):
     const both = await shapes(adapted(forward, { a: "torch.zeros(4, 64)" }));
     assert.deepEqual(problems(both), ["12: warning lora-initialization"]);
     const neither = await shapes(adapted(forward, { b: "torch.randn(64, 4)" }));
-    assert.deepEqual(problems(neither), ["12: information lora-initialization"]);
+    assert.deepEqual(problems(neither), ["12: warning lora-initialization"]);
   });
 
   it("is not seen in a bottleneck or in two branches of one input", async () => {

@@ -430,6 +430,8 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
       return;
     }
     if (ev.isModuleType(object.type) && moduleSetAttribute(object, name, value, ev)) return;
+    if (name === "requires_grad" && value === false && object.module && ev.place)
+      ev.freezesNothing.set(object, ev.place);
     object.attributes.set(name, value);
     return;
   }

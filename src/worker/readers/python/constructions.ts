@@ -6,7 +6,7 @@ import type { Evaluator } from "./evaluator";
 import { evaluateSafely } from "./expressions";
 import { methodsOf, type Region } from "./regions";
 import type { Scope } from "./scope";
-import { type PyClass, PyDict, Unknown, type Value } from "./values";
+import { type PyClass, PyDict, type PyFunction, Unknown, type Value } from "./values";
 import { isDotted, namesIn } from "./walk";
 
 /**
@@ -73,7 +73,19 @@ export class Constructions {
     return { partly };
   }
 
-  private isCallOf(type: PyClass, { callee, start }: CallExpr, region: Region): boolean {
+  /** The first call of the function whose arguments are all known. */
+  callOf(fn: PyFunction, names: ReadonlySet<string>): EvaluatedCall | undefined {
+    for (const region of [...this.sites.regions, ...this.methods]) {
+      for (const call of region.calls) {
+        if (!mayBe(call.callee, names) || !this.isCallOf(fn, call, region)) continue;
+        const [found] = this.sites.evaluated({ call, region });
+        if (found) return found;
+      }
+    }
+    return undefined;
+  }
+
+  private isCallOf(type: PyClass | PyFunction, { callee, start }: CallExpr, region: Region): boolean {
     const isTop = !region.fn && !region.outer;
     // A function may import the class for itself.
     const scope = () => (isTop ? this.globals : this.sites.scopeAt(namesIn(callee), region, start, false));

@@ -10,6 +10,7 @@ import { requiredParameters } from "./constructors";
 import type { Environment } from "./environment/environment";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
+import type { Injections } from "./injections";
 import type { Noted } from "./noted";
 import type { Scope } from "./scope";
 import { PyClass, Unknown, type Value } from "./values";
@@ -66,6 +67,7 @@ export class Elsewhere {
     body: readonly Stmt[],
     sites: CallSites,
     factories: Factories,
+    private readonly injections: Injections,
   ) {
     this.own = this.opening(body, ev.globals, sites, factories);
   }
@@ -75,7 +77,23 @@ export class Elsewhere {
     const search: Search = { partly: !whole, seen: new Set([type]) };
     const here = better(this.inFile(type, this.own, new Set([type.name]), 0, search), this.inModels(type, search));
     if (here && here.known === undefined) return here;
-    return better(here, this.inCallers(type, this.ev.main.file, 0, search));
+    const found = better(here, this.inCallers(type, this.ev.main.file, 0, search));
+    return found && found.known === undefined ? found : better(found, this.injected(type));
+  }
+
+  /** What a function of this file constructs it with, as another file calls that. */
+  private injected(type: PyClass): Made | undefined {
+    const { ev, environment, injections } = this;
+    for (const name of injections.leadingTo(type)) {
+      const { files, names } = environment.callers(ev.main.file, name);
+      for (const other of files) {
+        const opened = this.open(other);
+        const made =
+          opened && this.quietly(opened.scope, () => injections.construction(type, name, opened.sites, names));
+        if (made) return this.made(made, opened, made.call);
+      }
+    }
+    return undefined;
   }
 
   private made({ args, kwargs }: Given, { scope }: Opened, span: Span, by?: string, known?: number): Made {

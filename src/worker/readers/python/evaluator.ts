@@ -78,6 +78,8 @@ export class Evaluator implements Runtime {
   readonly watched = new Set<PyClass>();
   /** Code that may give its module any name, which has been evaluated: what it gave is known. */
   readonly followed = new WeakSet<Opener>();
+  /** Where `requires_grad = False` was assigned to a module, which has none. */
+  readonly freezesNothing = new Map<PyObject, SourcePlace>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
   /** Classes of the file, in source order. */

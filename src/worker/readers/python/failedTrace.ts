@@ -20,7 +20,7 @@ export interface FailedAttempt {
 }
 
 /** PyTorch's exceptions for shapes that do not fit. A missing method or argument may be what we do not know yet. */
-const SHAPE_ERRORS = new Set(["RuntimeError", "IndexError"]);
+export const SHAPE_ERRORS = new Set(["RuntimeError", "IndexError"]);
 
 /** @param best the attempt that came farthest, one of `failed`. */
 export function problemOf(
@@ -91,7 +91,7 @@ function looksTransposed({ name, operands }: FailedOperation): boolean {
 }
 
 /** The calls that led to the expression, nearest first, when it stands in another function than the model's forward. */
-function callsTo({ frames }: FailedOperation): NonNullable<Problem["related"]> {
+export function callsTo({ frames }: FailedOperation): NonNullable<Problem["related"]> {
   return frames
     .slice(1)
     .reverse()
@@ -190,7 +190,7 @@ function explainBroadcast(op: string, a: OperandSeen, b: OperandSeen): string {
 }
 
 /** The last dimension, counted from the end, in which two shapes do not broadcast. */
-function clash(a: PyTensor["shape"], b: PyTensor["shape"]): number | undefined {
+export function clash(a: PyTensor["shape"], b: PyTensor["shape"]): number | undefined {
   for (let i = -1; i >= -Math.min(a.length, b.length); i--) {
     const [x, y] = [a.at(i), b.at(i)];
     if (x !== y && x !== 1 && y !== 1) return i;

@@ -9,6 +9,7 @@ import type {
   Configuration,
   ConfigurationOption,
   LoadedPart,
+  LoraCode,
   Model,
   ModuleInfo,
   ObservedShapes,
@@ -31,7 +32,9 @@ import { pretrainedOf } from "./environment/outputEmbeddings";
 import { dictGet } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
+import { Injections } from "./injections";
 import { type ForwardParam, forwardParams } from "./inputs";
+import { loraCode } from "./loraCode";
 import { findMember } from "./members";
 import { type Arguments, type Built, build, buildPartly, buildWithUnknowns, NO_ARGUMENTS } from "./modelInstance";
 import type { NamedModule, NamedModules } from "./namedModules";
@@ -41,6 +44,7 @@ import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { type InitialTensor, initialize } from "./torch";
 import { type PythonTraced, trace } from "./trace";
+import { TrainingChoice } from "./trainingChoice";
 import { modulesOf, moduleTree, stateDictOf, storedTensors, tooManyModules } from "./tree";
 import { reportUnfound } from "./unfoundModels";
 import { type PyClass, PyDict, PyNative, type PyObject, type PyTensor, type Value } from "./values";
@@ -56,14 +60,21 @@ export interface BuildOptions {
   readonly environment: Environment;
 }
 
+export interface FoundModels {
+  readonly models: Model[];
+  readonly sites: CallSites;
+  readonly training: TrainingChoice;
+}
+
 export function buildModels(
   ev: Evaluator,
   module: Module,
   named: NamedModules,
   { steps, choice, isWanted = () => true, environment }: BuildOptions,
-): Model[] {
+): FoundModels {
   const body = environment.written?.main ?? module.body;
   const sites = new CallSites(ev, body);
+  const training = new TrainingChoice(ev, body, environment);
   const loaded = environment.written?.loaded() ?? [];
   const written = loaded.map((each) => new CallSites(ev, each.body, each.scope));
   const inWritten = loaded.map(({ body: own, scope }, i) => new Constructions(ev, written[i]!, own, scope));
@@ -172,7 +183,8 @@ export function buildModels(
     attempt(defined, ofConfigurations(defined));
     if (pending.size < before) rounds();
   }
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories);
+  const injections = new Injections(ev, module.body, steps);
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories, injections);
   const partly = new Set<DefinedClass>();
   // What nothing here constructs, another file of the project may, and those first that hold others. A call that tells
   // all comes before one that leaves some open, wherever they stand.
@@ -246,18 +258,21 @@ export function buildModels(
       lacksConfiguration: (unresolved.has(defined) || !!result.madeElsewhere) && configurations.isTaken(defined),
       options: () => configurations.options(defined),
       wholes: () => (part ? wholes(type) : []),
+      trains: () => training.of(type.name) ?? "all",
     });
   });
   const ofNames = top.map((each) => {
+    const trains = () => training.of(each.object.type.name) ?? "all";
     const imported = each.object.type.definedIn !== moduleNameOf(each.scope ?? ev.globals);
-    return new PythonModel(ev, each, each, sitesOf(each), { ...UNRELATED, imported });
+    return new PythonModel(ev, each, each, sitesOf(each), { ...UNRELATED, imported, trains });
   });
   // A loss or a transformation of the data holds nothing.
-  return [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
+  const models = [...ofClasses, ...ofNames.filter(({ root }) => root.parameters !== 0)];
+  return { models, sites, training };
 }
 
 /** How a model stands to the others of its file. */
-interface Relations {
+export interface Relations {
   /** Its class is another module's. */
   readonly imported: boolean;
   /** Another is made of it. */
@@ -265,9 +280,11 @@ interface Relations {
   readonly lacksConfiguration: boolean;
   readonly options: () => readonly ConfigurationOption[];
   readonly wholes: () => readonly PyObject[];
+  /** Whether code chooses which of its parameters train. */
+  readonly trains: LoraCode["trains"];
 }
 
-const UNRELATED = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
+export const UNRELATED = { part: false, lacksConfiguration: false, options: () => [], wholes: () => [] };
 
 function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   const { object, place, name } = named;
@@ -369,6 +386,10 @@ export class PythonModel implements Model {
     // A class without a constructor of its own is called as torch's own is.
     const inherited = object.module && findMember(object.type, "__init__") instanceof PyNative;
     return inherited ? new Map(Object.entries(object.module!.options)) : argumentsByName(object.type, given);
+  }
+
+  get code(): LoraCode {
+    return loraCode(this.ev, this.built.object, this.relations.trains);
   }
 
   get forwardParameters(): readonly ForwardParam[] {

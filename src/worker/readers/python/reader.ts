@@ -9,10 +9,11 @@ import { type Imported, stateOf } from "./environment/sources";
 import { type Written, WrittenModules } from "./environment/writtenModules";
 import { Evaluator } from "./evaluator";
 import { DEFAULT_LIMITS } from "./limits";
-import { buildModels } from "./models";
+import { buildModels, type FoundModels } from "./models";
 import { NamedModules, withoutCopies } from "./namedModules";
 import type { Scope } from "./scope";
 import { Source } from "./source";
+import { StandIns } from "./standIns";
 import { execute } from "./statements";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax";
 import { recordDraws } from "./torch";
@@ -97,6 +98,7 @@ interface Found {
   /** Imported files and configurations that were read. */
   readonly imported: Imported;
   readonly searched: SearchedFolder | undefined;
+  readonly standIns: StandIns | undefined;
 }
 
 function readModule(
@@ -122,30 +124,33 @@ function readModule(
   environment.written = modules;
   run(ev.globals, modules?.main ?? module.body, modules && ((s) => modules.reach(source.place(s).cell ?? 0)));
   modules?.loadRest();
-  let models: Model[] = [];
+  let found: FoundModels | undefined;
   const own = ev.collect(() => {
     try {
       const steps = Math.max(1, Math.floor(limits.steps * SHARE));
-      models = buildModels(ev, module, named, { steps, choice: limits.configuration, isWanted, environment });
+      found = buildModels(ev, module, named, { steps, choice: limits.configuration, isWanted, environment });
     } catch (error) {
       ev.reportError(error);
     }
   });
   const consulted = [...ev.consulted].map((each): [string, string | undefined] => [each, stateOf(each)]);
   const imported = new Map([...environment.imported(), ...consulted]);
+  const hasCode = module.body.some(({ kind }) => kind === "Class" || kind === "Function");
   return {
-    models,
+    models: found?.models ?? [],
     problems: [...syntax, ...ev.problems, ...ev.reports.certain],
     own,
     patched: ev.patches.replaced > 0,
     imported,
     searched: environment.searched,
+    standIns: found && hasCode ? new StandIns(ev, module, found.sites, found.training) : undefined,
   };
 }
 
-function withProblems(file: string, { models, problems, own }: Found): ModelFile {
+function withProblems(file: string, { models, problems, own, standIns }: Found): ModelFile {
   const shown = withoutCopies(models).sort(inOrder);
-  return { file, models: shown, problems: distinct([...problems, ...own, ...shown.flatMap((m) => m.problems)]) };
+  const all = distinct([...problems, ...own, ...shown.flatMap((m) => m.problems)]);
+  return { file, models: shown, problems: all, ...(standIns && { standIns: () => standIns.all() }) };
 }
 
 function inOrder({ place: a }: Pick<Problem, "place">, { place: b }: Pick<Problem, "place">): number {

@@ -158,6 +158,7 @@ function describe(
     ...(isLinearLayer(object) && { marked: true, aliases }),
     ...(object.type.name === "NonDynamicallyQuantizableLinear" && object.type.builtin && { neverCalled: true }),
     ...baseOf(object),
+    ...(ev.freezesNothing.has(object) && { freezesNothingAt: ev.freezesNothing.get(object)! }),
     parameters: whole ? countOf(parameters) : undefined,
     ...(path === "" && whole && trainableOf(parameters)),
     children,

@@ -4,6 +4,7 @@ import type { GivenInputs } from "../givenInputs";
 import type {
   ConfigurationOption,
   LoadedPart,
+  LoraCode,
   Model,
   ModuleInfo,
   ObservedShapes,
@@ -235,6 +236,10 @@ class KeptModel implements Model {
 
   trace(options?: TraceOptions): Traced {
     return this.anew().trace(options);
+  }
+
+  get code(): LoraCode | undefined {
+    return this.anew().code;
   }
 
   shapes(): ObservedShapes {

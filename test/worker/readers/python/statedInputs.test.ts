@@ -146,7 +146,7 @@ class Net(nn.Module):
 
   it("are shown as shapes in the code, and make an error of what does not fit them", async () => {
     const fine = HEAD + cnn(50, { beside: `  ${STATED}` });
-    const { hints, traces, problems } = shapesOf(await read(fine), fine);
+    const { hints, traces, problems } = shapesOf(await read(fine));
     assert.deepEqual(
       hints.map(({ dims }) => dims.join()),
       ["B,4,48,48"],
@@ -155,7 +155,7 @@ class Net(nn.Module):
     assert.deepEqual(problems, []);
 
     const wrong = HEAD + cnn(40, { beside: `  ${STATED}` });
-    const found = shapesOf(await read(wrong), wrong).problems;
+    const found = shapesOf(await read(wrong)).problems;
     assert.deepEqual(
       found.map(({ severity, line, code }) => [severity, line, code]),
       [["error", 13, "shape-mismatch"]],
@@ -171,7 +171,7 @@ class Net(nn.Module):
       ["# lora-lens: input z = 2,3", /Net\.forward has no input "z" \(the comment at line 5\); it takes x/],
     ] as const) {
       const source = HEAD + cnn(50, { beside: `  ${comment}` });
-      const found = shapesOf(await read(source), source).problems;
+      const found = shapesOf(await read(source)).problems;
       assert.equal(found.length, 1, comment);
       assert.deepEqual([found[0]!.line, found[0]!.severity], [5, "error"]);
       assert.match(found[0]!.message, message);
@@ -193,7 +193,7 @@ describe("inputs that cannot be guessed", () => {
       () => modelNamed(opened, "Net").trace(),
       /cannot be traced with x float32 \[2, 3, \d+, \d+\].*--input-shape x=2,3,\d+,\d+ on the command line, the setting loraLens\.inputShapes, or a comment in the class, # lora-lens: input x = 2,3/,
     );
-    const [problem] = shapesOf(opened, source).problems;
+    const [problem] = shapesOf(opened).problems;
     assert.match(problem!.message, /state its inputs in a comment in the class, # lora-lens: input x = 2,3,/);
   });
 
