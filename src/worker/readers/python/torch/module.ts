@@ -1,5 +1,4 @@
 import { liveDict } from "../liveDict";
-import { findMember } from "../members";
 import { typeName } from "../types";
 import { type ModuleState, PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { derivedWeight } from "./derived";
@@ -43,11 +42,7 @@ export function moduleAttribute(object: PyObject, name: string): Value | undefin
   if (name === "training") return state.training;
   if (name === "_modules") return liveDict(state.modules, (value) => value === null || isModule(value));
   const derived = derivedWeight(object, name);
-  if (derived) return wrap(derived);
-  // A layer of ours shows its constructor's arguments as attributes, as PyTorch's do; what the code set comes first.
-  if (object.attributes.has(name) || !Object.hasOwn(state.options, name)) return undefined;
-  // ModuleList(modules=None) has a method of that name.
-  return findMember(object.type, name) === undefined ? state.options[name] : undefined;
+  return derived && wrap(derived);
 }
 
 /** True when the rules of Module took the value; otherwise it is an ordinary attribute. */
