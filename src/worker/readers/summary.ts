@@ -49,10 +49,13 @@ function layersWithin(module: ModuleInfo, above: SourcePlace, file: string): Lay
   ];
 }
 
-/** What people think of as a layer: a module of torch.nn that is no container, or a linear layer of another library. */
-function isLayer(module: ModuleInfo): boolean {
-  const layer = module.builtin || module.weight !== undefined;
-  return module.path !== "" && layer && !CONTAINERS.has(module.kind);
+/**
+ * What people think of as a layer: a module of torch.nn that is no container, one of a class that derives from such a
+ * class, or a linear layer of another library.
+ */
+function isLayer({ path, builtin, kind, base, weight }: ModuleInfo): boolean {
+  const ofTorch = builtin ? kind : base;
+  return path !== "" && (weight !== undefined || (ofTorch !== undefined && !CONTAINERS.has(ofTorch)));
 }
 
 function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
