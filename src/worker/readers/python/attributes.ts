@@ -10,6 +10,7 @@ import {
   moduleAttribute,
   moduleCall,
   moduleDeleteAttribute,
+  moduleDictionary,
   moduleSetAttribute,
   tensorAttribute,
   tensorSetAttribute,
@@ -189,7 +190,7 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     case "__class__":
       return object.type;
     case "__dict__":
-      return liveDict(object.attributes);
+      return moduleDictionary(object) ?? liveDict(object.attributes);
     case "__setattr__":
       return plainSetter(ev, object);
     case "__eq__":

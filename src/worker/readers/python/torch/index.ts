@@ -22,6 +22,7 @@ export {
   moduleCall,
   moduleClass,
   moduleDeleteAttribute,
+  moduleDictionary,
   moduleSetAttribute,
   newModuleState,
 } from "./module";

@@ -18,12 +18,13 @@ import { layerBases } from "./layers/families";
 import { layerClasses } from "./layers/layer";
 import { moduleClass } from "./module";
 import "./moduleMethods";
+import "./stateDict";
 import { axesArg, boolArg, isNumber, numberOf } from "./arguments";
 import { native } from "./native";
 import { bufferClass } from "./parameter";
 import { functionalFunctions, nodeArg, torchFunctions } from "./table";
 import { wrap } from "./tensor";
-import { cpuDevice, parameterClass, tensorClass } from "./tensorClass";
+import { cpuDevice, deviceClass, parameterClass, tensorClass } from "./tensorClass";
 
 /** The importable modules of torch, by dotted name. */
 
@@ -246,7 +247,7 @@ function makeModules(): Map<string, PyNamespace> {
       "Size",
       new PyNative("Size", "sizes=()", (args, runtime) => new PyTuple([...runtime.iterate(args.sizes ?? null)])),
     ],
-    ["device", new PyNative("device", "type=None, index=None", () => cpuDevice)],
+    ["device", deviceClass],
     ["compile", identity("compile")],
     ["no_grad", transparent("no_grad")],
     ["inference_mode", transparent("inference_mode")],

@@ -14,6 +14,7 @@ import { PyProperty } from "../../../../../src/worker/readers/python/types";
 import {
   PyClass,
   PyDict,
+  PyError,
   PyObject,
   type PyTensor,
   Unknown,
@@ -164,6 +165,30 @@ describe("torch.nn's classes have the members of PyTorch's", () => {
       const wanted = Object.entries(members).filter(([member]) => !BOOKKEEPING.has(member));
       const own = wanted.map(([member]) => [member, kindOf(findMember(type, member))]);
       assert.deepEqual(own, wanted);
+    });
+  }
+});
+
+/** `torch.Size([2, 3])` is a plain tuple to the reader. */
+const sizesAsTuples = (text: string): string =>
+  text.replace(/torch\.Size\(\[([^\]]*)\]\)/g, (_, items: string) => `(${items}${/^\d+$/.test(items) ? "," : ""})`);
+
+describe("code that asks for attributes gets PyTorch's answers", () => {
+  for (const [program, expected] of fixture.answers) {
+    it(program.replaceAll("\n", " / "), async () => {
+      const lines = program.split("\n");
+      const source = [...lines.slice(0, -1), `result = ${lines.at(-1)}`, ""].join("\n");
+      let answer: string;
+      try {
+        const { ev, result } = await run(source);
+        answer = shown(ev, result);
+      } catch (error) {
+        if (!(error instanceof PyError)) throw error;
+        answer = `${error.type}: ${error.message}`;
+      }
+      // Python shows a KeyError's message in quotes.
+      const wanted = /^KeyError: /.test(expected) ? expected.replace(/(?<=: )["']|["']$|\\(?=['"])/g, "") : expected;
+      assert.equal(answer, sizesAsTuples(wanted));
     });
   }
 });
