@@ -75,8 +75,10 @@ function step(kind: Kind, activation: "tanh" | "relu", x: Node, state: State, we
   return { h: weights.projection ? linear(h, weights.projection) : h, c };
 }
 
-function activationOf(a: Application, kind: Kind): "tanh" | "relu" {
-  return kind === "RNN" ? activationNamed(a.option("nonlinearity")) : "tanh";
+/** A sequence layer goes by its mode, a cell by its nonlinearity. */
+function activationOf(a: Application, kind: Kind, option: "mode" | "nonlinearity"): "tanh" | "relu" {
+  if (kind !== "RNN") return "tanh";
+  return activationNamed(String(a.option(option)).replace("RNN_", "").toLowerCase());
 }
 
 function activationNamed(value: Value): "tanh" | "relu" {
@@ -126,7 +128,7 @@ function runSequence(a: Application, kind: Kind): Value {
     );
   }
   const starts = initialStates(a, kind, layers * directions, batch, [out, hidden], unbatched);
-  const activation = activationOf(a, kind);
+  const activation = activationOf(a, kind, "mode");
   const finals: State[] = [];
   const dropout = a.number("dropout");
   for (let i = 0; i < layers; i++) {
@@ -197,7 +199,7 @@ function runCell(a: Application, kind: Kind): Value {
   const state = { h: given?.[0] ?? zeros, ...(kind === "LSTM" && { c: given?.[1] ?? zeros }) };
   const gates = linear(x, a.required("weight_ih"), a.weight("bias_ih"));
   const weights = { hidden: a.required("weight_hh"), bias: a.weight("bias_hh"), projection: undefined };
-  const next = step(kind, activationOf(a, kind), gates, state, weights);
+  const next = step(kind, activationOf(a, kind, "nonlinearity"), gates, state, weights);
   const shown = (n: Node): PyTensor => wrap(unbatched ? build.reshape(n, [width]) : n);
   return kind === "LSTM" ? tuple([shown(next.h), shown(next.c!)]) : shown(next.h);
 }
