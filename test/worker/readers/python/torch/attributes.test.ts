@@ -101,6 +101,11 @@ const shown = (ev: Evaluator, value: Value | undefined): string => {
 const describeTensor = (tensor: PyTensor | null): Described =>
   tensor && [tensor.dtype, ...tensor.shape.map((d) => d ?? "?")];
 
+async function textOf(call: string): Promise<string> {
+  const { result } = await run(`result = repr(${call})\n`);
+  return typeof result === "string" ? result : "no text";
+}
+
 function isMissing(call: string): boolean {
   return Object.keys(MISSING).some((name) => call.startsWith(`nn.${name}(`));
 }
@@ -128,6 +133,9 @@ describe("torch.nn's layers have the attributes of PyTorch's", () => {
       const all = new Set([...Object.keys(expected.values), ...Object.keys(expected.others)]);
       const surplus = [...layer.attributes.keys()].filter((name) => !all.has(name));
       assert.deepEqual(surplus, []);
+      // What is computed from others goes by other parts here, and PyTorch names tensors of a list.
+      if (!/^Param|^nn.utils|^parametrizations|^nn.Parameter/.test(expected.call))
+        assert.equal(await textOf(expected.call), expected.repr);
       const { parameters, buffers, modules } = layer.module!;
       const tensors = (held: Iterable<readonly [string, PyTensor | null]>) =>
         [...held].map(([name, tensor]) => [name, describeTensor(tensor)]);

@@ -10,4 +10,5 @@ import "./shapes";
 import "./transformer";
 import "./vocabularies";
 // Goes over all of the above.
+import "./representation";
 import "./reset";
