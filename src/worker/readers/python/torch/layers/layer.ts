@@ -222,9 +222,9 @@ export class Application {
 
 /** A layer's option: what the code assigned to the attribute counts, as in PyTorch, be it a module or None. */
 export function layerOption({ attributes, module }: PyObject, name: string): Value {
-  return (
-    attributes.get(name) ?? module?.modules.get(name) ?? (attributes.has(name) ? null : module?.options[name]) ?? null
-  );
+  const own = attributes.get(name);
+  if (own !== undefined) return own;
+  return (module?.modules.has(name) ? module.modules.get(name) : module?.options[name]) ?? null;
 }
 
 /** How the layers' parameters start. */

@@ -354,7 +354,8 @@ function runStack(
   for (const module of layers ? stateOf(layers, a.runtime).modules.values() : []) {
     if (module) x = a.runtime.call(module, [x, ...rest], new Map(Object.entries(kwargs)));
   }
-  return modules.get("norm") ? sub(a, "norm", [x]) : x;
+  // One that could not be made computes something all the same: asking for it says why.
+  return a.option("norm") === null ? x : sub(a, "norm", [x]);
 }
 
 /** Whether PyTorch packs padded batches for its fused kernel: `enable_nested_tensor`, where the layers allow it. */
