@@ -50,13 +50,12 @@ function layersWithin(module: ModuleInfo, above: SourcePlace, file: string): Lay
 }
 
 /**
- * What people think of as a layer: a module of torch.nn that is no container, what derives from one, or a linear layer of
- * another library.
+ * What people think of as a layer: a module of torch.nn that is no container, one of a class that derives from such a
+ * class, or a linear layer of another library.
  */
-function isLayer(module: ModuleInfo): boolean {
-  const derived = module.base !== undefined && !CONTAINERS.has(module.base);
-  const layer = module.builtin || derived || module.weight !== undefined;
-  return module.path !== "" && layer && !CONTAINERS.has(module.kind);
+function isLayer({ path, builtin, kind, base, weight }: ModuleInfo): boolean {
+  const ofTorch = builtin ? kind : base;
+  return path !== "" && (weight !== undefined || (ofTorch !== undefined && !CONTAINERS.has(ofTorch)));
 }
 
 function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {

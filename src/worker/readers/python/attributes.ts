@@ -12,6 +12,7 @@ import {
   moduleAttribute,
   moduleCall,
   moduleDeleteAttribute,
+  moduleNames,
   moduleSetAttribute,
   tensorAttribute,
   tensorSetAttribute,
@@ -189,15 +190,16 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
   if (member !== undefined && isDataDescriptor(member) && !(isCached(member) && object.attributes.has(name))) {
     return fromInstance(ev, object, object.type, member, name);
   }
-  const own = moduleAttribute(object, name) ?? object.attributes.get(name);
+  const held = moduleAttribute(object, name);
+  // None that is registered under the name is a value, too.
+  const own = held === undefined ? object.attributes.get(name) : held;
   if (own !== undefined) return own;
-  if (object.module && hasModuleEntry(object, name)) return null;
   if (member !== undefined) return fromInstance(ev, object, object.type, member, name);
   switch (name) {
     case "__class__":
       return object.type;
     case "__dict__":
-      return liveDict(object.attributes, undefined, {
+      return liveDict(moduleNames(object) ?? object.attributes, undefined, {
         opened: (why) => {
           object.unlisted ??= why;
         },
@@ -218,11 +220,6 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
 
 function isCached(member: Value): boolean {
   return member instanceof PyProperty && member.cached;
-}
-
-function hasModuleEntry(object: PyObject, name: string): boolean {
-  const { parameters, buffers, modules } = object.module!;
-  return parameters.has(name) || buffers.has(name) || modules.has(name);
 }
 
 /** What a property itself has: `prop.setter`, and the descriptor's methods, `type(x).prop.__set__(x, value)`. */

@@ -5,7 +5,7 @@ import { BUILTIN_METHODS, updateDict } from "./methods";
 import { int, isNumeric, numberOf } from "./numbers";
 import { plainly } from "./plainFunctions";
 import { repr, str } from "./text";
-import { tensorClass, tensorScalar } from "./torch";
+import { parameterClass, tensorClass, tensorIsInstance, tensorScalar } from "./torch";
 import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "./types";
 import {
   EvaluationError,
@@ -154,7 +154,7 @@ export const BUILTIN_TYPES: ReadonlyMap<string, PyClass> = new Map(
 export function typeOf(value: Value): Value {
   if (value instanceof Unknown) return value;
   if (value instanceof PyObject) return value.type;
-  if (value instanceof PyTensor) return tensorClass;
+  if (value instanceof PyTensor) return tensorIsInstance(value, parameterClass) ? parameterClass : tensorClass;
   if (value instanceof PyClass) return value.metaclass ?? TYPE;
   const own = classOf(value);
   if (own) return own;

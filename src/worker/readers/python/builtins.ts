@@ -136,6 +136,23 @@ function isCallable(value: Value): boolean {
   return value instanceof PyObject && findMember(value.type, "__call__") !== undefined;
 }
 
+/** dir(object): the names of an instance and its class. Other objects have more names than are known here. */
+function namesOf(ev: Evaluator, object: Value): Value {
+  const type = object instanceof PyClass ? object : object instanceof PyObject ? object.type : undefined;
+  if (!type)
+    return object instanceof Unknown ? object : new Unknown(`dir() of ${typeName(object)} is not listed`, ev.place);
+  const names = new Set(type.mro.flatMap((base) => [...base.members.keys()]));
+  if (object instanceof PyObject) {
+    for (const name of object.attributes.keys()) names.add(name);
+    const { module } = object;
+    if (module) names.add("training");
+    // Names that start with a digit, as those of a Sequential's modules, cannot be attributes.
+    for (const held of [module?.parameters, module?.buffers, module?.modules])
+      for (const name of held?.keys() ?? []) if (!/^\d/.test(name)) names.add(name);
+  }
+  return new PyList([...names].sort());
+}
+
 function nameOf(value: Value | undefined): string {
   const name = plain(value ?? null);
   if (typeof name === "string") return name;
@@ -276,7 +293,8 @@ const FUNCTIONS: readonly PyNative[] = [
   native("getattr", "obj, name, *default", (args, ev) => {
     const fallback = tuple(args.default)[0];
     if (fallback === undefined) return ev.getAttribute(args.obj!, nameOf(args.name));
-    return ev.tryAttribute(args.obj!, nameOf(args.name)) ?? fallback;
+    const value = ev.tryAttribute(args.obj!, nameOf(args.name));
+    return value === undefined ? fallback : value;
   }),
   nativeOfUnknown("setattr", "obj, name, value", (args, ev) => {
     if (args.name instanceof Unknown && args.obj instanceof PyObject) args.obj.unlisted ??= args.name;
@@ -319,7 +337,12 @@ const FUNCTIONS: readonly PyNative[] = [
     return fallback;
   }),
   nativeOfUnknown("vars", "obj", (args, ev) => ev.getAttribute(args.obj!, "__dict__")),
-  nativeOfUnknown("dir", "*args", () => new PyList([])),
+  nativeOfUnknown("dir", "*args", (args, ev) => {
+    const [object] = tuple(args.args);
+    return object === undefined
+      ? new Unknown("dir() without an object is not evaluated", ev.place)
+      : namesOf(ev, object);
+  }),
   nativeOfUnknown("staticmethod", "fn", (args) => new PyWrapped("static", args.fn!)),
   nativeOfUnknown("classmethod", "fn", (args) => new PyWrapped("class", args.fn!)),
   nativeOfUnknown(

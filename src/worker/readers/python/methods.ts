@@ -193,6 +193,16 @@ const TUPLE: Table = table(
     },
   ],
   ["count", "value", (args, ev) => countIn(ev, (args.self as PyTuple).items, args.value!)],
+  // A tensor's shape is a tuple here.
+  [
+    "numel",
+    "",
+    (args) => {
+      const { items } = args.self as PyTuple;
+      const unknown = items.find((item) => item instanceof Unknown);
+      return unknown ?? items.reduce<number>((n, item) => n * Number(item), 1);
+    },
+  ],
   [
     "_asdict",
     "",

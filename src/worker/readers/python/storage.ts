@@ -124,22 +124,32 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
   return result;
 }
 
-/** Strides in elements of the view, over an origin in row-major order; undefined where a reshape on the way copies. */
-export function stridesOfView(path: Node, origin: Node): readonly number[] | undefined {
+/** Where a view lies: elements before its first, and from one to the next of each dimension. */
+export interface Layout {
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/** Of a view over an origin in row-major order; undefined where a reshape on the way copies. */
+export function layoutOfView(path: Node, origin: Node): Layout | undefined {
+  let offset = 0;
   let strides: readonly number[] | undefined = stridesOf(origin.shape);
   let { shape } = origin;
   for (const step of stepsTo(path, origin) ?? []) {
     if (strides === undefined) return undefined;
     const own: readonly number[] = strides;
     if (is(step, "transpose")) strides = step.attrs.perm.map((p) => own[p]!);
-    else if (is(step, "slice")) strides = own.map((s, i) => s * step.attrs.steps[i]!);
-    else if (is(step, "expand")) {
+    else if (is(step, "slice")) {
+      const { starts, steps } = step.attrs;
+      offset += own.reduce((sum, s, i) => sum + s * starts[i]!, 0);
+      strides = own.map((s, i) => s * steps[i]!);
+    } else if (is(step, "expand")) {
       const lead = step.shape.length - shape.length;
       strides = step.shape.map((d, i) => (i < lead || shape[i - lead] !== d ? 0 : own[i - lead]!));
     } else strides = reshapedStrides(shape, own, step.shape);
     shape = step.shape;
   }
-  return strides;
+  return strides && { offset, strides };
 }
 
 export function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {

@@ -300,6 +300,8 @@ export class PyTensor {
   /** Set on nn.Parameter and registered buffers: identity decides tying; the path is assigned when the tree is walked. */
   stored?: StoredTensor;
   requiresGrad = false;
+  /** What code has set on it, `p._no_weight_decay = True`. */
+  attributes?: Map<string, Value>;
 
   /** Its value now; undefined where that is unknown. */
   get node(): Node | undefined {

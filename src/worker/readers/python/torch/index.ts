@@ -22,6 +22,7 @@ export {
   moduleCall,
   moduleClass,
   moduleDeleteAttribute,
+  moduleNames,
   moduleSetAttribute,
   newModuleState,
 } from "./module";

@@ -1,14 +1,31 @@
-import { liveDict } from "../liveDict";
 import { findMember } from "../members";
 import { typeName } from "../types";
 import { type ModuleState, PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../values";
 import { derivedWeight } from "./derived";
+import { keptByModule, namesOf } from "./moduleDicts";
 import { bufferRequest, storeBuffer } from "./parameter";
 import { wrap } from "./tensor";
 
 /** torch.nn.Module's attribute rules: assigning a Parameter or Module registers it. */
 
 export const moduleClass = new PyClass("Module", [], new Map(), undefined, {});
+
+export function isParameter(value: Value | undefined): value is PyTensor {
+  return value instanceof PyTensor && value.stored !== undefined && !value.stored.buffer;
+}
+
+/** What registering under a name that means something else is in PyTorch. `own` holds what the name may be already. */
+export function requireFree(
+  { type, module, attributes }: PyObject,
+  name: string,
+  own: "parameters" | "buffers" | "modules",
+  runtime: Runtime,
+): void {
+  if (!module || module[own].has(name) || attributes.get(name) instanceof Unknown) return;
+  const registered = module.parameters.has(name) || module.buffers.has(name) || module.modules.has(name);
+  if (registered || attributes.has(name) || findMember(type, name) !== undefined)
+    throw new PyError("KeyError", `attribute '${name}' already exists`, runtime.place);
+}
 
 export function newModuleState(): ModuleState {
   return { parameters: new Map(), buffers: new Map(), modules: new Map(), training: true, options: {} };
@@ -41,19 +58,21 @@ export function moduleAttribute(object: PyObject, name: string): Value | undefin
   // An unknown one is among the attributes.
   if (module === null && !object.attributes.has(name)) return null;
   if (name === "training") return state.training;
-  if (name === "_modules") return liveDict(state.modules, (value) => value === null || isModule(value));
+  const kept = name.startsWith("_") ? keptByModule(state, name, isModule) : undefined;
+  if (kept !== undefined) return kept;
   const derived = derivedWeight(object, name);
-  if (derived) return wrap(derived);
-  // A layer of ours shows its constructor's arguments as attributes, as PyTorch's do; what the code set comes first.
-  if (object.attributes.has(name) || !Object.hasOwn(state.options, name)) return undefined;
-  // ModuleList(modules=None) has a method of that name.
-  return findMember(object.type, name) === undefined ? state.options[name] : undefined;
+  return derived && wrap(derived);
+}
+
+/** The names of `object.__dict__` of a module. */
+export function moduleNames(object: PyObject): Map<string, Value | null> | undefined {
+  return object.module && namesOf(object, object.module, isModule);
 }
 
 /** True when the rules of Module took the value; otherwise it is an ordinary attribute. */
 export function moduleSetAttribute(object: PyObject, name: string, value: Value, runtime: Runtime): boolean {
   const state = object.module;
-  if (value instanceof PyTensor && value.stored && !value.stored.buffer) {
+  if (isParameter(value)) {
     if (!state) throw beforeInit("parameters", runtime);
     forget(object, state, name, state.parameters);
     state.parameters.set(name, value);

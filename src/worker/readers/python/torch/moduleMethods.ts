@@ -18,7 +18,7 @@ import {
   type Value,
 } from "../values";
 import { given, sequenceOf, stringArg, tuple } from "./arguments";
-import { isModule, moduleClass, newModuleState, stateOf } from "./module";
+import { isModule, moduleClass, newModuleState, requireFree, stateOf } from "./module";
 import { type Memo, type Walk, walkChildren, walkModules, walkTensors } from "./moduleWalks";
 import { storeBuffer } from "./parameter";
 
@@ -70,6 +70,13 @@ const prefixOf = (args: BoundArgs): string => (given(args, "prefix") ? stringArg
 const onceOf = (args: BoundArgs, runtime: Runtime): boolean => runtime.truthy(args.remove_duplicate ?? true);
 const walkOf = (args: BoundArgs, runtime: Runtime): Walk => ({ prefix: prefixOf(args), once: onceOf(args, runtime) });
 
+for (const [name, value] of [
+  ["dump_patches", false],
+  ["call_super_init", false],
+  ["_version", 1],
+] as const) {
+  moduleClass.members.set(name, value);
+}
 method("__init__", "*args, **kwargs", (self) => {
   self.module ??= newModuleState();
   return null;
@@ -119,6 +126,7 @@ export function addModule(self: PyObject, name: string, module: Value, runtime: 
   if (name.includes(".")) {
     throw new PyError("KeyError", `module name can't contain ".", got: ${name}`, runtime.place);
   }
+  requireFree(self, name, "modules", runtime);
   state.modules.set(name, module);
   if (self.attributes.get(name) instanceof Unknown) self.attributes.delete(name);
 }
@@ -155,9 +163,7 @@ method("register_buffer", "name, tensor, persistent=True", (self, args, runtime)
       runtime.place,
     );
   }
-  if (self.attributes.has(name) || state.parameters.has(name) || state.modules.has(name)) {
-    throw new PyError("KeyError", `attribute '${name}' already exists`, runtime.place);
-  }
+  requireFree(self, name, "buffers", runtime);
   if (tensor && persistent) storeBuffer(tensor, runtime);
   state.buffers.set(name, { tensor, persistent });
   return null;
@@ -166,6 +172,8 @@ method("register_parameter", "name, param", (self, args, runtime) => {
   const name = stringArg(args, "name");
   const state = stateOf(self, runtime);
   const parameter = args.param ?? null;
+  if (name.includes(".")) throw new PyError("KeyError", 'parameter name can\'t contain "."', runtime.place);
+  requireFree(self, name, "parameters", runtime);
   if (parameter instanceof Unknown) {
     self.attributes.set(name, parameter);
   } else if (parameter === null) {
@@ -258,18 +266,8 @@ for (const name of ["cuda", "cpu", "xpu", "share_memory", "compile"]) {
   method(name, "*args, **kwargs", (self) => self);
 }
 method("zero_grad", "set_to_none=True", () => null);
-method(
-  "state_dict",
-  "*args, **kwargs",
-  () => new Unknown("the state dict's values are not read while the model is traced"),
-);
 method("load_state_dict", "state_dict, strict=True, assign=False", () => null);
-method("get_submodule", "target", (self, args, runtime) => submodule(self, stringArg(args, "target"), runtime));
-method("get_parameter", "target", (self, args, runtime) => {
-  const target = stringArg(args, "target");
-  const dot = target.lastIndexOf(".");
-  return runtime.getAttribute(dot < 0 ? self : submodule(self, target.slice(0, dot), runtime), target.slice(dot + 1));
-});
+method("_get_name", "", (self) => self.type.name);
 method("extra_repr", "", () => "");
 // They change how weights files are read, of which we know the names by the modules alone.
 for (const name of ["_register_load_state_dict_pre_hook", "register_load_state_dict_pre_hook"]) {
@@ -280,15 +278,4 @@ for (const name of ["register_forward_hook", "register_forward_pre_hook", "regis
     runtime.problem(`${name}: hooks are not run when the model is traced`, "warning");
     return null;
   });
-}
-
-function submodule(self: PyObject, target: string, runtime: Runtime): PyObject {
-  let module = self;
-  if (target === "") return module;
-  for (const name of target.split(".")) {
-    const child = stateOf(module, runtime).modules.get(name);
-    if (!child) throw new PyError("AttributeError", `${module.type.name} has no attribute \`${name}\``, runtime.place);
-    module = child;
-  }
-  return module;
 }

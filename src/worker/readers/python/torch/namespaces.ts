@@ -14,15 +14,17 @@ import { parametrizedSpectralNorm, parametrizedWeightNorm, spectralNorm, weightN
 import { isParametrized, registerParametrization } from "./parametrize";
 import { CUDA, JIT, SEQUENCES, STATES, surroundings } from "./surroundings";
 import "./layers";
+import { layerBases } from "./layers/families";
 import { layerClasses } from "./layers/layer";
 import { moduleClass } from "./module";
 import "./moduleMethods";
+import "./stateDict";
 import { axesArg, boolArg, isNumber, numberOf } from "./arguments";
 import { native } from "./native";
 import { bufferClass } from "./parameter";
 import { functionalFunctions, nodeArg, torchFunctions } from "./table";
 import { wrap } from "./tensor";
-import { cpuDevice, parameterClass, tensorClass } from "./tensorClass";
+import { cpuDevice, deviceClass, parameterClass, tensorClass } from "./tensorClass";
 
 /** The importable modules of torch, by dotted name. */
 
@@ -97,6 +99,14 @@ function namespace(name: string, members: Iterable<readonly [string, Value]>): P
   return new PyNamespace(name, new Map(members));
 }
 
+/** Layers that torch.nn does not export. */
+const LAYERS_INSIDE = ["NonDynamicallyQuantizableLinear"];
+const LAYER_MODULES = [
+  ...["activation", "adaptive", "batchnorm", "channelshuffle", "container", "conv", "distance", "dropout", "flatten"],
+  ...["fold", "instancenorm", "linear", "loss", "module", "normalization", "padding", "pixelshuffle", "pooling", "rnn"],
+  ...["sparse", "transformer", "upsampling"],
+];
+
 let modules: Map<string, PyNamespace> | undefined;
 
 /** One object a module, as Python's sys.modules holds them. */
@@ -110,9 +120,8 @@ function makeModules(): Map<string, PyNamespace> {
     ["Module", moduleClass],
     ["Parameter", parameterClass],
     ["Buffer", bufferClass],
-    ...[...layerClasses].filter(
-      ([name]) => ![...EINOPS_LAYERS, ...FAIRSCALE_LAYERS, "NonDynamicallyQuantizableLinear"].includes(name),
-    ),
+    ["RNNCellBase", layerBases.get("RNNCellBase")!],
+    ...[...layerClasses].filter(([name]) => ![...EINOPS_LAYERS, ...FAIRSCALE_LAYERS, ...LAYERS_INSIDE].includes(name)),
   ];
   const functional = namespace("torch.nn.functional", functionalFunctions);
   const init = namespace("torch.nn.init", initFunctions);
@@ -120,7 +129,17 @@ function makeModules(): Map<string, PyNamespace> {
     ["Parameter", parameterClass],
     ["Buffer", bufferClass],
   ]);
-  const layerModules = namespace("torch.nn.modules", classes);
+  // Each of its modules has all the classes, and the bases that code asks for in isinstance.
+  const everything = [
+    ...classes,
+    ...layerBases,
+    ...LAYERS_INSIDE.map((name) => [name, layerClasses.get(name)!] as const),
+  ];
+  const parts = LAYER_MODULES.map((name) => namespace(`torch.nn.modules.${name}`, everything));
+  const layerModules = namespace("torch.nn.modules", [
+    ...classes,
+    ...parts.map((part) => [part.name.slice("torch.nn.modules.".length), part] as const),
+  ]);
   const clip = new PyNative("clip_grad_norm_", "parameters, max_norm, *args, **kwargs", () => null);
   const rnn = namespace("torch.nn.utils.rnn", SEQUENCES);
   const parametrizations = namespace("torch.nn.utils.parametrizations", [
@@ -228,7 +247,7 @@ function makeModules(): Map<string, PyNamespace> {
       "Size",
       new PyNative("Size", "sizes=()", (args, runtime) => new PyTuple([...runtime.iterate(args.sizes ?? null)])),
     ],
-    ["device", new PyNative("device", "type=None, index=None", () => cpuDevice)],
+    ["device", deviceClass],
     ["compile", identity("compile")],
     ["no_grad", transparent("no_grad")],
     ["inference_mode", transparent("inference_mode")],
@@ -254,6 +273,7 @@ function makeModules(): Map<string, PyNamespace> {
     init,
     parameter,
     layerModules,
+    ...parts,
     utils,
     rnn,
     parametrizations,

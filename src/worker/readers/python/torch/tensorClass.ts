@@ -1,6 +1,7 @@
 import type { DType } from "../../../formats/dtype";
 import { DTYPE_BYTES, isFloating } from "../../../formats/dtype";
 import { nearest } from "../../../formats/nearest";
+import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import { PyArray } from "../numpy/array";
 import { builtinClass, typeName } from "../types";
@@ -12,8 +13,8 @@ import {
   PyDType,
   PyError,
   PyList,
-  PyNamespace,
   PyNative,
+  PyObject,
   PyTensor,
   PyTuple,
   type Runtime,
@@ -29,8 +30,8 @@ import { guarded } from "./native";
 import { parameterBase } from "./parameter";
 import { countOf, SelectedLength, selectedRows } from "./selectedRows";
 import { define, nodeArg, tensorMethods } from "./table";
-import { nodeOf, reasonOf, replaceValue, unknownTensor, wrap } from "./tensor";
-import { rivals, rowMajor, tied } from "./views";
+import { nodeOf, reasonOf, replaceValue, scalarTypeName, unknownTensor, wrap } from "./tensor";
+import { layoutOf, rivals, rowMajor, tied } from "./views";
 
 /** torch.Tensor and torch.nn.Parameter: attributes and the methods that are not functions of torch. */
 
@@ -61,8 +62,13 @@ export function tensorIsInstance(tensor: PyTensor, type: PyClass): boolean {
   return type === tensorClass || type.name === "object";
 }
 
-export const cpuDevice = new PyNamespace(
-  "torch.device",
+/** torch.device, of which there is one: the engine chooses what to run on. */
+export const deviceClass: PyClass = builtinClass("device", [], () => cpuDevice);
+deviceClass.members.set("__str__", new PyNative("__str__", "self", () => "cpu"));
+deviceClass.members.set("__repr__", new PyNative("__repr__", "self", () => "device(type='cpu')"));
+export const cpuDevice = new PyObject(
+  deviceClass,
+  undefined,
   new Map<string, Value>([
     ["type", "cpu"],
     ["index", null],
@@ -102,9 +108,20 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
     case "is_mps":
     case "is_sparse":
     case "is_quantized":
+    case "is_meta":
+    case "is_nested":
+    case "is_mkldnn":
+    case "retains_grad":
       return false;
     case "is_leaf":
       return true;
+    case "layout":
+      return "torch.strided";
+    case "nbytes":
+      if (tensor.shape.includes(undefined)) return reasonOf(tensor);
+      return sizeOf(tensor.shape as readonly number[]) * DTYPE_BYTES[tensor.dtype];
+    case "real":
+      return tensor;
     case "itemsize":
       return DTYPE_BYTES[tensor.dtype];
     case "T":
@@ -119,6 +136,8 @@ export function tensorAttribute(tensor: PyTensor, name: string, runtime: Runtime
         return tied(name, wrap(whole ? build.transpose(x, all) : swapAxes(x, rank - 2, rank - 1)), [tensor]);
       });
   }
+  const own = tensor.attributes?.get(name);
+  if (own !== undefined) return own;
   const method = tensorMethods.get(name);
   return method && new PyBound(tensor, method);
 }
@@ -143,7 +162,11 @@ export function tensorSetAttribute(tensor: PyTensor, name: string, value: Value,
     });
     return true;
   }
-  return name === "grad";
+  if (name !== "grad") {
+    tensor.attributes ??= new Map();
+    tensor.attributes.set(name, value);
+  }
+  return true;
 }
 
 const method = (
@@ -160,7 +183,26 @@ method("size", "input, dim=None", (args) => {
 method(["dim", "ndimension"], "input", (args) => tensorArg(args, "input").shape.length);
 method(["numel", "nelement"], "input", (args, runtime) => countOf(nodeArg(args, "input", runtime)));
 method("element_size", "input", (args) => DTYPE_BYTES[tensorArg(args, "input").dtype]);
-method("is_contiguous", "input, *args, **kwargs", () => true);
+// Where that is not followed, a copy would have the same values.
+method("is_contiguous", "input, *args, **kwargs", (args) => rowMajor(tensorArg(args, "input")) ?? true);
+const unfollowed = (what: string, runtime: Runtime): Unknown =>
+  new Unknown(`the ${what} of a tensor that is computed from others are not followed`, runtime.place);
+method("stride", "input, dim=None", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  if (!tensor.node) return reasonOf(tensor);
+  const strides = layoutOf(tensor)?.strides;
+  if (!strides) return unfollowed("strides", runtime);
+  if (!given(args, "dim")) return new PyTuple(strides);
+  return strides[axisOf(intArg(args, "dim"), strides.length)]!;
+});
+method("storage_offset", "input", (args, runtime) => {
+  const tensor = tensorArg(args, "input");
+  if (!tensor.node) return reasonOf(tensor);
+  return layoutOf(tensor)?.offset ?? unfollowed("place in memory", runtime);
+});
+method("is_signed", "input", (args) => !/^(uint8|bool)$/.test(tensorArg(args, "input").dtype));
+for (const name of ["is_pinned", "is_inference", "is_shared", "is_conj", "is_neg"])
+  method(name, "input, *args", () => false);
 method("get_device", "input", () => -1);
 method("__len__", "input", (args) => tensorArg(args, "input").shape[0] ?? reasonOf(tensorArg(args, "input")));
 
@@ -224,7 +266,7 @@ method("type", "input, dtype=None", (args, runtime) => {
   const tensor = tensorArg(args, "input");
   const dtype = dtypeFrom(args.dtype);
   if (dtype) return converted(tensor, dtype, runtime);
-  if (!given(args, "dtype")) return "torch.FloatTensor";
+  if (!given(args, "dtype")) return `torch.${scalarTypeName(tensor.dtype)}Tensor`;
   throw new EvaluationError("type() with a string is not supported: use to(torch.float32)", runtime.place);
 });
 method("item", "input", (args, runtime) => tensorScalar(tensorArg(args, "input"), runtime));

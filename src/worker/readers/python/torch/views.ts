@@ -1,4 +1,4 @@
-import { isRowMajor, isViewOf, moved, reshapedStrides, type Storage, stridesOfView } from "../storage";
+import { isRowMajor, isViewOf, type Layout, layoutOfView, moved, reshapedStrides, type Storage } from "../storage";
 import { PyTensor, type Value } from "../values";
 import { sequenceOf } from "./arguments";
 import { nodeOf, parameterStorage } from "./tensor";
@@ -48,11 +48,11 @@ function* flat(values: readonly Value[]): Generator<Value> {
 }
 const tensorsIn = (values: readonly Value[]): PyTensor[] => [...flat(values)].filter((v) => v instanceof PyTensor);
 
-/** Strides of a tensor, where they are known. */
-function stridesOf(tensor: PyTensor): readonly number[] | undefined {
-  const { window, storage } = tensor;
-  return window && storage.rowMajor ? stridesOfView(window.path, window.origin) : undefined;
+/** How a tensor lies in its memory, where that is known. */
+export function layoutOf({ window, storage }: PyTensor): Layout | undefined {
+  return window && storage.rowMajor ? layoutOfView(window.path, window.origin) : undefined;
 }
+const stridesOf = (tensor: PyTensor): readonly number[] | undefined => layoutOf(tensor)?.strides;
 
 /** Whether `contiguous()` gives the tensor itself; undefined where that is not known. */
 export function rowMajor(tensor: PyTensor): boolean | undefined {

@@ -30,6 +30,11 @@ import torch.nn.functional as F
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import register_parametrization as register
 
+def changed(module, **values):
+    for name, value in values.items():
+        setattr(module, name, value)
+    return module
+
 class Model(nn.Module):
     def __init__(self):
         super().__init__()

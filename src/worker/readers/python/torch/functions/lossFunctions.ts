@@ -2,6 +2,7 @@ import { type BoundArgs, PyTensor, type Runtime, type Value } from "../../values
 import { boolArg, given, numberArg, optionalTensor, stringArg } from "../arguments";
 import { define, nodeArg } from "../table";
 import { nodeOf, wrap } from "../tensor";
+import { reductionOf } from "./losses";
 import { LOSSES, type LossOptions, REFUSED_LOSSES, refusedLoss } from "./marginLosses";
 
 /** The losses of torch.nn.functional that torch.nn has as layers too. */
@@ -16,7 +17,7 @@ function optionsOf(args: BoundArgs, runtime: Runtime): LossOptions {
   return {
     number: (name) => numberArg(args, name),
     flag: (name) => boolArg(args, name),
-    text: (name) => stringArg(args, name),
+    text: (name) => (name === "reduction" ? reductionOf(args) : stringArg(args, name)),
     tensor: (name) => {
       const tensor = given(args, name) ? optionalTensor(args, name) : undefined;
       return tensor && nodeOf(tensor, runtime);

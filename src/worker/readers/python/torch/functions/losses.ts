@@ -3,7 +3,7 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { sameShape, shapeText } from "../../../../graph/shapes";
 import { type BoundArgs, PyError, type Runtime } from "../../values";
-import { given, intArg, numberArg, optionalTensor, stringArg } from "../arguments";
+import { boolArg, given, intArg, numberArg, optionalTensor, stringArg } from "../arguments";
 import { reduceRows } from "../selectedRows";
 import { define, nodeArg } from "../table";
 import { nodeOf } from "../tensor";
@@ -23,6 +23,15 @@ export function reduced(loss: Node, reduction: string): Node {
     default:
       throw new PyError("ValueError", `${reduction} is not a valid value for reduction`);
   }
+}
+
+/** What a loss reduces by: `reduction`, unless the older `size_average` or `reduce` is given. */
+export function reductionOf(args: BoundArgs): string {
+  const [average, reduce] = [args.size_average ?? null, args.reduce ?? null];
+  if (average === null && reduce === null) return stringArg(args, "reduction");
+  for (const name of ["size_average", "reduce"]) if (given(args, name)) boolArg(args, name);
+  if (reduce === false) return "none";
+  return average === false ? "sum" : "mean";
 }
 
 const allAxes = (x: Node): number[] => x.shape.map((_, i) => i);
@@ -95,7 +104,7 @@ function classOptions(args: BoundArgs, runtime: Runtime): ClassOptions {
   return {
     weight: weight && nodeOf(weight, runtime),
     ignoreIndex: intArg(args, "ignore_index"),
-    reduction: stringArg(args, "reduction"),
+    reduction: reductionOf(args),
     ...(given(args, "label_smoothing") && { smoothing: numberArg(args, "label_smoothing") }),
   };
 }
@@ -152,7 +161,7 @@ for (const [name, loss] of Object.entries(pairLosses)) {
         nodeArg(args, "target", runtime),
         positive && nodeOf(positive, runtime),
       );
-      return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, stringArg(args, "reduction"));
+      return reduced(weight ? build.mul(raw, nodeOf(weight, runtime)) : raw, reductionOf(args));
     },
   );
 }

@@ -221,8 +221,8 @@ function huber(gap: Node, edge: number): Node {
 }
 
 /** Losses whose computation goes through all alignments, or that are rare: named, and refused. */
-export const REFUSED_LOSSES: readonly (readonly [string, string])[] = [
-  ["ctc_loss", "CTCLoss"],
-  ["multilabel_margin_loss", "MultiLabelMarginLoss"],
+export const REFUSED_LOSSES: readonly (readonly [fn: string, layer: string, signature: string])[] = [
+  ["ctc_loss", "CTCLoss", "blank=0, reduction='mean', zero_infinity=False"],
+  ["multilabel_margin_loss", "MultiLabelMarginLoss", LEGACY],
 ];
 export const refusedLoss = (name: string): EvaluationError => new EvaluationError(`${name} is not supported`);

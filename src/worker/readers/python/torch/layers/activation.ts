@@ -1,16 +1,22 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { PyError, PyTensor } from "../../values";
+import { type PyClass, PyError, PyTensor } from "../../values";
 import { axisOf } from "../arguments";
 import * as act from "../functions/activations";
 import { floating } from "../functions/arithmetic";
 import { replaceChecked } from "../table";
-import { type Application, layer, notYet } from "./layer";
+import { type Application, float, type LayerSpec, layer, notYet } from "./layer";
 
 /** Activation layers and dropout. */
 
-function activation(name: string, signature: string, f: (x: Node, a: Application) => Node): void {
-  layer(name, signature, {
+function activation(
+  name: string,
+  signature: string,
+  f: (x: Node, a: Application) => Node,
+  more: Pick<LayerSpec, "base" | "build"> = {},
+): PyClass {
+  return layer(name, signature, {
+    ...more,
     forward(a) {
       const y = f(a.input, a);
       const input = a.args.input;
@@ -22,7 +28,6 @@ function activation(name: string, signature: string, f: (x: Node, a: Application
 
 const INPLACE = "inplace=False";
 activation("ReLU", INPLACE, act.relu);
-activation("ReLU6", INPLACE, act.relu6);
 activation("LeakyReLU", `negative_slope=0.01, ${INPLACE}`, (x, a) => act.leakyRelu(x, a.number("negative_slope")));
 activation("ELU", `alpha=1.0, ${INPLACE}`, (x, a) => act.elu(x, a.number("alpha")));
 activation("CELU", `alpha=1.0, ${INPLACE}`, (x, a) => act.elu(x, a.number("alpha"), a.number("alpha")));
@@ -32,9 +37,15 @@ activation("Mish", INPLACE, act.mish);
 activation("GELU", "approximate='none'", (x, a) => act.gelu(x, String(a.option("approximate"))));
 activation("Tanh", "", (x) => build.unary("tanh", floating(x)));
 activation("Sigmoid", "", (x) => build.unary("sigmoid", floating(x)));
-activation("Hardtanh", `min_val=-1.0, max_val=1.0, ${INPLACE}`, (x, a) =>
-  act.clampNumbers(x, a.number("min_val"), a.number("max_val")),
-);
+const clamped = (x: Node, a: Application): Node => act.clampNumbers(x, a.number("min_val"), a.number("max_val"));
+const hardtanhClass = activation("Hardtanh", `min_val=-1.0, max_val=1.0, ${INPLACE}`, clamped);
+activation("ReLU6", INPLACE, clamped, {
+  base: hardtanhClass,
+  build(c) {
+    c.show("min_val", float(0));
+    c.show("max_val", float(6));
+  },
+});
 activation("Hardsigmoid", INPLACE, act.hardsigmoid);
 activation("Hardswish", INPLACE, act.hardswish);
 activation("Softplus", "beta=1.0, threshold=20.0", (x, a) => act.softplus(x, a.number("beta"), a.number("threshold")));

@@ -243,6 +243,7 @@ export const moduleListClass: PyClass = layer("ModuleList", "modules=None", {
     if (c.args.modules) extend(c.self, c.args.modules, c.runtime);
   },
   forward: (a) => unusable(a.self, a.runtime),
+  without: ["modules"],
 });
 methods(moduleListClass, LIST);
 
@@ -255,6 +256,7 @@ const moduleDictClass = layer("ModuleDict", "modules=None", {
       for (const [name, module] of pairsOf(c.args.modules, c.runtime)) addModule(c.self, name, module, c.runtime);
   },
   forward: (a) => unusable(a.self, a.runtime),
+  without: ["modules"],
 });
 function keyed(self: PyObject, key: Value, runtime: Runtime): PyObject | Unknown {
   const module = submodules(self).find(([name]) => name === key)?.[1];
@@ -299,6 +301,13 @@ methods(moduleDictClass, {
       return module;
     },
   ],
+  clear: [
+    "",
+    (self, _args, runtime) => {
+      stateOf(self, runtime).modules.clear();
+      return null;
+    },
+  ],
 });
 
 /** A plain tensor put in becomes a parameter. */
@@ -320,6 +329,7 @@ const parameterListClass = layer("ParameterList", "values=None", {
     });
   },
   forward: (a) => unusable(a.self, a.runtime),
+  without: ["values"],
 });
 methods(parameterListClass, {
   __len__: ["", (self, _args, runtime) => stateOf(self, runtime).parameters.size],
@@ -357,17 +367,84 @@ const parameterDictClass = layer("ParameterDict", "parameters=None", {
       for (const [name, p] of pairsOf(c.args.parameters, c.runtime)) putParameter(c.self, name, p, c.runtime);
   },
   forward: (a) => unusable(a.self, a.runtime),
+  without: ["parameters"],
 });
+function parameterNamed(self: PyObject, key: Value, runtime: Runtime): Value {
+  const parameter = stateOf(self, runtime).parameters.get(String(key));
+  if (parameter) return parameter;
+  throw new PyError("KeyError", `'${String(key)}'`, runtime.place);
+}
+function parameterDictOf(pairs: readonly (readonly [string, Value])[], runtime: Runtime): Value {
+  const made = runtime.call(parameterDictClass, []);
+  if (made instanceof PyObject) for (const [name, value] of pairs) putParameter(made, name, value, runtime);
+  return made;
+}
 methods(parameterDictClass, {
   __len__: ["", (self, _args, runtime) => stateOf(self, runtime).parameters.size],
   __iter__: ["", (self, _args, runtime) => new PyGenerator([...stateOf(self, runtime).parameters.keys()])],
   __contains__: ["key", (self, args, runtime) => stateOf(self, runtime).parameters.has(String(args.key))],
-  __getitem__: [
+  __getitem__: ["key", (self, args, runtime) => parameterNamed(self, args.key ?? null, runtime)],
+  __delitem__: [
     "key",
     (self, args, runtime) => {
-      const parameter = stateOf(self, runtime).parameters.get(String(args.key));
-      if (parameter) return parameter;
-      throw new PyError("KeyError", `'${String(args.key)}'`, runtime.place);
+      parameterNamed(self, args.key ?? null, runtime);
+      stateOf(self, runtime).parameters.delete(String(args.key));
+      return null;
+    },
+  ],
+  get: [
+    "key, default=None",
+    (self, args, runtime) => stateOf(self, runtime).parameters.get(String(args.key)) ?? args.default ?? null,
+  ],
+  setdefault: [
+    "key, default=None",
+    (self, args, runtime) => {
+      const { parameters } = stateOf(self, runtime);
+      const name = String(args.key);
+      if (!parameters.has(name)) putParameter(self, name, args.default ?? null, runtime);
+      return parameters.get(name) ?? null;
+    },
+  ],
+  pop: [
+    "key",
+    (self, args, runtime) => {
+      const parameter = parameterNamed(self, args.key ?? null, runtime);
+      stateOf(self, runtime).parameters.delete(String(args.key));
+      return parameter;
+    },
+  ],
+  popitem: [
+    "",
+    (self, _args, runtime) => {
+      const last = parametersOf(self, runtime).at(-1);
+      if (!last) throw new PyError("KeyError", "'dictionary is empty'", runtime.place);
+      stateOf(self, runtime).parameters.delete(last[0]);
+      return new PyTuple(last);
+    },
+  ],
+  clear: [
+    "",
+    (self, _args, runtime) => {
+      stateOf(self, runtime).parameters.clear();
+      return null;
+    },
+  ],
+  copy: ["", (self, _args, runtime) => parameterDictOf(parametersOf(self, runtime), runtime)],
+  fromkeys: [
+    "keys, default=None",
+    (_self, args, runtime) => {
+      const keys = [...runtime.iterate(args.keys ?? null)];
+      return parameterDictOf(
+        keys.map((key) => [String(key), args.default ?? null] as const),
+        runtime,
+      );
+    },
+  ],
+  update: [
+    "parameters",
+    (self, args, runtime) => {
+      for (const [name, value] of pairsOf(args.parameters ?? null, runtime)) putParameter(self, name, value, runtime);
+      return null;
     },
   ],
   __setitem__: [

@@ -8,5 +8,7 @@ import "./patches";
 import "./recurrent";
 import "./shapes";
 import "./transformer";
+import "./vocabularies";
 // Goes over all of the above.
+import "./representation";
 import "./reset";

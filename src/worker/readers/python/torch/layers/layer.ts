@@ -8,6 +8,7 @@ import {
   PyClass,
   PyError,
   PyFloat,
+  PyList,
   PyNative,
   PyObject,
   PyTensor,
@@ -20,11 +21,12 @@ import { isNumber, numberOf, sequenceOf } from "../arguments";
 import { derivedWeight } from "../derived";
 import { dtypeFrom } from "../dtypes";
 import { tensorScalar } from "../fold";
-import { moduleClass, newModuleState, stateOf } from "../module";
+import { newModuleState, stateOf } from "../module";
 import { guarded } from "../native";
 import { newStored } from "../parameter";
 import { nodeOf, wrap } from "../tensor";
 import { tied } from "../views";
+import { baseOfLayer, setConstants } from "./families";
 
 /**
  * The mechanism of torch.nn's layers. A layer is an entry of the table: PyTorch's constructor signature, what it registers,
@@ -86,16 +88,21 @@ export class Construction {
     return all.length === 1 ? Array.from({ length: rank }, () => all[0]!) : all;
   }
 
-  /** An attribute that no argument gives. */
+  /** An attribute that no argument gives, or another value than the argument's. */
   show(name: string, value: Value): void {
     stateOf(this.self, this.runtime).options[name] = value;
   }
 
-  /** What the layer shows for a single number that holds for each of `rank` dimensions: the tuple, as PyTorch's does. */
+  /** The attribute of an argument as a tuple: a single number holds for each of `rank` dimensions. */
   showTuple(name: string, rank: number): void {
-    const value = this.args[name] ?? null;
-    if (typeof value !== "number") return;
-    stateOf(this.self, this.runtime).options[name] = new PyTuple(Array.from({ length: rank }, () => value));
+    const value = this.shown(name);
+    if (value instanceof PyList) this.show(name, new PyTuple(value.items));
+    else if (isNumber(value)) this.show(name, new PyTuple(Array.from({ length: rank }, () => value)));
+  }
+
+  /** The attribute as it is now. */
+  shown(name: string): Value {
+    return stateOf(this.self, this.runtime).options[name] ?? null;
   }
 
   flag(name: string): boolean {
@@ -125,6 +132,11 @@ export class Construction {
   buffer(name: string, shape: readonly Size[], value: number, dtype: PyTensor["dtype"] = "float32"): void {
     const tensor = newStored(shape, { kind: "constant", value }, true, dtype);
     stateOf(this.self, this.runtime).buffers.set(name, { tensor, persistent: true });
+  }
+
+  /** Registers a buffer as None. */
+  noBuffer(name: string): void {
+    stateOf(this.self, this.runtime).buffers.set(name, { tensor: null, persistent: true });
   }
 
   child(name: string, module: PyObject): PyObject {
@@ -183,8 +195,7 @@ export class Application {
   }
 
   option(name: string): Value {
-    // What the code assigned to the attribute counts, as in PyTorch.
-    const value = this.self.attributes.get(name) ?? stateOf(this.self, this.runtime).options[name] ?? null;
+    const value = layerOption(this.self, name);
     if (value instanceof Unknown) {
       throw new EvaluationError(
         `${name} of ${this.self.type.name} is unknown because ${value.reason}`,
@@ -209,6 +220,13 @@ export class Application {
   }
 }
 
+/** A layer's option: what the code assigned to the attribute counts, as in PyTorch, be it a module or None. */
+export function layerOption({ attributes, module }: PyObject, name: string): Value {
+  const own = attributes.get(name);
+  if (own !== undefined) return own;
+  return (module?.modules.has(name) ? module.modules.get(name) : module?.options[name]) ?? null;
+}
+
 /** How the layers' parameters start. */
 export const firstValues = new WeakMap<PyTensor, Exclude<Initializer, { kind: "graph" }>>();
 
@@ -218,13 +236,28 @@ export interface LayerSpec {
   /** Parameters of forward; `input` alone when not given. */
   readonly inputs?: string;
   readonly forward: (application: Application) => Node | Value;
+  /** Arguments that are no attributes of the layer, beside those that no layer of torch keeps. */
+  readonly without?: readonly string[];
   readonly base?: PyClass;
 }
 
+/** Arguments that layers use and do not keep. */
+const NOT_KEPT = new Set(["args", "kwargs", "device", "dtype", "size_average", "reduce", "_weight", "_freeze"]);
+
+/** The other arguments are attributes, unless a parameter, buffer or module has the name. */
+function keepOptions(self: PyObject, without: readonly string[] | undefined): void {
+  const { options, parameters, buffers, modules } = self.module!;
+  for (const [name, value] of Object.entries(options)) {
+    if (NOT_KEPT.has(name) || without?.includes(name)) continue;
+    if (!parameters.has(name) && !buffers.has(name) && !modules.has(name)) self.attributes.set(name, value);
+  }
+}
+
 export function layer(name: string, signature: string, spec: LayerSpec): PyClass {
-  const base = spec.base ?? moduleClass;
+  const base = spec.base ?? baseOfLayer(name);
   const type = new PyClass(name, [base], new Map(), undefined, {});
   type.mro = [type, ...base.mro];
+  setConstants(type);
   const parameters = signature ? `self, ${signature}` : "self";
   type.members.set(
     "__init__",
@@ -233,6 +266,7 @@ export function layer(name: string, signature: string, spec: LayerSpec): PyClass
       self.module = newModuleState();
       for (const [key, value] of Object.entries(args)) if (key !== "self") self.module.options[key] = value;
       spec.build?.(new Construction(self, args, runtime, name));
+      keepOptions(self, spec.without);
       return null;
     }),
   );

@@ -5,7 +5,15 @@ import { bilinear, linear } from "../functions/products";
 import { patchInitialValues } from "../initialize";
 import { stateOf } from "../module";
 import { makeParameter } from "../parameter";
-import { inverseRoot, kaimingUniform, layer, layerClasses, symmetricUniform } from "./layer";
+import {
+  type Construction,
+  inverseRoot,
+  kaimingUniform,
+  layer,
+  layerClasses,
+  type Size,
+  symmetricUniform,
+} from "./layer";
 
 /** Linear, Bilinear, Identity and Embedding. */
 
@@ -41,6 +49,17 @@ layer("Bilinear", "in1_features, in2_features, out_features, bias=True, device=N
   forward: (a) => bilinear(a.tensor("input1"), a.tensor("input2"), a.required("weight"), a.weight("bias")),
 });
 
+/** The row of a table that padding takes: it starts at zero. Counted from the end, too; the layer shows it from the start. */
+export function paddingRow(c: Construction, rows: Size, width: Size, weight: PyTensor): void {
+  const padding = c.args.padding_idx;
+  if (typeof padding !== "number" || typeof rows !== "number") return;
+  if (padding < -rows || padding >= rows) throw c.error("AssertionError", "Padding_idx must be within num_embeddings");
+  const row = padding < 0 ? padding + rows : padding;
+  c.show("padding_idx", row);
+  if (typeof width !== "number" || !weight.stored) return;
+  patchInitialValues(weight.stored, (values) => values.fill(0, row * width, (row + 1) * width));
+}
+
 /** Embedding.from_pretrained: a layer whose table is the given tensor. */
 export function fromPretrained(kind: string): PyNative {
   const signature = "embeddings, freeze=True, *args, **kwargs";
@@ -70,12 +89,7 @@ const embeddingClass = layer(
   {
     build(c) {
       const [rows, width] = [c.size("num_embeddings"), c.size("embedding_dim")];
-      const weight = c.parameter("weight", [rows, width], { kind: "normal", mean: 0, std: 1 });
-      const padding = c.args.padding_idx;
-      if (typeof padding === "number" && typeof rows === "number" && typeof width === "number" && weight.stored) {
-        const row = padding < 0 ? padding + rows : padding;
-        patchInitialValues(weight.stored, (values) => values.fill(0, row * width, (row + 1) * width));
-      }
+      paddingRow(c, rows, width, c.parameter("weight", [rows, width], { kind: "normal", mean: 0, std: 1 }));
     },
     forward(a) {
       const rows = embedding(a.input, a.required("weight"));

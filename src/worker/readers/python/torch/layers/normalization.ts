@@ -3,7 +3,7 @@ import { Unknown } from "../../values";
 import { intsOf, isNumber, numberOf } from "../arguments";
 import { layerNorm, rmsNorm } from "../functions/neural";
 import { batchNorm, batchNormOfBatch, groupNorm, instanceNorm } from "../functions/normalization";
-import { type Construction, layer, ONE, ZERO } from "./layer";
+import { type Construction, layer, ONE, type Size, ZERO } from "./layer";
 
 /** LayerNorm, RMSNorm and the normalizations over channels. */
 
@@ -44,8 +44,7 @@ layer("RMSNorm", "normalized_shape, eps=None, elementwise_affine=True, device=No
   },
 });
 
-function channels(c: Construction, name: string, affine: boolean, statistics: boolean): void {
-  const size = c.size(name);
+function scaleAndShift(c: Construction, size: Size, affine: boolean): void {
   if (affine) {
     c.parameter("weight", [size], ONE);
     c.parameter("bias", [size], ZERO);
@@ -53,18 +52,23 @@ function channels(c: Construction, name: string, affine: boolean, statistics: bo
     c.noParameter("weight");
     c.noParameter("bias");
   }
-  if (statistics) {
+}
+
+function channels(c: Construction): void {
+  const size = c.size("num_features");
+  scaleAndShift(c, size, c.flag("affine"));
+  if (c.flag("track_running_stats")) {
     c.buffer("running_mean", [size], 0);
     c.buffer("running_var", [size], 1);
     c.buffer("num_batches_tracked", [], 0, "int64");
-  }
+  } else for (const name of ["running_mean", "running_var", "num_batches_tracked"]) c.noBuffer(name);
 }
 
 for (const kind of ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]) {
   const group = kind === "SyncBatchNorm" ? "process_group=None, " : "";
   const signature = `num_features, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True, ${group}device=None, dtype=None`;
   layer(kind, signature, {
-    build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
+    build: channels,
     forward(a) {
       const [mean, variance] = [a.weight("running_mean"), a.weight("running_var")];
       // The running statistics change beside the graph: it holds the batch's own and leaves those as they are.
@@ -80,7 +84,7 @@ for (const kind of ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]) {
     kind,
     "num_features, eps=1e-05, momentum=0.1, affine=False, track_running_stats=False, device=None, dtype=None",
     {
-      build: (c) => channels(c, "num_features", c.flag("affine"), c.flag("track_running_stats")),
+      build: channels,
       forward(a) {
         const [mean, variance] = [a.weight("running_mean"), a.weight("running_var")];
         const [weight, bias] = [a.weight("weight"), a.weight("bias")];
@@ -102,7 +106,7 @@ layer("GroupNorm", "num_groups, num_channels, eps=1e-05, affine=True, device=Non
     if (!(groups instanceof Unknown) && !(size instanceof Unknown) && size % groups !== 0) {
       throw c.error("ValueError", "num_channels must be divisible by num_groups");
     }
-    channels(c, "num_channels", c.flag("affine"), false);
+    scaleAndShift(c, size, c.flag("affine"));
   },
   forward: (a) => groupNorm(a.input, a.number("num_groups"), a.number("eps"), a.weight("weight"), a.weight("bias")),
 });

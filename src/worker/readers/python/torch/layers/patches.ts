@@ -5,9 +5,9 @@ import { pairwiseDistance } from "../functions/distances";
 import { localResponseNorm } from "../functions/normalization";
 import { fold, type PatchArgs, unfold } from "../functions/patches";
 import { lpPool } from "../functions/windows";
-import { patchInitialValues } from "../initialize";
 import { nodeOf } from "../tensor";
-import { type Application, layer } from "./layer";
+import { type Application, layer, notYet } from "./layer";
+import { fromPretrained, paddingRow } from "./linear";
 
 /** Layers of patches, bags and distances. */
 
@@ -22,18 +22,13 @@ layer("Fold", "output_size, kernel_size, dilation=1, padding=0, stride=1", {
   forward: (a) => fold(a.input, a.option("output_size"), patches(a)),
 });
 
-layer(
+const bagClass = layer(
   "EmbeddingBag",
   "num_embeddings, embedding_dim, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, mode='mean', sparse=False, _weight=None, include_last_offset=False, padding_idx=None, device=None, dtype=None",
   {
     build(c) {
       const [rows, width] = [c.size("num_embeddings"), c.size("embedding_dim")];
-      const weight = c.parameter("weight", [rows, width], { kind: "normal", mean: 0, std: 1 });
-      const padding = c.args.padding_idx;
-      if (typeof padding === "number" && typeof rows === "number" && typeof width === "number" && weight.stored) {
-        const row = padding < 0 ? padding + rows : padding;
-        patchInitialValues(weight.stored, (values) => values.fill(0, row * width, (row + 1) * width));
-      }
+      paddingRow(c, rows, width, c.parameter("weight", [rows, width], { kind: "normal", mean: 0, std: 1 }));
     },
     inputs: "input, offsets=None, per_sample_weights=None",
     forward(a) {
@@ -55,10 +50,14 @@ layer(
   },
 );
 
+bagClass.members.set("from_pretrained", fromPretrained("EmbeddingBag"));
+
 layer("PairwiseDistance", "p=2.0, eps=1e-06, keepdim=False", {
+  build: (c) => c.show("norm", c.shown("p")),
   inputs: "x1, x2",
   forward: (a) =>
-    pairwiseDistance(a.tensor("x1"), a.tensor("x2"), a.number("p"), a.number("eps"), a.option("keepdim") === true),
+    pairwiseDistance(a.tensor("x1"), a.tensor("x2"), a.number("norm"), a.number("eps"), a.option("keepdim") === true),
+  without: ["p"],
 });
 layer("Softmax2d", "", {
   forward(a) {
@@ -72,6 +71,7 @@ layer("Softmax2d", "", {
 layer("LocalResponseNorm", "size, alpha=0.0001, beta=0.75, k=1.0", {
   forward: (a) => localResponseNorm(a.input, a.number("size"), a.number("alpha"), a.number("beta"), a.number("k")),
 });
+layer("CrossMapLRN2d", "size, alpha=0.0001, beta=0.75, k=1", { forward: notYet });
 for (const rank of [1, 2, 3]) {
   layer(`LPPool${rank}d`, "norm_type, kernel_size, stride=None, ceil_mode=False", {
     forward: (a) =>

@@ -1,12 +1,35 @@
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { shapeText } from "../../../../graph/shapes";
-import { EvaluationError, PyError, PyTensor, Unknown, type Value } from "../../values";
+import { PyProperty } from "../../types";
+import {
+  EvaluationError,
+  PyError,
+  PyList,
+  PyNative,
+  type PyObject,
+  PyTensor,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../../values";
 import { sequenceOf, tuple } from "../arguments";
 import { linear } from "../functions/products";
 import { listableTensors } from "../listable";
 import { nodeOf, wrap } from "../tensor";
-import { type Application, type Construction, inverseRoot, layer, product, type Size, symmetricUniform } from "./layer";
+import {
+  type Application,
+  type Construction,
+  float,
+  instance,
+  inverseRoot,
+  layer,
+  layerOption,
+  notYet,
+  product,
+  type Size,
+  symmetricUniform,
+} from "./layer";
 
 /**
  * LSTM, GRU and RNN, unrolled: one product projects the whole sequence into the gates, then each step adds the hidden
@@ -52,9 +75,14 @@ function step(kind: Kind, activation: "tanh" | "relu", x: Node, state: State, we
   return { h: weights.projection ? linear(h, weights.projection) : h, c };
 }
 
-function activationOf(a: Application, kind: Kind): "tanh" | "relu" {
+/** A sequence layer goes by its mode, a cell by its nonlinearity. */
+function activationOf(a: Application, kind: Kind, option: "mode" | "nonlinearity"): "tanh" | "relu" {
   if (kind !== "RNN") return "tanh";
-  const name = String(a.option("nonlinearity"));
+  return activationNamed(String(a.option(option)).replace("RNN_", "").toLowerCase());
+}
+
+function activationNamed(value: Value): "tanh" | "relu" {
+  const name = String(value);
   if (name === "tanh" || name === "relu") return name;
   throw new PyError("ValueError", `Unknown nonlinearity '${name}'. Select from 'tanh' or 'relu'.`);
 }
@@ -100,7 +128,7 @@ function runSequence(a: Application, kind: Kind): Value {
     );
   }
   const starts = initialStates(a, kind, layers * directions, batch, [out, hidden], unbatched);
-  const activation = activationOf(a, kind);
+  const activation = activationOf(a, kind, "mode");
   const finals: State[] = [];
   const dropout = a.number("dropout");
   for (let i = 0; i < layers; i++) {
@@ -171,9 +199,22 @@ function runCell(a: Application, kind: Kind): Value {
   const state = { h: given?.[0] ?? zeros, ...(kind === "LSTM" && { c: given?.[1] ?? zeros }) };
   const gates = linear(x, a.required("weight_ih"), a.weight("bias_ih"));
   const weights = { hidden: a.required("weight_hh"), bias: a.weight("bias_hh"), projection: undefined };
-  const next = step(kind, activationOf(a, kind), gates, state, weights);
+  const next = step(kind, activationOf(a, kind, "nonlinearity"), gates, state, weights);
   const shown = (n: Node): PyTensor => wrap(unbatched ? build.reshape(n, [width]) : n);
   return kind === "LSTM" ? tuple([shown(next.h), shown(next.c!)]) : shown(next.h);
+}
+
+function modeOf(nonlinearity: Value): Value {
+  return nonlinearity instanceof Unknown ? nonlinearity : `RNN_${activationNamed(nonlinearity).toUpperCase()}`;
+}
+
+/** The weights of a sequence layer; the mode says RNN's nonlinearity. */
+function buildSequence(c: Construction, kind: Kind, mode: Value): void {
+  sequenceWeights(c, kind);
+  c.show("mode", mode);
+  if (kind !== "LSTM") c.show("proj_size", 0);
+  const dropout = c.shown("dropout");
+  if (typeof dropout === "number") c.show("dropout", float(dropout));
 }
 
 function sequenceWeights(c: Construction, kind: Kind): void {
@@ -187,28 +228,65 @@ function sequenceWeights(c: Construction, kind: Kind): void {
   const output: Size = projected === 0 ? hidden : projected;
   const bound = symmetricUniform(inverseRoot(hidden));
   const rows = product([GATES[kind], hidden]);
+  const names: string[][] = [];
   for (let i = 0; i < layers; i++) {
     for (let d = 0; d < directions; d++) {
       const suffix = `l${i}${d === 1 ? "_reverse" : ""}`;
-      c.parameter(`weight_ih_${suffix}`, [rows, i === 0 ? input : product([output, directions])], bound);
-      c.parameter(`weight_hh_${suffix}`, [rows, output], bound);
-      if (c.flag("bias")) {
-        c.parameter(`bias_ih_${suffix}`, [rows], bound);
-        c.parameter(`bias_hh_${suffix}`, [rows], bound);
-      }
-      if (projected !== 0) c.parameter(`weight_hr_${suffix}`, [projected, hidden], bound);
+      const own: string[] = [];
+      const weight = (part: string, shape: readonly Size[]): void => {
+        own.push(`${part}_${suffix}`);
+        c.parameter(`${part}_${suffix}`, shape, bound);
+      };
+      weight("weight_ih", [rows, i === 0 ? input : product([output, directions])]);
+      weight("weight_hh", [rows, output]);
+      if (c.flag("bias")) for (const part of ["bias_ih", "bias_hh"]) weight(part, [rows]);
+      if (projected !== 0) weight("weight_hr", [projected, hidden]);
+      names.push(own);
     }
   }
+  c.show("_flat_weights_names", new PyList(names.flat()));
+  c.show("_all_weights", new PyList(names.map((own) => new PyList(own))));
 }
+
+/** A layer's parameters as they are now, by the names it was made with. */
+function weightLists(self: PyObject, runtime: Runtime): PyList {
+  const names = sequenceOf(layerOption(self, "_all_weights")) ?? [];
+  const own = (part: Value) => (sequenceOf(part) ?? []).map((name) => runtime.getAttribute(self, String(name)));
+  return new PyList(names.map((part) => new PyList(own(part))));
+}
+
+const SEQUENCE = "bias=True, batch_first=False, dropout=0.0, bidirectional=False";
+const MODES: Readonly<Record<string, Kind>> = { LSTM: "LSTM", GRU: "GRU", RNN_TANH: "RNN", RNN_RELU: "RNN" };
+const BASE = `mode, input_size, hidden_size, num_layers=1, ${SEQUENCE}, proj_size=0, device=None, dtype=None`;
+const baseClass = layer("RNNBase", BASE, {
+  build(c) {
+    const kind = MODES[String(c.args.mode)];
+    if (!kind) throw c.error("ValueError", `Unrecognized RNN mode: ${String(c.args.mode)}`);
+    buildSequence(c, kind, String(c.args.mode));
+  },
+  forward: notYet,
+});
+function property(name: string, value: (self: PyObject, runtime: Runtime) => Value): void {
+  const getter = new PyNative(name, "self", (args, runtime) => value(instance(args.self, "RNNBase"), runtime));
+  baseClass.members.set(name, new PyProperty(getter, null, false));
+}
+property("all_weights", weightLists);
+property(
+  "_flat_weights",
+  (self, runtime) => new PyList(weightLists(self, runtime).items.flatMap((part) => [...(sequenceOf(part) ?? [])])),
+);
+// Where the weights lie in memory is the engine's choice.
+baseClass.members.set("flatten_parameters", new PyNative("flatten_parameters", "self", () => null));
 
 for (const kind of ["LSTM", "GRU", "RNN"] as const) {
   const extra = kind === "RNN" ? "nonlinearity='tanh', " : "";
   const projection = kind === "LSTM" ? ", proj_size=0" : "";
-  layer(
-    kind,
-    `input_size, hidden_size, num_layers=1, ${extra}bias=True, batch_first=False, dropout=0.0, bidirectional=False${projection}, device=None, dtype=None`,
-    { build: (c) => sequenceWeights(c, kind), inputs: "input, hx=None", forward: (a) => runSequence(a, kind) },
-  );
+  layer(kind, `input_size, hidden_size, num_layers=1, ${extra}${SEQUENCE}${projection}, device=None, dtype=None`, {
+    build: (c) => buildSequence(c, kind, kind === "RNN" ? modeOf(c.args.nonlinearity ?? null) : kind),
+    base: baseClass,
+    inputs: "input, hx=None",
+    forward: (a) => runSequence(a, kind),
+  });
   layer(`${kind}Cell`, `input_size, hidden_size, bias=True, ${extra}device=None, dtype=None`, {
     build(c) {
       const [input, hidden] = [c.size("input_size"), c.size("hidden_size")];
@@ -216,9 +294,9 @@ for (const kind of ["LSTM", "GRU", "RNN"] as const) {
       const rows = product([GATES[kind], hidden]);
       c.parameter("weight_ih", [rows, input], bound);
       c.parameter("weight_hh", [rows, hidden], bound);
-      if (c.flag("bias")) {
-        c.parameter("bias_ih", [rows], bound);
-        c.parameter("bias_hh", [rows], bound);
+      for (const name of ["bias_ih", "bias_hh"]) {
+        if (c.flag("bias")) c.parameter(name, [rows], bound);
+        else c.noParameter(name);
       }
     },
     inputs: "input, hx=None",

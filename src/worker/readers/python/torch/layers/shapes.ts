@@ -1,15 +1,15 @@
 import * as build from "../../../../graph/build";
 import { PyTensor } from "../../values";
 import { axisOf, intsOf } from "../arguments";
-import { crossEntropy, negativeLogLikelihood, pairLosses, reduced } from "../functions/losses";
+import { crossEntropy, negativeLogLikelihood, pairLosses, reduced, reductionOf } from "../functions/losses";
 import { calledOnTensors } from "../functions/lossFunctions";
 import { LOSSES, REFUSED_LOSSES } from "../functions/marginLosses";
 import { cosineSimilarity } from "../functions/reductions";
 import { flatten, unflatten } from "../functions/shape";
-import { stateOf } from "../module";
+import { isModule, stateOf } from "../module";
 import { storeBuffer } from "../parameter";
 import { nodeOf } from "../tensor";
-import { type Application, type Construction, layer, notYet } from "./layer";
+import { type Application, type Construction, type LayerSpec, layer, notYet } from "./layer";
 
 /** Layers that only move elements, and losses as layers. */
 
@@ -34,17 +34,23 @@ layer("CosineSimilarity", "dim=1, eps=1e-08", {
 });
 
 function option(a: Application, name: string) {
-  const value = a.option(name);
+  const value = stateOf(a.self, a.runtime).buffers.get(name)?.tensor ?? a.option(name);
   return value instanceof PyTensor ? nodeOf(value, a.runtime) : undefined;
 }
-/** The weights a loss was given are its buffers, and part of the state dict. */
-function weightBuffers(c: Construction): void {
+/** The weights a loss was given are its buffers, and part of the state dict; a distance may be a module. */
+export function buildLoss(c: Construction): void {
+  c.show("reduction", reductionOf(c.args));
   for (const name of ["weight", "pos_weight"]) {
+    if (!Object.hasOwn(c.args, name)) continue;
     const tensor = c.args[name];
-    if (!(tensor instanceof PyTensor)) continue;
-    storeBuffer(tensor, c.runtime);
-    stateOf(c.self, c.runtime).buffers.set(name, { tensor, persistent: true });
+    if (tensor instanceof PyTensor) {
+      storeBuffer(tensor, c.runtime);
+      stateOf(c.self, c.runtime).buffers.set(name, { tensor, persistent: true });
+    } else if (tensor === null) c.noBuffer(name);
   }
+  if (!Object.hasOwn(c.args, "distance_function")) return;
+  const distance = c.args.distance_function ?? c.make("PairwiseDistance", []);
+  if (isModule(distance)) c.child("distance_function", distance);
 }
 const LEGACY = "size_average=None, reduce=None, reduction='mean'";
 function classLoss(a: Application) {
@@ -58,17 +64,19 @@ layer(
   "CrossEntropyLoss",
   "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0",
   {
-    build: weightBuffers,
+    build: buildLoss,
     inputs: "input, target",
     forward: (a) =>
       crossEntropy(a.input, a.tensor("target"), { ...classLoss(a), smoothing: a.number("label_smoothing") }),
   },
 );
-layer("NLLLoss", "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'", {
-  build: weightBuffers,
+const NLL = "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'";
+const nll: LayerSpec = {
+  build: buildLoss,
   inputs: "input, target",
   forward: (a) => negativeLogLikelihood(a.input, a.tensor("target"), classLoss(a)),
-});
+};
+layer("NLLLoss2d", NLL, { ...nll, base: layer("NLLLoss", NLL, nll) });
 for (const [name, loss, signature] of [
   ["MSELoss", pairLosses.mse_loss, LEGACY],
   ["L1Loss", pairLosses.l1_loss, LEGACY],
@@ -76,7 +84,7 @@ for (const [name, loss, signature] of [
   ["BCEWithLogitsLoss", pairLosses.binary_cross_entropy_with_logits, `weight=None, ${LEGACY}, pos_weight=None`],
 ] as const) {
   layer(name, signature, {
-    build: weightBuffers,
+    build: buildLoss,
     inputs: "input, target",
     forward(a) {
       const weight = option(a, "weight");
@@ -87,7 +95,7 @@ for (const [name, loss, signature] of [
 }
 for (const { names, inputs, options, compute } of LOSSES) {
   layer(names[1], options[1], {
-    build: weightBuffers,
+    build: buildLoss,
     inputs,
     forward: (a) =>
       compute(
@@ -102,6 +110,6 @@ for (const { names, inputs, options, compute } of LOSSES) {
       ),
   });
 }
-for (const [, name] of REFUSED_LOSSES) {
-  layer(name, "*args, **kwargs", { inputs: "*args, **kwargs", forward: notYet });
+for (const [, name, signature] of REFUSED_LOSSES) {
+  layer(name, signature, { build: buildLoss, inputs: "*args, **kwargs", forward: notYet });
 }

@@ -2,17 +2,26 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import type { Initializer } from "../../../model";
 import { findMember } from "../../members";
-import { EvaluationError, PyError, PyNative, PyObject, PyTensor, Unknown, type Value } from "../../values";
+import {
+  EvaluationError,
+  PyError,
+  PyNative,
+  PyObject,
+  PyTensor,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../../values";
 import { intArg, isNumber, numberOf, sequenceOf, tuple } from "../arguments";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
 import { initFunctions } from "../init";
 import { callStandIn } from "../layerCalls";
 import { listableTensors } from "../listable";
-import { stateOf } from "../module";
+import { isModule, stateOf } from "../module";
 import { copyTensor } from "../parameter";
 import { functionalFunctions } from "../table";
 import { nodeOf, wrap } from "../tensor";
-import { type Application, type Construction, layer, product, type Size, ZERO } from "./layer";
+import { type Application, type Construction, divided, layer, layerOption, product, type Size, ZERO } from "./layer";
 
 /** MultiheadAttention and the transformer layers. */
 
@@ -98,7 +107,10 @@ layer(
       const keys = c.args.kdim == null ? width : c.size("kdim");
       const values = c.args.vdim == null ? width : c.size("vdim");
       const bias = c.flag("bias");
-      const state = stateOf(c.self, c.runtime);
+      c.show("kdim", keys);
+      c.show("vdim", values);
+      c.show("_qkv_same_embed_dim", keys === width && values === width);
+      c.show("head_dim", divided(width, heads));
       // out_proj is made, and drawn, before the input projections are; it is registered after them.
       const out = c.make("NonDynamicallyQuantizableLinear", [width, width], { bias });
       const triple = product([3, width]);
@@ -122,13 +134,14 @@ layer(
         c.parameter("bias_k", [1, 1, width], initializer);
         c.parameter("bias_v", [1, 1, width], initializer);
       } else {
-        state.parameters.set("bias_k", null);
-        state.parameters.set("bias_v", null);
+        c.show("bias_k", null);
+        c.show("bias_v", null);
       }
     },
     inputs:
       "query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None, average_attn_weights=True, is_causal=False",
     forward: attend,
+    without: ["bias", "add_bias_kv"],
   },
 );
 
@@ -156,7 +169,13 @@ function transformerLayer(c: Construction, attentions: readonly string[]): void 
   for (let i = 1; i <= norms; i++)
     c.child(`norm${i}`, c.make("LayerNorm", [width], { eps: a.layer_norm_eps ?? null, bias }));
   for (let i = 1; i <= norms; i++) c.child(`dropout${i}`, c.make("Dropout", [a.dropout ?? null]));
+  const activation = activationFunction(a.activation ?? null, c.runtime);
+  if (isModule(activation)) c.child("activation", activation);
+  else c.show("activation", activation);
 }
+
+/** Arguments that a transformer layer hands on to its parts. */
+const HANDED_ON = ["d_model", "nhead", "dim_feedforward", "dropout", "layer_norm_eps", "batch_first", "bias"] as const;
 
 /** A child of a transformer layer, applied. */
 function sub(a: Application, name: string, args: readonly Value[], kwargs?: Readonly<Record<string, Value>>): Value {
@@ -195,13 +214,23 @@ function attended(a: Application, attention: string, dropout: string, x: Value, 
 }
 
 /** `activation` is a function's name or something to call. */
-function activationOf(a: Application): Value {
-  const activation = a.option("activation");
+function activationFunction(activation: Value, runtime: Runtime): Value {
   if (typeof activation !== "string") return activation;
   if (activation !== "relu" && activation !== "gelu") {
-    throw new PyError("RuntimeError", `activation should be relu/gelu, not ${activation}`, a.runtime.place);
+    throw new PyError("RuntimeError", `activation should be relu/gelu, not ${activation}`, runtime.place);
   }
   return functionalFunctions.get(activation) ?? null;
+}
+
+/** 1 where the activation is ReLU, 2 where it is GELU: the fused kernel knows these. */
+function fusedActivation(activation: Value): number {
+  const names = ["relu", "gelu"];
+  const found = names.findIndex((name) =>
+    activation instanceof PyObject
+      ? activation.type.mro.some((type) => type.builtin && type.name.toLowerCase() === name)
+      : activation !== null && activation === functionalFunctions.get(name),
+  );
+  return found + 1;
 }
 
 /** `fused`: the two layers are computed from their weights, in the same kernel as the rest. */
@@ -210,44 +239,46 @@ function feedForward(a: Application, x: Value, dropout: string, fused = false): 
     const standsFor = fused ? stateOf(a.self, a.runtime).modules.get(name)?.standsFor : undefined;
     return standsFor ? callStandIn(standsFor, [y], new Map(), a.runtime, true) : sub(a, name, [y]);
   };
-  const hidden = a.runtime.call(activationOf(a), [layer("linear1", x)]);
+  const activation = activationFunction(a.option("activation"), a.runtime);
+  const hidden = a.runtime.call(activation, [layer("linear1", x)]);
   return sub(a, dropout, [layer("linear2", sub(a, "dropout", [hidden]))]);
 }
-
-const FUSED_ACTIVATIONS = ["relu", "gelu"].map((name) => functionalFunctions.get(name));
 
 /**
  * Whether evaluation of a batch under `torch.no_grad()` takes the kernel that computes the whole layer from its weights
  * (TransformerEncoderLayer.forward's `why_not_sparsity_fast_path`), past what wraps its Linear layers.
  */
-export function hasFastPath({ type, module, attributes }: PyObject): boolean {
+export function hasFastPath(object: PyObject): boolean {
+  const { type, module } = object;
   if (!type.mro.includes(encoderLayer) || findMember(type, "forward") !== encoderLayer.members.get("forward"))
     return false;
   const attention = module?.modules.get("self_attn")?.module;
   if (!module || !attention) return false;
-  const given = attributes.get("activation") ?? module.options.activation ?? null;
-  const activation = typeof given === "string" ? functionalFunctions.get(given) : given;
-  const isFused =
-    activation instanceof PyObject
-      ? activation.type.mro.some(({ name, builtin }) => builtin && (name === "ReLU" || name === "GELU"))
-      : FUSED_ACTIVATIONS.some((known) => known !== undefined && known === activation);
-  const [eps1, eps2] = ["norm1", "norm2"].map((name) => module.modules.get(name)?.module?.options.eps ?? null);
-  const { batch_first: batchFirst, num_heads: heads } = attention.options;
+  const of = (name: string, option: string): Value => {
+    const part = module.modules.get(name);
+    return part ? layerOption(part, option) : null;
+  };
+  const heads = of("self_attn", "num_heads");
+  const [eps1, eps2] = [of("norm1", "eps"), of("norm2", "eps")];
   return (
-    isFused &&
-    batchFirst === true &&
+    fusedActivation(layerOption(object, "activation")) > 0 &&
+    of("self_attn", "batch_first") === true &&
     attention.parameters.get("in_proj_bias") != null &&
     attention.parameters.get("in_proj_weight") != null &&
     typeof heads === "number" &&
     heads % 2 === 0 &&
-    isNumber(eps1!) &&
-    isNumber(eps2!) &&
+    isNumber(eps1) &&
+    isNumber(eps2) &&
     numberOf(eps1) === numberOf(eps2)
   );
 }
 
 const encoderLayer = layer("TransformerEncoderLayer", LAYER, {
-  build: (c) => transformerLayer(c, ["self_attn"]),
+  build(c) {
+    transformerLayer(c, ["self_attn"]);
+    c.show("activation_relu_or_gelu", fusedActivation(layerOption(c.self, "activation")));
+  },
+  without: HANDED_ON,
   inputs: "src, src_mask=None, src_key_padding_mask=None, is_causal=False",
   forward(a) {
     const { src, src_mask: mask = null, src_key_padding_mask: padding = null, is_causal: causal = false } = a.args;
@@ -262,6 +293,7 @@ const DECODER_INPUTS =
   "tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False";
 layer("TransformerDecoderLayer", LAYER, {
   build: (c) => transformerLayer(c, ["self_attn", "multihead_attn"]),
+  without: HANDED_ON,
   inputs: DECODER_INPUTS,
   forward(a) {
     const masks = (name: string): Masks => ({
@@ -288,8 +320,7 @@ function stack(c: Construction, prototype: Value, count: Size): void {
   const list = c.make("ModuleList", []);
   for (let i = 0; i < count; i++) stateOf(list, c.runtime).modules.set(String(i), copyModule(prototype, c));
   c.child("layers", list);
-  if (c.args.norm instanceof PyObject) c.child("norm", c.args.norm);
-  else stateOf(c.self, c.runtime).modules.set("norm", null);
+  if (isModule(c.args.norm)) c.child("norm", c.args.norm);
 }
 
 /** A layer of a stack has ten modules, each with tensors of its own. */
@@ -323,11 +354,27 @@ function runStack(
   for (const module of layers ? stateOf(layers, a.runtime).modules.values() : []) {
     if (module) x = a.runtime.call(module, [x, ...rest], new Map(Object.entries(kwargs)));
   }
-  return modules.get("norm") ? sub(a, "norm", [x]) : x;
+  // One that could not be made computes something all the same: asking for it says why.
+  return a.option("norm") === null ? x : sub(a, "norm", [x]);
+}
+
+/** Whether PyTorch packs padded batches for its fused kernel: `enable_nested_tensor`, where the layers allow it. */
+function nestsTensors({ args }: Construction): boolean {
+  const { encoder_layer: part } = args;
+  return (
+    args.enable_nested_tensor === true &&
+    part instanceof PyObject &&
+    hasFastPath(part) &&
+    layerOption(part, "norm_first") !== true
+  );
 }
 
 layer("TransformerEncoder", "encoder_layer, num_layers, norm=None, enable_nested_tensor=True, mask_check=True", {
-  build: (c) => stack(c, c.args.encoder_layer ?? null, c.size("num_layers")),
+  build(c) {
+    stack(c, c.args.encoder_layer ?? null, c.size("num_layers"));
+    c.show("use_nested_tensor", nestsTensors(c));
+  },
+  without: ["encoder_layer"],
   inputs: "src, mask=None, src_key_padding_mask=None, is_causal=None",
   forward: (a) =>
     runStack(a, a.args.src ?? null, [], {
@@ -337,6 +384,7 @@ layer("TransformerEncoder", "encoder_layer, num_layers, norm=None, enable_nested
 });
 layer("TransformerDecoder", "decoder_layer, num_layers, norm=None", {
   build: (c) => stack(c, c.args.decoder_layer ?? null, c.size("num_layers")),
+  without: ["decoder_layer"],
   inputs:
     "tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None, tgt_is_causal=None, memory_is_causal=False",
   forward(a) {
@@ -346,10 +394,15 @@ layer("TransformerDecoder", "decoder_layer, num_layers, norm=None", {
   },
 });
 
+const PASSED_TO_STACKS = [
+  ...["num_encoder_layers", "num_decoder_layers", "dim_feedforward", "dropout", "activation"],
+  ...["custom_encoder", "custom_decoder", "layer_norm_eps", "norm_first", "bias"],
+];
 const transformer = layer(
   "Transformer",
   "d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6, dim_feedforward=2048, dropout=0.1, activation='relu', custom_encoder=None, custom_decoder=None, layer_norm_eps=1e-05, batch_first=False, norm_first=False, bias=True, device=None, dtype=None",
   {
+    without: PASSED_TO_STACKS,
     build(c) {
       const { args } = c;
       const names = ["d_model", "nhead", "dim_feedforward", "dropout", "activation", "layer_norm_eps"];
