@@ -105,7 +105,8 @@ function subclassAttribute(ev: Evaluator, object: Value, type: PyClass, name: st
   if (member !== undefined) return fromInstance(ev, object, type, member, name);
   if (name === "__dict__" && attributes) return liveDict(attributes);
   const fallback = methodOf(object, name) ? undefined : findMember(type, "__getattr__");
-  return fallback instanceof PyFunction ? ev.call(fallback, [object, name]) : undefined;
+  const isMethod = fallback instanceof PyFunction || fallback instanceof PyNative;
+  return isMethod ? ev.call(fallback, [object, name]) : undefined;
 }
 
 /** What `object.name = value` has stored, where the object can hold any attribute. */
@@ -392,7 +393,8 @@ function plainSetter(ev: Evaluator, self: Value): PyNative {
 export function setAttributeOf(ev: Evaluator, object: Value, name: string, value: Value): void {
   const own = classOf(object);
   const intercept = own && !(object instanceof PyClass) ? findMember(own, "__setattr__") : undefined;
-  const isOurs = intercept instanceof PyNative && object instanceof PyObject && !object.module;
+  const isData = object instanceof PyDict || (object instanceof PyObject && !object.module);
+  const isOurs = intercept instanceof PyNative && isData;
   if (intercept instanceof PyFunction || isOurs) ev.call(intercept, [object, name, value]);
   else setOrdinary(ev, object, name, value);
 }

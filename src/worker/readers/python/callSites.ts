@@ -1,6 +1,7 @@
 import type { SourcePlace } from "../../graph/node";
 import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, FunctionStmt, Stmt } from "./ast";
+import { composedFor } from "./configs/hydraModule";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { truthyOf } from "./iteration";
@@ -30,6 +31,8 @@ export interface EvaluatedCall {
   readonly within: string | undefined;
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
+  /** Configuration files that its arguments are of. */
+  readonly files?: ReadonlySet<string>;
 }
 
 const MAX_CHAIN = 40;
@@ -228,14 +231,16 @@ export class CallSites {
     const names = new Set<string>();
     for (const { value } of call.args) namesIn(value, names);
     for (const flattened of [false, true]) {
-      this.quietly(() => {
-        const scope = this.scopeFor(names, region, call.start, 0, flattened);
-        const { args, kwargs } = evaluateArguments(this.ev, scope, call);
-        if (args instanceof Unknown) return;
-        if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown))
-          found = { call, within: region.fn?.name, args, kwargs };
-      });
-      if (found) return [found];
+      const { files } = this.ev.provenance.during(() =>
+        this.quietly(() => {
+          const scope = this.scopeFor(names, region, call.start, 0, flattened);
+          const { args, kwargs } = evaluateArguments(this.ev, scope, call);
+          if (args instanceof Unknown) return;
+          if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown))
+            found = { call, within: region.fn?.name, args, kwargs };
+        }),
+      );
+      if (found) return [files.size > 0 ? { ...found, files } : found];
     }
     return [];
   }
@@ -272,6 +277,7 @@ export class CallSites {
   ): Scope {
     const scope = new Scope("function", this.globals, region.fn?.name ?? "");
     const isTop = region.fn === undefined && region.outer === undefined;
+    this.ev.provenance.mention(this.globals, names);
     // The top level has been evaluated; only what it assigns more than once may differ from what it ends with.
     const wanted = isTop ? new Set([...names].filter((name) => assignmentsOf(region, name).length > 1)) : names;
     if (isTop && wanted.size === 0) return scope;
@@ -283,6 +289,7 @@ export class CallSites {
       return scope;
     }
     const slice = sliceFor(region.body, position, wanted, flattened);
+    this.ev.provenance.mention(this.globals, slice.names);
     if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
     for (const step of slice.steps) this.take(step, scope);
     return scope;
@@ -317,6 +324,11 @@ export class CallSites {
         ? evaluateSafely(this.ev, this.globals, param.default)
         : new Unknown(`${param.name} is an argument of ${fn.name}`);
       best.set(param.name, value);
+    }
+    const composed = composedFor(this.ev, fn);
+    if (composed !== undefined && fn.params[0] && best.has(fn.params[0].name)) {
+      best.set(fn.params[0].name, composed);
+      return best;
     }
     const unknowns = (values: ReadonlyMap<string, Value>) =>
       [...values.values()].filter((v) => v instanceof Unknown).length;

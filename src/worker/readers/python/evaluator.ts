@@ -6,6 +6,7 @@ import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, type Given, instantiate } from "./classes";
+import { Provenance } from "./configs/provenance";
 import { moved, placed, pythonMessage, severityOf, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
@@ -79,6 +80,8 @@ export class Evaluator implements Runtime {
   readonly watched = new Set<PyClass>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
+  /** Which of them values come from. */
+  readonly provenance = new Provenance();
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

@@ -1,9 +1,10 @@
+import { resolve } from "node:path";
 import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions, SearchedFolder } from "../model";
 import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
 import { environmentOf } from "./environment/environment";
-import { realPath } from "./environment/look";
+import { isFile, realPath } from "./environment/look";
 import { forgetProject, isBelow } from "./environment/project";
 import { type Imported, stateOf } from "./environment/sources";
 import { Evaluator } from "./evaluator";
@@ -94,7 +95,7 @@ function readModule(
   ev.globals.package = environment.package;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
-  ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
+  ev.globals.names.set("__file__", fileName(source));
   for (const [name, value] of defined) ev.globals.names.set(name, value);
   const named = evaluateTop(ev, module, limits);
   let models: Model[] = [];
@@ -130,7 +131,9 @@ function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): NamedMo
     try {
       const left = limits.steps - ev.stepsTaken;
       const { draws } = recordDraws(() =>
-        ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, ev.globals, statement)),
+        ev.within(Math.max(1, Math.min(share, left)), () =>
+          ev.provenance.statement(ev.globals, statement, () => execute(ev, ev.globals, statement)),
+        ),
       );
       named.note(ev, statement, draws);
     } catch (error) {
@@ -141,6 +144,13 @@ function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): NamedMo
     }
   }
   return named;
+}
+
+/** Of a text that has no file, and in a notebook, nothing says where it is. */
+function fileName({ file, segments }: Source): Value {
+  return segments.length === 0 && isFile(file)
+    ? resolve(file).replaceAll("\\", "/")
+    : new Unknown("__file__ is not known while the file is read");
 }
 
 /** After an error, what the statement had yet to assign is unknown. */

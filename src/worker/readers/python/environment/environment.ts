@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { SearchedFolder } from "../../model";
+import { CONFIG_LIBRARIES } from "../configs/hydraModule";
 import type { Evaluator, ImportResolver, NotFollowed } from "../evaluator";
 import { NUMPY_MODULES } from "../numpy";
 import type { Scope } from "../scope";
@@ -66,7 +67,11 @@ export class Environment {
     const dots = /^\.*/.exec(name)![0].length;
     if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
     const known =
-      torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? NUMPY_MODULES.get(name) ?? knownLibrary(name);
+      torchModules().get(name) ??
+      STANDARD_LIBRARY.get(name) ??
+      NUMPY_MODULES.get(name) ??
+      knownLibrary(name) ??
+      CONFIG_LIBRARIES.get(name);
     if (known) return known;
     const top = name.split(".")[0]!;
     const own = importer.package?.root;

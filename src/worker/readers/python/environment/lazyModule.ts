@@ -50,7 +50,7 @@ export class LazyModule extends LazyNamespace {
     this.scope.text = module.source;
     this.scope.package = home;
     this.scope.names.set("__name__", name);
-    this.scope.names.set("__file__", module.source.file);
+    this.scope.names.set("__file__", module.source.file.replaceAll("\\", "/"));
     this.scope.names.set("__package__", home.name);
     this.scope.lazy = (wanted) => this.own(wanted);
   }
@@ -105,6 +105,7 @@ export class LazyModule extends LazyNamespace {
     const { statements, byName } = this.index;
     const assigning = byName.get(name);
     if (assigning) this.settle(name, assigning, statements);
+    this.ev.provenance.mention(this.scope, [name]);
     return this.scope.names.get(name);
   }
 
@@ -147,7 +148,7 @@ export class LazyModule extends LazyNamespace {
     this.running.push(index);
     const body = statement.run();
     const failed = this.ev.aside(this.scope, STATEMENT_STEPS, () => {
-      for (const one of body) execute(this.ev, this.scope, one);
+      for (const one of body) this.ev.provenance.statement(this.scope, one, () => execute(this.ev, this.scope, one));
       return null;
     });
     this.running.pop();
