@@ -168,8 +168,9 @@ function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
   const from = sizesFrom(model);
   if (from !== undefined) {
     const title = `sizes from ${from}`;
-    if (!model.madeElsewhere) return [lens(model.place, title, COMMANDS.chooseConfiguration, target)];
-    const { file, line } = model.madeElsewhere;
+    const at = model.configurationFiles?.[0] ?? model.madeElsewhere;
+    if (!at) return [lens(model.place, title, COMMANDS.chooseConfiguration, target)];
+    const { file, line } = at;
     return [lens(model.place, title, COMMANDS.showLine, { file, line })];
   }
   if (!model.lacksConfiguration) return [];

@@ -7,6 +7,7 @@ import type { Configurations } from "./configuration";
 import { requiredParameters } from "./constructors";
 import type { Environment } from "./environment/environment";
 import type { LazyModule } from "./environment/lazyModule";
+import { moduleSource } from "./environment/sources";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { PyClass } from "./values";
@@ -21,11 +22,15 @@ import { namesMentionedBy } from "./walk";
 const MAX_FILES = 16;
 /** From a layer to what is made of it, and so on. */
 const MAX_DEPTH = 4;
+/** What code that reads configuration files imports. */
+const READS = /\b(yaml|json|omegaconf|hydra)\b/;
 const NOTHING: Given = { args: [], kwargs: new Map() };
 
 export interface Made {
   readonly given: Given;
   readonly at: MadeElsewhere;
+  /** Configuration files that the values are of. */
+  readonly files?: ReadonlySet<string>;
 }
 
 interface Opened {
@@ -52,6 +57,14 @@ export class Elsewhere {
     return this.inCallers(type, this.ev.main.file, 0, new Set([type]));
   }
 
+  /** As `construction`, where configuration files give the values. Other files are looked into only if they read some. */
+  fromConfigurations(type: PyClass): Made | undefined {
+    const callers = this.environment.callers(this.ev.main.file, type.name);
+    if (!callers.some((file) => READS.test(moduleSource(file)?.source.text ?? ""))) return undefined;
+    const made = this.construction(type);
+    return made?.files ? made : undefined;
+  }
+
   private made({ args, kwargs }: Given, { scope }: LazyModule, at: Span, by?: string): Made {
     const { file, line } = scope.text!.place(at);
     const path = relative(dirname(this.ev.main.file), file);
@@ -61,8 +74,9 @@ export class Elsewhere {
   private inCallers(type: PyClass, file: string, depth: number, seen: Set<PyClass>): Made | undefined {
     for (const other of this.environment.callers(file, type.name)) {
       const opened = this.open(other);
-      const made = opened && this.inFile(type, opened, depth, seen);
-      if (made) return made;
+      if (!opened) continue;
+      const { value: made, files } = this.ev.provenance.during(() => this.inFile(type, opened, depth, seen));
+      if (made) return files.size > 0 ? { ...made, files } : made;
     }
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { ConfigurationChoice } from "../../../protocol/jobs";
-import type { MadeElsewhere } from "../../../protocol/model";
+import type { ConfigurationFile, MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { lineText, type SourcePlace } from "../../graph/node";
@@ -21,8 +21,10 @@ import type {
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { CallSites } from "./callSites";
 import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
+import { shownPath } from "./configs/files";
+import { ConfigTargets } from "./configs/targets";
 import { Configurations } from "./configuration";
-import { requiredParameters } from "./constructors";
+import { constructorParameters, requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
@@ -62,6 +64,13 @@ interface Arguments {
   readonly configuration?: Configuration;
   /** Nobody has written that the class takes these: they are defaults. */
   readonly assumed?: boolean;
+  /** Configuration files that they are of, and where another file gives them. */
+  readonly files?: ReadonlySet<string> | undefined;
+  readonly at?: MadeElsewhere;
+  /** The line of the first of the files. */
+  readonly line?: number;
+  /** What is to be said of them. */
+  readonly remark?: string | undefined;
 }
 const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
 
@@ -72,7 +81,8 @@ interface Built {
   /** `__init__` ended in an error; what it had registered is there. */
   readonly failed: boolean;
   readonly configuration: Configuration | undefined;
-  readonly madeElsewhere?: MadeElsewhere;
+  readonly madeElsewhere?: MadeElsewhere | undefined;
+  readonly configurationFiles?: readonly ConfigurationFile[] | undefined;
   /** Parts of it could not be made, so that nobody can count its parameters. */
   readonly partial?: boolean;
   readonly given: Given;
@@ -98,6 +108,8 @@ export function buildModels(
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
   const classes = modelClasses(ev, module);
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations);
+  const targets = new ConfigTargets(ev, environment);
   const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
   /** Classes that their defaults do not suit. */
@@ -110,6 +122,9 @@ export function buildModels(
       if (!first) assumed = candidate.assumed ?? false;
       first ??= result;
       if (result.failed) continue;
+      // What somebody chose is not left without a word.
+      const chosen = choice?.source === "json" && first !== result && first.configuration?.source === "json";
+      if (chosen) result.problems.unshift(...first.problems);
       first = result;
       break;
     }
@@ -129,16 +144,28 @@ export function buildModels(
     if (chosen) yield chosen;
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
-    if (called) yield { ...called.before, configuration: configurations.ofCall(defined, called, undefined) };
+    if (called) {
+      const files = ev.provenance.constructed.get(defined.type);
+      yield { ...called.before, files, configuration: configurations.ofCall(defined, called, undefined) };
+    }
     for (const written of sites.constructions(defined.type)) {
       const { line } = ev.main.place(written.call);
       yield { ...written, configuration: configurations.ofCall(defined, written, line) };
     }
+    if (!called && !ev.constructed.has(defined.type)) yield* ofProject(defined);
     if (whole && configurations.isModel(defined)) yield* configured(defined);
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
     if (inside) yield { ...inside.before, assumed: true };
+  }
+  /** What a configuration of the project names by `_target_`, or gives where another file makes the class. */
+  function* ofProject({ type }: DefinedClass): Generator<Arguments> {
+    if (constructorParameters({ type }).length === 0) return;
+    const target = targets.construction(type);
+    if (target) yield target;
+    const made = elsewhere.fromConfigurations(type);
+    if (made) yield { ...made.given, at: made.at, files: made.files };
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     const instance = configurations.fromInstance(defined);
@@ -170,14 +197,13 @@ export function buildModels(
     attempt(defined, json ? [json] : configured(defined));
     if (pending.size < before) rounds();
   }
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations);
   // What nothing here constructs, another file of the project may, and those first that hold others.
   for (const defined of [...refused, ...pending].reverse()) {
     const isOpen = pending.has(defined) || refused.has(defined);
     const made = isOpen ? elsewhere.construction(defined.type) : undefined;
-    const result = made && build(ev, defined, made.given, steps);
+    const result = made && build(ev, defined, { ...made.given, at: made.at, files: made.files }, steps);
     if (!result || result.failed) continue;
-    built.set(defined, { ...result, madeElsewhere: made.at });
+    built.set(defined, result);
     pending.delete(defined);
     refused.delete(defined);
     rounds();
@@ -194,7 +220,7 @@ export function buildModels(
       ev.call(ev.getAttribute(object, precision), []);
     });
   }
-  configurations.checkChoice();
+  configurations.checkChoice(classes);
   const own = new Set(classes.map(({ type }) => type));
   const top = named.models(sites.modules((type) => own.has(type))).map((each) => namedModel(ev, each));
   for (const each of top) {
@@ -287,46 +313,69 @@ function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
 
 function build(
   ev: Evaluator,
-  { type }: DefinedClass,
-  { args, kwargs, configuration, assumed = false }: Arguments,
+  { type, node }: DefinedClass,
+  { args, kwargs, configuration, assumed = false, at, files, line, remark }: Arguments,
   steps: number,
 ): Built {
   const object = new PyObject(type, type.place);
   let failed = false;
   let draws: readonly Draw[] = [];
-  const problems = ev.collect(() => {
-    const restore = ev.mark();
-    ev.span = undefined;
-    // Arguments may hold modules and lists of their own, which two instances must not share.
-    const copied = new Map<Value, Value>();
-    const recorded = recordDraws(() => {
-      try {
-        ev.within(steps, () => {
-          const own = args.map((value) => deepCopy(ev, value, copied));
-          const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
-          initializeInstance(ev, object, own, named);
-        });
-      } catch (error) {
-        failed = true;
-        const known = ev.understood(error);
-        if (!assumed || !refuses(known)) ev.reportError(known);
-        else {
-          const from = configuration?.label ?? "the defaults of its parameters";
-          ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
+  const { value: problems, files: used } = ev.provenance.during(() =>
+    ev.collect(() => {
+      const restore = ev.mark();
+      ev.span = undefined;
+      if (remark !== undefined) ev.problem(remark, "information", type.place);
+      // Arguments may hold modules and lists of their own, which two instances must not share.
+      const copied = new Map<Value, Value>();
+      const recorded = recordDraws(() => {
+        try {
+          ev.within(steps, () => {
+            const own = args.map((value) => deepCopy(ev, value, copied));
+            const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
+            initializeInstance(ev, object, own, named);
+          });
+        } catch (error) {
+          failed = true;
+          const known = ev.understood(error);
+          if (!assumed || !refuses(known)) ev.reportError(known);
+          else {
+            const from = configuration?.label ?? "the defaults of its parameters";
+            ev.problem(`${pythonMessage(known)} (with ${from})`, "information", known.place);
+          }
         }
+      });
+      restore();
+      draws = recorded.draws;
+      const tooMany = tooManyModules(object);
+      if (tooMany !== undefined) {
+        failed = true;
+        object.module?.modules.clear();
+        ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
       }
-    });
-    restore();
-    draws = recorded.draws;
-    const tooMany = tooManyModules(object);
-    if (tooMany !== undefined) {
-      failed = true;
-      object.module?.modules.clear();
-      ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
-    }
-    reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
-  });
-  return { object, draws, problems, failed, configuration, given: { args, kwargs } };
+      reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
+      ev.provenance.mention(ev.globals, namesMentionedBy(node));
+    }),
+  );
+  const configurationFiles = configurationFilesOf(ev, [...(files ?? []), ...used], line);
+  return {
+    object,
+    draws,
+    problems,
+    failed,
+    configuration,
+    madeElsewhere: at,
+    configurationFiles,
+    given: { args, kwargs },
+  };
+}
+
+function configurationFilesOf(ev: Evaluator, files: readonly string[], line = 1): ConfigurationFile[] | undefined {
+  if (files.length === 0) return undefined;
+  return [...new Set(files)].map((file, i) => ({
+    file,
+    path: shownPath(file, ev.main.file),
+    line: i === 0 ? line : 1,
+  }));
 }
 
 /**
@@ -411,6 +460,10 @@ export class PythonModel implements Model {
 
   get madeElsewhere(): MadeElsewhere | undefined {
     return this.built.madeElsewhere;
+  }
+
+  get configurationFiles(): readonly ConfigurationFile[] | undefined {
+    return this.built.configurationFiles;
   }
 
   get lacksConfiguration(): boolean {

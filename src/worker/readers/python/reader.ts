@@ -3,6 +3,7 @@ import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions, Search
 import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
+import { forgetConfigurations } from "./configs/targets";
 import { environmentOf } from "./environment/environment";
 import { isFile, realPath } from "./environment/look";
 import { forgetProject, isBelow } from "./environment/project";
@@ -41,7 +42,10 @@ export async function readPython(
     return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
-  if (limits.anew) forgetProject();
+  if (limits.anew) {
+    forgetProject();
+    forgetConfigurations();
+  }
   const segments = given.segments.length > 0 ? given.segments : undefined;
   const module = await parse(text, {
     cancelled: cancel && (() => isSet(cancel)),
@@ -130,11 +134,17 @@ function evaluateTop(ev: Evaluator, module: Module, limits: ReadLimits): NamedMo
   for (const statement of module.body) {
     try {
       const left = limits.steps - ev.stepsTaken;
-      const { draws } = recordDraws(() =>
-        ev.within(Math.max(1, Math.min(share, left)), () =>
-          ev.provenance.statement(ev.globals, statement, () => execute(ev, ev.globals, statement)),
+      const made = ev.constructed.size;
+      const { value: recorded, files } = ev.provenance.during(() =>
+        recordDraws(() =>
+          ev.within(Math.max(1, Math.min(share, left)), () =>
+            ev.provenance.statement(ev.globals, statement, () => execute(ev, ev.globals, statement)),
+          ),
         ),
       );
+      const { draws } = recorded;
+      for (const type of files.size > 0 ? [...ev.constructed.keys()].slice(made) : [])
+        ev.provenance.constructed.set(type, files);
       named.note(ev, statement, draws);
     } catch (error) {
       const message = ev.reportError(error, true);
