@@ -2,7 +2,7 @@ import type { ConfigurationChoice } from "../../../protocol/jobs";
 import type { ConfigurationFile, MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
-import { lineText, type SourcePlace } from "../../graph/node";
+import type { SourcePlace } from "../../graph/node";
 import type { GivenInputs } from "../givenInputs";
 import type { KeyConversions } from "../keyConversion";
 import type {
@@ -18,10 +18,10 @@ import type {
   SearchedFolder,
   TraceOptions,
 } from "../model";
-import type { ClassStmt, Module, Stmt } from "./ast";
+import type { ClassStmt, Module } from "./ast";
 import { CallSites } from "./callSites";
 import { argumentsByName, type Given, givenTo, initializeInstance } from "./classes";
-import { shownPath } from "./configs/files";
+import { configurationFilesOf } from "./configs/files";
 import { ConfigTargets } from "./configs/targets";
 import { Configurations } from "./configuration";
 import { constructorParameters, requiredParameters } from "./constructors";
@@ -35,6 +35,7 @@ import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import { type ForwardParam, forwardParams } from "./inputs";
 import { findMember } from "./members";
+import { isOfFile, modelClasses, partsOf } from "./modelClasses";
 import type { NamedModule, NamedModules } from "./namedModules";
 import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
@@ -280,35 +281,8 @@ function namedModel(ev: Evaluator, named: NamedModule): NamedModule & Built {
   return { ...named, problems, failed: false, configuration: undefined, given };
 }
 
-/** Names of the model classes that other model classes of the file mention. */
-function partsOf(classes: readonly DefinedClass[]): Set<string> {
-  const parts = new Set<string>();
-  for (const { node, type } of classes) {
-    for (const name of namesMentionedBy(node)) if (name !== type.name) parts.add(name);
-  }
-  return parts;
-}
-
 function* typesWithin(root: PyObject): Generator<PyClass> {
   for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
-}
-
-/** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
-function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
-  const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
-  const top = new Set<Stmt>(body);
-  const last = new Map([...byNode.values()].filter((c) => top.has(c.node)).map((c) => [c.type.name, c]));
-  return [...byNode.values()].filter((c) => {
-    const winner = last.get(c.type.name);
-    if (!top.has(c.node) || winner === undefined || winner === c) return true;
-    const where = lineText(winner.type.place ?? ev.source.place(winner.node));
-    ev.problem(
-      `${c.type.name} is defined again at ${where}, and that definition is the one shown`,
-      "information",
-      c.type.place,
-    );
-    return false;
-  });
 }
 
 function build(
@@ -369,15 +343,6 @@ function build(
   };
 }
 
-function configurationFilesOf(ev: Evaluator, files: readonly string[], line = 1): ConfigurationFile[] | undefined {
-  if (files.length === 0) return undefined;
-  return [...new Set(files)].map((file, i) => ({
-    file,
-    path: shownPath(file, ev.main.file),
-    line: i === 0 ? line : 1,
-  }));
-}
-
 /**
  * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
  * its author.
@@ -413,11 +378,6 @@ function buildWithUnknowns(
   // What was passed over may have held layers.
   const partial = result.problems.some(({ severity }) => severity !== "information");
   return { ...result, partial, problems: [note, ...result.problems] };
-}
-
-/** Whether the file has the class of one of the modules, or makes one of torch's own. */
-function isOfFile(root: PyObject, file: string): boolean {
-  return [...modulesOf(root)].some(([, { type, place }]) => (type.builtin ? place : type.place)?.file === file);
 }
 
 export class PythonModel implements Model {

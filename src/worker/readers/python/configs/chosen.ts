@@ -63,7 +63,9 @@ const HOLDS_CONFIGURATION =
  */
 export function givenBy(params: readonly Param[], { fields }: ConfigFile, text: string): Given | undefined {
   const own = params.filter(({ kind }) => kind !== "star" && kind !== "doubleStar");
-  const below = Object.values(fields).flatMap((value) => asRecord(value) ?? []);
+  const below = Object.values(fields)
+    .map(asRecord)
+    .filter((part) => part !== undefined);
   const parts: readonly Record<string, unknown>[] = [fields, ...below.slice(0, MAX_PARTS)];
   const whole = new Map<string, Record<string, unknown>>();
   for (const { name, default: otherwise } of own) {

@@ -1,4 +1,5 @@
 import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from "node:path";
+import type { ConfigurationFile } from "../../../../protocol/model";
 import { isFile, realPath, textOf } from "../environment/look";
 import { isBelow } from "../environment/project";
 import { homeOf, projectOf } from "../environment/roots";
@@ -133,4 +134,18 @@ export function readText(file: string): string | Refused {
 /** By its name: JSON is YAML, too, but for its numbers. */
 export function formatOf(file: string, dialect: Dialect): Format {
   return /\.json$/i.test(file) && dialect === "pyyaml" ? "json" : dialect;
+}
+
+/** Files that values are of, as they are shown; the line is the first one's. */
+export function configurationFilesOf(
+  ev: Evaluator,
+  files: readonly string[],
+  line = 1,
+): ConfigurationFile[] | undefined {
+  if (files.length === 0) return undefined;
+  return [...new Set(files)].map((file, i) => ({
+    file,
+    path: shownPath(file, ev.main.file),
+    line: i === 0 ? line : 1,
+  }));
 }
