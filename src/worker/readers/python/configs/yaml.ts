@@ -23,6 +23,7 @@ const MAX_DEPTH = 64;
 const MAX_NODES = 100_000;
 
 export function parseYaml(text: string, file: string, dialect: Dialect): Data | Refused {
+  if (isDeep(text)) return new Refused("it is nested too deeply");
   const lines = new LineCounter();
   try {
     const documents = parseAllDocuments(text, {
@@ -47,6 +48,21 @@ export function parseYaml(text: string, file: string, dialect: Dialect): Data | 
     if (error instanceof RangeError) return new Refused("it is nested too deeply");
     throw error;
   }
+}
+
+/** Before it is parsed, which takes a time that grows with the square of the depth. */
+const MAX_OPEN = 500;
+
+function isDeep(text: string): boolean {
+  let open = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x5b || c === 0x7b) {
+      if (++open > MAX_OPEN) return true;
+    } else if ((c === 0x5d || c === 0x7d) && open > 0) open--;
+  }
+  // Sequences within sequences on one line: `- - - 1`.
+  return /(?:[-?:][ \t]+){100}/.test(text);
 }
 
 class TooMuch extends Error {}
