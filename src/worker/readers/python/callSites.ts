@@ -325,7 +325,7 @@ export class CallSites {
         : new Unknown(`${param.name} is an argument of ${fn.name}`);
       best.set(param.name, value);
     }
-    const composed = composedFor(this.ev, fn);
+    const composed = composedFor(this.ev, this.globals, fn);
     if (composed !== undefined && fn.params[0] && best.has(fn.params[0].name)) {
       best.set(fn.params[0].name, composed);
       return best;

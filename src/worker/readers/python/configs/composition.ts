@@ -174,7 +174,7 @@ class Composition {
 
   private option(text: string, name: string, group: string, home: string, optional: boolean, from: string): Default[] {
     if (text === "???" || text === "null" || text.includes("${")) return [];
-    const [groupName = "", , packageName] = /^([^@]*)(@(.*))?$/.exec(name) ?? [];
+    const [, groupName = "", , packageName] = /^([^@]*)(@(.*))?$/.exec(name) ?? [];
     const [, option = "", , optionPackage] = /^([^@]*)(@(.*))?$/.exec(text.replace(/\.ya?ml$/, "")) ?? [];
     const whole = groupName === "" ? group : absolute(groupName, group);
     if (whole === "hydra" || whole.startsWith("hydra/")) return [];

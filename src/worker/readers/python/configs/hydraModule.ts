@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { FunctionStmt } from "../ast";
 import type { Evaluator } from "../evaluator";
 import { nativeOfUnknown } from "../native";
-import type { Definition } from "../scope";
+import type { Definition, Scope } from "../scope";
 import { named, namespace } from "../stdlib/namespace";
 import { textOfPath } from "../stdlib/pathlib";
 import { builtinClass, OBJECT, PyPartial } from "../types";
@@ -28,7 +28,10 @@ export function hydraMain(node: FunctionStmt): HydraMain | undefined {
 }
 
 /** The configuration that hydra gives the function, composed once in a reading. */
-export function composedFor(ev: Evaluator, node: FunctionStmt): Value | undefined {
+export function composedFor(ev: Evaluator, globals: Scope, node: FunctionStmt): Value | undefined {
+  if (node.decorators.length === 0) return undefined;
+  // Of a module that is imported what is asked for is evaluated: here its decorators.
+  globals.lookup(node.name);
   const main = mains.get(node);
   if (!main) return undefined;
   const known = composed.get(ev) ?? new Map<FunctionStmt, Value>();
