@@ -3,7 +3,7 @@ import { lineText, type SourcePlace } from "../../graph/node";
 import type { Configuration, ConfigurationOption } from "../model";
 import type { CallSites, EvaluatedCall } from "./callSites";
 import { asRecord, type ConfigFile, pythonValue, siblingConfig, siblingPath } from "./configFile";
-import { chosenConfig, givenBy, targetArguments } from "./configs/chosen";
+import { chosenConfig, givenBy, partRead, partsOf, targetArguments } from "./configs/chosen";
 import { constructorParameters, type OfClass, requiredParameters } from "./constructors";
 import { dataclassFields } from "./dataclasses";
 import type { Evaluator } from "./evaluator";
@@ -426,7 +426,8 @@ export class Configurations {
   /** The configuration that the file holds for the class: itself, or a part of it such as `text_config`. */
   private read(json: ConfigFile, { type, name }: Slot): Value | undefined {
     if (!type) {
-      const fields = asRecord(json.fields[name]) ?? json.fields;
+      const chosen = this.choice && partRead(partsOf(json.fields), name, this.ev.main.text);
+      const fields = asRecord(json.fields[name]) ?? chosen ?? json.fields;
       const subscripted = new RegExp(`\\b${name}\\[["']`).test(this.ev.main.text);
       return subscripted ? pythonValue(fields) : namespaceOf(fields);
     }

@@ -45,7 +45,7 @@ export function targetArguments(ev: Evaluator, { file }: ConfigFile, name: strin
 
 export interface Given {
   /** Parameters that take the whole file, or the part of it. */
-  readonly whole: ReadonlyMap<string, Record<string, unknown>>;
+  readonly whole: ReadonlyMap<string, Fields>;
   /** Parameters that take a value of the file each, by their name. */
   readonly values: ReadonlyMap<string, unknown>;
 }
@@ -56,6 +56,27 @@ const MAX_KEYS = 200;
 const HOLDS_CONFIGURATION =
   /^(\w+_)?(config|cfg|configuration|conf|args|params|hparams|hps|options|opts|opt|settings|kwargs)$/;
 
+type Fields = Record<string, unknown>;
+
+/** The file's entries, and those of each part of it. */
+export function partsOf(fields: Fields): readonly Fields[] {
+  const below = Object.values(fields)
+    .map(asRecord)
+    .filter((part) => part !== undefined);
+  return [fields, ...below.slice(0, MAX_PARTS)];
+}
+
+/** The part of which the code asks the name for most entries, of several the first. */
+export function partRead(parts: readonly Fields[], name: string, text: string): Fields | undefined {
+  const asked = (part: Fields) =>
+    Object.keys(part)
+      .slice(0, MAX_KEYS)
+      .filter((key) => reads(text, name, key)).length;
+  const counts = parts.map(asked);
+  const most = Math.max(...counts);
+  return most === 0 ? undefined : parts[counts.indexOf(most)];
+}
+
 /**
  * What the file gives the constructor's parameters: the one whose entries the code reads, `params.width` or
  * `params["width"]`, takes the file, and one called as an entry takes that. Undefined where a parameter that must be
@@ -63,19 +84,12 @@ const HOLDS_CONFIGURATION =
  */
 export function givenBy(params: readonly Param[], { fields }: ConfigFile, text: string): Given | undefined {
   const own = params.filter(({ kind }) => kind !== "star" && kind !== "doubleStar");
-  const below = Object.values(fields)
-    .map(asRecord)
-    .filter((part) => part !== undefined);
-  const parts: readonly Record<string, unknown>[] = [fields, ...below.slice(0, MAX_PARTS)];
-  const whole = new Map<string, Record<string, unknown>>();
+  const parts = partsOf(fields);
+  const whole = new Map<string, Fields>();
   for (const { name, default: otherwise } of own) {
     const isOpen = otherwise === undefined || (otherwise.kind === "Constant" && otherwise.value === null);
     if (!isOpen) continue;
-    const part = parts.find((record) =>
-      Object.keys(record)
-        .slice(0, MAX_KEYS)
-        .some((key) => reads(text, name, key)),
-    );
+    const part = partRead(parts, name, text);
     if (part) whole.set(name, part);
   }
   const required = own.filter(({ default: otherwise }) => otherwise === undefined).map(({ name }) => name);
