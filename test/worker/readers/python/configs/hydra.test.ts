@@ -81,6 +81,17 @@ describe("classes that hydra makes of configurations", () => {
     assert.deepEqual(await remarks(), []);
   });
 
+  it("may be handed on to be made later, with what is known by then", async () => {
+    const later = NET.replace("self.net = net", "self.net = net(classes=9)");
+    const model = "_target_: src.net.Whole\nnet:\n  _target_: src.net.Net\n  _partial_: true\n  width: 12\n";
+    const files = {
+      "src/net.py": later,
+      "configs/train.yaml": "defaults:\n  - model: whole\n",
+      "configs/model/whole.yaml": model,
+    };
+    assert.equal(await sizes(files, "src/net.py", "Whole"), "12→9 from configs/model/whole.yaml");
+  });
+
   it("get what interpolations give, of the whole configuration and of the group's", async () => {
     const files = {
       "configs/train.yaml": "defaults:\n  - model: net\n  - data: digits\n  - _self_\nbase: 4\n",

@@ -173,6 +173,13 @@ if __name__ == "__main__":
     }
   });
 
+  it("say of interpolations in a circle that they do not end", async () => {
+    const text = `${IMPORTS}cfg = OmegaConf.load("c.yaml")\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        for i in range(cfg.a):\n            self.fc = nn.Linear(i, 2)\n`;
+    writeFiles(folder, { "c.yaml": "a: ${b}\nb: ${a}\n", "net.py": text });
+    const { problems } = await open("net.py");
+    assert.match(problems.map(({ message }) => message).join("\n"), /the interpolations of "\$\{[ab]\}" do not end/);
+  });
+
   const reason = async (made: string, files: Record<string, string> = {}): Promise<string> => {
     writeFiles(folder, {
       ...files,
