@@ -32,7 +32,7 @@ export async function chooseConfiguration({ client, memory }: CommandContext, ar
   if (!picked.browse) return memory.chooseConfiguration(model.file, picked.choice);
   const chosen = await window.showOpenDialog({
     title: `Configuration of ${model.class}`,
-    filters: { JSON: ["json"] },
+    filters: { "JSON or YAML": ["json", "yaml", "yml"] },
     defaultUri: Uri.file(dirname(model.file)),
   });
   if (chosen?.[0]) await memory.chooseConfiguration(model.file, { source: "json", file: chosen[0].fsPath });
@@ -78,7 +78,7 @@ async function pick(
     ...elsewhere,
     ...listed,
     { label: "", kind: QuickPickItemKind.Separator },
-    { label: "Browse…", description: "a JSON file", browse: true, alwaysShow: true },
+    { label: "Browse…", description: "a JSON or YAML file", browse: true, alwaysShow: true },
   ];
   return window.showQuickPick(items, {
     title: `LoRA Lens: Configuration of ${model.class}`,

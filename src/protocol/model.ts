@@ -39,6 +39,12 @@ export interface MadeElsewhere extends FileLine {
   readonly by?: string;
 }
 
+/** A file of values that the project's code reads; the line is where the model's begin. */
+export interface ConfigurationFile extends FileLine {
+  /** From the project's folder: "configs/model/digits.yaml". */
+  readonly path: string;
+}
+
 export interface ModelSummary {
   /** The model's class, or the name that the file gives it: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
   readonly class: string;
@@ -55,6 +61,8 @@ export interface ModelSummary {
   readonly loads?: readonly string[];
   /** The call in another file of the project that its sizes are from. */
   readonly madeElsewhere?: MadeElsewhere;
+  /** Configuration files of the project that its sizes are of. */
+  readonly configurationFiles?: readonly ConfigurationFile[];
   /** It takes a configuration, and nothing in its file gives it one that can be used. */
   readonly lacksConfiguration?: true;
   readonly layers: readonly LayerSummary[];

@@ -53,7 +53,7 @@ export function withReading(command: Command): Command {
     )
     .option(
       "--config <source>",
-      'where a model\'s configuration is from: a JSON file, "instance" for one that the source makes, "instance:NAME" for one of several, or "defaults" (default: config.json beside the file, then these)',
+      'where a model\'s configuration is from: a JSON or YAML file, "instance" for one that the source makes, "instance:NAME" for one of several, or "defaults" (default: config.json beside the file, then these)',
     );
 }
 

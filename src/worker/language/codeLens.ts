@@ -168,9 +168,10 @@ function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
   const from = sizesFrom(model);
   if (from !== undefined) {
     const title = `sizes from ${from}`;
-    if (!model.madeElsewhere) return [lens(model.place, title, COMMANDS.chooseConfiguration, target)];
-    const { file, cell, line } = model.madeElsewhere;
-    const place = { file, ...(cell !== undefined && { cell }), line };
+    const at = model.configurationFiles?.[0] ?? model.madeElsewhere;
+    if (!at) return [lens(model.place, title, COMMANDS.chooseConfiguration, target)];
+    const cell = "cell" in at ? at.cell : undefined;
+    const place = { file: at.file, ...(cell !== undefined && { cell }), line: at.line };
     return [lens(model.place, title, COMMANDS.showLine, place)];
   }
   if (!model.lacksConfiguration) return [];

@@ -1,5 +1,5 @@
 import type { ConfigurationChoice } from "../../protocol/jobs";
-import type { MadeElsewhere } from "../../protocol/model";
+import type { ConfigurationFile, MadeElsewhere } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
 import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
@@ -208,7 +208,9 @@ export interface Model {
   /** It takes a configuration, and the file itself has none. */
   readonly lacksConfiguration?: boolean;
   /** What it was constructed as, when nothing in its own file constructs it. */
-  readonly madeElsewhere?: MadeElsewhere;
+  readonly madeElsewhere?: MadeElsewhere | undefined;
+  /** Configuration files that its sizes are of. */
+  readonly configurationFiles?: readonly ConfigurationFile[] | undefined;
   /** The configurations it can take, in the order in which they are looked for. None for a class that takes none. */
   configurations?(): readonly ConfigurationOption[];
   /** Of an instance: it is no copy of what its class makes. It was changed since, or its weights are from a checkpoint. */

@@ -12,7 +12,16 @@ export function summarize(opened: ModelFile): FileSummary {
 }
 
 /** In words, where a model's sizes come from that do not stand in its code: "config.json", "../train.py, line 9". */
-export function sizesFrom({ madeElsewhere, configuration }: ModelSummary): string | undefined {
+export function sizesFrom(model: ModelSummary): string | undefined {
+  const { configurationFiles = [] } = model;
+  const code = sizesInCode(model);
+  if (configurationFiles.length === 0) return code;
+  const [first, ...more] = configurationFiles.map(({ path }) => path);
+  const others = more.length > 1 ? ` and ${more.length} more` : more.map((path) => ` and ${path}`).join("");
+  return `${first}${others}${code === undefined ? "" : ` (${code})`}`;
+}
+
+function sizesInCode({ madeElsewhere, configuration }: ModelSummary): string | undefined {
   return madeElsewhere ? madeAt(madeElsewhere) : configuration;
 }
 
@@ -27,6 +36,7 @@ function modelSummary(model: Model): ModelSummary {
     ...(model.configuration && { configuration: model.configuration.label }),
     ...loadsOf(model),
     ...(model.madeElsewhere && { madeElsewhere: model.madeElsewhere }),
+    ...(model.configurationFiles && { configurationFiles: model.configurationFiles }),
     ...(model.lacksConfiguration && { lacksConfiguration: true as const }),
     layers: layersWithin(model.root, model.root.place, model.file),
   };

@@ -10,22 +10,24 @@ import { fileWatcher, folderWatcher, WatchedFiles } from "./watchedFiles";
 /** Where people keep an environment in a project, and what each has. */
 const ENVIRONMENTS = "{.venv,venv}/pyvenv.cfg";
 
+/** What is searched for whatever gives a class its sizes. */
+const SEARCHED = "*.{py,ipynb,yaml,yml}";
+
 type Dependent = Required<Pick<Reading, "dependencies">> & { readonly searched: Reading["searched"] };
 
 function isConcerned(own: string, { dependencies, searched }: Dependent, changed: ReadonlySet<string>): boolean {
   if (dependencies.some((file) => changed.has(file))) return true;
   return (
-    searched !== undefined && [...changed].some((file) => file !== own && mayConstruct(file) && isIn(searched, file))
+    searched !== undefined && [...changed].some((file) => file !== own && isSearched(file) && isIn(searched, file))
   );
 }
 
 const isIn = ({ folder, deep }: SearchedFolder, file: string): boolean =>
   deep ? isBelow(folder, file) : dirname(file) === folder;
 
+/** Code may construct a class, and a configuration name it. */
+const isSearched = (file: string): boolean => /\.(py|ipynb|ya?ml)$/i.test(file);
 const isModule = (file: string): boolean => file.endsWith(".py");
-
-/** A class of another file. */
-const mayConstruct = (file: string): boolean => /\.(py|ipynb)$/.test(file);
 
 export interface WatchingOptions {
   readonly connection: Connection;
@@ -85,7 +87,7 @@ export class Watching {
     for (const folder of [...new Set(modules.map(dirname))].sort()) watchers.push(folderWatcher(folder, "*.py"));
     const searched = new Map(all.flatMap((each) => (each.searched ? [[each.searched.folder, each.searched]] : [])));
     for (const { folder, deep } of searched.values())
-      watchers.push(folderWatcher(folder, deep ? "**/*.{py,ipynb}" : "*.{py,ipynb}"));
+      watchers.push(folderWatcher(folder, deep ? `**/${SEARCHED}` : SEARCHED));
     if (this.models.size > 0) {
       for (const folder of choices.folders()) watchers.push(folderWatcher(folder, ENVIRONMENTS));
     }

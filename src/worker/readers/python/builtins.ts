@@ -1,4 +1,5 @@
 import { BUILTIN_TYPES } from "./builtinTypes";
+import { OPEN } from "./configs/reading";
 import { compare, identityOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { EXCEPTIONS } from "./exceptions";
@@ -350,9 +351,9 @@ const FUNCTIONS: readonly PyNative[] = [
     "fget=None, fset=None, fdel=None, doc=None",
     (args) => new PyProperty(args.fget!, args.fset!, false),
   ),
-  ...["open", "input", "eval", "exec", "compile", "__import__", "bytes", "bytearray", "memoryview", "complex"].map(
-    (name) =>
-      nativeOfUnknown(name, "*args, **kwargs", (_args, ev) => new Unknown(`${name}() is not evaluated`, ev.place)),
+  OPEN,
+  ...["input", "eval", "exec", "compile", "__import__", "bytes", "bytearray", "memoryview", "complex"].map((name) =>
+    nativeOfUnknown(name, "*args, **kwargs", (_args, ev) => new Unknown(`${name}() is not evaluated`, ev.place)),
   ),
 ];
 

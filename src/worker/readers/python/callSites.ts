@@ -4,6 +4,7 @@ import { assignedTargets } from "./assigned";
 import type { CallExpr, Expr, Stmt } from "./ast";
 import { holdsModules, isBuilder } from "./builders";
 import { CHANGERS, changedNames } from "./changedNames";
+import { composedFor } from "./configs/hydraModule";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluateArguments, evaluateSafely } from "./expressions";
 import { truthyOf } from "./iteration";
@@ -36,6 +37,8 @@ export interface EvaluatedCall {
   readonly within: string | undefined;
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
+  /** Configuration files that its arguments are of. */
+  readonly files?: ReadonlySet<string>;
 }
 
 const MAX_CHAIN = 40;
@@ -251,14 +254,16 @@ export class CallSites {
     const names = new Set<string>();
     for (const { value } of call.args) namesIn(value, names);
     for (const flattened of [false, true]) {
-      this.quietly(() => {
-        const scope = this.scopeFor(names, region, call.start, 0, flattened);
-        const { args, kwargs } = evaluateArguments(this.ev, scope, call);
-        if (args instanceof Unknown) return;
-        if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown))
-          found = { call, within: region.fn?.name, args, kwargs };
-      });
-      if (found) return [found];
+      const { files } = this.ev.provenance.during(() =>
+        this.quietly(() => {
+          const scope = this.scopeFor(names, region, call.start, 0, flattened);
+          const { args, kwargs } = evaluateArguments(this.ev, scope, call);
+          if (args instanceof Unknown) return;
+          if (![...args, ...kwargs.values()].some((v) => v instanceof Unknown))
+            found = { call, within: region.fn?.name, args, kwargs };
+        }),
+      );
+      if (found) return [files.size > 0 ? { ...found, files } : found];
     }
     return [];
   }
@@ -300,6 +305,7 @@ export class CallSites {
     const scope = new Scope("function", this.globals, region.fn?.name ?? "");
     scope.isTop = region.fn === undefined;
     const isTop = region.fn === undefined && region.outer === undefined;
+    this.ev.provenance.mention(this.globals, names);
     // The top level has been evaluated; only what it assigns more than once may differ from what it ends with.
     const wanted = isTop ? new Set([...names].filter((name) => assignmentsOf(region, name).length > 1)) : names;
     if (isTop && wanted.size === 0) return scope;
@@ -312,6 +318,7 @@ export class CallSites {
     }
     const always = isTop ? undefined : patchStatements(region.body, region.fn?.params);
     const slice = sliceFor(region.body, position, wanted, flattened, { isTop: scope.isTop, always });
+    this.ev.provenance.mention(this.globals, slice.names);
     if (!isTop) this.enclosing(scope, slice, region, depth, flattened);
     for (const step of slice.steps) this.take(step, scope);
     return scope;
@@ -346,6 +353,11 @@ export class CallSites {
         ? evaluateSafely(this.ev, this.globals, param.default)
         : new Unknown(`${param.name} is an argument of ${fn.name}`);
       best.set(param.name, value);
+    }
+    const composed = composedFor(this.ev, this.globals, fn);
+    if (composed !== undefined && fn.params[0] && best.has(fn.params[0].name)) {
+      best.set(fn.params[0].name, composed);
+      return best;
     }
     const unknowns = (values: ReadonlyMap<string, Value>) =>
       [...values.values()].filter((v) => v instanceof Unknown).length;

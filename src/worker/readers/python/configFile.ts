@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { dictOf } from "./equality";
-import { PyFloat, PyList, type Value } from "./values";
+import { PyFloat, PyList, Unknown, type Value } from "./values";
 
 /** A config.json as read: a JSON object of a model's sizes. */
 export interface ConfigFile {
@@ -18,9 +18,13 @@ const MAX_DEPTH = 32;
  * The file that somebody chose, or config.json beside `modelFile`; undefined when there is none, and what is wrong with
  * it when it cannot be used.
  */
-export function siblingConfig(modelFile: string, chosen?: string): ConfigFile | string | undefined {
+export function siblingConfig(
+  modelFile: string,
+  chosen?: string,
+  read: typeof configAt = configAt,
+): ConfigFile | string | undefined {
   const file = chosen ?? siblingPath(modelFile);
-  const found = configAt(file);
+  const found = chosen === undefined ? configAt(file) : read(file);
   return found === undefined && chosen !== undefined ? `${file} cannot be read: there is no such file` : found;
 }
 
@@ -48,14 +52,15 @@ export function siblingPath(modelFile: string): string {
 }
 
 export function asRecord(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof PyFloat)
+  const isValue = value instanceof PyFloat || value instanceof Unknown;
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isValue
     ? (value as Record<string, unknown>)
     : undefined;
 }
 
 /** JSON as Python reads it: of a `ConfigFile`, whose depth is limited. */
 export function pythonValue(json: unknown): Value {
-  if (json instanceof PyFloat) return json;
+  if (json instanceof PyFloat || json instanceof Unknown) return json;
   if (typeof json === "number" && !Number.isSafeInteger(json)) return new PyFloat(json);
   if (Array.isArray(json)) return new PyList(json.map(pythonValue));
   const record = asRecord(json);

@@ -3,6 +3,7 @@ import { lineText, type SourcePlace } from "../../graph/node";
 import type { Configuration, ConfigurationOption } from "../model";
 import type { CallSites, EvaluatedCall } from "./callSites";
 import { asRecord, type ConfigFile, pythonValue, siblingConfig, siblingPath } from "./configFile";
+import { chosenConfig, givenBy, partRead, partsOf, targetArguments } from "./configs/chosen";
 import { constructorParameters, type OfClass, requiredParameters } from "./constructors";
 import { dataclassFields } from "./dataclasses";
 import { dictGet } from "./equality";
@@ -53,6 +54,7 @@ interface Slot {
 }
 
 const NOTHING: ReadonlySet<Value> = new Set();
+const CHOSEN = { type: undefined, guessed: false, named: false, rejected: NOTHING };
 
 /** A configuration that the file makes. */
 interface Instance {
@@ -68,6 +70,7 @@ interface Instance {
 export class Configurations {
   private readonly made = new Map<string, Value | undefined>();
   private readonly json: ConfigFile | undefined;
+  private usesJson = false;
   /** The instance that was chosen is in the file. */
   private foundChosen = false;
   /** By model class: what was taken for its configuration and lacked what it reads. */
@@ -79,7 +82,8 @@ export class Configurations {
     private readonly choice: ConfigurationChoice | undefined,
   ) {
     if (choice?.source === "instance" || choice?.source === "defaults") return;
-    const found = siblingConfig(ev.main.file, choice && "file" in choice ? choice.file : undefined);
+    const chosen = choice && "file" in choice ? choice.file : undefined;
+    const found = siblingConfig(ev.main.file, chosen, (file) => chosenConfig(ev, file));
     if (typeof found === "string") ev.problem(found, choice ? "error" : "warning", this.start);
     // A config.json that lies beside the file may be about something else.
     else if (found && (choice || Object.keys(found.fields).some((key) => this.mentions(key)))) this.json = found;
@@ -105,7 +109,28 @@ export class Configurations {
     const { json } = this;
     if (!json) return undefined;
     const value = (slot: Slot) => this.once(`json ${slot.type?.name} ${slot.name}`, () => this.read(json, slot));
-    return this.complete(defined, value, { source: "json", label: json.name, file: json.file });
+    const configuration: Configuration = { source: "json", label: json.name, file: json.file };
+    const configured = this.complete(defined, value, configuration) ?? this.fromChosen(defined, json, configuration);
+    this.usesJson ||= configured !== undefined;
+    return configured;
+  }
+
+  /** What somebody chose is for this file, whatever its parameters are called. */
+  private fromChosen(defined: OfClass, json: ConfigFile, configuration: Configuration): Configured | undefined {
+    if (!this.choice) return undefined;
+    const target = targetArguments(this.ev, json, defined.type.name);
+    if (target) return { args: [], kwargs: target, configuration, guesses: [] };
+    const given = givenBy(constructorParameters(defined), json, this.ev.main.text);
+    if (!given) return undefined;
+    const kwargs = new Map<string, Value>();
+    for (const [name, fields] of given.whole) {
+      const slot = this.slot(defined, name) ?? { name, ...CHOSEN };
+      const value = this.read({ ...json, fields }, slot);
+      if (value === undefined) return undefined;
+      kwargs.set(name, value);
+    }
+    for (const [name, value] of given.values) kwargs.set(name, pythonValue(value));
+    return { args: [], kwargs, configuration, guesses: [] };
   }
 
   /** What was chosen in place of the first source that there is: an instance by its name, or the defaults. */
@@ -116,7 +141,19 @@ export class Configurations {
   }
 
   /** To be called when all classes are built: says when the chosen instance was nowhere. */
-  checkChoice(): void {
+  checkChoice(models: readonly OfClass[]): void {
+    if (this.choice?.source === "json" && this.json && !this.usesJson && models.length > 0) {
+      const shown = models.slice(0, 3).map((model) => {
+        const names = constructorParameters(model).map(({ name }) => name);
+        return `${model.type.name}(${names.join(", ")})`;
+      });
+      const keys = Object.keys(this.json.fields).slice(0, 8).join(", ");
+      this.ev.problem(
+        `${this.json.file} was chosen as the configuration and gives no model of this file its parameters: it holds ${keys || "nothing"}, and the classes are ${shown.join(", ")}. Name its entries as the parameters are named, or choose another file.`,
+        "error",
+        this.start,
+      );
+    }
     const { chosenName } = this;
     if (chosenName === undefined || this.foundChosen) return;
     const message = `the configuration chosen for this file, ${chosenName}, is not in it any more; another one is used`;
@@ -247,6 +284,7 @@ export class Configurations {
   private valueOf(slot: Slot): Value | undefined {
     const { json } = this;
     const { type } = slot;
+    this.usesJson ||= json !== undefined;
     return (
       (json && this.once(`json ${type?.name} ${slot.name}`, () => this.read(json, slot))) ??
       (this.choice?.source === "defaults" ? undefined : this.chosenOrFirst(slot)) ??
@@ -441,7 +479,8 @@ export class Configurations {
   /** The configuration that the file holds for the class: itself, or a part of it such as `text_config`. */
   private read(json: ConfigFile, { type, name, guessed }: Slot): Value | undefined {
     const plain = () => {
-      const fields = asRecord(json.fields[name]) ?? json.fields;
+      const chosen = this.choice && partRead(partsOf(json.fields), name, this.ev.main.text);
+      const fields = asRecord(json.fields[name]) ?? chosen ?? json.fields;
       const subscripted = new RegExp(`\\b${name}\\[["']`).test(this.ev.main.text);
       return subscripted ? pythonValue(fields) : namespaceOf(fields);
     };

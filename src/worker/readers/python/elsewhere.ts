@@ -8,6 +8,7 @@ import type { Configurations } from "./configuration";
 import { Constructions, givenBy } from "./constructions";
 import { requiredParameters } from "./constructors";
 import type { Environment } from "./environment/environment";
+import { moduleSource } from "./environment/sources";
 import type { Evaluator } from "./evaluator";
 import { Factories } from "./factories";
 import type { Injections } from "./injections";
@@ -25,6 +26,8 @@ import { wordsMentioned } from "./walk";
 const MAX_FILES = 16;
 /** From a layer to what is made of it, and so on. */
 const MAX_DEPTH = 4;
+/** What code that reads configuration files imports. */
+const READS = /\b(yaml|json|omegaconf|hydra)\b/;
 const NOTHING: Given = { args: [], kwargs: new Map() };
 const NOT_NOTED: Noted = { before: NOTHING, known: 0, whole: false, inMain: false };
 
@@ -36,6 +39,8 @@ export interface Made {
   readonly where: string;
   /** How many arguments are known, where others are not. */
   readonly known?: number;
+  /** Configuration files that the values are of. */
+  readonly files?: ReadonlySet<string>;
 }
 
 interface Opened {
@@ -81,6 +86,14 @@ export class Elsewhere {
     return found && found.known === undefined ? found : better(found, this.injected(type));
   }
 
+  /** As `construction`, where configuration files give the values. Other files are looked into only if they read some. */
+  fromConfigurations(type: PyClass): Made | undefined {
+    const { files } = this.environment.callers(this.ev.main.file, type.name);
+    if (!files.some((file) => READS.test(moduleSource(file)?.source.text ?? ""))) return undefined;
+    const made = this.inCallers(type, this.ev.main.file, 0, { partly: false, seen: new Set([type]) });
+    return made?.files ? made : undefined;
+  }
+
   /** What a function of this file constructs it with, as another file calls that. */
   private injected(type: PyClass): Made | undefined {
     const { ev, environment, injections } = this;
@@ -110,7 +123,10 @@ export class Elsewhere {
     let best: Made | undefined;
     for (const other of files) {
       const opened = this.open(other);
-      best = better(best, opened && this.inFile(type, opened, names, depth, search));
+      if (!opened) continue;
+      const found = this.ev.provenance.during(() => this.inFile(type, opened, names, depth, search));
+      const made = found.value && found.files.size > 0 ? { ...found.value, files: found.files } : found.value;
+      best = better(best, made);
       if (best && best.known === undefined) break;
     }
     return best;

@@ -6,6 +6,7 @@ import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
 import { typeMethod, typeOf } from "./builtinTypes";
 import { allocate, construct, instantiate } from "./classes";
+import { Provenance } from "./configs/provenance";
 import { moved, placed, pythonMessage, severityOf, unforeseen, within } from "./errors";
 import { executeCode } from "./exec";
 import { evaluate } from "./expressions";
@@ -82,6 +83,8 @@ export class Evaluator implements Runtime {
   readonly freezesNothing = new Map<PyObject, SourcePlace>();
   /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
+  /** Which of them values come from. */
+  readonly provenance = new Provenance();
   /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */

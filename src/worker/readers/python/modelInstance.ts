@@ -1,6 +1,7 @@
-import type { MadeElsewhere } from "../../../protocol/model";
+import type { ConfigurationFile, MadeElsewhere } from "../../../protocol/model";
 import type { Configuration, Problem, SearchedFolder } from "../model";
 import { type Given, initializeInstance } from "./classes";
+import { configurationFilesOf } from "./configs/files";
 import type { Configured } from "./configuration";
 import { constructorParameters, requiredParameters } from "./constructors";
 import type { Made } from "./elsewhere";
@@ -13,6 +14,7 @@ import { type Draw, recordDraws } from "./torch";
 import { reportUnknowns, tooManyModules } from "./tree";
 import { constructedPartly, explained, nothingConstructs } from "./unknownSizes";
 import { type EvaluationError, PyDict, PyError, PyObject, Unknown, type Value } from "./values";
+import { namesMentionedBy } from "./walk";
 
 /** Makes an instance of a model class, of arguments that are known, known in part, or not at all. */
 
@@ -24,6 +26,13 @@ export interface Arguments {
   readonly assumed?: boolean;
   /** Where configurations gave them. */
   readonly configured?: Configured;
+  /** Configuration files that they are of, and where another file gives them. */
+  readonly files?: ReadonlySet<string> | undefined;
+  readonly at?: MadeElsewhere | undefined;
+  /** The line of the first of the files. */
+  readonly line?: number;
+  /** What is to be said of them. */
+  readonly remark?: string | undefined;
 }
 export const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
 
@@ -36,7 +45,8 @@ export interface Built {
   /** It failed because a part of what it was given lacks an attribute or a key. */
   readonly lacking?: boolean;
   readonly configuration: Configuration | undefined;
-  readonly madeElsewhere?: MadeElsewhere;
+  readonly madeElsewhere?: MadeElsewhere | undefined;
+  readonly configurationFiles?: readonly ConfigurationFile[] | undefined;
   /** Parts of it could not be made, so that nobody can count its parameters. */
   readonly partial?: boolean;
   readonly given: Given;
@@ -48,27 +58,28 @@ export interface Built {
 export function build(
   ev: Evaluator,
   defined: DefinedClass,
-  { args, kwargs, configuration, assumed = false }: Arguments,
+  { args, kwargs, configuration, assumed = false, at, files, line, remark }: Arguments,
   steps: number,
 ): Built {
-  const { type } = defined;
+  const { type, node } = defined;
   const object = new PyObject(type, type.place);
   const isFirst = !ev.constructed.has(type);
   let [failed, lacking] = [false, false];
   let draws: readonly Draw[] = [];
-  const problems = ev.collect(() => {
+  const make = () => {
     const restore = ev.mark();
     ev.span = undefined;
+    if (remark !== undefined) ev.problem(remark, "information", type.place);
     // Arguments may hold modules and lists of their own, which two instances must not share.
     const copied = new Map<Value, Value>();
     const recorded = recordDraws(() => {
       try {
-        const make = () => {
+        const construct = () => {
           const own = args.map((value) => deepCopy(ev, value, copied));
           const named = new Map([...kwargs].map(([name, value]) => [name, deepCopy(ev, value, copied)]));
           initializeInstance(ev, object, own, named);
         };
-        ev.patches.trial(() => ev.within(steps, make));
+        ev.patches.trial(() => ev.within(steps, construct));
       } catch (error) {
         failed = true;
         const known = ev.understood(error);
@@ -89,10 +100,16 @@ export function build(
       ev.problem(`the modules of ${type.name} are not listed: ${tooMany}`, "error", type.place);
     }
     reportUnknowns(ev, object, new Set([...args, ...kwargs.values()]));
-  });
+    ev.provenance.mention(ev.globals, namesMentionedBy(node));
+  };
+  const { value: problems, files: used } = ev.provenance.during(() => ev.collect(make));
+  const configurationFiles = configurationFilesOf(ev, [...(files ?? []), ...used], line);
+
   // What it fails with is no example of how it is made.
   if (failed && isFirst) ev.constructed.delete(type);
-  return { object, draws, problems, failed, lacking, partial: failed, configuration, given: { args, kwargs } };
+  const given = { args, kwargs };
+  const built = { object, draws, problems, failed, lacking, partial: failed, configuration, given };
+  return { ...built, madeElsewhere: at, configurationFiles };
 }
 
 /**

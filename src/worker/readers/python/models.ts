@@ -1,5 +1,5 @@
 import type { ConfigurationChoice } from "../../../protocol/jobs";
-import type { MadeElsewhere } from "../../../protocol/model";
+import type { ConfigurationFile, MadeElsewhere } from "../../../protocol/model";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
@@ -22,9 +22,10 @@ import { standsAlone } from "./asMade";
 import type { ClassStmt, Module } from "./ast";
 import { CallSites } from "./callSites";
 import { argumentsByName, givenTo, moduleNameOf } from "./classes";
+import { ConfigTargets } from "./configs/targets";
 import { Configurations, type Configured } from "./configuration";
 import { Constructions } from "./constructions";
-import { requiredParameters } from "./constructors";
+import { constructorParameters, requiredParameters } from "./constructors";
 import { Elsewhere } from "./elsewhere";
 import { conversionsOf } from "./environment/conversions";
 import type { Environment } from "./environment/environment";
@@ -82,10 +83,14 @@ export function buildModels(
   const calledAtTop = new Map(ev.constructed);
   const configurations = new Configurations(ev, sites, choice);
   const classes = modelClasses(ev, module);
+  const factories = new Factories(ev, body, steps);
+  const injections = new Injections(ev, module.body, steps);
+  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories, injections);
+  const targets = new ConfigTargets(ev, environment);
   const pending = new Set(classes.filter(({ node }) => isWanted(node)));
   const built = new Map<DefinedClass, Built>();
   /** While other files are searched, what they construct is found with its place there. */
-  let searching = false;
+  let searching = true;
   /** Classes that their defaults do not suit. */
   const refused = new Set<DefinedClass>();
   const attempt = (defined: DefinedClass, candidates: Iterable<Arguments>): void => {
@@ -104,6 +109,9 @@ export function buildModels(
       if (!first) assumed = candidate.assumed ?? false;
       first ??= result;
       if (result.failed) continue;
+      // What somebody chose is not left without a word.
+      const chosen = choice?.source === "json" && first !== result && first.configuration?.source === "json";
+      if (chosen) result.problems.unshift(...first.problems);
       first = result;
       break;
     }
@@ -123,7 +131,10 @@ export function buildModels(
     if (chosen) yield chosen;
     // What the file itself makes comes before the constructor's defaults, and those before what another model holds.
     const called = calledAtTop.get(defined.type);
-    if (called) yield { ...called.before, configuration: configurations.ofCall(defined, called, undefined) };
+    if (called) {
+      const files = ev.provenance.constructed.get(defined.type);
+      yield { ...called.before, files, configuration: configurations.ofCall(defined, called, undefined) };
+    }
     for (const made of sites.constructions(defined.type)) {
       const { line } = ev.main.place(made.call);
       yield { ...made, configuration: configurations.ofCall(defined, made, line) };
@@ -132,11 +143,20 @@ export function buildModels(
       const made = each.of(defined.type, new Set([defined.type.name])).whole;
       if (made) yield { ...made, configuration: configurations.ofCall(defined, made, undefined) };
     }
+    if (!called && !ev.constructed.has(defined.type)) yield* ofProject(defined);
     if (whole && configurations.isModel(defined)) yield* configured(defined);
     if (requiredParameters(defined).length === 0) yield NO_ARGUMENTS;
     if (whole) yield* configured(defined);
     const inside = called ? undefined : ev.constructed.get(defined.type);
     if (inside && (inside.inMain || !searching)) yield { ...inside.before, assumed: true };
+  }
+  /** What a configuration of the project names by `_target_`, or gives where another file makes the class. */
+  function* ofProject({ type }: DefinedClass): Generator<Arguments> {
+    if (constructorParameters({ type }).length === 0) return;
+    const target = targets.construction(type);
+    if (target) yield target;
+    const made = elsewhere.fromConfigurations(type);
+    if (made) yield { ...made.given, at: made.at, files: made.files };
   }
   function* configured(defined: DefinedClass): Generator<Arguments> {
     yield* untilRight(defined, () => configurations.fromInstance(defined));
@@ -169,7 +189,6 @@ export function buildModels(
     }
   };
   rounds();
-  const factories = new Factories(ev, body, steps);
   for (const defined of [...pending]) {
     const made = pending.has(defined) ? factories.construct(defined.type) : undefined;
     if (!made) continue;
@@ -183,8 +202,6 @@ export function buildModels(
     attempt(defined, ofConfigurations(defined));
     if (pending.size < before) rounds();
   }
-  const injections = new Injections(ev, module.body, steps);
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories, injections);
   const partly = new Set<DefinedClass>();
   // What nothing here constructs, another file of the project may, and those first that hold others. A call that tells
   // all comes before one that leaves some open, wherever they stand.
@@ -197,7 +214,7 @@ export function buildModels(
       if (!made) continue;
       const result =
         made.known === undefined
-          ? build(ev, defined, made.given, steps)
+          ? build(ev, defined, { ...made.given, files: made.files }, steps)
           : buildPartly(ev, defined, made, configurations.partly(defined), steps);
       if (result.failed) continue;
       built.set(defined, { ...result, ...(made.at && { madeElsewhere: made.at }) });
@@ -220,7 +237,7 @@ export function buildModels(
       ev.call(ev.getAttribute(object, precision), []);
     });
   }
-  configurations.checkChoice();
+  configurations.checkChoice(classes);
   for (const each of [sites, ...written]) reportUnfound(ev, each);
   const own = new Set(classes.map(({ type }) => type));
   const made = [sites, ...written].flatMap((each) => {
@@ -346,6 +363,10 @@ export class PythonModel implements Model {
 
   get madeElsewhere(): MadeElsewhere | undefined {
     return this.built.madeElsewhere;
+  }
+
+  get configurationFiles(): readonly ConfigurationFile[] | undefined {
+    return this.built.configurationFiles;
   }
 
   get lacksConfiguration(): boolean {

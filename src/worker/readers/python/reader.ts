@@ -1,9 +1,11 @@
+import { resolve } from "node:path";
 import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions, SearchedFolder } from "../model";
 import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { builtinScope } from "./builtins";
+import { forgetConfigurations } from "./configs/targets";
 import { environmentOf } from "./environment/environment";
-import { realPath } from "./environment/look";
+import { isFile, realPath } from "./environment/look";
 import { forgetProject, isBelow } from "./environment/project";
 import { type Imported, stateOf } from "./environment/sources";
 import { type Written, WrittenModules } from "./environment/writtenModules";
@@ -53,7 +55,10 @@ export async function readPython(
     return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
-  if (limits.anew) forgetProject();
+  if (limits.anew) {
+    forgetProject();
+    forgetConfigurations();
+  }
   const segments = given.segments.length > 0 ? given.segments : undefined;
   const module = await parse(text, {
     cancelled: cancel && (() => isSet(cancel)),
@@ -115,7 +120,7 @@ function readModule(
   ev.globals.unfollowed = unfollowed;
   const syntax = module.errors.map((e): Problem => ({ place: source.place(e), message: e.message, severity: "error" }));
   ev.globals.names.set("__name__", "__model__");
-  ev.globals.names.set("__file__", new Unknown("__file__ is not known while the file is read"));
+  ev.globals.names.set("__file__", fileName(source));
   for (const [name, value] of defined) ev.globals.names.set(name, value);
   const named = new NamedModules();
   const run = (scope: Scope, body: readonly Stmt[], before?: (statement: Stmt) => void) =>
@@ -174,9 +179,17 @@ function runTop(ev: Evaluator, body: readonly Stmt[], { limits, scope, named, be
     before?.(statement);
     try {
       const left = limits.steps - ev.stepsTaken;
-      const { draws } = recordDraws(() =>
-        ev.within(Math.max(1, Math.min(share, left)), () => execute(ev, scope, statement)),
+      const made = ev.constructed.size;
+      const { value: recorded, files } = ev.provenance.during(() =>
+        recordDraws(() =>
+          ev.within(Math.max(1, Math.min(share, left)), () =>
+            ev.provenance.statement(scope, statement, () => execute(ev, scope, statement)),
+          ),
+        ),
       );
+      const { draws } = recorded;
+      for (const type of files.size > 0 ? [...ev.constructed.keys()].slice(made) : [])
+        ev.provenance.constructed.set(type, files);
       named.note(ev, statement, draws, scope);
     } catch (error) {
       const message = ev.reportError(error, true);
@@ -185,6 +198,13 @@ function runTop(ev: Evaluator, body: readonly Stmt[], { limits, scope, named, be
       if (isSet(limits.cancel)) break;
     }
   }
+}
+
+/** Of a text that has no file, and in a notebook, nothing says where it is. */
+function fileName({ file, segments }: Source): Value {
+  return segments.length === 0 && isFile(file)
+    ? resolve(file).replaceAll("\\", "/")
+    : new Unknown("__file__ is not known while the file is read");
 }
 
 /** After an error, what the statement had yet to assign is unknown. */

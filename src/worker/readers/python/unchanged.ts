@@ -1,3 +1,4 @@
+import type { ConfigurationFile } from "../../../protocol/model";
 import type { Tensor } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
 import type { GivenInputs } from "../givenInputs";
@@ -193,6 +194,7 @@ class KeptModel implements Model {
   readonly root: ModuleInfo;
   readonly problems: readonly Problem[];
   readonly part: boolean;
+  readonly configurationFiles: readonly ConfigurationFile[] | undefined;
   readonly pretrained: Pretrained | undefined;
   readonly checkpoints: readonly LoadedPart[];
   private given: GivenInputs | undefined;
@@ -207,6 +209,7 @@ class KeptModel implements Model {
     this.place = move ? move(model.place) : model.place;
     this.root = move ? movedTree(model.root, move) : model.root;
     this.part = model.part ?? false;
+    this.configurationFiles = model.configurationFiles;
     this.pretrained = model.pretrained;
     this.checkpoints = model.checkpoints ?? [];
     this.problems = move ? model.problems.map((problem) => movedProblem(problem, move)) : model.problems;

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, parse, resolve } from "node:path";
 import type { SearchedFolder } from "../../model";
+import { CONFIG_LIBRARIES } from "../configs/hydraModule";
 import type { Evaluator } from "../evaluator";
 import type { ImportResolver, NotFollowed } from "../importResolver";
 import { NUMPY_MODULES } from "../numpy";
@@ -72,7 +73,11 @@ export class Environment {
     const dots = /^\.*/.exec(name)![0].length;
     if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
     const known =
-      torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? NUMPY_MODULES.get(name) ?? knownLibrary(name);
+      torchModules().get(name) ??
+      STANDARD_LIBRARY.get(name) ??
+      NUMPY_MODULES.get(name) ??
+      knownLibrary(name) ??
+      CONFIG_LIBRARIES.get(name);
     if (known) return known;
     const written = this.written?.find(name);
     if (written) return written;

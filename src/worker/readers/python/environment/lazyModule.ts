@@ -65,7 +65,7 @@ export class LazyModule extends LazyNamespace {
     for (const [defined, value] of module.defined) this.scope.names.set(defined, value);
     this.scope.unfollowed = module.unfollowed;
     this.scope.names.set("__name__", name);
-    this.scope.names.set("__file__", module.source.file);
+    this.scope.names.set("__file__", module.source.file.replaceAll("\\", "/"));
     this.scope.names.set("__package__", home.name);
     this.scope.lazy = (wanted) => this.own(wanted);
     this.scope.statements = () => (MAY_OPEN.test(module.source.text) ? this.body : []);
@@ -167,6 +167,7 @@ export class LazyModule extends LazyNamespace {
     const { statements, byName } = this.index;
     const assigning = byName.get(name);
     if (assigning) this.settle(name, assigning, statements);
+    this.ev.provenance.mention(this.scope, [name]);
     return this.scope.names.get(name);
   }
 
@@ -211,7 +212,7 @@ export class LazyModule extends LazyNamespace {
     const body = statement.run();
     const run = () =>
       this.ev.aside(this.scope, STATEMENT_STEPS, () => {
-        for (const one of body) execute(this.ev, this.scope, one);
+        for (const one of body) this.ev.provenance.statement(this.scope, one, () => execute(this.ev, this.scope, one));
         return null;
       });
     const failed = lasting ? run() : this.ev.patches.at(this.before, run);

@@ -1,3 +1,4 @@
+import { configOf, entriesOf } from "../configs/dictConfig";
 import { dictOf, dictSet, setOf } from "../equality";
 import type { Evaluator } from "../evaluator";
 import { native } from "../native";
@@ -30,6 +31,12 @@ export function deepCopy(ev: Evaluator, value: Value, done = new Map<Value, Valu
     return copy;
   }
   if (value instanceof PyDict) {
+    const config = entriesOf(value);
+    if (config) {
+      const copy = configOf(ev, value, config.parent);
+      done.set(value, copy);
+      return copy;
+    }
     const copy = value instanceof PyDefaultDict ? new PyDefaultDict(value.factory) : new PyDict();
     done.set(value, copy);
     likeSubclass(ev, copy, value, done);

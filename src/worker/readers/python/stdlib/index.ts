@@ -32,6 +32,7 @@ import { named, namespace } from "./namespace";
 import { OPERATOR } from "./operator";
 import { TOTAL_ORDERING } from "./ordering";
 import { OS, OS_PATH } from "./os";
+import { PATHLIB } from "./pathlib";
 import { RE } from "./re";
 
 export { deepCopy } from "./copy";
@@ -227,6 +228,7 @@ export const STANDARD_LIBRARY: ReadonlyMap<string, PyNamespace> = new Map(
     OS,
     OS_PATH,
     ...UNITTEST,
+    PATHLIB,
     typingNamespace("typing"),
     typingNamespace("typing_extensions"),
     typingNamespace("collections.abc"),

@@ -1,8 +1,9 @@
 import { posix } from "node:path";
-import { native, nativeOfUnknown } from "../native";
+import { nativeOfUnknown } from "../native";
 import { builtinClass, OBJECT } from "../types";
 import { PyObject, PyTuple, Unknown, type Value } from "../values";
 import { named, namespace } from "./namespace";
+import { joinPaths, textOfPath } from "./pathlib";
 
 /**
  * The part of `os` that says how a program is set up: an environment in which nothing is set, so that what asks for a
@@ -27,33 +28,30 @@ for (const method of [
   ENVIRON.members.set(method.name, method);
 }
 
-const texts = (value: Value | undefined): readonly string[] | undefined => {
-  const items = value instanceof PyTuple ? value.items : [];
-  return items.every((item) => typeof item === "string") ? items : undefined;
-};
-const UNKNOWN = new Unknown("a path that is no text is not followed");
+/** A native of one path. */
+const ofPath = (name: string, body: (text: string) => Value) =>
+  nativeOfUnknown(name, "p, *args, **kwargs", ({ p }) => {
+    const text = textOfPath(p);
+    return text instanceof Unknown ? text : body(text);
+  });
+
+/** Of a relative path the folder stays open that it is relative to: the one that the program is started in. */
+const absolute = (text: string): Value => posix.normalize(text);
 
 const PATH = namespace(
   "os.path",
   named([
-    native("join", "*parts", ({ parts }) => {
-      const given = texts(parts);
-      // A part that is absolute is where the path starts.
-      const first = given?.findLastIndex((part) => part.startsWith("/")) ?? 0;
-      return given
-        ? given
-            .slice(Math.max(0, first))
-            .join("/")
-            .replace(/\/{2,}/g, "/")
-        : UNKNOWN;
+    nativeOfUnknown("join", "*parts", ({ parts }) => {
+      const joined = joinPaths((parts as PyTuple).items);
+      return joined instanceof Unknown ? joined : joined.replace(/\/{2,}/g, "/");
     }),
-    native("basename", "p", ({ p }) => (typeof p === "string" ? p.slice(p.lastIndexOf("/") + 1) : UNKNOWN)),
-    native("dirname", "p", ({ p }) => (typeof p === "string" ? p.slice(0, Math.max(0, p.lastIndexOf("/"))) : UNKNOWN)),
-    native("splitext", "p", ({ p }) => {
-      if (typeof p !== "string") return UNKNOWN;
-      const { ext } = posix.parse(p);
-      return new PyTuple([p.slice(0, p.length - ext.length), ext]);
+    ofPath("basename", (text) => text.slice(text.lastIndexOf("/") + 1)),
+    ofPath("dirname", (text) => text.slice(0, Math.max(0, text.lastIndexOf("/"))) || (text.startsWith("/") ? "/" : "")),
+    ofPath("splitext", (text) => {
+      const { ext } = posix.parse(text);
+      return new PyTuple([text.slice(0, text.length - ext.length), ext]);
     }),
+    ...["abspath", "realpath", "normpath"].map((name) => ofPath(name, absolute)),
   ]),
 );
 
@@ -61,6 +59,8 @@ export const OS = namespace("os", [
   ["environ", new PyObject(ENVIRON, undefined)],
   ["getenv", nativeOfUnknown("getenv", "key, default=None", ({ default: otherwise }) => otherwise!)],
   ["path", PATH],
+  // Where a program is started nobody knows: a path from there is looked for when a file is opened.
+  ["getcwd", nativeOfUnknown("getcwd", "", () => ".")],
   ["sep", "/"],
   ["PathLike", builtinClass("PathLike", [OBJECT])],
 ]);
