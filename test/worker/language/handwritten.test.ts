@@ -167,6 +167,14 @@ describe("LoRA written by hand in a file of its own", () => {
     }
   });
 
+  it("knows in a product of the factors which comes first", async () => {
+    for (const product of ["F.linear(x, self.B @ self.A)", "x @ (self.B @ self.A).T", "x @ (self.A.T @ self.B.T)"]) {
+      const source = changed(WRAPPER, ["(x @ self.A.T @ self.B.T)", product], ["torch.zeros(base", "torch.randn(base"]);
+      assert.equal((await findings(source)).length, 1, product);
+      assert.match((await messages())[0]!, /^Neither of A and B starts at zero.* LoRA starts B at zero/, product);
+    }
+  });
+
   it("is told of a factor that is cut down to 0", async () => {
     const source = changed(
       WRAPPER,

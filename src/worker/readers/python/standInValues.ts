@@ -89,7 +89,10 @@ export interface Slot {
 /** What the class's constructor takes; undefined where something that it needs cannot be told. */
 export function slotsOf(type: PyClass): Slot[] | undefined {
   const slots: Slot[] = [];
-  for (const param of constructorParameters({ type })) {
+  const params = constructorParameters({ type });
+  // Most classes take no rank, and need no further look.
+  if (!params.some(({ name }) => RANK.test(name))) return undefined;
+  for (const param of params) {
     if (param.kind === "star" || param.kind === "doubleStar") continue;
     const hasDefault = param.default !== undefined && !isNothing(param.default);
     const role = roleOf(param, usedAsLayer(type, param));
