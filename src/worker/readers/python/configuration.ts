@@ -5,15 +5,13 @@ import type { CallSites, EvaluatedCall } from "./callSites";
 import { asRecord, type ConfigFile, pythonValue, siblingConfig, siblingPath } from "./configFile";
 import { chosenConfig, givenBy, partRead, partsOf, targetArguments } from "./configs/chosen";
 import { constructorParameters, type OfClass, requiredParameters } from "./constructors";
-import { dataclassFields } from "./dataclasses";
-import { dictGet } from "./equality";
 import type { Evaluator } from "./evaluator";
-import { namesReadOf } from "./guessedConfiguration";
-import { findMember } from "./members";
+import { acceptedBy, fieldsFor, namespaceOf } from "./fileConfiguration";
+import { answers, namesReadOf } from "./guessedConfiguration";
 import { withoutPlaceholders } from "./placeholders";
-import type { DefinedClass, Definition, Scope } from "./scope";
+import type { DefinedClass, Scope } from "./scope";
 import { simpleNamespace } from "./stdlib";
-import { builtinClass, classOf, OBJECT } from "./types";
+import { classOf, OBJECT } from "./types";
 import { PyClass, PyDict, PyFunction, PyObject, Unknown, type Value } from "./values";
 
 /**
@@ -167,7 +165,7 @@ export class Configurations {
   reject({ type, node }: DefinedClass, { guesses }: Configured): boolean {
     if (this.choice?.source === "instance" || this.choice?.source === "defaults") return false;
     const wrong = guesses.filter(
-      ({ slot, value }) => !slot.named || !this.answers(value, namesReadOf(node, slot.name)),
+      ({ slot, value }) => !slot.named || !answers(this.ev, value, namesReadOf(node, slot.name)),
     );
     const known = this.rejected.get(type) ?? new Set();
     for (const { slot, value } of wrong) known.add(slot.type ?? value);
@@ -178,14 +176,6 @@ export class Configurations {
   /** What was taken for the class's configuration and is not. */
   rejectedFor(type: PyClass): string[] {
     return [...(this.rejected.get(type) ?? [])].map((value) => (value instanceof PyClass ? value.name : "a dict"));
-  }
-
-  /** It has at least half of the names, so that one it lacks is a mistake. */
-  private answers(value: Value, names: ReadonlySet<string>): boolean {
-    const has = [...names].filter((name) =>
-      value instanceof PyDict ? dictGet(value, name) !== undefined : this.ev.tryAttribute(value, name) !== undefined,
-    );
-    return has.length > 0 && 2 * has.length >= names.size;
   }
 
   private get chosenName(): string | undefined {
@@ -485,30 +475,12 @@ export class Configurations {
       return subscripted ? pythonValue(fields) : namespaceOf(fields);
     };
     if (!type) return plain();
-    const fields = this.fieldsFor(json, type);
+    const fields = fieldsFor(json, type, (message) => this.ev.problem(message, "warning", this.start));
     if (!fields) return undefined;
     const accepted = acceptedBy(type);
     const entries = Object.entries(fields).filter(([key]) => accepted === undefined || accepted.has(key));
     if (entries.length === 0) return guessed ? plain() : undefined;
     return this.make(type, new Map(entries.map(([key, value]) => [key, pythonValue(value)])));
-  }
-
-  private fieldsFor({ fields, name }: ConfigFile, type: PyClass): Record<string, unknown> | undefined {
-    const [wanted, given] = [findMember(type, "model_type"), fields.model_type];
-    if (typeof wanted !== "string" || wanted === "" || typeof given !== "string" || wanted === given) return fields;
-    const below = Object.values(fields)
-      .map(asRecord)
-      .find((part) => part?.model_type === wanted);
-    const key = findMember(type, "base_config_key");
-    const part = below ?? (typeof key === "string" && key !== "" ? asRecord(fields[key]) : undefined);
-    if (!part) {
-      this.ev.problem(
-        `${name} is for model type "${given}"; ${type.name} is for "${wanted}", so its values are not used`,
-        "warning",
-        this.start,
-      );
-    }
-    return part;
   }
 }
 
@@ -520,31 +492,4 @@ function samePlace(a: SourcePlace, b: SourcePlace): boolean {
 function scopeOf(type: PyClass): Scope | undefined {
   for (const member of type.members.values()) if (member instanceof PyFunction) return member.scope as Scope;
   return undefined;
-}
-
-/** Names that the class's constructor takes; undefined when it takes any. */
-function acceptedBy(type: PyClass): Set<string> | undefined {
-  const fields = dataclassFields(type);
-  const init = findMember(type, "__init__");
-  if (init instanceof PyFunction) {
-    const { params } = init.definition as Definition;
-    if (params.some((p) => p.kind === "doubleStar")) return undefined;
-    return new Set(params.slice(1).map((p) => p.name));
-  }
-  // transformers' configurations are data classes whose constructor takes further names.
-  if (!fields || type.mro.some((c) => c.name === "PreTrainedConfig")) return undefined;
-  return new Set(fields.filter((f) => f.init).map((f) => f.name));
-}
-
-/** What a configuration file gives a model whose configuration class was not found: its defaults are unknown. */
-const fileNamespace = builtinClass("SimpleNamespace", [simpleNamespace]);
-fileNamespace.missing = (name) => `the configuration file has no ${name}, and no configuration class was found`;
-
-function namespaceOf(fields: Record<string, unknown>): PyObject {
-  const object = new PyObject(fileNamespace, undefined);
-  for (const [key, value] of Object.entries(fields)) {
-    const inner = asRecord(value);
-    object.attributes.set(key, inner ? namespaceOf(inner) : pythonValue(value));
-  }
-  return object;
 }

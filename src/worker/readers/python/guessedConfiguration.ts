@@ -1,4 +1,7 @@
 import type { ClassStmt } from "./ast";
+import { dictGet } from "./equality";
+import type { Evaluator } from "./evaluator";
+import { PyDict, type Value } from "./values";
 import { expressionsOf, walkExpr, walkStatements } from "./walk";
 
 /** Names that the class reads of its parameter: `config.width`, `config["width"]`, `self.config.width`. */
@@ -22,4 +25,12 @@ export function namesReadOf(node: ClassStmt, parameter: string): ReadonlySet<str
     });
   }
   return found;
+}
+
+/** Whether the value has at least half of the names, so that one it lacks is a mistake. */
+export function answers(ev: Evaluator, value: Value, names: ReadonlySet<string>): boolean {
+  const has = [...names].filter((name) =>
+    value instanceof PyDict ? dictGet(value, name) !== undefined : ev.tryAttribute(value, name) !== undefined,
+  );
+  return has.length > 0 && 2 * has.length >= names.size;
 }
