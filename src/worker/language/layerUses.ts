@@ -14,7 +14,8 @@ export interface LayerFindings {
 
 export function layerFindings(model: Model, graph: Graph): LayerFindings {
   const uses = usesIn(graph, model);
-  const layers = targetableLayers(model);
+  // A model that is a layer itself is nobody's target.
+  const layers = targetableLayers(model).filter(({ path }) => path !== "");
   const problems = layers.flatMap((layer): Problem[] => {
     const found = findingOf(layer, uses.get(layer.path));
     return found ? [{ place: layer.place, ...found }] : [];

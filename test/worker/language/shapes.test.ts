@@ -270,6 +270,17 @@ describe("layers that an adapter does little for", () => {
     assert.equal(found.onlyRead!.length, 1);
   });
 
+  it("are not the model itself", async () => {
+    const source = `
+class Scaled(nn.Linear):
+    def __init__(self, width=6):
+        super().__init__(width, width)
+    def forward(self, x):
+        return F.linear(x, self.weight, self.bias) + x
+`;
+    assert.deepEqual(problems(await shapes(source)), []);
+  });
+
   it("are told at their line: one under two names, of which PEFT adapts the first", async () => {
     const init = "self.a = nn.Linear(6, 6); self.b = self.a";
     assert.deepEqual(problems(await shapes(LAYERS(init, "return self.b(self.a(x))"))), [
