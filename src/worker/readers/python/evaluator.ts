@@ -45,8 +45,6 @@ import {
 
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
 
-export type { ImportResolver, NotFollowed };
-
 /**
  * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and
  * the operations values ask for; expressions and statements are in files of their own.
@@ -191,8 +189,7 @@ export class Evaluator implements Runtime {
           result = this.within(left, () => this.inSource(scope, body));
         } catch (error) {
           const known = this.understood(error);
-          const { cancel } = this.limits;
-          if (cancel && Atomics.load(cancel, 0) !== 0) throw known;
+          this.refuseCancelled();
           result = new Unknown(known instanceof PyError ? pythonMessage(known) : known.message, this.departure);
         }
       });
@@ -212,17 +209,12 @@ export class Evaluator implements Runtime {
   within<T>(steps: number, body: () => T): T {
     // Each model and each trace is one: a reading of many ends with the one under way.
     this.refuseCancelled();
-    const [outerSteps, outerBudget, outerDepth, outerNesting] = [this.steps, this.budget, this.depth, this.nesting];
+    const { steps: before, budget, depth, nesting } = this;
     [this.steps, this.budget] = [0, steps];
     try {
       return body();
     } finally {
-      [this.steps, this.budget, this.depth, this.nesting] = [
-        outerSteps + this.steps,
-        outerBudget,
-        outerDepth,
-        outerNesting,
-      ];
+      Object.assign(this, { steps: before + this.steps, budget, depth, nesting });
     }
   }
 
