@@ -263,6 +263,7 @@ export function initializeInstance(
 ): void {
   const { type } = object;
   const module = isModule(object);
+  if (module) ev.modulesMade++;
   if (ev.watched.has(type) || (module && !type.builtin && type.place?.file === ev.main.file))
     noteConstruction(ev, type, args, kwargs);
   const init = ev.patches.member(type, "__init__");

@@ -12,7 +12,7 @@ import { executeCode } from "./exec";
 import { evaluate } from "./expressions";
 import type { ImportResolver, NotFollowed } from "./importResolver";
 import { iterate, lengthOf, truthyOf } from "./iteration";
-import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
+import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "./limits";
 import { type Constructed, type Noted, noteInherited } from "./noted";
 import type { Opener } from "./openNames";
 import { Patches } from "./patches";
@@ -90,6 +90,10 @@ export class Evaluator implements Runtime {
   /** The call under way. */
   frame: Scope | undefined;
   nesting = 0;
+  /** Modules that were made in this budget of steps: how far a construction came. */
+  modulesMade = 0;
+  /** Loops around this code of which nobody knows beforehand how often they turn. */
+  endless = 0;
   /** Statements around this one that handle an import's failure. */
   importErrors = 0;
   private steps = 0;
@@ -209,12 +213,12 @@ export class Evaluator implements Runtime {
   within<T>(steps: number, body: () => T): T {
     // Each model and each trace is one: a reading of many ends with the one under way.
     this.refuseCancelled();
-    const { steps: before, budget, depth, nesting } = this;
-    [this.steps, this.budget] = [0, steps];
+    const { steps: stepsBefore, budget, depth, nesting, endless, modulesMade } = this;
+    Object.assign(this, { steps: 0, budget: steps, endless: 0, modulesMade: 0 });
     try {
       return body();
     } finally {
-      Object.assign(this, { steps: before + this.steps, budget, depth, nesting });
+      Object.assign(this, { steps: stepsBefore + this.steps, budget, depth, nesting, endless, modulesMade });
     }
   }
 
@@ -223,10 +227,8 @@ export class Evaluator implements Runtime {
     const before = this.steps;
     this.steps += count;
     if (this.steps > this.budget) {
-      throw new LimitError(
-        `evaluation stopped here after ${this.budget.toLocaleString("en-US")} steps: a loop that does not end?`,
-        this.place,
-      );
+      const loop = this.endless > 0;
+      throw new LimitError(tooManySteps(this.budget, loop ? undefined : this.modulesMade), this.place);
     }
     if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) this.refuseCancelled();
   }
@@ -505,15 +507,11 @@ export class Evaluator implements Runtime {
 
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
-    const { depth, nesting, span, constructing, frame } = this;
+    const { depth, nesting, span, constructing, frame, endless } = this;
     const frames = this.recorder?.frames.length ?? 0;
     return () => {
       this.recorder?.frames.splice(frames);
-      this.depth = depth;
-      this.nesting = nesting;
-      this.span = span;
-      this.constructing = constructing;
-      this.frame = frame;
+      Object.assign(this, { depth, nesting, span, constructing, frame, endless });
     };
   }
 }

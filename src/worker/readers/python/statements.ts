@@ -10,6 +10,7 @@ import { classOfError, endsThere, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
+import { MANY_TURNS } from "./limits";
 import { openName } from "./openNames";
 import { augmented } from "./operators";
 import { matches } from "./patterns";
@@ -19,7 +20,18 @@ import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
 import { rowsOneByOne, wrapNode } from "./torch";
-import { EvaluationError, PyDict, PyError, PyFunction, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import { PyRange } from "./types";
+import {
+  EvaluationError,
+  PyDict,
+  PyError,
+  PyFunction,
+  PyGenerator,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** Runs a function's body. */
 export function executeBody(ev: Evaluator, scope: Scope, body: readonly Stmt[]): void {
@@ -262,20 +274,34 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
   }
   const plain = runPlainLoop(ev, scope, statement, iterable, (part) => execute(ev, scope, part));
   if (plain) return plain;
+  const { endless } = ev;
+  // The number of its turns is known.
+  let left = iterable instanceof PyGenerator && !(iterable instanceof PyRange) ? MANY_TURNS : Number.POSITIVE_INFINITY;
   for (const item of ev.iterate(iterable)) {
     ev.span = statement;
     ev.step();
+    if (left-- === 0) ev.endless++;
     assignSafely(ev, scope, target, item);
     const completion = executeTurn(ev, scope, body);
-    if (completion === "return") return completion;
-    if (completion === "break") return "normal";
+    if (completion === "return" || completion === "break") {
+      ev.endless = endless;
+      return completion === "return" ? completion : "normal";
+    }
     // What the next item raises stands where the items come from.
     ev.span = source;
   }
+  ev.endless = endless;
   return executeBlock(ev, scope, otherwise);
 }
 
 function executeWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "While" }>): Completion {
+  ev.endless++;
+  const completion = turnWhile(ev, scope, statement);
+  ev.endless--;
+  return completion;
+}
+
+function turnWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "While" }>): Completion {
   for (;;) {
     const value = evaluateSafely(ev, scope, statement.test);
     ev.span = statement.test;
