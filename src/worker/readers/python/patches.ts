@@ -96,14 +96,18 @@ export class Patches {
     });
   }
 
-  /** Runs `body` with the names of modules as they were at another time. */
+  /**
+   * Runs statements of a module with the names of modules as they were when it was imported. They run once: what they
+   * make of their own classes outlasts the trial in which somebody asked for it.
+   */
   at<T>(overlay: Overlay, body: () => T): T {
-    const outer = this.overlay;
+    const [outer, { length }] = [this.overlay, this.changes];
     this.overlay = overlay;
     try {
       return body();
     } finally {
       this.overlay = outer;
+      this.changes.splice(length);
     }
   }
 

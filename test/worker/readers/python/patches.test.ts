@@ -115,6 +115,25 @@ model = Block(6)
     assert.deepEqual(await count(`${net}patch_all(rank=4)\n`), [192]);
   });
 
+  it("by a module's own statements lasts, though they first run for one of several models", async () => {
+    const layer = (name: string) =>
+      `class ${name}(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(width(), 2)
+`;
+    const source = `def width():
+    from lit.sizes import Sizes
+    return Sizes.width
+${layer("First")}${layer("Second")}`;
+    const { models, problems } = await open(source);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      models.map((m) => m.root.parameters),
+      [16, 16],
+    );
+  });
+
   it("of flags of torch, nothing is said", async () => {
     const flags =
       "torch.backends.cudnn.benchmark = True\ntorch.backends.cuda.matmul.allow_tf32 = True\nimport sys\nsys.path = []\n";
