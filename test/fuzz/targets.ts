@@ -267,6 +267,24 @@ export const TARGETS: readonly Target[] = [
     },
   },
   {
+    name: "yaml",
+    usual: 600,
+    inputs: () => damaged([text(YAML), text(ALIASES)]),
+    read: async (input, folder) => {
+      writeFileSync(path.join(folder, "sizes.yaml"), input);
+      ask(await openModelFile(path.join(folder, "model.py"), OF_YAML, LIMITS));
+    },
+  },
+  {
+    name: "json-in-code",
+    usual: 300,
+    inputs: () => damaged([text('{"width": 8, "deep": {"depth": 2, "scale": 1e-1}, "list": [1, "b", null]}')]),
+    read: async (input, folder) => {
+      writeFileSync(path.join(folder, "sizes.json"), input);
+      ask(await openModelFile(path.join(folder, "model.py"), OF_JSON, LIMITS));
+    },
+  },
+  {
     name: "python-tokens",
     usual: 300,
     inputs: () => garbled(pythonModels()),
@@ -279,6 +297,48 @@ export const TARGETS: readonly Target[] = [
     read: source("model.py"),
   },
 ];
+
+const YAML = `# sizes
+width: 8
+deep: &deep {depth: 2, scale: 1e-1, on: yes}
+model:
+  _target_: model.Net
+  <<: *deep
+  width: \${width}
+list: [1, 'b', ~, 0x10, 1_000, 12:30]
+text: |
+  lines
+`;
+const ALIASES = `a: &a [1, 1, 1, 1]
+b: &b [*a, *a, *a, *a]
+c: &c [*b, *b, *b, *b]
+d: [*c, *c, *c, *c]
+width: 4
+`;
+
+const netOf = (value: string) => `
+class Net(nn.Module):
+    def __init__(self, width=${value}["width"], depth=1):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(width, width) for _ in range(depth)])
+        self.last = nn.Linear(width, len(${value}))
+    def forward(self, x):
+        return self.last(x)
+`;
+const OF_YAML = `import yaml
+from omegaconf import OmegaConf
+from torch import nn
+with open("sizes.yaml") as file:
+    sizes = yaml.safe_load(file)
+conf = OmegaConf.load("sizes.yaml")
+other = nn.Linear(conf.width, conf.model.width)
+${netOf("sizes")}
+net = Net(**conf.deep)
+`;
+const OF_JSON = `import json
+from torch import nn
+sizes = json.load(open("sizes.json"))
+${netOf("sizes")}`;
 
 const CONFIGURED = `from torch import nn
 class GPTConfig:

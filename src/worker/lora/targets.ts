@@ -161,10 +161,12 @@ function whyNot(module: ModuleInfo): string {
  * such as an attention block.
  */
 export function outputHead(model: Pick<Model, "root" | "part" | "pretrained">): TargetableLayer | undefined {
-  const layers = targetableLayers(model).filter(({ neverCalled }) => !neverCalled);
+  // One of unknown size may be the head, which then is no target anyway.
+  const layers = [...walkModules(model.root)].filter((module) => isLinear(module) && !module.neverCalled);
   if (layers.length <= 1 || model.part) return undefined;
   const embeddings = model.pretrained?.outputEmbeddings;
-  return layers.find(({ path }) => path === embeddings) ?? layers.at(-1);
+  const head = layers.find(({ path }) => path === embeddings) ?? layers.at(-1);
+  return head && isTargetable(head) ? head : undefined;
 }
 
 function nothingMatched({ className, root }: Targeted, config: LoraConfig, modules: readonly ModuleInfo[]): string {

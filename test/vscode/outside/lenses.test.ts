@@ -74,4 +74,60 @@ class Net(nn.Module):
       await window.close();
     }
   });
+
+  it("have the sizes of a YAML file, follow it, and lead there; and those of a notebook's cell", async () => {
+    const window = await TestWindow.open({ file: "digits/model.py" });
+    try {
+      await window.lenses("LoRA r=8").first().waitFor();
+      await window.command("View: Close Primary Side Bar");
+      const net = (name: string) => `from torch import nn
+
+class ${name}(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
+`;
+      const sizes = (width: number) => `# widths\nnet:\n  _target_: net.Net\n  width: ${width}\n`;
+      await writeFile(join(window.folder, "sizes.yaml"), sizes(64));
+      await writeFile(join(window.folder, "net.py"), net("Net"));
+      await window.openFile("net.py");
+      // 3 * 8 * (64 + 64).
+      await window.lenses(/^LoRA r=8 · 3 layers · 3,072 trainable/).waitFor();
+      await writeFile(join(window.folder, "sizes.yaml"), sizes(96));
+      await window.lenses(/^LoRA r=8 · 3 layers · 4,608 trainable/).waitFor();
+      await window.screenshot("lenses-yaml");
+      await window.clickLens("sizes from sizes.yaml", window.page.locator(".tab.active", { hasText: "sizes.yaml" }));
+
+      const notebook = (width: number) =>
+        JSON.stringify({
+          cells: [
+            { cell_type: "markdown", metadata: {}, source: "Training" },
+            {
+              cell_type: "code",
+              metadata: {},
+              execution_count: null,
+              outputs: [],
+              source: `from other import Other\nmodel = Other(width=${width})\n`,
+            },
+          ],
+          metadata: {},
+          nbformat: 4,
+          nbformat_minor: 5,
+        });
+      await writeFile(join(window.folder, "train.ipynb"), notebook(32));
+      await writeFile(join(window.folder, "other.py"), net("Other"));
+      await window.openFile("other.py");
+      // 3 * 8 * (32 + 32).
+      await window.lenses(/^LoRA r=8 · 3 layers · 1,536 trainable/).waitFor();
+      await writeFile(join(window.folder, "train.ipynb"), notebook(48));
+      await window.lenses(/^LoRA r=8 · 3 layers · 2,304 trainable/).waitFor();
+      await window.screenshot("lenses-notebook-caller");
+      await window.clickLens(
+        "sizes from train.ipynb, cell 2, line 2",
+        window.page.locator(".tab.active", { hasText: "train.ipynb" }),
+      );
+    } finally {
+      await window.close();
+    }
+  });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loraConfig } from "../../../src/worker/lora/config";
+import { defaultTargets } from "../../../src/worker/lora/defaults";
 import { injectionFor, injectionOf } from "../../../src/worker/lora/injection";
 import { matchTargets, outputHead } from "../../../src/worker/lora/targets";
 import { openModelFile } from "../../../src/worker/readers/open";
@@ -32,6 +33,19 @@ describe("output head", () => {
   it("is the last Linear of the same class where it stands alone", async () => {
     const alone = SOURCE.slice(0, SOURCE.indexOf("class Net"));
     assert.equal(outputHead(modelNamed(await readTorch(alone), "Attention"))!.path, "out");
+  });
+
+  it("is no other Linear where the last one's size is unknown", async () => {
+    const unknown = SOURCE.replace("nn.Linear(8, 2)", "nn.Linear(8, classes)").replace(
+      "class Attention",
+      "from missing import classes\nclass Attention",
+    );
+    const net = modelNamed(await readTorch(unknown), "Net");
+    assert.equal(outputHead(net), undefined);
+    assert.deepEqual(
+      defaultTargets(net, undefined).layers.map(({ path }) => path),
+      ["attention.qkv", "attention.out"],
+    );
   });
 });
 
