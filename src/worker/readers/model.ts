@@ -79,6 +79,7 @@ export interface ModuleInfo {
   readonly aliases?: readonly string[];
   /** Own and descendants' parameters, tied ones counted once; undefined when a dimension is unknown. */
   readonly parameters: number | undefined;
+  /** A getter where the module is made as others are: a spread of it has none. */
   readonly children: readonly ModuleInfo[];
 }
 

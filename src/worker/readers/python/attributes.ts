@@ -46,7 +46,10 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
   if (object instanceof Unknown) return object;
   if (object instanceof PySuper) return superAttribute(ev, object, name);
   if (object instanceof PyObject) return objectAttribute(ev, object, name);
-  if (object instanceof PyTensor) return tensorAttribute(object, name, ev);
+  if (object instanceof PyTensor) {
+    ev.alike.reads(object);
+    return tensorAttribute(object, name, ev);
+  }
   if (object instanceof PyNamespace) {
     const member = object.get(name);
     if (member !== undefined) return member;
@@ -98,12 +101,16 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
 /** Of an instance of a class that derives from dict, list, tuple or set. */
 function subclassAttribute(ev: Evaluator, object: Value, type: PyClass, name: string): Value | undefined {
   const attributes = attributesOf(object);
+  ev.alike.reads(object);
   const member = findMember(type, name);
   if (member !== undefined && isDataDescriptor(member)) return fromInstance(ev, object, type, member, name);
   const own = attributes?.get(name);
   if (own !== undefined) return own;
   if (member !== undefined) return fromInstance(ev, object, type, member, name);
-  if (name === "__dict__" && attributes) return liveDict(attributes);
+  if (name === "__dict__" && attributes) {
+    ev.alike.writes(object);
+    return liveDict(attributes);
+  }
   const fallback = methodOf(object, name) ? undefined : findMember(type, "__getattr__");
   return fallback instanceof PyFunction ? ev.call(fallback, [object, name]) : undefined;
 }
@@ -122,7 +129,10 @@ function fromInstance(ev: Evaluator, object: Value, type: PyClass, member: Value
   if (member instanceof PyFunction || member instanceof PyNative) return new PyBound(object, member);
   if (member instanceof PyProperty) {
     const value = ev.call(member.getter, [object]);
-    if (member.cached && object instanceof PyObject) object.attributes.set(name, value);
+    if (member.cached && object instanceof PyObject) {
+      ev.alike.writes(object);
+      object.attributes.set(name, value);
+    }
     return value;
   }
   if (member instanceof PyWrapped) return unwrap(member, type);
@@ -175,6 +185,7 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     if (name === "args") return new PyTuple(object.args);
     if (name === "keywords") return dictOf(object.kwargs);
   }
+  ev.alike.reads(object);
   const member = findMember(object.type, name);
   // A property goes before what the instance holds.
   if (member !== undefined && isDataDescriptor(member) && !(isCached(member) && object.attributes.has(name))) {
@@ -188,6 +199,8 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     case "__class__":
       return object.type;
     case "__dict__":
+      // Whoever has it may change the object by it.
+      ev.alike.writes(object);
       return liveDict(object.attributes);
     case "__setattr__":
       return plainSetter(ev, object);
@@ -287,6 +300,7 @@ function classAttribute(ev: Evaluator, type: PyClass, name: string): Value | und
       });
     case "__delattr__":
       return new PyNative("__delattr__", "self, name", ({ self, name: key }) => {
+        ev.alike.writes(self!);
         deleteOrdinary(self!, String(key));
         return null;
       });
@@ -354,6 +368,7 @@ function superAttribute(ev: Evaluator, object: PySuper, name: string): Value | u
       return plainSetter(ev, self);
     case "__delattr__":
       return new PyNative(name, "name", ({ name: key }) => {
+        ev.alike.writes(self);
         deleteOrdinary(self, String(key));
         return null;
       });
@@ -400,6 +415,7 @@ export function setAttributeOf(ev: Evaluator, object: Value, name: string, value
 /** As `object.__setattr__` does it. */
 function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): void {
   if (object instanceof Unknown) return;
+  ev.alike.writes(object);
   if (object instanceof PyObject) {
     const member = findMember(object.type, name);
     if (member instanceof PyProperty && !member.cached) {
@@ -457,6 +473,7 @@ export function deleteAttributeOf(ev: Evaluator, object: Value, name: string): v
     ev.call(member.deleter, [object]);
     return;
   }
+  ev.alike.writes(object);
   const erase = member === undefined ? undefined : ev.special(member, "__delete__");
   if (erase) ev.call(erase, [object]);
   else deleteOrdinary(object, name);

@@ -1,6 +1,7 @@
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
+import { Alike } from "./alike";
 import type { Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
@@ -66,7 +67,7 @@ export class Evaluator implements Runtime {
   /** The text being evaluated: of the file that is read, or of a module it imports. */
   source: Source;
   /** Where evaluation left the file that is read for a module it imports. */
-  private departure: SourcePlace | undefined;
+  departure: SourcePlace | undefined;
   /** The expression being evaluated. */
   span: Span | undefined;
   /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
@@ -84,6 +85,10 @@ export class Evaluator implements Runtime {
   /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
   constructing = 0;
   nesting = 0;
+  /** Modules that stand for others like them. */
+  readonly alike = new Alike(this);
+  /** Modules made so far, for whoever wants to know how far a construction came. */
+  modulesMade = 0;
   /** Statements around this one that handle an import's failure. */
   importErrors = 0;
   private seen = new Set<string>();
@@ -178,7 +183,7 @@ export class Evaluator implements Runtime {
       this.collect(() => {
         try {
           const left = Math.max(1, Math.min(steps, this.budget - this.steps));
-          result = this.within(left, () => this.inSource(scope, body));
+          result = this.alike.unobserved(() => this.within(left, () => this.inSource(scope, body)));
         } catch (error) {
           const known = this.understood(error);
           const { cancel } = this.limits;
@@ -256,6 +261,8 @@ export class Evaluator implements Runtime {
       text = `${message} ${within(where)}`;
       where = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
     }
+    // What is told of each module once is told of the first, which is not the first of the next model.
+    this.alike.spoil();
     const key = `${where.line}:${where.column}:${text}`;
     if (this.seen.has(key)) return;
     this.seen.add(key);
@@ -349,6 +356,7 @@ export class Evaluator implements Runtime {
   callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
     const { node, params, qualifiedName, owner } = fn.definition as Definition;
     this.step();
+    this.alike.enters(fn.scope as Scope);
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
     scope.receiver = args[0];
@@ -382,6 +390,7 @@ export class Evaluator implements Runtime {
     name?: string,
   ): Value {
     this.step();
+    this.alike.native(native, args, kwargs);
     const bound: Record<string, Value> = {};
     const params = paramsOf(native);
     // torch.zeros(2, 3), torch.zeros((2, 3)) and torch.zeros(size=(2, 3)) are one.

@@ -111,6 +111,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       return comprehension(ev, scope, expr);
     case "Walrus": {
       const value = evaluate(ev, scope, expr.value);
+      if (scope.enclosing.kind === "module") ev.alike.forget();
       scope.enclosing.assign(expr.name, value);
       const named = { start: expr.start, end: expr.start + expr.name.length };
       if (ev.inMain) ev.recorder?.assigned(ev.source, scope.enclosing, named, expr.name, value);
@@ -165,15 +166,16 @@ export function evaluateCall(ev: Evaluator, scope: Scope, expr: CallExpr): Value
     ev.nesting--;
     return args;
   }
-  const result = special(scope, calleeExpr, callee, args) ?? ev.call(callee, args, kwargs);
+  const result = special(ev, scope, calleeExpr, callee, args) ?? ev.call(callee, args, kwargs);
   ev.nesting--;
   return result;
 }
 
 /** `locals()` and `globals()` need the scope of the call. */
-function special(scope: Scope, expr: Expr, callee: Value, args: readonly Value[]): Value | undefined {
+function special(ev: Evaluator, scope: Scope, expr: Expr, callee: Value, args: readonly Value[]): Value | undefined {
   if (expr.kind !== "Name" || args.length > 0 || callee instanceof PyFunction) return undefined;
   if (expr.id !== "locals" && expr.id !== "globals") return undefined;
+  ev.alike.forget();
   const dict = new PyDict();
   const from = expr.id === "locals" ? scope.enclosing : scope.module;
   for (const [name, value] of from.names) dictSet(dict, name, value);
@@ -213,6 +215,7 @@ export function evaluateArguments(
       case "doubleStar":
         if (value instanceof Unknown) return { args: value, kwargs };
         if (!(value instanceof PyDict)) throw new PyError("TypeError", "argument after ** must be a mapping");
+        ev.alike.reads(value);
         for (const { key, value: item } of value.entries.values()) {
           if (typeof key !== "string") throw new PyError("TypeError", "keywords must be strings");
           kwargs.set(key, item);
@@ -281,6 +284,7 @@ function formatted(ev: Evaluator, scope: Scope, parts: readonly (string | Format
     const value = evaluate(ev, scope, part.value);
     ev.span = part.value;
     if (value instanceof Unknown) return value;
+    ev.alike.readsWhole(value);
     const format = part.format.length > 0 ? formatted(ev, scope, part.format) : "";
     if (format instanceof Unknown) return format;
     const useRepr = part.conversion === "r" || (part.selfText && !part.conversion && format === "");
@@ -362,6 +366,7 @@ function comprehension(ev: Evaluator, scope: Scope, expr: ComprehensionExpr): Va
     return flow.unknown ?? dict;
   }
   const plain = plainItems(ev, inner, expr, iterable);
+  if (plain) ev.alike.forget();
   if (plain) return expr.type === "set" ? setOf(plain) : new PyList(plain);
   const items: Value[] = [];
   for (const { value } of pairsOf(ev, inner, expr, iterable, flow)) items.push(value);

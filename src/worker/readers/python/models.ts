@@ -38,9 +38,10 @@ import { givenByWholes } from "./partInputs";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
 import { deepCopy } from "./stdlib";
+import { templateOf } from "./template";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
-import { modulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import { differentModulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
 import {
   type EvaluationError,
   type PyClass,
@@ -264,7 +265,7 @@ function partsOf(classes: readonly DefinedClass[]): Set<string> {
 }
 
 function* typesWithin(root: PyObject): Generator<PyClass> {
-  for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
+  for (const [, module] of differentModulesOf(root)) if (module !== root) yield module.type;
 }
 
 /** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
@@ -292,6 +293,8 @@ function build(
   steps: number,
 ): Built {
   const object = new PyObject(type, type.place);
+  // What one model is made of is not there for the next.
+  ev.alike.forget();
   let failed = false;
   let draws: readonly Draw[] = [];
   const problems = ev.collect(() => {
@@ -368,7 +371,9 @@ function buildWithUnknowns(
 
 /** Whether the file has the class of one of the modules, or makes one of torch's own. */
 function isOfFile(root: PyObject, file: string): boolean {
-  return [...modulesOf(root)].some(([, { type, place }]) => (type.builtin ? place : type.place)?.file === file);
+  return [...differentModulesOf(root)].some(
+    ([, { type, place }]) => (type.builtin ? place : type.place)?.file === file,
+  );
 }
 
 export class PythonModel implements Model {
@@ -429,8 +434,8 @@ export class PythonModel implements Model {
 
   get checkpoints(): readonly LoadedPart[] {
     const { object } = this.built;
-    return [...modulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
-      if (!part.module?.checkpoint) return [];
+    return [...differentModulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
+      if (templateOf(part) || !part.module?.checkpoint) return [];
       const { checkpoint } = part.module;
       const { name, folder } = checkpoint;
       const keys = [...storedTensors(part, prefix)].flatMap(([path, { stored }]): [string, readonly string[]][] => {

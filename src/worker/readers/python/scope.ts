@@ -1,12 +1,13 @@
 import type { ClassStmt, FunctionStmt, LambdaExpr, Param } from "./ast";
 import type { Source } from "./source";
-import { EvaluationError, type PyClass, type Unknown, type Value } from "./values";
+import { birth, EvaluationError, type PyClass, type Unknown, type Value } from "./values";
 
 export type ScopeKind = "module" | "function" | "class" | "comprehension";
 
 /** Names of one module, call, class body or comprehension, and what its statements leave behind. */
 export class Scope {
   readonly names = new Map<string, Value>();
+  readonly born = birth();
   /** Names declared global or nonlocal, with the scope that holds them. */
   redirected: Map<string, Scope> | undefined;
   returned: Value = null;

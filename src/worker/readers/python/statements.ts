@@ -20,6 +20,17 @@ import { str } from "./text";
 import { rowsOneByOne, wrapNode } from "./torch";
 import { EvaluationError, PyDict, PyError, PyFunction, PyTensor, PyTuple, Unknown, type Value } from "./values";
 
+/** What these do to names and modules is not observed where modules are made from others like them. */
+const UNOBSERVED: ReadonlySet<Stmt["kind"]> = new Set<Stmt["kind"]>([
+  "Class",
+  "Global",
+  "Import",
+  "ImportFrom",
+  "Match",
+  "Nonlocal",
+  "With",
+]);
+
 /** Runs a function's body. */
 export function executeBody(ev: Evaluator, scope: Scope, body: readonly Stmt[]): void {
   executeBlock(ev, scope, body);
@@ -40,6 +51,7 @@ export function executeBlock(ev: Evaluator, scope: Scope, body: readonly Stmt[])
 export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completion {
   ev.span = statement;
   ev.step();
+  if (scope.kind === "module" || UNOBSERVED.has(statement.kind)) ev.alike.forget();
   switch (statement.kind) {
     case "Expr":
       if (statement.value.kind !== "Constant") evaluateSafely(ev, scope, statement.value);
@@ -259,7 +271,10 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     return executeBlock(ev, scope, otherwise);
   }
   const plain = runPlainLoop(ev, scope, statement, iterable, (part) => execute(ev, scope, part));
-  if (plain) return plain;
+  if (plain) {
+    ev.alike.forget();
+    return plain;
+  }
   for (const item of ev.iterate(iterable)) {
     ev.span = statement;
     ev.step();
