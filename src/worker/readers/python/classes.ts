@@ -275,6 +275,7 @@ export function initializeInstance(
 ): void {
   const { type } = object;
   const module = isModule(object);
+  if (module) ev.modulesMade++;
   if (
     (ev.watched.has(type) || (module && !type.builtin && type.place?.file === ev.main.file)) &&
     !ev.constructed.has(type) &&

@@ -10,7 +10,7 @@ import { allocate, construct, type Given, instantiate } from "./classes";
 import { moved, placed, pythonMessage, severityOf, within } from "./errors";
 import { evaluate } from "./expressions";
 import { iterate, lengthOf, truthyOf } from "./iteration";
-import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS } from "./limits";
+import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "./limits";
 import type { Guard } from "./predication";
 import type { Recorder } from "./recorder";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
@@ -87,8 +87,10 @@ export class Evaluator implements Runtime {
   nesting = 0;
   /** Modules that stand for others like them. */
   readonly alike = new Alike(this);
-  /** Modules made so far, for whoever wants to know how far a construction came. */
+  /** Modules that were made in this budget of steps: how far a construction came. */
   modulesMade = 0;
+  /** Loops around this code of which nobody knows beforehand how often they turn. */
+  endless = 0;
   /** Statements around this one that handle an import's failure. */
   importErrors = 0;
   private seen = new Set<string>();
@@ -167,15 +169,10 @@ export class Evaluator implements Runtime {
   aside(scope: Scope, steps: number, body: () => Value): Value {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
+    const before = { tracing, recorder, constructing, guard, importErrors, journal };
     // What a module makes of itself stays; only the trace's own changes are put back after it.
-    this.journal = undefined;
-    [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
-      false,
-      undefined,
-      0,
-      undefined,
-      0,
-    ];
+    const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
+    Object.assign(this, apart, { journal: undefined });
     // Each module on the way takes far more of the stack than an expression does.
     this.nesting += 24;
     let result: Value = null;
@@ -193,14 +190,7 @@ export class Evaluator implements Runtime {
       });
     } finally {
       restore();
-      this.journal = journal;
-      [this.tracing, this.recorder, this.constructing, this.guard, this.importErrors] = [
-        tracing,
-        recorder,
-        constructing,
-        guard,
-        importErrors,
-      ];
+      Object.assign(this, before);
     }
     return result;
   }
@@ -214,17 +204,12 @@ export class Evaluator implements Runtime {
   within<T>(steps: number, body: () => T): T {
     // Each model and each trace is one: a reading of many ends with the one under way.
     this.refuseCancelled();
-    const [outerSteps, outerBudget, outerDepth, outerNesting] = [this.steps, this.budget, this.depth, this.nesting];
-    [this.steps, this.budget] = [0, steps];
+    const { steps: stepsBefore, budget, depth, nesting, endless, modulesMade } = this;
+    Object.assign(this, { steps: 0, budget: steps, endless: 0, modulesMade: 0 });
     try {
       return body();
     } finally {
-      [this.steps, this.budget, this.depth, this.nesting] = [
-        outerSteps + this.steps,
-        outerBudget,
-        outerDepth,
-        outerNesting,
-      ];
+      Object.assign(this, { steps: stepsBefore + this.steps, budget, depth, nesting, endless, modulesMade });
     }
   }
 
@@ -233,10 +218,8 @@ export class Evaluator implements Runtime {
     const before = this.steps;
     this.steps += count;
     if (this.steps > this.budget) {
-      throw new LimitError(
-        `evaluation stopped here after ${this.budget.toLocaleString("en-US")} steps: a loop that does not end?`,
-        this.place,
-      );
+      const loop = this.endless > 0;
+      throw new LimitError(tooManySteps(this.budget, loop ? undefined : this.modulesMade), this.place);
     }
     if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) this.refuseCancelled();
   }
@@ -512,7 +495,7 @@ export class Evaluator implements Runtime {
 
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
-    const { depth, nesting, span, constructing } = this;
+    const { depth, nesting, span, constructing, endless } = this;
     const frames = this.recorder?.frames.length ?? 0;
     return () => {
       this.recorder?.frames.splice(frames);
@@ -520,6 +503,7 @@ export class Evaluator implements Runtime {
       this.nesting = nesting;
       this.span = span;
       this.constructing = constructing;
+      this.endless = endless;
     };
   }
 }

@@ -20,15 +20,15 @@ export class Repeated implements ModuleInfo {
   readonly place: SourcePlace;
   readonly builtin: boolean;
   readonly parameters: number | undefined;
-  readonly inFeatures?: number;
-  readonly outFeatures?: number;
-  readonly bias?: boolean;
-  readonly weight?: LayerWeight;
-  readonly marked?: true;
-  readonly neverCalled?: true;
-  readonly fusedInEvaluation?: true;
-  readonly base?: string;
-  readonly aliases?: readonly string[];
+  declare readonly inFeatures?: number;
+  declare readonly outFeatures?: number;
+  declare readonly bias?: boolean;
+  declare readonly weight?: LayerWeight;
+  declare readonly marked?: true;
+  declare readonly neverCalled?: true;
+  declare readonly fusedInEvaluation?: true;
+  declare readonly base?: string;
+  declare readonly aliases?: readonly string[];
 
   constructor(
     readonly like: ModuleInfo,

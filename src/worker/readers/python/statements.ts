@@ -10,6 +10,7 @@ import { classOfError, endsThere, errorValue, raise } from "./exceptions";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { importModule, importNames } from "./imports";
 import { truthyOf } from "./iteration";
+import { MANY_TURNS } from "./limits";
 import { augmented } from "./operators";
 import { matches } from "./patterns";
 import { runPlainLoop } from "./plainLoops";
@@ -18,7 +19,18 @@ import { LimitError, type Scope } from "./scope";
 import { deleteItem } from "./subscripts";
 import { str } from "./text";
 import { rowsOneByOne, wrapNode } from "./torch";
-import { EvaluationError, PyDict, PyError, PyFunction, PyTensor, PyTuple, Unknown, type Value } from "./values";
+import { PyRange } from "./types";
+import {
+  EvaluationError,
+  PyDict,
+  PyError,
+  PyFunction,
+  PyGenerator,
+  PyTensor,
+  PyTuple,
+  Unknown,
+  type Value,
+} from "./values";
 
 /** What these do to names and modules is not observed where modules are made from others like them. */
 const UNOBSERVED: ReadonlySet<Stmt["kind"]> = new Set<Stmt["kind"]>([
@@ -275,18 +287,31 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     ev.alike.forget();
     return plain;
   }
+  const { endless } = ev;
+  // The number of its turns is known.
+  let left = iterable instanceof PyGenerator && !(iterable instanceof PyRange) ? MANY_TURNS : Number.POSITIVE_INFINITY;
   for (const item of ev.iterate(iterable)) {
     ev.span = statement;
     ev.step();
+    if (left-- === 0) ev.endless++;
     assignSafely(ev, scope, target, item);
     const completion = executeTurn(ev, scope, body);
-    if (completion === "return") return completion;
-    if (completion === "break") return "normal";
+    if (completion === "normal" || completion === "continue") continue;
+    ev.endless = endless;
+    return completion === "return" ? completion : "normal";
   }
+  ev.endless = endless;
   return executeBlock(ev, scope, otherwise);
 }
 
 function executeWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "While" }>): Completion {
+  ev.endless++;
+  const completion = turnWhile(ev, scope, statement);
+  ev.endless--;
+  return completion;
+}
+
+function turnWhile(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind: "While" }>): Completion {
   for (;;) {
     const value = evaluateSafely(ev, scope, statement.test);
     ev.span = statement.test;

@@ -4,6 +4,8 @@ import { toFloat32 } from "../../../../src/worker/formats/convert";
 import type { Tensor } from "../../../../src/worker/formats/tensor";
 import { openModel, runOnce, valuesFor } from "../../../../src/worker/jobs/opened";
 import { walkModules } from "../../../../src/worker/readers/model";
+import { pythonReader } from "../../../../src/worker/readers/python/reader";
+import { summarize } from "../../../../src/worker/readers/summary";
 import { fixture, messages, modelNamed, readTorch } from "./reading";
 
 interface Reference {
@@ -54,7 +56,95 @@ describe("modules that one call makes again and again", function () {
       close(total([...outputs.values()][0]!), reference.output, "the output");
     });
   }
+
+  it("are listed where each call makes them", async () => {
+    const opened = await readTorch(`
+class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(2, 2)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.ModuleList([Expert() for _ in range(4)])
+        self.b = nn.ModuleList([
+            Expert() for _ in range(4)])
+`);
+    const [net] = opened.models.filter(({ className }) => className === "Net");
+    const lines = [...walkModules(net!.root)].filter(({ kind }) => kind === "Expert").map(({ place }) => place.line);
+    assert.deepEqual(lines, [12, 12, 12, 12, 14, 14, 14, 14]);
+  });
+
+  it("move with their lines as a file is edited", async () => {
+    const source = `${HEADER}class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(2, 2)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList([Expert() for _ in range(5)])
+
+size = 1
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(size, 2)
+`;
+    const texts = [
+      source,
+      source.replace("class Expert", "\n\nclass Expert"),
+      source.replace("class Net", "\nclass Net"),
+    ];
+    for (const text of [...texts, source.replace("size = 1", "size = 2"), source]) {
+      const edited = summarize(await pythonReader.open("/nowhere/edited.py", text, { open: true }));
+      assert.deepEqual(edited, summarize(await pythonReader.open("/nowhere/edited.py", text)));
+    }
+  });
+
+  it("are listed in seconds when there are tens of thousands", async () => {
+    const { className, root, problems } = modelNamed(await readTorch(many(64, 512)), "Net");
+    const linear = [...walkModules(root)].filter(({ kind }) => kind === "Linear");
+    assert.deepEqual([className, problems, linear.length], ["Net", [], 64 * (512 * 2 + 1)]);
+    assert.equal(linear.at(-1)!.path, "layers.63.experts.511.down");
+    assert.equal(root.parameters, 64 * (512 * 2 * (8 * 16) + 8 * 512));
+    assert.equal(new Set(linear.map(({ path }) => path)).size, linear.length);
+  }).timeout(10_000);
+
+  it("are refused by their number when there are more than anybody has", async () => {
+    const opened = await readTorch(many(64, 4000));
+    assert.ok(
+      messages(opened).some((text) =>
+        /more than 400,000 modules|steps and [\d,]+ modules: this takes longer/.test(text),
+      ),
+      messages(opened).join("\n"),
+    );
+  });
 });
+
+function many(layers: number, experts: number): string {
+  return `
+class Expert(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.up = nn.Linear(config.dim, config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, config.dim, bias=False)
+class Block(nn.Module):
+    def __init__(self, config, index):
+        super().__init__()
+        self.index = index
+        self.gate = nn.Linear(config.dim, config.experts, bias=False)
+        self.experts = nn.ModuleList([Expert(config) for _ in range(config.experts)])
+class Config:
+    dim, hidden, experts = 8, 16, ${experts}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        config = Config()
+        self.layers = nn.ModuleList([Block(config, i) for i in range(${layers})])
+`;
+}
 
 const total = (tensor: Tensor): number => toFloat32(tensor).reduce((a, b) => a + b, 0);
 

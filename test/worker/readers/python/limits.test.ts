@@ -114,6 +114,55 @@ ${GOOD}`);
     assert.match(messages(opened)[0]!, /reading was cancelled/);
   });
 
+  it("does not take a loop that is only long for one without an end", async () => {
+    const long = /evaluation stopped here after [\d,]+ steps: this takes longer than the reader goes on for$/;
+    for (const source of [
+      "for i in range(10**7):\n    x = str(i)\n",
+      "x = [str(i) for i in range(900000)]\ny = [str(i) for i in x]\n",
+      "n = 3\nwhile n > 0:\n    n -= 1\nfor i in range(10**7):\n    x = str(i)\n",
+      "for i, j in enumerate([1, 2]):\n    for k in range(10**7):\n        x = str(k)\n",
+      "def f():\n    while True:\n        return 1\nf()\nfor i in range(10**7):\n    x = str(i)\n",
+      "try:\n    while True:\n        raise ValueError\nexcept ValueError:\n    for i in range(10**7):\n        x = str(i)\n",
+    ]) {
+      const found = await troubled(source);
+      assert.ok(
+        found.some((m) => long.test(m)),
+        `${source}\n${found.join("\n")}`,
+      );
+    }
+    for (const source of [
+      "import itertools\nfor i in itertools.count():\n    x = str(i)\n",
+      "def numbers():\n    n = 0\n    while True:\n        yield n\n        n += 1\nfor i in numbers():\n    x = str(i)\n",
+      "while True:\n    for i in range(10):\n        x = str(i)\n",
+    ]) {
+      const found = await troubled(source);
+      assert.ok(
+        found.some((m) => /a loop that does not end\?$/.test(m)),
+        `${source}\n${found.join("\n")}`,
+      );
+    }
+  });
+
+  it("says how many modules were made when there are more than it takes", async () => {
+    const opened = await readTorch(
+      `
+class Part(nn.Module):
+    def __init__(self, i):
+        super().__init__()
+        self.a = nn.Linear(i, 2)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList([Part(i) for i in range(10**6)])
+${GOOD}`,
+      { steps: 500_000 },
+    );
+    assert.ok(
+      messages(opened).some((m) => /after 100,000 steps and [\d,]+ modules: this takes longer/.test(m)),
+      messages(opened).join("\n"),
+    );
+  });
+
   it("keeps the limit that it is given", async () => {
     const opened = await readTorch("for i in range(10000):\n    pass\n", { steps: 1000 });
     assert.match(messages(opened)[0]!, /evaluation stopped here after 200 steps/);
