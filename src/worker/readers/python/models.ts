@@ -41,7 +41,17 @@ import { deepCopy } from "./stdlib";
 import { templateOf } from "./template";
 import { type Draw, type InitialTensor, initialize, recordDraws } from "./torch";
 import { type PythonTraced, trace } from "./trace";
-import { differentModulesOf, moduleTree, reportUnknowns, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import {
+  differentModulesOf,
+  isOfFile,
+  moduleTree,
+  reportUnknowns,
+  stateDictOf,
+  storedTensors,
+  tooManyModules,
+  tooManyToTrace,
+  typesWithin,
+} from "./tree";
 import {
   type EvaluationError,
   type PyClass,
@@ -264,10 +274,6 @@ function partsOf(classes: readonly DefinedClass[]): Set<string> {
   return parts;
 }
 
-function* typesWithin(root: PyObject): Generator<PyClass> {
-  for (const [, module] of differentModulesOf(root)) if (module !== root) yield module.type;
-}
-
 /** A class that the module's top level defines again is replaced by the last: in a notebook, the later cell wins. */
 function modelClasses(ev: Evaluator, { body }: Module): DefinedClass[] {
   const byNode = new Map(ev.classes.filter((c) => ev.isModuleType(c.type)).map((c) => [c.node, c]));
@@ -367,13 +373,6 @@ function buildWithUnknowns(
   // What was passed over may have held layers.
   const partial = result.problems.some(({ severity }) => severity !== "information");
   return { ...result, partial, problems: [note, ...result.problems] };
-}
-
-/** Whether the file has the class of one of the modules, or makes one of torch's own. */
-function isOfFile(root: PyObject, file: string): boolean {
-  return [...differentModulesOf(root)].some(
-    ([, { type, place }]) => (type.builtin ? place : type.place)?.file === file,
-  );
 }
 
 export class PythonModel implements Model {
@@ -476,7 +475,12 @@ export class PythonModel implements Model {
 
   private traced(options: TraceOptions): PythonTraced {
     const { ev, built, sites } = this;
-    const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
+    const tooMany = tooManyToTrace(built.object);
+    const { file, place } = this;
+    if (tooMany !== undefined)
+      throw new UserError(`${this.className}.forward is not traced: ${tooMany}`, { file, line: place.line });
+    const wholes = this.relations.wholes().filter((whole) => tooManyToTrace(whole) === undefined);
+    const within = givenByWholes(ev, built.object, wholes, sites, options);
     return trace(ev, built.object, sites, options, within);
   }
 
@@ -486,8 +490,12 @@ export class PythonModel implements Model {
 
   shapes(): ObservedShapes {
     // Where all code is of other files, there is no line here that a shape or an error would stand at.
-    if (!isOfFile(this.built.object, this.file))
-      return { className: this.className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
+    const { className, place } = this;
+    const none = { className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
+    if (!isOfFile(this.built.object, this.file)) return none;
+    const tooMany = tooManyToTrace(this.built.object);
+    const message = `${className}.forward is not traced: ${tooMany}`;
+    if (tooMany !== undefined) return { ...none, problem: { place, message, severity: "information" } };
     return { ...observe(this.ev, this.built.object, this.sites), className: this.className };
   }
 

@@ -8,7 +8,7 @@ import { hasDerivedWeights } from "./torch/derived";
 import { layerClasses } from "./torch/layers/layer";
 import { hasFastPath } from "./torch/layers/transformer";
 import { submodules } from "./torch/module";
-import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "./values";
+import { type ModuleState, type PyClass, type PyObject, type PyTensor, Unknown, type Value } from "./values";
 
 /** From an instance to what a reader reports of it: the module tree and the state dict. */
 
@@ -39,6 +39,18 @@ export function* differentModulesOf(
     if (child) yield* differentModulesOf(child, join(prefix, name), seen);
 }
 
+/** Classes of the modules in it. */
+export function* typesWithin(root: PyObject): Generator<PyClass> {
+  for (const [, module] of differentModulesOf(root)) if (module !== root) yield module.type;
+}
+
+/** Whether the file has the class of one of the modules, or makes one of torch's own. */
+export function isOfFile(root: PyObject, file: string): boolean {
+  return [...differentModulesOf(root)].some(
+    ([, { type, place }]) => (type.builtin ? place : type.place)?.file === file,
+  );
+}
+
 /** Parameters and persistent buffers by state-dict key, tied ones under each of their keys, in PyTorch's order. */
 export function* storedTensors(
   root: PyObject,
@@ -64,6 +76,26 @@ const MAX_LEVELS = 300;
  * a third twice, has a path for each way: a few lines of source make more of them than there is memory.
  */
 export function tooManyModules(root: PyObject): string | undefined {
+  return whyNotListed(
+    root,
+    MAX_PATHS,
+    `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`,
+  );
+}
+
+/** A trace goes through all modules several times and makes some ten nodes of a graph for each layer. */
+const MAX_TRACED = 30_000;
+
+/** Why forward of the instance is not traced; undefined when it can be tried. */
+export function tooManyToTrace(root: PyObject): string | undefined {
+  return whyNotListed(
+    root,
+    MAX_TRACED,
+    `it has more than ${MAX_TRACED.toLocaleString("en-US")} modules, too many for one graph; with fewer layers or experts it can be`,
+  );
+}
+
+function whyNotListed(root: PyObject, most: number, tooMany: string): string | undefined {
   const pending: (readonly [object: PyObject, level: number])[] = [[root, 0]];
   for (let paths = 0; ; ) {
     const next = pending.pop();
@@ -73,8 +105,7 @@ export function tooManyModules(root: PyObject): string | undefined {
     paths += template?.paths ?? 1;
     if (level + (template?.levels ?? 0) > MAX_LEVELS)
       return `its modules are nested more than ${MAX_LEVELS} levels deep`;
-    if (paths > MAX_PATHS + 1)
-      return `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`;
+    if (paths > most) return tooMany;
     if (template) continue;
     for (const child of object.module?.modules.values() ?? [])
       if (child && child !== root) pending.push([child, level + 1]);
