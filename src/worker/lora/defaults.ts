@@ -33,10 +33,11 @@ export function defaultTargets(
   model: Pick<Model, "root" | "part" | "pretrained">,
   uses: ReadonlyMap<string, LayerUse> | undefined,
 ): DefaultTargets {
-  const head = outputHead(model);
+  const targetable = targetableLayers(model);
+  const head = outputHead(model, targetable);
   const layers: TargetableLayer[] = [];
   const leftOut: LeftOut[] = [];
-  for (const layer of targetableLayers(model)) {
+  for (const layer of targetable) {
     if (isOnlyRead(layer, uses?.get(layer.path))) leftOut.push({ path: layer.path, why: whyUncalled(layer) });
     else if (layer.path === head?.path) leftOut.push({ path: layer.path, why: OUTPUT_HEAD });
     else layers.push(layer);

@@ -14,7 +14,9 @@ export type TargetableLayer = ModuleInfo & {
 
 /** The model's linear layers whose features are known, in registration order. */
 export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] {
-  return [...walkModules(model.root)].filter(isTargetable);
+  const layers: TargetableLayer[] = [];
+  for (const module of walkModules(model.root)) if (isTargetable(module)) layers.push(module);
+  return layers;
 }
 
 function isTargetable(module: ModuleInfo): module is TargetableLayer {
@@ -160,8 +162,11 @@ function whyNot(module: ModuleInfo): string {
  * registration. A model of one linear layer has no head apart, and neither has a class that is only a part of another,
  * such as an attention block.
  */
-export function outputHead(model: Pick<Model, "root" | "part" | "pretrained">): TargetableLayer | undefined {
-  const layers = targetableLayers(model).filter(({ neverCalled }) => !neverCalled);
+export function outputHead(
+  model: Pick<Model, "root" | "part" | "pretrained">,
+  targetable = targetableLayers(model),
+): TargetableLayer | undefined {
+  const layers = targetable.filter(({ neverCalled }) => !neverCalled);
   if (layers.length <= 1 || model.part) return undefined;
   const embeddings = model.pretrained?.outputEmbeddings;
   return layers.find(({ path }) => path === embeddings) ?? layers.at(-1);

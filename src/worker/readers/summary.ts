@@ -28,7 +28,7 @@ function modelSummary(model: Model): ModelSummary {
     ...loadsOf(model),
     ...(model.madeElsewhere && { madeElsewhere: model.madeElsewhere }),
     ...(model.lacksConfiguration && { lacksConfiguration: true as const }),
-    layers: layersWithin(model.root, model.root.place, model.file),
+    layers: layersWithin(model),
   };
 }
 
@@ -41,12 +41,21 @@ function loadsOf({ checkpoints }: Model): Pick<ModelSummary, "loads"> {
  * Layers with their place in this file: one that is constructed in an imported file is put where this file constructs
  * the module it is part of.
  */
-function layersWithin(module: ModuleInfo, above: SourcePlace, file: string): LayerSummary[] {
-  const place = module.place.file === file ? module.place : above;
-  return [
-    ...(isLayer(module) ? [layerSummary(module, place)] : []),
-    ...module.children.flatMap((child) => layersWithin(child, place, file)),
-  ];
+function layersWithin({ root, file }: Model): LayerSummary[] {
+  const layers: LayerSummary[] = [];
+  // Layers of one call share one object, which crosses to another thread once.
+  const places = new Map<SourcePlace, Place>();
+  const visit = (module: ModuleInfo, above: SourcePlace): void => {
+    const place = module.place.file === file ? module.place : above;
+    if (isLayer(module)) {
+      const shown = places.get(place) ?? placeOf(place);
+      places.set(place, shown);
+      layers.push(layerSummary(module, shown));
+    }
+    for (const child of module.children) visit(child, place);
+  };
+  visit(root, root.place);
+  return layers;
 }
 
 /** What people think of as a layer: a module of torch.nn that is no container, or a linear layer of another library. */
@@ -55,7 +64,7 @@ function isLayer(module: ModuleInfo): boolean {
   return module.path !== "" && layer && !CONTAINERS.has(module.kind);
 }
 
-function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
+function layerSummary(module: ModuleInfo, place: Place): LayerSummary {
   return {
     path: module.path,
     kind: module.kind,
@@ -66,7 +75,7 @@ function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
     ...(module.neverCalled && { neverCalled: module.neverCalled }),
     parameters: module.parameters ?? null,
     line: place.line,
-    place: placeOf(place),
+    place,
   };
 }
 

@@ -55,7 +55,8 @@ export class Repeated implements ModuleInfo {
   }
 
   get children(): readonly ModuleInfo[] {
-    return this.like.children.map((child) => new Repeated(child, this.prefix));
+    const { children } = this.like;
+    return children.length === 0 ? children : children.map((child) => new Repeated(child, this.prefix));
   }
 }
 
