@@ -112,6 +112,15 @@ class Other(nn.Module):
     assert.equal(new Set(linear.map(({ path }) => path)).size, linear.length);
   }).timeout(10_000);
 
+  it("are not traced when there are too many for one graph, which is said in the editor and by a trace", async () => {
+    const net = modelNamed(await readTorch(many(64, 512)), "Net");
+    const why = /^Net\.forward is not traced: it has more than 30,000 modules, too many for one graph/;
+    assert.throws(() => net.trace(), why);
+    const { problem, hints } = net.shapes!();
+    assert.deepEqual([problem?.severity, problem?.place.line, hints], ["information", 19, []]);
+    assert.match(problem!.message, why);
+  });
+
   it("are refused by their number when there are more than anybody has", async () => {
     const opened = await readTorch(many(64, 4000));
     assert.ok(

@@ -9,7 +9,7 @@ import { moduleClass } from "../torch";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../types";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, Unknown, type Value } from "../values";
 import { AUTO_FROM_PRETRAINED, CONFIG_FROM_PRETRAINED, MODEL_FROM_PRETRAINED } from "./pretrained";
-import { POST_INIT } from "./tiedWeights";
+import { INIT_WEIGHTS, POST_INIT, TIE_WEIGHTS } from "./tiedWeights";
 import { timmName } from "./timm";
 import { torchvisionName } from "./torchvision";
 
@@ -144,6 +144,9 @@ export function adaptLibrary(module: string, name: string, value: Value): void {
       nativeOfUnknown(unused, "self, *args, **kwargs", () => null),
     );
   }
+  // In transformers 4, the one that initializes weights ties them.
+  if (value.members.has("tie_embeddings_and_encoder_decoder"))
+    for (const method of [TIE_WEIGHTS, INIT_WEIGHTS]) value.members.set(method.name, method);
 }
 
 function isConfiguration(module: string, name: string): boolean {

@@ -1,7 +1,11 @@
 import type { Evaluator } from "../evaluator";
+import { findMember } from "../members";
 import { nativeOfUnknown } from "../native";
 import { patternOf, textFor } from "../regularExpressions";
-import { PyDict, PyError, PyObject, PyTensor, type Value } from "../values";
+import { LimitError } from "../scope";
+import { type Template, templateOf } from "../template";
+import { typesWithin } from "../tree";
+import { type PyClass, PyDict, PyError, PyObject, PyTensor, type Value } from "../values";
 
 /**
  * `PreTrainedModel.post_init`: ties the weights that the class lists, where the configuration says that word embeddings
@@ -9,6 +13,10 @@ import { PyDict, PyError, PyObject, PyTensor, type Value } from "../values";
  * and patterns stand for all parameters and buffers whose paths begin so. The modules stay two.
  */
 export const POST_INIT = nativeOfUnknown("post_init", "self", ({ self }, ev) => {
+  if (self instanceof PyObject && findMember(self.type, "_tie_or_clone_weights")) {
+    tieByMethod(ev, self);
+    return null;
+  }
   const config = ev.tryAttribute(self!, "config");
   if (config === undefined || ev.tryAttribute(config, "tie_word_embeddings") !== true) return null;
   const keys = ev.tryAttribute(self!, "_tied_weights_keys");
@@ -36,6 +44,54 @@ export const POST_INIT = nativeOfUnknown("post_init", "self", ({ self }, ev) => 
   for (const [target, source] of sourceOf) tie(ev, self, target, source);
   return null;
 });
+
+/** transformers 4 ties by a method, which some models have their own of. */
+function tieByMethod(ev: Evaluator, model: PyObject): void {
+  const restore = ev.mark();
+  try {
+    ev.call(ev.getAttribute(model, "tie_weights"), []);
+  } catch (error) {
+    const known = ev.understood(error);
+    if (known instanceof LimitError) throw known;
+    restore();
+    ev.problem(`which weights ${model.type.name} ties is not known: ${known.message}`);
+  }
+}
+
+export const INIT_WEIGHTS = nativeOfUnknown("init_weights", "self", ({ self }, ev) => {
+  if (self instanceof PyObject) tieByMethod(ev, self);
+  return null;
+});
+
+/** What it calls of each module: the first of those that are models. */
+const TYING = ["tie_embeddings_and_encoder_decoder", "_tie_weights"];
+
+/** `PreTrainedModel.tie_weights` of transformers 4, which goes through all modules. */
+export const TIE_WEIGHTS = nativeOfUnknown("tie_weights", "self", ({ self }, ev) => {
+  if (!(self instanceof PyObject)) return null;
+  for (const module of [...tyingModules(self)]) {
+    for (const name of TYING) if (findMember(module.type, name)) ev.call(ev.getAttribute(module, name), []);
+  }
+  return null;
+});
+
+/** Copies that nobody has looked into are looked into where there is something to tie. */
+function* tyingModules(root: PyObject, seen = new Map<PyObject | Template, boolean>()): Generator<PyObject> {
+  if (seen.has(root)) return;
+  seen.set(root, true);
+  const template = templateOf(root);
+  if (template) {
+    const ties = seen.get(template) ?? [root.type, ...typesWithin(template.original)].some(hasTying);
+    seen.set(template, ties);
+    if (!ties) return;
+  }
+  if (hasTying(root.type)) yield root;
+  for (const child of root.module?.modules.values() ?? []) if (child) yield* tyingModules(child, seen);
+}
+
+function hasTying(type: PyClass): boolean {
+  return TYING.some((name) => findMember(type, name));
+}
 
 function isPath(text: string): boolean {
   return /^[\w.]+\.(weight|bias)$/.test(text);
