@@ -115,7 +115,7 @@ class Other(nn.Module):
   it("are not traced when there are too many for one graph, which is said in the editor and by a trace", async () => {
     const net = modelNamed(await readTorch(many(64, 512)), "Net");
     const why = /^Net\.forward is not traced: it has more than 30,000 modules, too many for one graph/;
-    assert.throws(() => net.trace(), why);
+    assert.throws(() => net.trace(), { message: why });
     const { problem, hints } = net.shapes!();
     assert.deepEqual([problem?.severity, problem?.place.line, hints], ["information", 19, []]);
     assert.match(problem!.message, why);
