@@ -117,7 +117,7 @@ class Other(nn.Module):
     const why = /^Net\.forward is not traced: it has more than 30,000 modules, too many for one graph/;
     assert.throws(() => net.trace(), { message: why });
     const { problem, hints } = net.shapes!();
-    assert.deepEqual([problem?.severity, problem?.place.line, hints], ["information", 19, []]);
+    assert.deepEqual([problem?.severity, problem?.place.line, hints], ["information", 18, []]);
     assert.match(problem!.message, why);
   });
 
