@@ -42,7 +42,7 @@ def expired(*_):
 def model_classes(module):
     from transformers import PreTrainedModel
 
-    for name, value in vars(module).items():
+    for name, value in list(vars(module).items()):
         if not inspect.isclass(value) or value.__module__ != module.__name__:
             continue
         if issubclass(value, PreTrainedModel) and getattr(value, "config_class", None) is not None:

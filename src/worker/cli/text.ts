@@ -86,11 +86,18 @@ export function warningLines(warnings: readonly string[] | undefined): string[] 
 
 export function analyzeText(report: AnalyzeReport): string {
   const head = ["layer", "in → out", "parameters", ...report.ranks.map((rank) => `r=${rank}`), "line"];
+  // Of tens of thousands of layers nearly all are of a few sizes, and writing a number takes microseconds.
+  const written = new Map<number, string>();
+  const fewer = (reduction: number): string => {
+    const text = written.get(reduction) ?? times(reduction);
+    written.set(reduction, text);
+    return text;
+  };
   const rows = report.layers.map((layer) => [
     `${layer.path}${layer.targeted ? "" : " (not a target)"}`,
     `${layer.inFeatures} → ${layer.outFeatures}`,
     count(layer.full),
-    ...layer.byRank.map(({ reduction }) => times(reduction)),
+    ...layer.byRank.map(({ reduction }) => fewer(reduction)),
     lineCell(layer),
   ]);
   const totals = report.totals.map((t) => [

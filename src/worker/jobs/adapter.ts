@@ -145,6 +145,8 @@ function throughTies(model: Model, targets: readonly TargetableLayer[]): Targeta
       );
     }
     const own = weightOf(target);
-    return own.path === path ? target : { ...target, weight: { path, fanInFanOut: own.fanInFanOut } };
+    return own.path === path
+      ? target
+      : { ...target, children: target.children, weight: { path, fanInFanOut: own.fanInFanOut } };
   });
 }

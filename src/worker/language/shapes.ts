@@ -55,7 +55,8 @@ export function shapesOf({ file, models, standIns }: ModelFile, isCancelled = ()
   const onlyRead = new Map<string, ModelSummary["place"]>();
   const shown = new Set<string>();
   const partOf = partsOf(models);
-  for (const model of [...models].sort((a, b) => sizeOf(b) - sizeOf(a))) {
+  const sizes = new Map(models.map((model) => [model, sizeOf(model)]));
+  for (const model of [...models].sort((a, b) => sizes.get(b)! - sizes.get(a)!)) {
     if (shown.has(model.className)) continue;
     if (isCancelled()) break;
     const observed = model.shapes?.();

@@ -1,6 +1,6 @@
 import { UserError } from "../formats/errors";
 import { type Model, type ModuleInfo, walkModules } from "../readers/model";
-import { outputHead, type TargetableLayer, targetableLayers } from "./targets";
+import { isTargetable, outputHead, type TargetableLayer } from "./targets";
 import type { LayerUse } from "./uses";
 
 /** The layers that are adapted when nobody says which: the linear ones that are called, but for the output head. */
@@ -33,10 +33,11 @@ export function defaultTargets(
   model: Pick<Model, "root" | "part" | "pretrained">,
   uses: ReadonlyMap<string, LayerUse> | undefined,
 ): DefaultTargets {
-  const head = outputHead(model);
+  const modules = [...walkModules(model.root)];
+  const head = outputHead(model, modules);
   const layers: TargetableLayer[] = [];
   const leftOut: LeftOut[] = [];
-  for (const layer of targetableLayers(model)) {
+  for (const layer of modules.filter(isTargetable)) {
     if (isOnlyRead(layer, uses?.get(layer.path))) leftOut.push({ path: layer.path, why: whyUncalled(layer) });
     else if (layer.path === head?.path) leftOut.push({ path: layer.path, why: OUTPUT_HEAD });
     else layers.push(layer);

@@ -14,10 +14,12 @@ export type TargetableLayer = ModuleInfo & {
 
 /** The model's linear layers whose features are known, in registration order. */
 export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] {
-  return [...walkModules(model.root)].filter(isTargetable);
+  const layers: TargetableLayer[] = [];
+  for (const module of walkModules(model.root)) if (isTargetable(module)) layers.push(module);
+  return layers;
 }
 
-function isTargetable(module: ModuleInfo): module is TargetableLayer {
+export function isTargetable(module: ModuleInfo): module is TargetableLayer {
   return (
     (module.kind === "Linear" || module.weight !== undefined) &&
     module.inFeatures !== undefined &&
@@ -160,9 +162,12 @@ function whyNot(module: ModuleInfo): string {
  * registration. A model of one linear layer has no head apart, and neither has a class that is only a part of another,
  * such as an attention block.
  */
-export function outputHead(model: Pick<Model, "root" | "part" | "pretrained">): TargetableLayer | undefined {
+export function outputHead(
+  model: Pick<Model, "root" | "part" | "pretrained">,
+  modules: Iterable<ModuleInfo> = walkModules(model.root),
+): TargetableLayer | undefined {
   // One of unknown size may be the head, which then is no target anyway.
-  const layers = [...walkModules(model.root)].filter((module) => isLinear(module) && !module.neverCalled);
+  const layers = [...modules].filter((module) => isLinear(module) && !module.neverCalled);
   if (layers.length <= 1 || model.part) return undefined;
   const embeddings = model.pretrained?.outputEmbeddings;
   const head = layers.find(({ path }) => path === embeddings) ?? layers.at(-1);

@@ -85,6 +85,7 @@ export interface ModuleInfo {
   readonly parameters: number | undefined;
   /** Of a model whose code freezes some of them: how many are left to learn. */
   readonly trainable?: number;
+  /** A getter where the module is made as others are: a spread of it has none. */
   readonly children: readonly ModuleInfo[];
 }
 
@@ -342,8 +343,13 @@ export interface Reader {
 
 /** The modules of the tree, parents before children, in registration order. */
 export function* walkModules(module: ModuleInfo): Generator<ModuleInfo> {
-  yield module;
-  for (const child of module.children) yield* walkModules(child);
+  // Of a model of many experts it is called a hundred thousand times: generators within generators would take far longer.
+  const pending = [module];
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    yield next;
+    const { children } = next;
+    for (let i = children.length - 1; i >= 0; i--) pending.push(children[i]!);
+  }
 }
 
 /** Whether the model goes by another name than its class's. */

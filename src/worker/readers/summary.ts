@@ -38,7 +38,7 @@ function modelSummary(model: Model): ModelSummary {
     ...(model.madeElsewhere && { madeElsewhere: model.madeElsewhere }),
     ...(model.configurationFiles && { configurationFiles: model.configurationFiles }),
     ...(model.lacksConfiguration && { lacksConfiguration: true as const }),
-    layers: layersWithin(model.root, model.root.place, model.file),
+    layers: layersWithin(model),
   };
 }
 
@@ -51,12 +51,21 @@ function loadsOf({ checkpoints }: Model): Pick<ModelSummary, "loads"> {
  * Layers with their place in this file: one that is constructed in an imported file is put where this file constructs
  * the module it is part of.
  */
-function layersWithin(module: ModuleInfo, above: SourcePlace, file: string): LayerSummary[] {
-  const place = module.place.file === file ? module.place : above;
-  return [
-    ...(isLayer(module) ? [layerSummary(module, place)] : []),
-    ...module.children.flatMap((child) => layersWithin(child, place, file)),
-  ];
+function layersWithin({ root, file }: Model): LayerSummary[] {
+  const layers: LayerSummary[] = [];
+  // Layers of one call share one object, which crosses to another thread once.
+  const places = new Map<SourcePlace, Place>();
+  const visit = (module: ModuleInfo, above: SourcePlace): void => {
+    const place = module.place.file === file ? module.place : above;
+    if (isLayer(module)) {
+      const shown = places.get(place) ?? placeOf(place);
+      places.set(place, shown);
+      layers.push(layerSummary(module, shown));
+    }
+    for (const child of module.children) visit(child, place);
+  };
+  visit(root, root.place);
+  return layers;
 }
 
 /**
@@ -68,7 +77,7 @@ function isLayer({ path, builtin, kind, base, weight }: ModuleInfo): boolean {
   return path !== "" && (weight !== undefined || (ofTorch !== undefined && !CONTAINERS.has(ofTorch)));
 }
 
-function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
+function layerSummary(module: ModuleInfo, place: Place): LayerSummary {
   return {
     path: module.path,
     kind: module.kind,
@@ -79,7 +88,7 @@ function layerSummary(module: ModuleInfo, place: SourcePlace): LayerSummary {
     ...(module.neverCalled && { neverCalled: module.neverCalled }),
     parameters: module.parameters ?? null,
     line: place.line,
-    place: placeOf(place),
+    place,
   };
 }
 

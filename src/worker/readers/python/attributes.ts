@@ -49,7 +49,10 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
   if (object instanceof Unknown) return object;
   if (object instanceof PySuper) return superAttribute(ev, object, name);
   if (object instanceof PyObject) return objectAttribute(ev, object, name);
-  if (object instanceof PyTensor) return tensorAttribute(object, name, ev);
+  if (object instanceof PyTensor) {
+    ev.alike.reads(object);
+    return tensorAttribute(object, name, ev);
+  }
   if (object instanceof PyNamespace) {
     const member = ev.patches.get(object, name) ?? object.get(name);
     if (member !== undefined) return member;
@@ -101,19 +104,23 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
 /** Of an instance of a class that derives from dict, list, tuple or set. */
 function subclassAttribute(ev: Evaluator, object: Value, type: PyClass, name: string): Value | undefined {
   const attributes = attributesOf(object);
+  ev.alike.reads(object);
   const member = findMember(type, name);
   if (member !== undefined && isDataDescriptor(member)) return fromInstance(ev, object, type, member, name);
   const own = attributes?.get(name);
   if (own !== undefined) return own;
   if (member !== undefined) return fromInstance(ev, object, type, member, name);
-  if (name === "__dict__" && attributes) return liveDict(attributes);
+  if (name === "__dict__" && attributes) {
+    ev.alike.writes(object);
+    return liveDict(attributes);
+  }
   const fallback = methodOf(object, name) ? undefined : findMember(type, "__getattr__");
   const isMethod = fallback instanceof PyFunction || fallback instanceof PyNative;
   return isMethod ? ev.call(fallback, [object, name]) : undefined;
 }
 
 /** What `object.name = value` has stored, where the object can hold any attribute. */
-function attributesOf(object: Value): Map<string, Value> | undefined {
+export function attributesOf(object: Value): Map<string, Value> | undefined {
   if (object instanceof PyObject) return object.attributes;
   if (object instanceof PyFunction) {
     object.attributes ??= new Map();
@@ -130,7 +137,10 @@ function fromInstance(ev: Evaluator, object: Value, type: PyClass, member: Value
   if (member instanceof PyFunction || member instanceof PyNative) return new PyBound(object, member);
   if (member instanceof PyProperty) {
     const value = ev.call(member.getter, [object]);
-    if (member.cached && object instanceof PyObject) object.attributes.set(name, value);
+    if (member.cached && object instanceof PyObject) {
+      ev.alike.writes(object);
+      object.attributes.set(name, value);
+    }
     return value;
   }
   if (member instanceof PyWrapped) return unwrap(member, type);
@@ -184,6 +194,7 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     if (name === "keywords") return dictOf(object.kwargs);
   }
   const forgotten = object.forgotten?.get(name);
+  ev.alike.reads(object);
   if (forgotten) return forgotten;
   const member = ev.patches.member(object.type, name);
   // A property goes before what the instance holds.
@@ -199,6 +210,8 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
     case "__class__":
       return object.type;
     case "__dict__":
+      // Whoever has it may change the object by it.
+      ev.alike.writes(object);
       return liveDict(moduleNames(object) ?? object.attributes, undefined, {
         opened: (why) => {
           object.unlisted ??= why;
@@ -218,7 +231,7 @@ function ordinaryWithoutFallback(ev: Evaluator, object: PyObject, name: string):
   return undefined;
 }
 
-function isCached(member: Value): boolean {
+export function isCached(member: Value): boolean {
   return member instanceof PyProperty && member.cached;
 }
 
@@ -298,6 +311,7 @@ function classAttribute(ev: Evaluator, type: PyClass, name: string): Value | und
       });
     case "__delattr__":
       return new PyNative("__delattr__", "self, name", ({ self, name: key }) => {
+        ev.alike.writes(self!);
         deleteOrdinary(self!, String(key));
         return null;
       });
@@ -365,6 +379,7 @@ function superAttribute(ev: Evaluator, object: PySuper, name: string): Value | u
       return plainSetter(ev, self);
     case "__delattr__":
       return new PyNative(name, "name", ({ name: key }) => {
+        ev.alike.writes(self);
         deleteOrdinary(self, String(key));
         return null;
       });
@@ -411,6 +426,7 @@ export function setAttributeOf(ev: Evaluator, object: Value, name: string, value
 /** As `object.__setattr__` does it. */
 function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): void {
   if (object instanceof Unknown) return;
+  ev.alike.writes(object);
   if (object instanceof PyObject) {
     object.forgotten?.delete(name);
     const member = findMember(object.type, name);
@@ -427,8 +443,11 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
       return;
     }
     if (ev.isModuleType(object.type) && moduleSetAttribute(object, name, value, ev)) return;
-    if (name === "requires_grad" && value === false && object.module && ev.place)
+    if (name === "requires_grad" && value === false && object.module && ev.place) {
+      // Of a copy nobody would know.
+      ev.alike.spoil();
       ev.freezesNothing.set(object, ev.place);
+    }
     object.attributes.set(name, value);
     return;
   }
@@ -456,24 +475,6 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
   throw new PyError("AttributeError", `'${typeName(object)}' object has no attribute '${name}'`);
 }
 
-/**
- * Makes an attribute unknown, without calling what guards it: a property without a setter, a `__setattr__` of the
- * source.
- */
-export function forgetAttribute(ev: Evaluator, object: Value, name: string, unknown: Unknown): void {
-  if (object instanceof PyObject && name === "__dict__") object.unlisted ??= unknown;
-  else if (object instanceof PyObject) {
-    const member = findMember(object.type, name);
-    if (member !== undefined && isDataDescriptor(member) && !isCached(member)) {
-      object.forgotten ??= new Map();
-      object.forgotten.set(name, unknown);
-    } else if (!object.module || !moduleSetAttribute(object, name, unknown, ev)) object.attributes.set(name, unknown);
-  } else if (object instanceof PyClass) {
-    // Those of ours are shared by all files.
-    if (!object.builtin) object.members.set(name, unknown);
-  } else attributesOf(object)?.set(name, unknown);
-}
-
 /** `del object.name`. */
 export function deleteAttributeOf(ev: Evaluator, object: Value, name: string): void {
   if (object instanceof PyNamespace) {
@@ -491,6 +492,7 @@ export function deleteAttributeOf(ev: Evaluator, object: Value, name: string): v
     ev.call(member.deleter, [object]);
     return;
   }
+  ev.alike.writes(object);
   const erase = member === undefined ? undefined : ev.special(member, "__delete__");
   if (erase) ev.call(erase, [object]);
   else deleteOrdinary(object, name);

@@ -1,8 +1,8 @@
 import { assignedTargets, leaves } from "./assigned";
 import type { Expr, Stmt } from "./ast";
-import { forgetAttribute } from "./attributes";
 import type { Evaluator } from "./evaluator";
 import { assignTarget, evaluate, safely } from "./expressions";
+import { forgetAttribute, setUnlisted } from "./forgotten";
 import { LimitError, type Scope } from "./scope";
 import { PyObject, Unknown, type Value } from "./values";
 import { walkStatements } from "./walk";
@@ -40,7 +40,7 @@ export function undecided(
   for (const target of targets) forget(ev, scope, target, unknown);
   for (const name of blocks.flatMap(namesGivenAttributes)) {
     const object = scope.lookup(name);
-    if (object instanceof PyObject) object.unlisted ??= unknown;
+    if (object instanceof PyObject) setUnlisted(ev, object, unknown);
   }
   if (returns) scope.uncertain ??= unknown;
   return leavesLoop ? "break" : "normal";

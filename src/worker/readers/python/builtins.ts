@@ -3,6 +3,7 @@ import { OPEN } from "./configs/reading";
 import { compare, identityOf } from "./equality";
 import type { Evaluator } from "./evaluator";
 import { EXCEPTIONS } from "./exceptions";
+import { setUnlisted } from "./forgotten";
 import { stopIteration } from "./generators";
 import { truthyOf } from "./iteration";
 import { findMember } from "./members";
@@ -298,7 +299,7 @@ const FUNCTIONS: readonly PyNative[] = [
     return value === undefined ? fallback : value;
   }),
   nativeOfUnknown("setattr", "obj, name, value", (args, ev) => {
-    if (args.name instanceof Unknown && args.obj instanceof PyObject) args.obj.unlisted ??= args.name;
+    if (args.name instanceof Unknown && args.obj instanceof PyObject) setUnlisted(ev, args.obj, args.name);
     else if (args.name instanceof Unknown) ev.problem(`setattr: the name is unknown: ${args.name.reason}`);
     else ev.setAttribute(args.obj!, nameOf(args.name), args.value!);
     return null;

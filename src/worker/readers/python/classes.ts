@@ -1,3 +1,4 @@
+import { mayBeAlike } from "./alike";
 import { noteAsMade } from "./asMade";
 import type { ClassStmt } from "./ast";
 import { bind } from "./binding";
@@ -15,6 +16,7 @@ import { builtinClass, OBJECT, PyWrapped, typeName } from "./types";
 import {
   type BoundParam,
   EvaluationError,
+  type Given,
   PyBound,
   PyClass,
   PyDict,
@@ -166,11 +168,19 @@ export function instantiate(
 ): Value {
   if (type.builtin?.construct) {
     ev.step();
+    ev.alike.builtin(type.name, args, kwargs);
     return type.builtin.construct(args, kwargs, ev);
   }
   if (type.enumMembers) return enumMember(ev, type, args[0] ?? null);
   const make = findMember(type, "__new__");
   const making = make instanceof PyWrapped ? make.callee : make;
+  if (mayBeAlike(type) && make === undefined) {
+    return ev.alike.module(type, args, kwargs, () => {
+      const module = new PyObject(type, ev.place);
+      initializeInstance(ev, module, args, kwargs);
+      return module;
+    });
+  }
   const object =
     making instanceof PyFunction ? ev.call(making, [type, ...args], kwargs) : allocate(ev, type, args, kwargs);
   if (!isInstanceOf(object, type) && !(object instanceof PyClass)) return object;
@@ -184,21 +194,17 @@ export function instantiate(
   return object;
 }
 
-/** What a constructor is called with. */
-export interface Given {
-  readonly args: readonly Value[];
-  readonly kwargs: ReadonlyMap<string, Value>;
-}
-const given = new WeakMap<PyObject, Given>();
+export type { Given } from "./values";
 
 /** Of a module of a class with a constructor of its own. */
 export function givenTo(object: PyObject): Given | undefined {
-  return given.get(object);
+  object.pending?.make(object);
+  return object.given;
 }
 
 /** The constructor's arguments of a module of the file's own classes by name, defaults and what `**kwargs` collects included. */
 export function constructedWith(object: PyObject): ReadonlyMap<string, Value> {
-  const call = given.get(object);
+  const call = givenTo(object);
   return call ? argumentsByName(object.type, call) : new Map();
 }
 
@@ -268,7 +274,7 @@ export function initializeInstance(
     noteConstruction(ev, type, args, kwargs);
   const init = ev.patches.member(type, "__init__");
   if (init instanceof PyFunction) {
-    if (module) given.set(object, { args, kwargs });
+    if (module) object.given = { args, kwargs };
     if (module) ev.constructing++;
     const result = ev.callFunction(init, [object, ...args], kwargs);
     if (module) ev.constructing--;

@@ -34,6 +34,7 @@ export function compareValues(ev: Evaluator, op: string, left: Value, right: Val
   }
   if (left instanceof Unknown) return left.derived();
   if (right instanceof Unknown) return right.derived();
+  for (const side of [left, right]) if (typeof side === "object" && side !== null) ev.alike.readsWhole(side);
   if (left instanceof PyTensor || right instanceof PyTensor) {
     if ((left === null || right === null) && (op === "==" || op === "!=")) return op === "!=";
     return tensorOperator(op, [left, right], ev);

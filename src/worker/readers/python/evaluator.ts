@@ -1,6 +1,7 @@
 import type { SourcePlace } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import type { Problem, ReadLimits } from "../model";
+import { Alike } from "./alike";
 import type { CallExpr, Span } from "./ast";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./attributes";
 import { bind, paramsOf } from "./binding";
@@ -62,13 +63,13 @@ export class Evaluator implements Runtime {
   /** The text being evaluated: of the file that is read, or of a module it imports. */
   source: Source;
   /** Where evaluation left the file that is read for a module it imports. */
-  private departure: SourcePlace | undefined;
+  departure: SourcePlace | undefined;
   /** The expression being evaluated. */
   span: Span | undefined;
   /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
   private madeAt: SourcePlace | undefined;
   readonly reports = new Reports();
-  readonly patches = new Patches();
+  readonly patches = new Patches(() => this.alike.forget());
   /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
   readonly constructed = new Map<PyClass, Constructed>();
   /** Such calls of which less is known, and those of subclasses' constructors. */
@@ -90,6 +91,8 @@ export class Evaluator implements Runtime {
   /** The call under way. */
   frame: Scope | undefined;
   nesting = 0;
+  /** Modules that stand for others like them. */
+  readonly alike = new Alike(this);
   /** Modules that were made in this budget of steps: how far a construction came. */
   modulesMade = 0;
   /** Loops around this code of which nobody knows beforehand how often they turn. */
@@ -180,6 +183,7 @@ export class Evaluator implements Runtime {
   aside(scope: Scope, steps: number, body: () => Value): Value {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
+    const before = { tracing, recorder, constructing, guard, importErrors, journal };
     // What a module makes of itself stays; only the trace's own changes are put back after it.
     const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
     Object.assign(this, { ...apart, journal: undefined });
@@ -190,7 +194,7 @@ export class Evaluator implements Runtime {
       this.collect(() => {
         try {
           const left = Math.max(1, Math.min(steps, this.budget - this.steps));
-          result = this.within(left, () => this.inSource(scope, body));
+          result = this.alike.unobserved(() => this.within(left, () => this.inSource(scope, body)));
         } catch (error) {
           const known = this.understood(error);
           this.refuseCancelled();
@@ -199,7 +203,7 @@ export class Evaluator implements Runtime {
       });
     } finally {
       restore();
-      Object.assign(this, { tracing, recorder, constructing, guard, importErrors, journal });
+      Object.assign(this, before);
     }
     return result;
   }
@@ -213,6 +217,7 @@ export class Evaluator implements Runtime {
   within<T>(steps: number, body: () => T): T {
     // Each model and each trace is one: a reading of many ends with the one under way.
     this.refuseCancelled();
+    this.alike.forget();
     const { steps: stepsBefore, budget, depth, nesting, endless, modulesMade } = this;
     Object.assign(this, { steps: 0, budget: steps, endless: 0, modulesMade: 0 });
     try {
@@ -245,10 +250,9 @@ export class Evaluator implements Runtime {
   }
 
   problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
-    const problem = this.located(message, severity, place);
     // What a library's code only remarks on is not for this file's author.
     if (severity !== "error" && (place ?? this.source).file !== this.main.file) return;
-    this.reports.add(problem);
+    this.reports.add(this.located(message, severity, place));
   }
 
   /**
@@ -261,13 +265,12 @@ export class Evaluator implements Runtime {
 
   /** At its place in the file that is read; at where that leads to it, when it is in another. */
   private located(message: string, severity: Problem["severity"], place: SourcePlace | undefined): Problem {
+    // What is told of each module once is told of the first, which is not the first of the next model.
+    this.alike.spoil();
     const where = place ?? this.source.place({ start: 0, end: 0 });
     if (where.file === this.main.file) return { place: where, message, severity };
-    return {
-      place: (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 }),
-      message: `${message} ${within(where)}`,
-      severity,
-    };
+    const from = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
+    return { place: from, message: `${message} ${within(where)}`, severity };
   }
 
   /** As Reports does it. */
@@ -312,12 +315,7 @@ export class Evaluator implements Runtime {
   }
 
   private dispatch(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
-    if (callee instanceof PyBound) {
-      const withSelf = [callee.self, ...args];
-      return callee.callee instanceof PyFunction
-        ? this.callFunction(callee.callee, withSelf, kwargs)
-        : this.callNative(callee.callee, withSelf, kwargs);
-    }
+    if (callee instanceof PyBound) return this.dispatch(callee.callee, [callee.self, ...args], kwargs);
     if (callee instanceof PyFunction) return this.callFunction(callee, args, kwargs);
     if (callee instanceof PyNative) return this.callNative(callee, args, kwargs);
     if (callee instanceof PyClass) return construct(this, callee, args, kwargs);
@@ -345,6 +343,7 @@ export class Evaluator implements Runtime {
   callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
     const { node, params, qualifiedName, owner } = fn.definition as Definition;
     this.step();
+    this.alike.enters(fn.scope as Scope);
     if (fn.name === "__init__") noteInherited(this, owner?.type, args, kwargs);
     const scope = new Scope("function", fn.scope as Scope, qualifiedName);
     scope.owner = owner;
@@ -384,6 +383,7 @@ export class Evaluator implements Runtime {
     name?: string,
   ): Value {
     this.step();
+    this.alike.native(native, args, kwargs);
     const bound: Record<string, Value> = {};
     const params = paramsOf(native);
     // torch.zeros(2, 3), torch.zeros((2, 3)) and torch.zeros(size=(2, 3)) are one.

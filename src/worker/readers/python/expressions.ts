@@ -115,6 +115,7 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
       return comprehension(ev, scope, expr);
     case "Walrus": {
       const value = evaluate(ev, scope, expr.value);
+      if (scope.enclosing.kind === "module") ev.alike.forget();
       scope.enclosing.assign(expr.name, value);
       const named = { start: expr.start, end: expr.start + expr.name.length };
       if (ev.inMain) ev.recorder?.assigned(ev.source, scope.enclosing, named, expr.name, value);
@@ -186,6 +187,7 @@ function special(
   if (expr.kind !== "Name" || !(callee instanceof PyNative)) return undefined;
   if (expr.id === "exec") return ev.execute(scope, call, args);
   if (!isScopeCall(call)) return undefined;
+  ev.alike.forget();
   const { module, enclosing } = scope;
   if (expr.id !== "globals" && enclosing !== module) {
     const dict = new PyDict();
@@ -236,6 +238,7 @@ export function evaluateArguments(
       case "doubleStar":
         if (value instanceof Unknown) return { args: value, kwargs };
         if (!(value instanceof PyDict)) throw new PyError("TypeError", "argument after ** must be a mapping");
+        ev.alike.reads(value);
         for (const { key, value: item } of value.entries.values()) {
           if (typeof key !== "string") throw new PyError("TypeError", "keywords must be strings");
           kwargs.set(key, item);
@@ -304,6 +307,7 @@ function formatted(ev: Evaluator, scope: Scope, parts: readonly (string | Format
     const value = evaluate(ev, scope, part.value);
     ev.span = part.value;
     if (value instanceof Unknown) return value;
+    ev.alike.readsWhole(value);
     const format = part.format.length > 0 ? formatted(ev, scope, part.format) : "";
     if (format instanceof Unknown) return format;
     const useRepr = part.conversion === "r" || (part.selfText && !part.conversion && format === "");
@@ -385,6 +389,7 @@ function comprehension(ev: Evaluator, scope: Scope, expr: ComprehensionExpr): Va
     return flow.unknown ?? dict;
   }
   const plain = plainItems(ev, inner, expr, iterable);
+  if (plain) ev.alike.forget();
   if (plain) return expr.type === "set" ? setOf(plain) : new PyList(plain);
   const items: Value[] = [];
   for (const { value } of pairsOf(ev, inner, expr, iterable, flow)) items.push(value);

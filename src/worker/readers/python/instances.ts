@@ -46,6 +46,7 @@ export function fill(ev: Evaluator, value: Value, args: readonly Value[], kwargs
   const type = classOf(value);
   const make = type && builtinBase(type)?.builtin?.construct;
   if (!make) return;
+  ev.alike.writes(value);
   if (value instanceof PyDict) {
     const given = make(args, kwargs, ev);
     if (!(given instanceof PyDict)) return;

@@ -21,6 +21,7 @@ import {
 /** Whoever goes through the items pays for them: built-in functions take a million at once. */
 export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   const value = plain(given);
+  ev.alike.reads(value);
   const own = isSubclassed(value) ? ev.special(value, "__iter__") : undefined;
   if (own) return iterate(ev, ev.call(own, []));
   if (value instanceof PyList || value instanceof PyTuple) {
@@ -101,11 +102,12 @@ function isSubclassed(value: Value): boolean {
 
 export function truthyOf(ev: Evaluator, given: Value): boolean | Unknown {
   const value = plain(given);
+  if (typeof value === "boolean") return value;
+  ev.alike.reads(value);
   if (isSubclassed(value)) {
     const method = ev.special(value, "__bool__") ?? ev.special(value, "__len__");
     if (method) return truthyOf(ev, ev.call(method, []));
   }
-  if (typeof value === "boolean") return value;
   if (value === null) return false;
   if (value instanceof Unknown) return value;
   if (isNumeric(value)) return numberOf(value) !== 0;
@@ -124,6 +126,7 @@ export function truthyOf(ev: Evaluator, given: Value): boolean | Unknown {
 export function lengthOf(ev: Evaluator, given: Value): Value {
   const value = plain(given);
   if (value instanceof Unknown) return value;
+  ev.alike.reads(value);
   const own = isSubclassed(value) ? ev.special(value, "__len__") : undefined;
   if (own) return ev.call(own, []);
   if (value instanceof PyList || value instanceof PyTuple) return value.items.length;
@@ -139,6 +142,7 @@ export function lengthOf(ev: Evaluator, given: Value): Value {
 
 export function contains(ev: Evaluator, whole: Value, part: Value): boolean | Unknown {
   const [container, item] = [plain(whole), plain(part)];
+  ev.alike.readsItems(container);
   if (container instanceof Unknown) return container;
   const own = isSubclassed(container) ? ev.special(container, "__contains__") : undefined;
   if (own) return truthyOf(ev, ev.call(own, [item]));

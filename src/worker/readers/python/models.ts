@@ -43,10 +43,11 @@ import { givenByWholes } from "./partInputs";
 import { isOfProject, modelClasses, partsOf, typesWithin } from "./parts";
 import type { DefinedClass } from "./scope";
 import { observe } from "./shapes";
+import { templateOf } from "./template";
 import { type InitialTensor, initialize } from "./torch";
 import { type PythonTraced, trace } from "./trace";
 import { TrainingChoice } from "./trainingChoice";
-import { modulesOf, moduleTree, stateDictOf, storedTensors, tooManyModules } from "./tree";
+import { differentModulesOf, moduleTree, stateDictOf, storedTensors, tooManyModules, tooManyToTrace } from "./tree";
 import { reportUnfound } from "./unfoundModels";
 import { type PyClass, PyDict, PyNative, type PyObject, type PyTensor, type Value } from "./values";
 
@@ -385,8 +386,8 @@ export class PythonModel implements Model {
 
   get checkpoints(): readonly LoadedPart[] {
     const { object } = this.built;
-    return [...modulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
-      if (!part.module?.checkpoint) return [];
+    return [...differentModulesOf(object)].flatMap(([prefix, part]): LoadedPart[] => {
+      if (templateOf(part) || !part.module?.checkpoint) return [];
       const { checkpoint } = part.module;
       const { name, folder } = checkpoint;
       const keys = [...storedTensors(part, prefix)].flatMap(([path, { stored }]): [string, readonly string[]][] => {
@@ -431,10 +432,18 @@ export class PythonModel implements Model {
 
   private traced(options: TraceOptions): PythonTraced {
     const { ev, built, sites } = this;
+    const tooMany = this.whyNotTraced();
+    if (tooMany !== undefined) throw new UserError(tooMany, { file: this.file, line: this.place.line });
     return ev.patches.during(built.patches, () => {
-      const within = givenByWholes(ev, built.object, this.relations.wholes(), sites, options);
+      const wholes = this.relations.wholes().filter((whole) => tooManyToTrace(whole) === undefined);
+      const within = givenByWholes(ev, built.object, wholes, sites, options);
       return trace(ev, built.object, sites, options, within);
     });
+  }
+
+  private whyNotTraced(): string | undefined {
+    const tooMany = tooManyToTrace(this.built.object);
+    return tooMany && `${this.className}.forward is not traced: ${tooMany}`;
   }
 
   useInputs(inputs: GivenInputs): void {
@@ -442,11 +451,13 @@ export class PythonModel implements Model {
   }
 
   shapes(): ObservedShapes {
+    const { ev, built, sites, className, place } = this;
+    const none = { className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
     // Where all code is of libraries, no line of the project is there for a shape or an error.
-    if (!isOfProject(this.built.object))
-      return { className: this.className, hints: [], names: [], inputs: [], inputsFrom: "", functions: [] };
-    const observed = this.ev.patches.during(this.built.patches, () => observe(this.ev, this.built.object, this.sites));
-    return { ...observed, className: this.className };
+    if (!isOfProject(built.object)) return none;
+    const message = this.whyNotTraced();
+    if (message !== undefined) return { ...none, problem: { place, message, severity: "information" } };
+    return { ...ev.patches.during(built.patches, () => observe(ev, built.object, sites)), className };
   }
 
   initialize(seed: number): Map<string, Tensor> {

@@ -6,7 +6,7 @@ import type { Evaluator } from "./evaluator";
 import type { Applied } from "./patches";
 import type { Scope } from "./scope";
 import type { Draw } from "./torch";
-import { modulesOf } from "./tree";
+import { differentModulesOf } from "./tree";
 import { PyObject } from "./values";
 
 /**
@@ -53,7 +53,9 @@ export class NamedModules {
   /** With those that are made elsewhere in the file, without the parts of others and without single layers. */
   models(elsewhere: readonly NamedModule[]): NamedModule[] {
     const all = [...this.found.values(), ...elsewhere.filter(({ name }) => !this.found.has(name))];
-    const within = new Set(all.flatMap(({ object }) => [...modulesOf(object)].slice(1).map(([, part]) => part)));
+    const within = new Set(
+      all.flatMap(({ object }) => [...differentModulesOf(object)].slice(1).map(([, part]) => part)),
+    );
     return all.filter(({ object }) => !within.has(object) && !isLayer(object));
   }
 }

@@ -77,6 +77,7 @@ export function isNotImplemented(value: Value): boolean {
 
 /** An operator of which at least one operand is a tensor. */
 function onTensors(ev: Evaluator, op: string, operands: readonly Value[]): Value {
+  for (const operand of operands) ev.alike.reads(operand);
   const { recorder, source, span } = ev;
   ev.step(TENSOR_STEPS);
   const body = (): Value => tensorOperator(op, operands, ev);
@@ -84,7 +85,10 @@ function onTensors(ev: Evaluator, op: string, operands: readonly Value[]): Value
 }
 
 function onContainers(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value | undefined {
+  ev.alike.reads(left);
+  ev.alike.reads(right);
   if (typeof left === "string") {
+    ev.alike.readsWhole(right);
     if (op === "%") return percentFormat(ev, left, right);
     if (op === "+" && typeof right === "string") {
       ev.allot(left.length + right.length, "a string");
@@ -155,6 +159,9 @@ export function onSets(op: string, left: PySet, right: PySet): PySet | undefined
 /** `left op= right`: lists, dicts, sets and tensors change in place. */
 export function augmented(ev: Evaluator, op: BinaryOp, left: Value, right: Value): Value {
   if (left instanceof Unknown) return left.derived();
+  if (left instanceof PyList || left instanceof PyDict || left instanceof PySet || left instanceof PyTensor)
+    ev.alike.writes(left);
+  ev.alike.reads(right);
   if (left instanceof PyTensor && !(right instanceof Unknown)) return onTensors(ev, `${op}=`, [left, right]);
   if (left instanceof PyList && op === "+") {
     if (right instanceof Unknown) return right.derived();
@@ -187,7 +194,10 @@ export function unaryOperation(ev: Evaluator, op: UnaryOp, given: Value): Value 
     const truth = truthyOf(ev, operand);
     return truth instanceof Unknown ? truth : !truth;
   }
-  if (operand instanceof PyTensor) return tensorOperator(op, [operand], ev);
+  if (operand instanceof PyTensor) {
+    ev.alike.reads(operand);
+    return tensorOperator(op, [operand], ev);
+  }
   if (operand instanceof PyFloat && op !== "~") return new PyFloat(op === "-" ? -operand.value : operand.value);
   if (isNumeric(operand) && !(operand instanceof PyFloat)) {
     const n = numberOf(operand);

@@ -3,7 +3,7 @@ import type { Module, Stmt } from "./ast";
 import { isInstalled } from "./errors";
 import type { Evaluator } from "./evaluator";
 import type { DefinedClass } from "./scope";
-import { modulesOf } from "./tree";
+import { differentModulesOf } from "./tree";
 import type { PyClass, PyObject } from "./values";
 import { namesMentionedBy } from "./walk";
 
@@ -18,13 +18,14 @@ export function partsOf(classes: readonly DefinedClass[]): Set<string> {
   return parts;
 }
 
+/** Classes of the modules in it. */
 export function* typesWithin(root: PyObject): Generator<PyClass> {
-  for (const [, module] of modulesOf(root)) if (module !== root) yield module.type;
+  for (const [, module] of differentModulesOf(root)) if (module !== root) yield module.type;
 }
 
 /** Whether one of the modules is of a class of the project, or one of torch's own that code of the project makes. */
 export function isOfProject(root: PyObject): boolean {
-  for (const [, { type, place }] of modulesOf(root)) {
+  for (const [, { type, place }] of differentModulesOf(root)) {
     const home = (type.builtin ? place : type.place)?.file;
     if (home !== undefined && !isInstalled(home)) return true;
   }

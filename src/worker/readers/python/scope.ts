@@ -1,11 +1,20 @@
 import type { ClassStmt, FunctionStmt, LambdaExpr, Param, Stmt } from "./ast";
 import type { Source } from "./source";
-import { EvaluationError, type LazyNamespace, type PyClass, type PyDict, type Unknown, type Value } from "./values";
+import {
+  birth,
+  EvaluationError,
+  type LazyNamespace,
+  type PyClass,
+  type PyDict,
+  type Unknown,
+  type Value,
+} from "./values";
 
 export type ScopeKind = "module" | "function" | "class" | "comprehension";
 
 /** Names of one module, call, class body or comprehension, and what its statements leave behind. */
 export class Scope {
+  readonly born = birth();
   /** Names declared global or nonlocal, with the scope that holds them. */
   redirected: Map<string, Scope> | undefined;
   returned: Value = null;

@@ -33,6 +33,17 @@ import {
   type Value,
 } from "./values";
 
+/** What these do to names and modules is not observed where modules are made from others like them. */
+const UNOBSERVED: ReadonlySet<Stmt["kind"]> = new Set<Stmt["kind"]>([
+  "Class",
+  "Global",
+  "Import",
+  "ImportFrom",
+  "Match",
+  "Nonlocal",
+  "With",
+]);
+
 /** Runs a function's body. */
 export function executeBody(ev: Evaluator, scope: Scope, body: readonly Stmt[]): void {
   executeBlock(ev, scope, body);
@@ -53,6 +64,7 @@ export function executeBlock(ev: Evaluator, scope: Scope, body: readonly Stmt[])
 export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completion {
   ev.span = statement;
   ev.step();
+  if (scope.kind === "module" || UNOBSERVED.has(statement.kind)) ev.alike.forget();
   switch (statement.kind) {
     case "Expr":
       if (statement.value.kind !== "Constant") evaluateSafely(ev, scope, statement.value);
@@ -273,7 +285,10 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     return executeBlock(ev, scope, otherwise);
   }
   const plain = runPlainLoop(ev, scope, statement, iterable, (part) => execute(ev, scope, part));
-  if (plain) return plain;
+  if (plain) {
+    ev.alike.forget();
+    return plain;
+  }
   const { endless } = ev;
   // The number of its turns is known.
   let left = iterable instanceof PyGenerator && !(iterable instanceof PyRange) ? MANY_TURNS : Number.POSITIVE_INFINITY;

@@ -34,6 +34,7 @@ export function index(ev: Evaluator, whole: Value, given: Value): Value {
 /** Without a `__getitem__` of the class, as `super().__getitem__` asks of a dict's subclass. */
 export function indexBuiltin(ev: Evaluator, object: Value, given: Value): Value {
   const key = plain(given);
+  ev.alike.reads(object);
   if (object instanceof PyTensor) return tensorIndex(object, key, ev);
   if (key instanceof Unknown && !(object instanceof PyClass)) return key;
   if (object instanceof PyList) {
@@ -49,6 +50,7 @@ export function indexBuiltin(ev: Evaluator, object: Value, given: Value): Value 
     if (entry) return entry.value;
     if (object instanceof PyDefaultDict && object.factory !== null) {
       const value = ev.call(object.factory, []);
+      ev.alike.writes(object);
       dictSet(object, key, value);
       return value;
     }
@@ -151,6 +153,7 @@ export function setItem(ev: Evaluator, object: Value, given: Value, value: Value
 
 export function setItemBuiltin(ev: Evaluator, object: Value, given: Value, value: Value): void {
   const key = plain(given);
+  ev.alike.writes(object);
   if (object instanceof PyTensor) {
     const unknown = firstUnknown([key, value]);
     if (unknown) throw new EvaluationError(`this assignment is not evaluated: ${unknown.reason}`, ev.place);
@@ -205,6 +208,7 @@ export function deleteItem(ev: Evaluator, object: Value, given: Value): void {
 
 export function deleteItemBuiltin(ev: Evaluator, object: Value, given: Value): void {
   const key = plain(given);
+  ev.alike.writes(object);
   if (object instanceof PyDict) {
     if (!object.entries.delete(keyOf(key))) throw new PyError("KeyError", reprText(ev, key));
     return;

@@ -2,6 +2,8 @@ import { sizeOf } from "../../formats/tensor";
 import type { SourcePlace } from "../../graph/node";
 import type { ModuleInfo, ParameterInfo } from "../model";
 import type { Evaluator } from "./evaluator";
+import { join, Repeated } from "./repeated";
+import { type Template, templateOf } from "./template";
 import { hasDerivedWeights } from "./torch/derived";
 import { layerClasses } from "./torch/layers/layer";
 import { hasFastPath } from "./torch/layers/transformer";
@@ -10,14 +12,31 @@ import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } f
 
 /** From an instance to what a reader reports of it: the module tree and the state dict. */
 
-const join = (prefix: string, name: string): string => (prefix ? `${prefix}.${name}` : name);
-
 /** The instance's modules with their paths, parents first, each module once, as named_modules() lists them. */
 export function* modulesOf(root: PyObject, prefix = "", seen = new Set<PyObject>()): Generator<[string, PyObject]> {
   if (seen.has(root)) return;
   seen.add(root);
   yield [prefix, root];
   for (const [name, child] of root.module?.modules ?? []) if (child) yield* modulesOf(child, join(prefix, name), seen);
+}
+
+/**
+ * The same without repetitions: of modules that are copies of one, and that nobody has looked into, the modules within
+ * are listed for the first. What is unlike in any of them is among the listed.
+ */
+export function* differentModulesOf(
+  root: PyObject,
+  prefix = "",
+  seen = new Set<PyObject | Template>(),
+): Generator<[string, PyObject]> {
+  if (seen.has(root)) return;
+  seen.add(root);
+  yield [prefix, root];
+  const template = templateOf(root);
+  if (template && seen.has(template)) return;
+  if (template) seen.add(template);
+  for (const [name, child] of (template?.original ?? root).module?.modules ?? [])
+    if (child) yield* differentModulesOf(child, join(prefix, name), seen);
 }
 
 /** Parameters and persistent buffers by state-dict key, tied ones under each of their keys, in PyTorch's order. */
@@ -35,8 +54,8 @@ export function* storedTensors(
     if (child) yield* storedTensors(child, join(prefix, name), [...above, root]);
 }
 
-/** A hundred times the modules of the largest models that somebody wrote. */
-const MAX_PATHS = 100_000;
+/** Three times the modules of the largest models that somebody wrote, whose experts are tens of thousands. */
+const MAX_PATHS = 400_000;
 /** Real models nest a dozen levels; walks over the tree are recursive. */
 const MAX_LEVELS = 300;
 
@@ -45,14 +64,37 @@ const MAX_LEVELS = 300;
  * a third twice, has a path for each way: a few lines of source make more of them than there is memory.
  */
 export function tooManyModules(root: PyObject): string | undefined {
+  return whyNotListed(
+    root,
+    MAX_PATHS,
+    `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`,
+  );
+}
+
+/** A trace goes through all modules several times and makes some ten nodes of a graph for each layer. */
+const MAX_TRACED = 30_000;
+
+/** Why forward of the instance is not traced; undefined when it can be tried. */
+export function tooManyToTrace(root: PyObject): string | undefined {
+  return whyNotListed(
+    root,
+    MAX_TRACED,
+    `it has more than ${MAX_TRACED.toLocaleString("en-US")} modules, too many for one graph; with fewer layers or experts it can be`,
+  );
+}
+
+function whyNotListed(root: PyObject, most: number, tooMany: string): string | undefined {
   const pending: (readonly [object: PyObject, level: number])[] = [[root, 0]];
-  for (let paths = 0; ; paths++) {
+  for (let paths = 0; ; ) {
     const next = pending.pop();
     if (!next) return undefined;
     const [object, level] = next;
-    if (level > MAX_LEVELS) return `its modules are nested more than ${MAX_LEVELS} levels deep`;
-    if (paths > MAX_PATHS)
-      return `it has more than ${MAX_PATHS.toLocaleString("en-US")} modules, counted by their paths`;
+    const template = templateOf(object);
+    paths += template?.paths ?? 1;
+    if (level + (template?.levels ?? 0) > MAX_LEVELS)
+      return `its modules are nested more than ${MAX_LEVELS} levels deep`;
+    if (paths > most) return tooMany;
+    if (template) continue;
     for (const child of object.module?.modules.values() ?? [])
       if (child && child !== root) pending.push([child, level + 1]);
   }
@@ -88,7 +130,7 @@ export function stateDictOf(root: PyObject): ParameterInfo[] {
 }
 
 export function moduleTree(ev: Evaluator, root: PyObject, place: SourcePlace): ModuleInfo {
-  return describe(ev, root, "", place, new Map()).info;
+  return describe(ev, root, "", { place, seen: new Map(), templates: new Map() }).info;
 }
 
 /** What PEFT takes for a linear layer: an instance of nn.Linear or of Hugging Face's Conv1D. */
@@ -103,8 +145,25 @@ function isOfTorch({ type }: PyObject, name: string): boolean {
 interface Described {
   readonly info: ModuleInfo;
   readonly parameters: ReadonlySet<PyTensor>;
+  /** Those that are not among `parameters`, since they are of copies that nobody has looked into. */
+  readonly others: Counts | undefined;
   /** No part of it is unknown. */
   readonly whole: boolean;
+}
+
+/** Scalars. */
+interface Counts {
+  readonly total: number;
+  readonly trainable: number;
+}
+
+interface Description {
+  /** Of the root, and of what has none. */
+  readonly place: SourcePlace;
+  /** The aliases of what has been described. */
+  readonly seen: Map<PyObject, string[]>;
+  /** Each is described once, with paths from itself. */
+  readonly templates: Map<Template, Described>;
 }
 
 /**
@@ -119,16 +178,41 @@ function* unknownParts(ev: Evaluator, { type, attributes }: PyObject): Generator
       yield [name, value];
 }
 
-/** `seen` holds the aliases of what has been described. */
-function describe(
+function describe(ev: Evaluator, object: PyObject, path: string, description: Description): Described {
+  const template = templateOf(object);
+  return template
+    ? describeCopy(ev, object, template, path, description)
+    : describeModule(ev, object, path, description);
+}
+
+function describeCopy(
   ev: Evaluator,
   object: PyObject,
+  template: Template,
   path: string,
-  root: SourcePlace,
-  seen: Map<PyObject, string[]>,
+  description: Description,
 ): Described {
+  const { place: root, seen, templates } = description;
+  let described = templates.get(template);
+  if (!described) {
+    described = describeModule(ev, template.original, "", { ...description, seen: new Map() });
+    templates.set(template, described);
+  }
+  const { info, parameters, whole } = described;
+  const total = info.parameters;
+  const trainable = described.others && countOf(learningOf(parameters), described.others.trainable);
+  const others = total !== undefined && trainable !== undefined ? { total, trainable } : undefined;
   const aliases: string[] = [];
   seen.set(object, aliases);
+  const own = { place: path === "" ? root : (object.place ?? root), ...(info.marked && { aliases }) };
+  return { info: new Repeated(info, path, own), parameters: new Set(), others, whole };
+}
+
+function describeModule(ev: Evaluator, object: PyObject, path: string, description: Description): Described {
+  const { place: root, seen } = description;
+  const aliases: string[] = [];
+  seen.set(object, aliases);
+  let others: Counts | undefined = { total: 0, trainable: 0 };
   const parameters = new Set<PyTensor>();
   const children: ModuleInfo[] = [];
   let whole = [...unknownParts(ev, object)].length === 0;
@@ -141,10 +225,12 @@ function describe(
       known.push(join(path, name));
       continue;
     }
-    const below = describe(ev, child, join(path, name), root, seen);
+    const below = describe(ev, child, join(path, name), description);
     const isFused = below.info.marked && (name === "linear1" || name === "linear2") && hasFastPath(object);
-    children.push(isFused ? { ...below.info, fusedInEvaluation: true } : below.info);
+    const { info } = below;
+    children.push(isFused ? { ...info, children: info.children, fusedInEvaluation: true } : info);
     whole &&= below.whole;
+    others = others && below.others && sum(others, below.others);
     for (const tensor of below.parameters) parameters.add(tensor);
   }
   const info: ModuleInfo = {
@@ -159,21 +245,27 @@ function describe(
     ...(object.type.name === "NonDynamicallyQuantizableLinear" && object.type.builtin && { neverCalled: true }),
     ...baseOf(object),
     ...(ev.freezesNothing.has(object) && { freezesNothingAt: ev.freezesNothing.get(object)! }),
-    parameters: whole ? countOf(parameters) : undefined,
-    ...(path === "" && whole && trainableOf(parameters)),
+    parameters: whole && others !== undefined ? countOf(parameters, others.total) : undefined,
+    ...(path === "" && whole && others !== undefined && trainableOf(parameters, others)),
     children,
   };
-  return { info, parameters, whole };
+  return { info, parameters, others, whole };
 }
 
-function trainableOf(parameters: ReadonlySet<PyTensor>): Pick<ModuleInfo, "trainable"> {
-  const learning = [...parameters].filter(({ requiresGrad }) => requiresGrad);
-  const trainable = learning.length === parameters.size ? undefined : countOf(new Set(learning));
+const sum = (a: Counts, b: Counts): Counts => ({ total: a.total + b.total, trainable: a.trainable + b.trainable });
+
+function trainableOf(parameters: ReadonlySet<PyTensor>, others: Counts): Pick<ModuleInfo, "trainable"> {
+  const learning = learningOf(parameters);
+  if (learning.size === parameters.size && others.trainable === others.total) return {};
+  const trainable = countOf(learning, others.trainable);
   return trainable === undefined ? {} : { trainable };
 }
 
-function countOf(parameters: ReadonlySet<PyTensor>): number | undefined {
-  let total = 0;
+const learningOf = (parameters: ReadonlySet<PyTensor>): ReadonlySet<PyTensor> =>
+  new Set([...parameters].filter(({ requiresGrad }) => requiresGrad));
+
+function countOf(parameters: ReadonlySet<PyTensor>, others: number): number | undefined {
+  let total = others;
   for (const { shape } of parameters) {
     if (shape.some((d) => d === undefined)) return undefined;
     total += sizeOf(shape as readonly number[]);
@@ -242,7 +334,8 @@ function known(module: ModuleState, option: string): number | undefined {
 
 /** Says once, at its layer, why a dimension is unknown, and where it is from, why a part is. `told` holds the reasons that were given elsewhere. */
 export function reportUnknowns(ev: Evaluator, root: PyObject, told: Set<Value>): void {
-  for (const [path, object] of modulesOf(root)) {
+  for (const [path, module] of differentModulesOf(root)) {
+    const object = templateOf(module)?.original ?? module;
     for (const [option, value] of Object.entries(object.module?.options ?? {})) {
       if (!(value instanceof Unknown) || told.has(value)) continue;
       told.add(value);

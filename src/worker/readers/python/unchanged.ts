@@ -19,6 +19,7 @@ import type {
 import { assignedTargets } from "./assigned";
 import type { ClassStmt, Module, Stmt } from "./ast";
 import { type Imported, stateOf } from "./environment/sources";
+import { movedTree } from "./repeated";
 import type { Source } from "./source";
 import { namesMentionedBy, rootName } from "./walk";
 
@@ -171,10 +172,6 @@ function mover(before: Source, now: Source): Move | undefined {
     const { shift } = pieces.findLast((piece) => piece.line <= place.line) ?? pieces[0]!;
     return shift === 0 ? place : { ...place, line: place.line + shift, endLine: place.endLine + shift };
   };
-}
-
-function movedTree(module: ModuleInfo, move: Move): ModuleInfo {
-  return { ...module, place: move(module.place), children: module.children.map((child) => movedTree(child, move)) };
 }
 
 function movedProblem(problem: Problem, move: Move): Problem {

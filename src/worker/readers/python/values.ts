@@ -59,6 +59,13 @@ export class Unfound extends Unknown {
   }
 }
 
+let births = 0;
+
+/** What can change is numbered as it is made: what was there before something else has the smaller number. */
+export function birth(): number {
+  return births++;
+}
+
 export class PyFloat {
   constructor(readonly value: number) {}
 }
@@ -69,6 +76,7 @@ export interface Subclassed {
 }
 
 export class PyList {
+  born = birth();
   subclass?: Subclassed;
   constructor(readonly items: Value[]) {}
 }
@@ -84,10 +92,12 @@ export class PyTuple {
 }
 /** Keys are kept by Python equality: see `keyOf`. */
 export class PyDict {
+  born = birth();
   subclass?: Subclassed;
   constructor(readonly entries: Map<string, { key: Value; value: Value }> = new Map()) {}
 }
 export class PySet {
+  born = birth();
   subclass?: Subclassed;
   readonly entries = new Map<string, Value>();
 }
@@ -170,6 +180,7 @@ export interface BoundParam {
 
 /** A function of ours, callable from Python. */
 export class PyNative {
+  readonly born = birth();
   /** The signature, once it has been read. */
   params?: readonly BoundParam[];
   constructor(
@@ -188,6 +199,7 @@ export class PyBound {
 }
 /** A function or lambda of the source. The evaluator alone looks inside. */
 export class PyFunction {
+  readonly born = birth();
   /** What the source has set on it, `__name__` by functools.wraps for one. */
   attributes?: Map<string, Value>;
   /** The definition's parameters with the defaults, once it has been called. */
@@ -203,6 +215,7 @@ export class PyFunction {
 }
 /** An iterator: it goes on where it stopped, and leaving a loop over it does not end it. */
 export class PyGenerator {
+  readonly born = birth();
   private iterator: Iterator<Value, unknown> | undefined;
   constructor(private readonly source: Iterable<Value>) {}
   next(): IteratorResult<Value, unknown> {
@@ -240,7 +253,13 @@ export interface BuiltinClass {
 }
 /** An instance. One whose class derives from torch.nn.Module has `module`. */
 export class PyObject {
-  module: ModuleState | undefined;
+  born = birth();
+  /** Set on a copy that nobody has looked into yet: its content is made when somebody does. */
+  pending: PendingContent | undefined;
+  /** Of a module of a class with a constructor of its own: what that was called with. */
+  given: Given | undefined;
+  private ownModule: ModuleState | undefined;
+  private ownAttributes: Map<string, Value> | undefined;
   /** In a trace: it stands for a linear layer where the layer is registered, and its calls are marked in the graph. */
   standsFor?: { readonly path: string; readonly layer: PyObject };
   /** Of a class that derives from str, int or float: the value it is. */
@@ -253,8 +272,35 @@ export class PyObject {
     readonly type: PyClass,
     /** Where the constructing call stands. */
     readonly place: SourcePlace | undefined,
-    readonly attributes: Map<string, Value> = new Map(),
-  ) {}
+    attributes?: Map<string, Value>,
+  ) {
+    this.ownAttributes = attributes;
+  }
+
+  get module(): ModuleState | undefined {
+    if (this.pending) this.pending.make(this);
+    return this.ownModule;
+  }
+
+  set module(state: ModuleState | undefined) {
+    if (this.pending) this.pending.make(this);
+    this.ownModule = state;
+  }
+
+  get attributes(): Map<string, Value> {
+    if (this.pending) this.pending.make(this);
+    this.ownAttributes ??= new Map();
+    return this.ownAttributes;
+  }
+}
+/** Makes the content of a copy. It clears `pending` first. */
+export interface PendingContent {
+  make(object: PyObject): void;
+}
+/** What a constructor is called with. */
+export interface Given {
+  readonly args: readonly Value[];
+  readonly kwargs: ReadonlyMap<string, Value>;
 }
 /** What torch.nn.Module keeps, each in registration order. */
 export interface ModuleState {
@@ -278,6 +324,7 @@ export interface ModuleState {
  * unknown dimension has no node, only what is known of its shape.
  */
 export class PyTensor {
+  born = birth();
   /** Its memory, which views of it share. */
   storage: Storage;
   /** What this tensor is of its storage: ops over `origin`, which stands for what the storage holds. */

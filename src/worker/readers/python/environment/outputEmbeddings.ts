@@ -1,7 +1,7 @@
 import type { Pretrained } from "../../model";
 import { pythonMessage } from "../errors";
 import type { Evaluator } from "../evaluator";
-import { modulesOf } from "../tree";
+import { differentModulesOf } from "../tree";
 import { PyError, type PyObject, Unknown, type Value } from "../values";
 
 /** The method looks at a few attributes; a model's own may look at more. */
@@ -13,7 +13,8 @@ export function pretrainedOf(ev: Evaluator, root: PyObject): Pretrained | undefi
     return undefined;
   const given = answerOf(ev, root);
   if (given instanceof Unknown) return { unknown: given.reason };
-  const path = [...modulesOf(root)].find(([, module]) => module === given)?.[0];
+  // What the method has given is no copy that nobody has looked into, or the copy itself.
+  const path = [...differentModulesOf(root)].find(([, module]) => module === given)?.[0];
   return path === undefined ? {} : { outputEmbeddings: path };
 }
 

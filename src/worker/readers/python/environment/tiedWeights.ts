@@ -1,9 +1,10 @@
 import type { Evaluator } from "../evaluator";
 import { findMember } from "../members";
 import { nativeOfUnknown } from "../native";
+import { typesWithin } from "../parts";
 import { patternOf, textFor } from "../regularExpressions";
 import { LimitError } from "../scope";
-import { modulesOf } from "../tree";
+import { type Template, templateOf } from "../template";
 import { type PyClass, PyDict, PyError, PyObject, PyTensor, type Value } from "../values";
 
 /**
@@ -68,14 +69,29 @@ const TYING = ["tie_embeddings_and_encoder_decoder", "_tie_weights"];
 /** `PreTrainedModel.tie_weights` of transformers 4, which goes through all modules. */
 export const TIE_WEIGHTS = nativeOfUnknown("tie_weights", "self", ({ self }, ev) => {
   if (!(self instanceof PyObject)) return null;
-  const tying = [...modulesOf(self)].map(([, module]) => module).filter(({ type }) => hasTying(type));
-  for (const module of tying) {
+  for (const module of [...tyingModules(self)]) {
     for (const name of TYING) if (findMember(module.type, name)) ev.call(ev.getAttribute(module, name), []);
   }
   return null;
 });
 
-const hasTying = (type: PyClass): boolean => TYING.some((name) => findMember(type, name));
+/** Copies that nobody has looked into are looked into where there is something to tie. */
+function* tyingModules(root: PyObject, seen = new Map<PyObject | Template, boolean>()): Generator<PyObject> {
+  if (seen.has(root)) return;
+  seen.set(root, true);
+  const template = templateOf(root);
+  if (template) {
+    const ties = seen.get(template) ?? [root.type, ...typesWithin(template.original)].some(hasTying);
+    seen.set(template, ties);
+    if (!ties) return;
+  }
+  if (hasTying(root.type)) yield root;
+  for (const child of root.module?.modules.values() ?? []) if (child) yield* tyingModules(child, seen);
+}
+
+function hasTying(type: PyClass): boolean {
+  return TYING.some((name) => findMember(type, name));
+}
 
 function isPath(text: string): boolean {
   return /^[\w.]+\.(weight|bias)$/.test(text);

@@ -38,6 +38,26 @@ export function creationOrder(): number {
   return nextOrder++;
 }
 
+/** The number that the next value will have in the order of creation. */
+export function nextCreation(): number {
+  return nextOrder;
+}
+
+/**
+ * Takes the same numbers once more, as a second construction does: `draws` are the first's, which made what is numbered
+ * from `first` up to `end`. Gives by how much the numbers of the second are greater.
+ */
+export function drawAgain(draws: readonly Draw[], first: number, end: number): number {
+  const shift = nextOrder - first;
+  for (const each of draws) log?.push(shifted(each, shift));
+  nextOrder += end - first;
+  return shift;
+}
+
+export function shifted(entry: Draw, shift: number): Draw {
+  return { ...entry, order: entry.order + shift };
+}
+
 export function draw(initializer: RandomValue["initializer"], size: number | undefined): RandomValue {
   const entry: Draw = { order: nextOrder++, distribution: initializer.kind, size };
   log?.push(entry);

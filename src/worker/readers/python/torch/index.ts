@@ -11,7 +11,7 @@
  */
 
 export { tensorSetIndex } from "./assignment";
-export { type Draw, recordDraws } from "./draws";
+export { type Draw, drawAgain, nextCreation, recordDraws } from "./draws";
 export { conditionOf, tensorScalar, tensorTruthy } from "./fold";
 export { tensorIndex, tensorIterate, tensorLength } from "./indexing";
 export { type InitialTensor, initialize } from "./initialize";

@@ -26,6 +26,13 @@ export function deriveInitialValues(stored: StoredTensor, derive: Derive): void 
   derived.set(stored, derive);
 }
 
+/** The same of a copy. */
+export function copyInitialValues(from: StoredTensor, to: StoredTensor): void {
+  const [patch, derive] = [patches.get(from), derived.get(from)];
+  if (patch) patches.set(to, patch);
+  if (derive) derived.set(to, derive);
+}
+
 export interface InitialTensor {
   readonly path: string;
   readonly stored: StoredTensor;

@@ -16,6 +16,12 @@ export function bufferRequest(tensor: PyTensor): { readonly persistent: boolean 
   return requests.get(tensor);
 }
 
+/** The same of a copy. */
+export function copyBufferRequest(from: PyTensor, to: PyTensor): void {
+  const request = requests.get(from);
+  if (request) requests.set(to, request);
+}
+
 /** A persistent buffer is part of the state dict. */
 export function storeBuffer(tensor: PyTensor, runtime: Runtime): void {
   if (!tensor.stored) store(tensor, true, runtime);

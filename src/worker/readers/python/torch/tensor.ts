@@ -6,7 +6,8 @@ import { is, type Node } from "../../../graph/node";
 import type { Dim } from "../../model";
 import { Storage } from "../storage";
 import { EvaluationError, PyError, PyTensor, type Runtime, type StoredTensor, Unknown } from "../values";
-import { creationOrder, draw, type RandomValue } from "./draws";
+import { creationOrder, draw, type RandomValue, shifted } from "./draws";
+import { copyInitialValues } from "./initialize";
 import { selectedRows } from "./selectedRows";
 
 /** Placeholders of random numbers, each with its distribution. */
@@ -127,6 +128,30 @@ export function store(tensor: PyTensor, buffer: boolean, runtime: Runtime | unde
   } else {
     tensor.stored = { buffer, initializer: initializerOf(tensor.node), order: creationOrder() };
   }
+}
+
+/** Whether a copy of the tensor can have numbers of its own: those of a plain tensor are drawn nowhere else. */
+export function canDrawAgain({ node, stored }: PyTensor): boolean {
+  return stored !== undefined || !node || !isRandom(node);
+}
+
+/** The tensor as a second construction makes it, whose random numbers come `shift` later. */
+export function drawnAgain(tensor: PyTensor, shift: number): PyTensor {
+  const { node, stored } = tensor;
+  const random = randomOf(node);
+  const own = random && { ...random, draw: shifted(random.draw, shift) };
+  const copy = new PyTensor(
+    node && own ? randomNode(own, node.shape, node.dtype) : node,
+    tensor.shape,
+    tensor.dtype,
+    tensor.unknown,
+  );
+  copy.requiresGrad = tensor.requiresGrad;
+  if (!stored) return copy;
+  copy.stored = { buffer: stored.buffer, initializer: stored.initializer, order: stored.order + shift };
+  copyInitialValues(stored, copy.stored);
+  if (owners.has(tensor.storage)) owners.set(copy.storage, new Set([copy]));
+  return copy;
 }
 
 function initializerOf(node: Node | undefined): StoredTensor["initializer"] {

@@ -1,3 +1,4 @@
+import { isFloating } from "../../../../formats/dtype";
 import { typeName } from "../../types";
 import {
   type BoundArgs,
@@ -17,6 +18,7 @@ import {
   type Value,
 } from "../../values";
 import { sequenceOf } from "../arguments";
+import { tensorScalar } from "../fold";
 import { isModule, stateOf, submodules } from "../module";
 import { addModule } from "../moduleMethods";
 import { liveItems } from "../moduleWalks";
@@ -69,7 +71,10 @@ function renumber(self: PyObject, modules: readonly Value[], runtime: Runtime): 
   });
 }
 
-function position(index: Value, length: number, runtime: Runtime, type: string): number {
+function position(given: Value, length: number, runtime: Runtime, type: string): number {
+  // A tensor of one whole number is an index, too.
+  const whole = given instanceof PyTensor && !isFloating(given.dtype);
+  const index = whole ? tensorScalar(given, runtime) : given;
   if (index instanceof Unknown) {
     throw new EvaluationError(
       `the index of this ${type} is unknown because ${index.reason}`,

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { onnxruntimeEngine } from "../../../../src/worker/engines/onnxruntime/engine";
+import { toFloat32 } from "../../../../src/worker/formats/convert";
+import type { Tensor } from "../../../../src/worker/formats/tensor";
+import { openModel, runOnce, valuesFor } from "../../../../src/worker/jobs/opened";
+import { walkModules } from "../../../../src/worker/readers/model";
+import { pythonReader } from "../../../../src/worker/readers/python/reader";
+import { summarize } from "../../../../src/worker/readers/summary";
+import { fixture, messages, modelNamed, readTorch } from "./reading";
+
+interface Reference {
+  readonly modules: readonly (readonly [path: string, kind: string])[];
+  readonly parameters: number;
+  readonly state: readonly (readonly [path: string, shape: readonly number[], sum: number])[];
+  readonly frozen: readonly string[];
+  readonly output?: number;
+}
+
+const HEADER = "import torch\nimport torch.nn as nn\n";
+const programs = fixture("alike.txt").split("---\n");
+const references: Readonly<Record<string, Reference>> = JSON.parse(fixture("alike.json"));
+
+describe("modules that one call makes again and again", function () {
+  this.timeout(30_000);
+
+  for (const program of programs) {
+    const title = program.slice(2, program.indexOf("\n"));
+    it(`${title}: modules, weights and output are PyTorch's`, async () => {
+      const opened = await readTorch(program);
+      const reference = references[title]!;
+      assert.deepEqual(
+        messages(opened).filter((text) => /error|unknown|not evaluated/.test(text)),
+        [],
+      );
+      const model = modelNamed(opened, "Net");
+      assert.deepEqual(
+        [...walkModules(model.root)].map(({ path, kind }) => [path, kind]),
+        reference.modules,
+      );
+      assert.equal(model.root.parameters, reference.parameters);
+      assert.deepEqual(
+        model.stateDict.map(({ path, shape }) => [path, shape]),
+        reference.state.map(([path, shape]) => [path, shape]),
+      );
+      assert.deepEqual(
+        model.stateDict.filter(({ frozen }) => frozen).map(({ path }) => path),
+        reference.frozen,
+      );
+      const { values } = await openModel({ file: "model.py", text: HEADER + program, class: "Net", seed: 3 });
+      for (const [path, , sum] of reference.state) close(total(values.get(path) as Tensor), sum, path);
+      if (reference.output === undefined) return;
+      const x = Float32Array.from({ length: 8 }, (_, i) => -1 + (2 * i) / 7);
+      const { graph } = model.trace({ inputs: [{ name: "x", shape: [2, 4], dtype: "float32" }] });
+      const feeds = new Map<string, Tensor>([["x", { dtype: "float32", shape: [2, 4], data: x }]]);
+      const outputs = await runOnce(onnxruntimeEngine("cpu"), graph, valuesFor(graph, values), feeds);
+      close(total([...outputs.values()][0]!), reference.output, "the output");
+    });
+  }
+
+  it("are listed where each call makes them", async () => {
+    const opened = await readTorch(`
+class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(2, 2)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.ModuleList([Expert() for _ in range(4)])
+        self.b = nn.ModuleList([
+            Expert() for _ in range(4)])
+`);
+    const [net] = opened.models.filter(({ className }) => className === "Net");
+    const lines = [...walkModules(net!.root)].filter(({ kind }) => kind === "Expert").map(({ place }) => place.line);
+    assert.deepEqual(lines, [12, 12, 12, 12, 14, 14, 14, 14]);
+  });
+
+  it("move with their lines as a file is edited", async () => {
+    const source = `${HEADER}class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(2, 2)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList([Expert() for _ in range(5)])
+
+size = 1
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(size, 2)
+`;
+    const texts = [
+      source,
+      source.replace("class Expert", "\n\nclass Expert"),
+      source.replace("class Net", "\nclass Net"),
+    ];
+    for (const text of [...texts, source.replace("size = 1", "size = 2"), source]) {
+      const edited = summarize(await pythonReader.open("/nowhere/edited.py", text, { open: true }));
+      assert.deepEqual(edited, summarize(await pythonReader.open("/nowhere/edited.py", text)));
+    }
+  });
+
+  it("are listed in seconds when there are tens of thousands", async () => {
+    const { className, root, problems } = modelNamed(await readTorch(many(64, 512)), "Net");
+    const linear = [...walkModules(root)].filter(({ kind }) => kind === "Linear");
+    assert.deepEqual([className, problems, linear.length], ["Net", [], 64 * (512 * 2 + 1)]);
+    assert.equal(linear.at(-1)!.path, "layers.63.experts.511.down");
+    assert.equal(root.parameters, 64 * (512 * 2 * (8 * 16) + 8 * 512));
+    assert.equal(new Set(linear.map(({ path }) => path)).size, linear.length);
+  }).timeout(10_000);
+
+  it("are not traced when there are too many for one graph, which is said in the editor and by a trace", async () => {
+    const net = modelNamed(await readTorch(many(64, 512)), "Net");
+    const why = /^Net\.forward is not traced: it has more than 30,000 modules, too many for one graph/;
+    assert.throws(() => net.trace(), { message: why });
+    const { problem, hints } = net.shapes!();
+    assert.deepEqual([problem?.severity, problem?.place.line, hints], ["information", 18, []]);
+    assert.match(problem!.message, why);
+  });
+
+  it("are refused by their number when there are more than anybody has", async () => {
+    const opened = await readTorch(many(64, 4000));
+    assert.ok(
+      messages(opened).some((text) =>
+        /more than 400,000 modules|steps and [\d,]+ modules: this takes longer/.test(text),
+      ),
+      messages(opened).join("\n"),
+    );
+  });
+});
+
+function many(layers: number, experts: number): string {
+  return `
+class Expert(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.up = nn.Linear(config.dim, config.hidden, bias=False)
+        self.down = nn.Linear(config.hidden, config.dim, bias=False)
+class Block(nn.Module):
+    def __init__(self, config, index):
+        super().__init__()
+        self.index = index
+        self.gate = nn.Linear(config.dim, config.experts, bias=False)
+        self.experts = nn.ModuleList([Expert(config) for _ in range(config.experts)])
+class Config:
+    dim, hidden, experts = 8, 16, ${experts}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        config = Config()
+        self.layers = nn.ModuleList([Block(config, i) for i in range(${layers})])
+`;
+}
+
+const total = (tensor: Tensor): number => toFloat32(tensor).reduce((a, b) => a + b, 0);
+
+function close(actual: number, expected: number, what: string): void {
+  assert.ok(
+    Math.abs(actual - expected) <= 1e-5 * Math.max(1, Math.abs(expected)),
+    `${what}: ${actual}, not ${expected}`,
+  );
+}
