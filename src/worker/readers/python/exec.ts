@@ -31,7 +31,6 @@ interface Code {
 }
 
 export function executeCode(ev: Evaluator, scope: Scope, call: CallExpr, args: readonly Value[]): Value {
-  ev.alike.forget();
   const [expr] = call.args;
   const [given, globals = null, locals = null] = args;
   const code = given === undefined ? new Unknown("nothing is given to exec") : codeOf(ev, scope, expr!.value, given);

@@ -39,15 +39,14 @@ export class Patches {
   /** How often a class or a function of another module was replaced. */
   replaced = 0;
 
-  /** `changed` is called before names mean something else. */
-  constructor(private readonly changed: () => void) {}
+  /** `restored` is called before names mean again what they did. */
+  constructor(private readonly restored: () => void) {}
 
   get(of: PyNamespace | PyClass, name: string): Value | undefined {
     return this.overlay.size === 0 ? undefined : this.overlay.get(of)?.get(name);
   }
 
   set(of: PyNamespace | PyClass, name: string, value: Value): void {
-    this.changed();
     this.overlay = new Map(this.overlay).set(of, new Map(this.overlay.get(of)).set(name, value));
   }
 
@@ -59,7 +58,6 @@ export class Patches {
       else names.set(name, given);
     };
     const change = { undo: put(before), redo: put(value) };
-    this.changed();
     change.redo();
     this.changes.push(change);
   }
@@ -78,7 +76,7 @@ export class Patches {
   }
 
   restore({ overlay, changes }: PatchMark): void {
-    if (overlay !== this.overlay || changes < this.changes.length) this.changed();
+    if (overlay !== this.overlay || changes < this.changes.length) this.restored();
     this.overlay = overlay;
     for (const { undo } of this.changes.splice(changes).reverse()) undo();
   }
@@ -93,7 +91,6 @@ export class Patches {
   /** Runs `body` as it ran after those patches; its own end with it. */
   during<T>(applied: Applied | undefined, body: () => T): T {
     return this.trial(() => {
-      if (applied) this.changed();
       if (applied) this.overlay = applied.overlay;
       for (const change of applied?.changes ?? []) {
         change.redo();
@@ -109,12 +106,10 @@ export class Patches {
    */
   at<T>(overlay: Overlay, body: () => T): T {
     const [outer, { length }] = [this.overlay, this.changes];
-    this.changed();
     this.overlay = overlay;
     try {
       return body();
     } finally {
-      this.changed();
       this.overlay = outer;
       this.changes.splice(length);
     }

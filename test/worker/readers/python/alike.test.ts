@@ -11,6 +11,7 @@ import { fixture, messages, modelNamed, readTorch } from "./reading";
 interface Reference {
   readonly modules: readonly (readonly [path: string, kind: string])[];
   readonly parameters: number;
+  readonly trainable: number;
   readonly state: readonly (readonly [path: string, shape: readonly number[], sum: number])[];
   readonly frozen: readonly string[];
   readonly output?: number;
@@ -38,6 +39,7 @@ describe("modules that one call makes again and again", function () {
         reference.modules,
       );
       assert.equal(model.root.parameters, reference.parameters);
+      assert.equal(model.root.trainable ?? model.root.parameters, reference.trainable);
       assert.deepEqual(
         model.stateDict.map(({ path, shape }) => [path, shape]),
         reference.state.map(([path, shape]) => [path, shape]),
@@ -56,6 +58,148 @@ describe("modules that one call makes again and again", function () {
       close(total([...outputs.values()][0]!), reference.output, "the output");
     });
   }
+
+  it("have a size that is unknown from where an if that cannot be decided may have changed it", async () => {
+    const opened = await readTorch(`
+class Expert(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.up = nn.Linear(4, size.width)
+class Size:
+    def __init__(self):
+        self.width = 3
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        size = Size()
+        self.experts = nn.ModuleList()
+        for i in range(6):
+            if i == 4 and input():
+                size.width = 5
+            self.experts.append(Expert(size))
+`);
+    const { root } = modelNamed(opened, "Net");
+    const up = [...walkModules(root)].filter(({ kind }) => kind === "Linear").map(({ outFeatures }) => outFeatures);
+    assert.deepEqual(up, [3, 3, 3, 3, undefined, undefined]);
+  });
+
+  it("say each that an attribute freezes nothing", async () => {
+    const opened = await readTorch(`
+class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(4, 3)
+        self.up.requires_grad = False
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList([Expert() for _ in range(5)])
+        list(self.experts[3].parameters())
+`);
+    const { root } = modelNamed(opened, "Net");
+    const up = [...walkModules(root)].filter(({ kind }) => kind === "Linear");
+    assert.deepEqual(
+      up.map(({ freezesNothingAt }) => freezesNothingAt?.line),
+      [9, 9, 9, 9, 9],
+    );
+  });
+
+  it("and that a script makes are models besides their class where they were changed, not where they were looked at", async () => {
+    const opened = await readTorch(`
+class Part(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(4, 4)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList([Part() for _ in range(4)])
+        self.head = nn.Linear(4, 2)
+def make():
+    nets = [Net() for _ in range(4)]
+    nets[3].head.requires_grad_(False)
+    return nets[3]
+seen = Net()
+print(seen.parts[2].up.weight)
+changed = make()
+`);
+    assert.deepEqual(
+      opened.models.map(({ className, root }) => [className, root.parameters, root.trainable]),
+      [
+        ["Part", 20, undefined],
+        ["Net", 90, undefined],
+        ["changed", 90, 80],
+      ],
+    );
+  });
+
+  it("have a size that is unknown from where an if that cannot be decided may have changed it", async () => {
+    const opened = await readTorch(`
+class Expert(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.up = nn.Linear(4, size.width)
+class Size:
+    def __init__(self):
+        self.width = 3
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        size = Size()
+        self.experts = nn.ModuleList()
+        for i in range(6):
+            if i == 4 and input():
+                size.width = 5
+            self.experts.append(Expert(size))
+`);
+    const { root } = modelNamed(opened, "Net");
+    const up = [...walkModules(root)].filter(({ kind }) => kind === "Linear").map(({ outFeatures }) => outFeatures);
+    assert.deepEqual(up, [3, 3, 3, 3, undefined, undefined]);
+  });
+
+  it("say each that an attribute freezes nothing", async () => {
+    const opened = await readTorch(`
+class Expert(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(4, 3)
+        self.up.requires_grad = False
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.experts = nn.ModuleList([Expert() for _ in range(5)])
+        list(self.experts[3].parameters())
+`);
+    const { root } = modelNamed(opened, "Net");
+    const up = [...walkModules(root)].filter(({ kind }) => kind === "Linear");
+    assert.deepEqual(
+      up.map(({ freezesNothingAt }) => freezesNothingAt?.line),
+      [9, 9, 9, 9, 9],
+    );
+  });
+
+  it("that are a script's models are told from one that was changed", async () => {
+    const opened = await readTorch(`
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Sequential(nn.Linear(4, 4)) for _ in range(4)])
+        self.head = nn.Linear(4, 2)
+for i in range(5):
+    model = Net()
+list(model.parts[3].parameters())
+same = model
+model = Net()
+model.parts[1][0].requires_grad_(False)
+`);
+    assert.deepEqual(
+      opened.models.map(({ className, root }) => [className, root.trainable ?? root.parameters]),
+      [
+        ["Net", 90],
+        ["model", 70],
+      ],
+    );
+  });
 
   it("are listed where each call makes them", async () => {
     const opened = await readTorch(`
