@@ -23,10 +23,10 @@ import { float32, type StoredTensor, type Tensor } from "../src/worker/formats/t
 import { planAdapter } from "../src/worker/jobs/adapter";
 import { merge } from "../src/worker/jobs/export/merge";
 import { openModel } from "../src/worker/jobs/opened";
-import { saveAdapter } from "../src/worker/lora/adapterFiles";
-import { scalingOf } from "../src/worker/lora/config";
-import { initializeAdapter } from "../src/worker/lora/initialize";
-import { loraA, loraB, weightOf } from "../src/worker/lora/names";
+import { saveAdapter } from "../src/worker/lora/adapter/adapterFiles";
+import { scalingOf } from "../src/worker/lora/config/config";
+import { initializeAdapter } from "../src/worker/lora/init/initialize";
+import { loraA, loraB, weightOf } from "../src/worker/lora/targets/layer";
 import { sitePackagesOf } from "../src/worker/readers/python/environment/sitePackages";
 
 /**

@@ -7,8 +7,8 @@ import { float32, int64 } from "../src/worker/formats/tensor";
 import { planAdapter } from "../src/worker/jobs/adapter";
 import { openModel } from "../src/worker/jobs/opened";
 import { Trainer } from "../src/worker/jobs/train/trainer";
-import { initializeAdapter } from "../src/worker/lora/initialize";
-import { Random } from "../src/worker/lora/random";
+import { initializeAdapter } from "../src/worker/lora/init/initialize";
+import { Random } from "../src/worker/numbers/random";
 import { injectLora } from "../src/worker/passes/lora";
 import { addLoss } from "../src/worker/passes/loss";
 

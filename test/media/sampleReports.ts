@@ -8,7 +8,7 @@ import type {
   VerifyReport,
   WeightsSummary,
 } from "../../src/protocol/reports";
-import { adapterBytes, breakEvenRank, layerCost } from "../../src/worker/lora/costs";
+import { adapterBytes, breakEvenRank, layerCost } from "../../src/worker/lora/variants/costs";
 
 /** A name that would show if text were read as markup anywhere. */
 export const HOSTILE = '<img src=x onerror="document.title=1">';

@@ -9,7 +9,7 @@ import { openAdapter } from "../jobs/adapter";
 import type { OpenOptions } from "../jobs/adapterBase";
 import { drawNoise } from "../jobs/noise";
 import { openModel, runOnce, valuesFor, withStored } from "../jobs/opened";
-import { Random } from "../lora/random";
+import { Random } from "../numbers/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
 import { simplify } from "../passes/simplify";

@@ -4,12 +4,12 @@ import { UserError } from "../formats/errors";
 import { loadTensor } from "../formats/safetensors";
 import { bytesOf, float32, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
-import { type Adapter, basePlaces } from "../lora/adapterFiles";
-import { pauseFor } from "../lora/algebra/matrix";
-import { type BaseChange, type ChangedWeight, changedWeight } from "../lora/baseChange";
-import type { LoraConfig } from "../lora/config";
-import { loraA, loraB, weightOf } from "../lora/names";
-import type { TargetableLayer } from "../lora/targets";
+import { type Adapter, basePlaces } from "../lora/adapter/adapterFiles";
+import type { LoraConfig } from "../lora/config/config";
+import { type BaseChange, type ChangedWeight, changedWeight } from "../lora/init/baseChange";
+import { loraA, loraB, weightOf } from "../lora/targets/layer";
+import type { TargetableLayer } from "../lora/targets/targets";
+import { pauseFor } from "../numbers/algebra/matrix";
 import type { Model, ParameterInfo } from "../readers/model";
 
 /** The base weights as PEFT leaves them when it loads an adapter. */

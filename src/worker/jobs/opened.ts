@@ -7,7 +7,7 @@ import { UserError } from "../formats/errors";
 import { float32, sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
-import { Random } from "../lora/random";
+import { Random } from "../numbers/random";
 import { castStored } from "../passes/storedDtypes";
 import type { InputSpec, Model, ParameterInfo, Traced } from "../readers/model";
 import { openChosenModel } from "../readers/open";

@@ -1,7 +1,7 @@
 import type { CodeLens } from "vscode-languageserver";
 import { COMMANDS, type FileLine, type LensTarget } from "../../protocol/commands";
 import type { LayerSummary, ModelSummary, Place } from "../../protocol/model";
-import { scalingOf } from "../lora/config";
+import { scalingOf } from "../lora/config/config";
 import { sizesFrom } from "../readers/summary";
 import {
   defaultTargets,

@@ -1,6 +1,6 @@
 import type { Hover, Position } from "vscode-languageserver";
 import type { LayerSummary, ModelSummary } from "../../protocol/model";
-import { adapterBytes } from "../lora/costs";
+import { adapterBytes } from "../lora/variants/costs";
 import type { LoraSettings } from "./codeLens";
 import {
   defaultTargets,

@@ -1,5 +1,5 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place } from "../../protocol/model";
-import { breakEvenRank, type LinearShape, layerCost } from "../lora/costs";
+import { breakEvenRank, type LinearShape, layerCost } from "../lora/variants/costs";
 import type { SearchedFolder } from "../readers/model";
 
 /** What is known of a model file after reading it: plain data, so that it crosses threads. */

@@ -1,6 +1,6 @@
 import type { TargetsResult } from "../../protocol/messages";
 import { UserError } from "../formats/errors";
-import { layerCost } from "../lora/costs";
+import { layerCost } from "../lora/variants/costs";
 import { isKnownLinear, type Reading } from "./layers";
 
 /** The layers of a model that LoRA can target, each with its cost at the rank. Throws a UserError when there are none. */

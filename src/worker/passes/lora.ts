@@ -4,8 +4,8 @@ import { type Graph, rewrite } from "../graph/graph";
 import { layerCallOf, weightIn } from "../graph/layers";
 import { is, type Node } from "../graph/node";
 import { sameShape, shapeText } from "../graph/shapes";
-import { type LoraConfig, scalingOf } from "../lora/config";
-import { loraA, loraB, weightOf } from "../lora/names";
+import { type LoraConfig, scalingOf } from "../lora/config/config";
+import { loraA, loraB, weightOf } from "../lora/targets/layer";
 import type { LayerWeight } from "../readers/model";
 
 /** What the pass needs to know of a targeted layer. */

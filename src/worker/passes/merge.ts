@@ -1,8 +1,8 @@
 import { cast, matmul, parameter, reshape } from "../graph/build";
 import { type Graph, rewrite } from "../graph/graph";
 import { is, type Node } from "../graph/node";
-import { type LoraConfig, scalingOf } from "../lora/config";
-import { loraA, loraB, weightOf } from "../lora/names";
+import { type LoraConfig, scalingOf } from "../lora/config/config";
+import { loraA, loraB, weightOf } from "../lora/targets/layer";
 import type { LoraTarget } from "./lora";
 
 /** delta W = scaling * B A, [out, in], float32: what the adapter adds to the layer's weight. */

@@ -4,14 +4,14 @@ import { basename, dirname, extname } from "node:path";
 import type { InjectParams } from "../../protocol/messages";
 import type { InjectionSummary } from "../../protocol/reports";
 import { readJsonObject } from "../formats/files";
-import { writeAdapterConfig } from "../lora/adapterConfig";
-import type { LoraConfig } from "../lora/config";
-import { targetModules } from "../lora/defaults";
-import { injectionFor } from "../lora/injection";
+import { injectionFor } from "../lora/adapter/injection";
+import { writeAdapterConfig } from "../lora/config/adapterConfig";
+import type { LoraConfig } from "../lora/config/config";
+import { targetModules } from "../lora/targets/defaults";
 import type { Model } from "../readers/model";
 import { chooseModel, openChosen } from "../readers/open";
 
-export { targetModules } from "../lora/defaults";
+export { targetModules } from "../lora/targets/defaults";
 
 const MAX_CONFIG_BYTES = 1_000_000;
 

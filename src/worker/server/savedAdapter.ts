@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AdapterResult } from "../../protocol/messages";
-import { CONFIG_FILE, readAdapterConfig } from "../lora/adapterConfig";
-import { weightsFileIn } from "../lora/adapterFiles";
+import { weightsFileIn } from "../lora/adapter/adapterFiles";
+import { CONFIG_FILE, readAdapterConfig } from "../lora/config/adapterConfig";
 
 /** The choice kept in a folder, or null when it has no adapter_config.json. */
 export async function adapterIn(folder: string): Promise<AdapterResult | null> {

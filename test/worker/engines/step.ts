@@ -4,7 +4,7 @@ import { allocate, float32, int64, sizeOf } from "../../../src/worker/formats/te
 import * as b from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
-import { loraConfig } from "../../../src/worker/lora/config";
+import { loraConfig } from "../../../src/worker/lora/config/config";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { addLoss } from "../../../src/worker/passes/loss";
 import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep } from "../../../src/worker/passes/optimizer";

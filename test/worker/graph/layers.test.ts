@@ -4,7 +4,7 @@ import { Graph } from "../../../src/worker/graph/graph";
 import { layerCallOf, markLayer } from "../../../src/worker/graph/layers";
 import type { Node } from "../../../src/worker/graph/node";
 import { printGraph } from "../../../src/worker/graph/print";
-import { loraConfig } from "../../../src/worker/lora/config";
+import { loraConfig } from "../../../src/worker/lora/config/config";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { simplify } from "../../../src/worker/passes/simplify";
 

@@ -7,9 +7,9 @@ import { readHeader, readTensors } from "../../../src/worker/formats/safetensors
 import { float32 } from "../../../src/worker/formats/tensor";
 import { planAdapter } from "../../../src/worker/jobs/adapter";
 import { merge } from "../../../src/worker/jobs/export/merge";
-import { saveAdapter } from "../../../src/worker/lora/adapterFiles";
-import { loraA, loraB } from "../../../src/worker/lora/names";
-import { targetableLayers } from "../../../src/worker/lora/targets";
+import { saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
+import { loraA, loraB } from "../../../src/worker/lora/targets/layer";
+import { targetableLayers } from "../../../src/worker/lora/targets/targets";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { openModelFile } from "../../../src/worker/readers/open";
 

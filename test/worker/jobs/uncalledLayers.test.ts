@@ -5,9 +5,9 @@ import type { VerifyReport } from "../../../src/protocol/reports";
 import { float32 } from "../../../src/worker/formats/tensor";
 import { merge } from "../../../src/worker/jobs/export/merge";
 import { verify } from "../../../src/worker/jobs/verify/verify";
-import { saveAdapter } from "../../../src/worker/lora/adapterFiles";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { loraA, loraB } from "../../../src/worker/lora/names";
+import { saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
+import { loraConfig } from "../../../src/worker/lora/config/config";
+import { loraA, loraB } from "../../../src/worker/lora/targets/layer";
 import { temporaryFolder } from "../formats/temporaryFolder";
 
 const FILE = join(__dirname, "../../fixtures/targets/models.py");

@@ -1,9 +1,9 @@
 import type { AnalyzeRequest } from "../../../protocol/jobs";
 import type { AnalyzeLayer, AnalyzeReport, AnalyzeTotal, InjectionSummary } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
-import { adapterBytes, breakEvenRank, layerCost } from "../../lora/costs";
-import { targetSummary } from "../../lora/injection";
-import { type TargetableLayer, targetableLayers } from "../../lora/targets";
+import { targetSummary } from "../../lora/adapter/injection";
+import { type TargetableLayer, targetableLayers } from "../../lora/targets/targets";
+import { adapterBytes, breakEvenRank, layerCost } from "../../lora/variants/costs";
 import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";

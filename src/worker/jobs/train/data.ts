@@ -2,7 +2,7 @@ import { readTable, type Table } from "../../formats/csv";
 import { UserError } from "../../formats/errors";
 import { float32, int64, sizeOf, type Tensor } from "../../formats/tensor";
 import { shapeText } from "../../graph/shapes";
-import { Random } from "../../lora/random";
+import { Random } from "../../numbers/random";
 import type { InputSpec, Model } from "../../readers/model";
 import { type Targets, targetsOf } from "./labels";
 

@@ -1,7 +1,7 @@
 import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
 import { float32, type Tensor } from "../../formats/tensor";
-import { Random } from "../../lora/random";
+import { Random } from "../../numbers/random";
 import { differentiate } from "../../passes/autodiff";
 import { PARAMETERS, unpackParameters } from "../../passes/optimizer";
 import type { Runs } from "./runs";

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../formats/tensor";
-import { initializeAdapter } from "../../lora/initialize";
+import { initializeAdapter } from "../../lora/init/initialize";
 import type { Outputs, VerifySubject } from "./subject";
 
 /** What the checks share: each run is made once. */

@@ -8,7 +8,7 @@ import { bytesOf, type Tensor, tensorFromBytes } from "../../../../src/worker/fo
 import { openAdapter } from "../../../../src/worker/jobs/adapter";
 import { openModel } from "../../../../src/worker/jobs/opened";
 import { Trainer } from "../../../../src/worker/jobs/train/trainer";
-import { loadAdapter } from "../../../../src/worker/lora/adapterFiles";
+import { loadAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
 import { injectLora } from "../../../../src/worker/passes/lora";
 import { addLoss } from "../../../../src/worker/passes/loss";
 

@@ -5,8 +5,8 @@ import type { TrainRequest } from "../../../../src/protocol/jobs";
 import type { JobContext } from "../../../../src/worker/jobs/context";
 import { loadDataset } from "../../../../src/worker/jobs/train/data";
 import { train } from "../../../../src/worker/jobs/train/train";
-import { loadAdapter } from "../../../../src/worker/lora/adapterFiles";
-import { Random } from "../../../../src/worker/lora/random";
+import { loadAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
+import { Random } from "../../../../src/worker/numbers/random";
 import { chooseModel, openModelFile } from "../../../../src/worker/readers/open";
 import { temporaryFolder } from "../../formats/temporaryFolder";
 

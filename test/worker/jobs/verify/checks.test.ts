@@ -9,7 +9,7 @@ import { openModel } from "../../../../src/worker/jobs/opened";
 import { CHECKS } from "../../../../src/worker/jobs/verify/checks";
 import { prepare } from "../../../../src/worker/jobs/verify/runs";
 import { VerifySubject } from "../../../../src/worker/jobs/verify/subject";
-import { initializeAdapter } from "../../../../src/worker/lora/initialize";
+import { initializeAdapter } from "../../../../src/worker/lora/init/initialize";
 
 const FOLDER = join(__dirname, "../../../fixtures/training");
 

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { cp, readdir, readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
-import { convert } from "../../../src/worker/formats/convert";
-import { readHeader, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
-import { float32 } from "../../../src/worker/formats/tensor";
-import { checkAdapter, loadAdapter, saveAdapter } from "../../../src/worker/lora/adapterFiles";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { initializeAdapter } from "../../../src/worker/lora/initialize";
-import { temporaryFolder } from "../formats/temporaryFolder";
+import { convert } from "../../../../src/worker/formats/convert";
+import { readHeader, readTensors, writeSafetensors } from "../../../../src/worker/formats/safetensors";
+import { float32 } from "../../../../src/worker/formats/tensor";
+import { checkAdapter, loadAdapter, saveAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
+import { loraConfig } from "../../../../src/worker/lora/config/config";
+import { initializeAdapter } from "../../../../src/worker/lora/init/initialize";
+import { temporaryFolder } from "../../formats/temporaryFolder";
 
 /** Written by PEFT's save_pretrained after 100 steps (test/fixtures/training/make_parity.py). */
-const REFERENCE = path.join(__dirname, "../../fixtures/training/mlp-adam/final");
+const REFERENCE = path.join(__dirname, "../../../fixtures/training/mlp-adam/final");
 const TARGETS = [
   { path: "fc1", inFeatures: 20, outFeatures: 32 },
   { path: "fc2", inFeatures: 32, outFeatures: 32 },

@@ -1,9 +1,9 @@
 import { runInNewContext } from "node:vm";
-import { UserError } from "../formats/errors";
-import { PatternError, pythonRegExp } from "../formats/pythonRegExp";
-import { lineText } from "../graph/node";
-import { type Model, type ModuleInfo, walkModules } from "../readers/model";
-import type { LoraConfig } from "./config";
+import { UserError } from "../../formats/errors";
+import { PatternError, pythonRegExp } from "../../formats/pythonRegExp";
+import { lineText } from "../../graph/node";
+import { type Model, type ModuleInfo, walkModules } from "../../readers/model";
+import type { LoraConfig } from "../config/config";
 
 /** A linear layer with known features: what an adapter can be put on. */
 export type TargetableLayer = ModuleInfo & {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pauseFor } from "../../../src/worker/lora/algebra/matrix";
-import { baseChange, changedWeight } from "../../../src/worker/lora/baseChange";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { DEFAULT_TARGETS, withTargets } from "../../../src/worker/lora/defaultTargets";
-import { Random } from "../../../src/worker/lora/random";
+import { loraConfig } from "../../../../src/worker/lora/config/config";
+import { baseChange, changedWeight } from "../../../../src/worker/lora/init/baseChange";
+import { DEFAULT_TARGETS, withTargets } from "../../../../src/worker/lora/targets/modelDefaults";
+import { pauseFor } from "../../../../src/worker/numbers/algebra/matrix";
+import { Random } from "../../../../src/worker/numbers/random";
 
 describe("what init_lora_weights does to the base", () => {
   /** As PEFT 0.21's from_pretrained does with a layer of 6 inputs and 10 outputs at rank 4. */
@@ -147,7 +147,7 @@ describe("target modules that are null", () => {
   const config = { ...loraConfig(), target_modules: null };
 
   it("are PEFT's for the model's type", () => {
-    const theirs = JSON.parse(readFileSync(join(__dirname, "../../fixtures/adapters/default_targets.json"), "utf8"));
+    const theirs = JSON.parse(readFileSync(join(__dirname, "../../../fixtures/adapters/default_targets.json"), "utf8"));
     assert.deepEqual(DEFAULT_TARGETS, theirs);
     assert.deepEqual(withTargets(config, { className: "M", modelType: "phi" }).target_modules, theirs.phi);
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { initializeAdapter } from "../../../src/worker/lora/initialize";
+import { loraConfig } from "../../../../src/worker/lora/config/config";
+import { initializeAdapter } from "../../../../src/worker/lora/init/initialize";
 
 const TARGETS = [
   { path: "fc1", inFeatures: 64, outFeatures: 300 },

@@ -1,6 +1,6 @@
-import { UserError } from "../formats/errors";
-import { CONFIG_FILE } from "./adapterConfig";
-import type { LoraConfig, SavedConfig } from "./config";
+import { UserError } from "../../formats/errors";
+import { CONFIG_FILE } from "../config/adapterConfig";
+import type { LoraConfig, SavedConfig } from "../config/config";
 
 /**
  * The target modules that PEFT takes for a configuration without any, by the base model's `model_type`

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Random } from "../../../src/worker/lora/random";
+import { Random } from "../../../src/worker/numbers/random";
 
 const DRAWS = 200_000;
 

@@ -1,6 +1,6 @@
-import type { Graph } from "../graph/graph";
-import { is, type Node, type SourcePlace } from "../graph/node";
-import type { Model, ModuleInfo, ParameterInfo, Problem } from "../readers/model";
+import type { Graph } from "../../graph/graph";
+import { is, type Node, type SourcePlace } from "../../graph/node";
+import type { Model, ModuleInfo, ParameterInfo, Problem } from "../../readers/model";
 import { type LowRankPath, lowRankPaths } from "./lowRank";
 
 /**

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Matrix, minusProduct, pauseFor, transposedTimes } from "../../../../src/worker/lora/algebra/matrix";
-import { firstOrthogonal } from "../../../../src/worker/lora/algebra/orthogonal";
-import { largestSingular } from "../../../../src/worker/lora/algebra/singular";
-import { symmetricEigen } from "../../../../src/worker/lora/algebra/symmetric";
-import { Random } from "../../../../src/worker/lora/random";
+import { type Matrix, minusProduct, pauseFor, transposedTimes } from "../../../../src/worker/numbers/algebra/matrix";
+import { firstOrthogonal } from "../../../../src/worker/numbers/algebra/orthogonal";
+import { largestSingular } from "../../../../src/worker/numbers/algebra/singular";
+import { symmetricEigen } from "../../../../src/worker/numbers/algebra/symmetric";
+import { Random } from "../../../../src/worker/numbers/random";
 
 interface Case {
   readonly kind: "flat" | "decaying" | "repeated";

@@ -1,5 +1,5 @@
-import { UserError } from "../formats/errors";
-import { type Model, type ModuleInfo, walkModules } from "../readers/model";
+import { UserError } from "../../formats/errors";
+import { type Model, type ModuleInfo, walkModules } from "../../readers/model";
 import { outputHead, type TargetableLayer, targetableLayers } from "./targets";
 import type { LayerUse } from "./uses";
 

@@ -1,6 +1,6 @@
-import { lineText } from "../graph/node";
-import type { Model } from "../readers/model";
-import type { LoraConfig } from "./config";
+import { lineText } from "../../graph/node";
+import type { Model } from "../../readers/model";
+import type { LoraConfig } from "../config/config";
 import { isOnlyRead } from "./defaults";
 import { namesInVain, type TargetableLayer } from "./targets";
 import type { LayerUse } from "./uses";

@@ -1,10 +1,10 @@
-import { UserError } from "../formats/errors";
-import type { Graph } from "../graph/graph";
-import { type LayerCall, layerCallOf, unshaped, weightIn } from "../graph/layers";
-import { is, type Node } from "../graph/node";
-import { sameShape } from "../graph/shapes";
-import type { LayerWeight, Model } from "../readers/model";
-import { weightOf } from "./names";
+import { UserError } from "../../formats/errors";
+import type { Graph } from "../../graph/graph";
+import { type LayerCall, layerCallOf, unshaped, weightIn } from "../../graph/layers";
+import { is, type Node } from "../../graph/node";
+import { sameShape } from "../../graph/shapes";
+import type { LayerWeight, Model } from "../../readers/model";
+import { weightOf } from "./layer";
 import { targetableLayers } from "./targets";
 
 /** How a model's forward uses a linear layer. */

@@ -1,14 +1,14 @@
-import type { AdapterChoice } from "../../protocol/jobs";
-import type { InjectionSummary, TargetSummary } from "../../protocol/reports";
-import { UserError } from "../formats/errors";
-import { lineText } from "../graph/node";
-import type { Model } from "../readers/model";
-import { type LoraConfig, loraConfig, scalingOf } from "./config";
-import { layerCost } from "./costs";
-import { defaultTargets, requireSome, targetModules } from "./defaults";
-import { isAllLinear, matchTargets, type TargetableLayer } from "./targets";
-import { layerUses } from "./uses";
-import { namesInVainOf, useWarnings } from "./warnings";
+import type { AdapterChoice } from "../../../protocol/jobs";
+import type { InjectionSummary, TargetSummary } from "../../../protocol/reports";
+import { UserError } from "../../formats/errors";
+import { lineText } from "../../graph/node";
+import type { Model } from "../../readers/model";
+import { type LoraConfig, loraConfig, scalingOf } from "../config/config";
+import { defaultTargets, requireSome, targetModules } from "../targets/defaults";
+import { isAllLinear, matchTargets, type TargetableLayer } from "../targets/targets";
+import { layerUses } from "../targets/uses";
+import { namesInVainOf, useWarnings } from "../targets/warnings";
+import { layerCost } from "../variants/costs";
 
 /** Ranks above this are a typing mistake: no published adapter comes near it. */
 const MAX_RANK = 65536;

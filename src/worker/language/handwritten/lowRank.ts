@@ -1,6 +1,6 @@
-import type { Graph } from "../graph/graph";
-import { is, type Node, type SourcePlace } from "../graph/node";
-import { sameShape } from "../graph/shapes";
+import type { Graph } from "../../graph/graph";
+import { is, type Node, type SourcePlace } from "../../graph/node";
+import { sameShape } from "../../graph/shapes";
 
 /**
  * Low-rank paths in a graph, found by what is computed: the product of an input with two parameters over a small inner

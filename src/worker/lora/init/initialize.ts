@@ -1,10 +1,10 @@
-import { UserError } from "../formats/errors";
-import { allocate, float32, type Tensor } from "../formats/tensor";
-import type { AdapterTarget } from "./adapterFiles";
-import { firstOrthogonal } from "./algebra/orthogonal";
-import type { LoraConfig } from "./config";
-import { loraA, loraB } from "./names";
-import { Random } from "./random";
+import { UserError } from "../../formats/errors";
+import { allocate, float32, type Tensor } from "../../formats/tensor";
+import { firstOrthogonal } from "../../numbers/algebra/orthogonal";
+import { Random } from "../../numbers/random";
+import type { AdapterTarget } from "../adapter/adapterFiles";
+import type { LoraConfig } from "../config/config";
+import { loraA, loraB } from "../targets/layer";
 
 /**
  * An adapter's first values by `init_lora_weights`, as PEFT draws them (though not its very numbers):

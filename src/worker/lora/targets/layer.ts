@@ -1,4 +1,4 @@
-import type { LayerWeight } from "../readers/model";
+import type { LayerWeight } from "../../readers/model";
 
 /** State-dict paths of an adapter's two matrices: A is [r, in], B is [out, r]. */
 export const loraA = (path: string): string => `${path}.lora_A.weight`;

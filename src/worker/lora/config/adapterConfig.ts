@@ -1,5 +1,5 @@
-import { UserError } from "../formats/errors";
-import { isObject, readJsonObject, replaceFile } from "../formats/files";
+import { UserError } from "../../formats/errors";
+import { isObject, readJsonObject, replaceFile } from "../../formats/files";
 import { loraConfig, type SavedConfig } from "./config";
 
 /** PEFT's `adapter_config.json`: read with its defaults and checked, written as PEFT writes it. */

@@ -1,15 +1,15 @@
 import { existsSync } from "node:fs";
 import * as path from "node:path";
-import { convert } from "../formats/convert";
-import { UserError } from "../formats/errors";
-import { insideFolder, makeFolder } from "../formats/files";
-import { loadTensor, readHeader, writeSafetensors } from "../formats/safetensors";
-import type { Tensor, TensorRef } from "../formats/tensor";
-import { readTorchCheckpoint } from "../formats/torchZip/checkpoint";
-import type { ParameterInfo } from "../readers/model";
-import { CONFIG_FILE, readAdapterConfig, writeAdapterConfig } from "./adapterConfig";
-import type { SavedConfig } from "./config";
-import { loraA, loraB } from "./names";
+import { convert } from "../../formats/convert";
+import { UserError } from "../../formats/errors";
+import { insideFolder, makeFolder } from "../../formats/files";
+import { loadTensor, readHeader, writeSafetensors } from "../../formats/safetensors";
+import type { Tensor, TensorRef } from "../../formats/tensor";
+import { readTorchCheckpoint } from "../../formats/torchZip/checkpoint";
+import type { ParameterInfo } from "../../readers/model";
+import { CONFIG_FILE, readAdapterConfig, writeAdapterConfig } from "../config/adapterConfig";
+import type { SavedConfig } from "../config/config";
+import { loraA, loraB } from "../targets/layer";
 
 /**
  * An adapter's folder as PEFT saves and loads it: `adapter_config.json` and `adapter_model.safetensors`, or in older ones

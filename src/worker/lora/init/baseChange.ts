@@ -1,9 +1,9 @@
-import { UserError } from "../formats/errors";
-import { CONFIG_FILE } from "./adapterConfig";
-import { type Matrix, minusProduct, type Pause, transposedTimes } from "./algebra/matrix";
-import { firstOrthogonal } from "./algebra/orthogonal";
-import { largestSingular } from "./algebra/singular";
-import { type LoraConfig, scalingOf } from "./config";
+import { UserError } from "../../formats/errors";
+import { type Matrix, minusProduct, type Pause, transposedTimes } from "../../numbers/algebra/matrix";
+import { firstOrthogonal } from "../../numbers/algebra/orthogonal";
+import { largestSingular } from "../../numbers/algebra/singular";
+import { CONFIG_FILE } from "../config/adapterConfig";
+import { type LoraConfig, scalingOf } from "../config/config";
 
 /**
  * What PEFT does to the base weights when it loads a saved adapter. `init_lora_weights` is kept in the configuration, and

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { defaultTargets } from "../../../src/worker/lora/defaults";
-import { injectionFor, injectionOf } from "../../../src/worker/lora/injection";
-import { matchTargets, outputHead } from "../../../src/worker/lora/targets";
-import { openModelFile } from "../../../src/worker/readers/open";
-import { temporaryFolder } from "../formats/temporaryFolder";
-import { modelNamed, readTorch, writeFiles } from "../readers/python/reading";
+import { injectionFor, injectionOf } from "../../../../src/worker/lora/adapter/injection";
+import { loraConfig } from "../../../../src/worker/lora/config/config";
+import { defaultTargets } from "../../../../src/worker/lora/targets/defaults";
+import { matchTargets, outputHead } from "../../../../src/worker/lora/targets/targets";
+import { openModelFile } from "../../../../src/worker/readers/open";
+import { temporaryFolder } from "../../formats/temporaryFolder";
+import { modelNamed, readTorch, writeFiles } from "../../readers/python/reading";
 
 const SOURCE = `
 class Attention(nn.Module):
