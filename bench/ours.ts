@@ -52,16 +52,16 @@ async function makeTrainer(request: StepRequest, folder: string): Promise<Traine
   const file = join(folder, "model.py");
   await writeFile(file, source(request.sizes));
   const opened = await openModel({ file, seed: 0 });
-  const adapter = planAdapter(opened.model, { rank: request.rank, targetModules: ["fc0", "fc1"] });
+  const adapter = planAdapter(opened.model, { r: request.rank, target_modules: ["fc0", "fc1"] });
   const { engine } = await chooseEngine(request.engine ?? "onnxruntime-cpu");
   const input = { name: "x", shape: [request.batch, request.sizes[0]!], dtype: "float32" as const };
-  const initial = initializeAdapter(adapter.targets, adapter.config, 0);
+  const initial = await initializeAdapter(adapter.layers, true, 0);
   return Trainer.create(
     {
       engine,
       graph: (_, training) => {
         const { graph } = opened.model.trace({ inputs: [input], training });
-        return addLoss(injectLora(graph, adapter.targets, adapter.config), "cross-entropy");
+        return addLoss(injectLora(graph, adapter.layers), "cross-entropy");
       },
       trainable: [...initial.keys()],
       values: opened.values,

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { AdapterChoice, ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { GivenConfig } from "../../protocol/lora";
 import { UserError } from "../formats/errors";
 import { pythonEnvironment } from "../readers/python/environment/sitePackages";
 
@@ -155,15 +156,16 @@ export function modelChoice(file: string, options: ModelOptions & InputOptions):
   };
 }
 
-export function adapterChoice(options: AdapterOptions): AdapterChoice {
-  const { rank, alpha, dropout, rslora } = options;
+/** The configuration as far as the options give it. */
+export function adapterConfig(options: AdapterOptions): GivenConfig {
+  const { rank, alpha, dropout, rslora, targetModules, excludeModules } = options;
   return {
-    ...(rank !== undefined && { rank }),
-    ...(alpha !== undefined && { alpha }),
-    ...(dropout !== undefined && { dropout }),
-    ...(rslora !== undefined && { rslora }),
-    ...(options.targetModules !== undefined && { targetModules: modules(options.targetModules) }),
-    ...(options.excludeModules !== undefined && { excludeModules: modules(options.excludeModules) }),
+    ...(rank !== undefined && { r: rank }),
+    ...(alpha !== undefined && { lora_alpha: alpha }),
+    ...(dropout !== undefined && { lora_dropout: dropout }),
+    ...(rslora !== undefined && { use_rslora: rslora }),
+    ...(targetModules !== undefined && { target_modules: modules(targetModules) }),
+    ...(excludeModules !== undefined && { exclude_modules: modules(excludeModules) }),
   };
 }
 

@@ -178,7 +178,7 @@ export function randomInputs(inputs: readonly InputSpec[], seed: number): Map<st
   return new Map(inputs.map((spec) => [spec.name, randomInput(spec, random)]));
 }
 
-function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Random): Tensor {
+export function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Random): Tensor {
   const length = sizeOf(shape);
   switch (dtype) {
     case "float32":

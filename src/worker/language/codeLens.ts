@@ -1,9 +1,11 @@
 import type { CodeLens } from "vscode-languageserver";
 import { COMMANDS, type FileLine, type LensTarget } from "../../protocol/commands";
 import type { LayerSummary, ModelSummary, Place } from "../../protocol/model";
-import { scalingOf } from "../lora/config/config";
+import { loraConfig } from "../lora/config/config";
+import { resolve } from "../lora/variants/resolve";
 import { sizesFrom } from "../readers/summary";
 import {
+  adaptedLayer,
   defaultTargets,
   highestRank,
   isKnownLinear,
@@ -98,7 +100,7 @@ export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: Lo
   }
   const above = known.filter((layer) => rank > highestRank(layer));
   const { lora, reduction } = totalCost(known, rank);
-  const scaling = scalingOf({ r: rank, lora_alpha: alpha, use_rslora: false });
+  const { scaling } = resolve(loraConfig({ r: rank, lora_alpha: alpha }), adaptedLayer(known[0]!));
   return [
     `LoRA r=${rank}`,
     ...(layers.length > 1 ? [`${count(known.length)} ${known.length === 1 ? "layer" : "layers"}`] : []),

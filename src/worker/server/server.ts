@@ -223,7 +223,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   answer(SummaryRequest, async ({ uri }, token) => (await readingOf(uri, token)).summary);
   answer(TargetsRequest, async (params, token) =>
-    targetChoices(withUses(params.uri, await readingOf(params.uri, token)), params.class, params.rank),
+    targetChoices(withUses(params.uri, await readingOf(params.uri, token)), params.class, params.adapter),
   );
   answer(ConfigurationsRequest, async (params) => {
     const { uri } = notebooks.locate(params.uri);

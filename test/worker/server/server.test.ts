@@ -275,7 +275,7 @@ describe("language server", () => {
 
   it("lists targets with their costs", async () => {
     await session.open(A, NET);
-    const { layers } = await session.send(TargetsRequest, { uri: A, class: "Net", rank: 16 });
+    const { layers } = await session.send(TargetsRequest, { uri: A, class: "Net", adapter: { r: 16 } });
     assert.deepEqual(
       layers.map(({ path, lora, selected }) => [path, lora, selected]),
       [
@@ -283,7 +283,7 @@ describe("language server", () => {
         ["fc1", 12_448, false],
       ],
     );
-    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", rank: 16 }), /no model Other/);
+    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", adapter: {} }), /no model Other/);
   });
 
   it("injects into the text that is open, not the file's", async () => {

@@ -44,7 +44,7 @@ type GradientsAt = (tensors: Tensors, direction: Tensors) => Promise<Outputs>;
 export async function finiteDifferences(runs: Runs): Promise<VerifyCheck> {
   const { subject, perturbed } = runs;
   const { graph, feeds } = subject.withScalarLoss();
-  const wrt = graph.parameters.filter((node) => subject.layout.parameters.some((p) => p.path === node.attrs.path));
+  const wrt = graph.parameters.filter((node) => subject.trained.includes(node.attrs.path));
   const gradients = differentiate(graph, graph.output("loss"), wrt);
   let gradientsAt: GradientsAt = async () => new Map();
   if (gradients.size > 0) {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import * as path from "node:path";
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILES } from "../../../protocol/lora";
 import { convert } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { insideFolder, makeFolder } from "../../formats/files";
@@ -7,18 +8,17 @@ import { loadTensor, readHeader, writeSafetensors } from "../../formats/safetens
 import type { Tensor, TensorRef } from "../../formats/tensor";
 import { readTorchCheckpoint } from "../../formats/torchZip/checkpoint";
 import type { ParameterInfo } from "../../readers/model";
-import { CONFIG_FILE, readAdapterConfig, writeAdapterConfig } from "../config/adapterConfig";
+import { readAdapterConfig, writeAdapterConfig } from "../config/adapterConfig";
 import type { SavedConfig } from "../config/config";
-import { loraA, loraB } from "../targets/layer";
+import type { LayerAdapter } from "../variants/variant";
 
 /**
  * An adapter's folder as PEFT saves and loads it: `adapter_config.json` and `adapter_model.safetensors`, or in older ones
  * `adapter_model.bin`, whose keys are the parameters' names behind a prefix that comes from PEFT wrapping the model twice.
  */
 
-export const WEIGHTS_FILE = "adapter_model.safetensors";
-/** PEFT's older format, of torch.save. Beside the other one it does not count. */
-const OLD_WEIGHTS_FILE = "adapter_model.bin";
+/** Beside the first the older one does not count. */
+const [WEIGHTS_FILE, OLD_WEIGHTS_FILE] = ADAPTER_WEIGHTS_FILES;
 const PREFIX = "base_model.model.";
 
 export interface Adapter {
@@ -34,13 +34,6 @@ export interface Adapter {
   readonly file: string;
 }
 
-/** What must be known of a layer to check its adapter. */
-export interface AdapterTarget {
-  readonly path: string;
-  readonly inFeatures: number;
-  readonly outFeatures: number;
-}
-
 /**
  * Saves an adapter into `folder`, which is made when needed; returns the absolute paths of the files written.
  * "all-linear" is written as the layers it stood for, as PEFT does: in a plain torch module PEFT cannot tell the output
@@ -53,7 +46,7 @@ export async function saveAdapter(
 ): Promise<string[]> {
   const root = await makeFolder(folder);
   const weights = await insideFolder(root, WEIGHTS_FILE);
-  const configuration = await insideFolder(root, CONFIG_FILE);
+  const configuration = await insideFolder(root, ADAPTER_CONFIG_FILE);
   const keyed = new Map([...tensors].map(([name, tensor]) => [PREFIX + name, tensor]));
   await writeSafetensors(weights, keyed, { format: "pt" });
   // PEFT, too, marks what it saves as made for inference; loading it to train on needs `is_trainable=True`.
@@ -65,15 +58,17 @@ export async function saveAdapter(
   return [configuration, weights];
 }
 
+/** Names of an adapter's tensors begin with `lora_` behind the path of their layer, whatever its variant. */
+const ADAPTER_TENSOR = /(?:^|\.)lora_[^.]+(?:\.|$)/;
+
 /** Paths of the layers that the tensors belong to, in their order. */
 function adaptedLayers(tensors: ReadonlyMap<string, Tensor>): string[] {
-  const suffix = loraA("");
-  return [...tensors.keys()].filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+  return [...new Set([...tensors.keys()].map((name) => name.replace(/\.lora_[^.]+(\.[^.]+)?$/, "")))];
 }
 
 /** The file with a folder's adapter weights, as PEFT chooses it; undefined when there is none. */
 export function weightsFileIn(folder: string): string | undefined {
-  return [WEIGHTS_FILE, OLD_WEIGHTS_FILE].map((name) => path.join(folder, name)).find((file) => existsSync(file));
+  return ADAPTER_WEIGHTS_FILES.map((name) => path.join(folder, name)).find((file) => existsSync(file));
 }
 
 /**
@@ -81,7 +76,7 @@ export function weightsFileIn(folder: string): string | undefined {
  * for `checkAdapter` to say.
  */
 export async function loadAdapter(folder: string): Promise<Adapter> {
-  const config = await readAdapterConfig(path.join(folder, CONFIG_FILE));
+  const config = await readAdapterConfig(path.join(folder, ADAPTER_CONFIG_FILE));
   const file = weightsFileIn(folder);
   if (file === undefined) {
     throw new UserError(`${folder} holds no adapter weights: neither ${WEIGHTS_FILE} nor ${OLD_WEIGHTS_FILE}`, {
@@ -97,7 +92,7 @@ export async function loadAdapter(folder: string): Promise<Adapter> {
     if (tensors.has(name) || base.has(name)) {
       throw new UserError(`${file} holds "${name}" twice; save it again`, { file });
     }
-    if (/(^|\.)lora_[^.]+(\.|$)/.test(name)) {
+    if (ADAPTER_TENSOR.test(name)) {
       tensors.set(name, convert(await loadTensor(value), "float32"));
     } else base.set(name, value);
   }
@@ -114,32 +109,28 @@ function parameterName(key: string, file: string): string {
       file,
     });
   }
-  return key.slice(PREFIX.length).replace(/\.(lora_[AB])\.default\./, ".$1.");
+  return key.slice(PREFIX.length).replace(/\.(lora_[^.]+)\.default(?=\.|$)/, ".$1");
 }
 
 /**
  * Throws a UserError unless the adapter has exactly the tensors that these targets need, each of its shape, and besides
  * only tensors of the base model. PEFT ignores keys it does not expect, and a layer whose key is missing then stays as it
  * was without a word.
- * @param rankOf the rank of a layer's adapter as it is saved.
  */
 export function checkAdapter(
   adapter: Adapter,
-  targets: readonly AdapterTarget[],
+  layers: readonly LayerAdapter[],
   stateDict: readonly ParameterInfo[] = [],
-  rankOf: (target: AdapterTarget) => number = () => adapter.config.r,
 ): void {
-  const expected = new Map<string, readonly [number, number]>();
-  for (const target of targets) {
-    expected.set(loraA(target.path), [rankOf(target), target.inFeatures]);
-    expected.set(loraB(target.path), [target.outFeatures, rankOf(target)]);
-  }
+  const expected = new Map(
+    layers.flatMap((one) => one.variant.tensors(one).map(({ name, shape }) => [name, shape] as const)),
+  );
   const problems: string[] = [];
   const wrong = (name: string, shape: readonly number[], needed: readonly (number | undefined)[]) =>
     problems.push(`${name} is [${shape.join(", ")}] where [${needed.join(", ")}] is needed`);
   const missing = [...expected.keys()].filter((name) => !adapter.tensors.has(name));
   if (missing.length > 0) problems.push(`it lacks ${listed(missing)}`);
-  const places = basePlaces(targets, stateDict);
+  const places = basePlaces(layers, stateDict);
   const unexpected = [
     ...[...adapter.tensors.keys()].filter((name) => !expected.has(name)),
     ...[...adapter.base.keys()].filter((name) => !places.has(name)),
@@ -155,7 +146,7 @@ export function checkAdapter(
   }
   if (problems.length === 0) return;
   throw new UserError(
-    `the adapter does not fit the model: ${problems.slice(0, 4).join("; ")}${problems.length > 4 ? `; and ${problems.length - 4} more` : ""}. Choose the model it was trained on, and see that r and target_modules in its ${CONFIG_FILE} are unchanged`,
+    `the adapter does not fit the model: ${problems.slice(0, 4).join("; ")}${problems.length > 4 ? `; and ${problems.length - 4} more` : ""}. Choose the model it was trained on, and see that r and target_modules in its ${ADAPTER_CONFIG_FILE} are unchanged`,
   );
 }
 
@@ -164,10 +155,10 @@ export function checkAdapter(
  * `base_layer` that its adapter wraps.
  */
 export function basePlaces(
-  targets: readonly AdapterTarget[],
+  layers: readonly LayerAdapter[],
   stateDict: readonly ParameterInfo[],
 ): ReadonlyMap<string, ParameterInfo> {
-  const wrapped = new Set(targets.map((target) => target.path));
+  const wrapped = new Set(layers.map(({ layer }) => layer.path));
   return new Map(
     stateDict.map((entry) => {
       const dot = entry.path.lastIndexOf(".");

@@ -1,17 +1,19 @@
-import type { AdapterChoice } from "../../../protocol/jobs";
 import type { InjectionSummary, TargetSummary } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
 import { lineText } from "../../graph/node";
 import type { Model } from "../../readers/model";
-import { type LoraConfig, loraConfig, scalingOf } from "../config/config";
-import { defaultTargets, requireSome, targetModules } from "../targets/defaults";
+import { type GivenConfig, type LoraConfig, loraConfig } from "../config/config";
+import { checkGiven } from "../config/given";
+import { targetModules } from "../targets/chosen";
+import { defaultTargets, requireSome } from "../targets/defaults";
 import { isAllLinear, matchTargets, type TargetableLayer } from "../targets/targets";
-import { layerUses } from "../targets/uses";
+import type { LayerUse } from "../targets/uses";
 import { namesInVainOf, useWarnings } from "../targets/warnings";
 import { layerCost } from "../variants/costs";
+import { resolve } from "../variants/resolve";
 
-/** Ranks above this are a typing mistake: no published adapter comes near it. */
-const MAX_RANK = 65536;
+/** Of the model's trace; undefined when it cannot be traced. */
+type Uses = ReadonlyMap<string, LayerUse> | undefined;
 
 /** An adapter's configuration with the layers that it targets in one model. */
 export interface Injection {
@@ -22,15 +24,23 @@ export interface Injection {
 
 /**
  * For what somebody chose. Where nobody chose layers, the configuration names those that are the default: "all-linear"
- * would be other layers to PEFT.
+ * would be other layers to PEFT. Throws a UserError on nonsense.
  */
-export function injectionFor(model: Model, choice: AdapterChoice, uses = layerUses(model)): Injection {
-  if (choice.targetModules !== undefined) return injectionOf(model, configFor(choice, choice.targetModules), uses);
+export function injectionFor(model: Model, given: GivenConfig, uses: Uses): Injection {
+  checkGiven(given);
+  const { target_modules: chosen = null, exclude_modules: excluded = null } = given;
+  if (chosen !== null) return injectionOf(model, loraConfig({ ...given, target_modules: chosen }), uses);
   const defaults = defaultTargets(model, uses);
   requireSome(defaults, model);
-  const names = defaults.layers.map(({ path }) => path);
-  const injection = injectionOf(model, configFor(choice, targetModules(model, names)), uses);
-  const { leftOut } = defaults;
+  const { layers, leftOut } = defaults;
+  const names = targetModules(
+    model,
+    layers.map(({ path }) => path),
+  );
+  const config = loraConfig({ ...given, target_modules: names });
+  // A model that is a layer itself is nobody's target.
+  const isMatched = layers.length > 0 && excluded === null && layers.every(({ path }) => path !== "");
+  const injection = injectionOf(model, config, uses, isMatched ? layers : undefined);
   return { ...injection, summary: { ...injection.summary, ...(leftOut.length > 0 && { leftOut }) } };
 }
 
@@ -38,8 +48,12 @@ export function injectionFor(model: Model, choice: AdapterChoice, uses = layerUs
  * Of a configuration that there is. Throws a UserError when it targets nothing, or what no adapter can be put on, or when
  * the model's own size is unknown.
  */
-export function injectionOf(model: Model, given: LoraConfig, uses = layerUses(model)): Injection {
-  const targets = matchTargets(model, given);
+export function injectionOf(
+  model: Model,
+  given: LoraConfig,
+  uses: Uses,
+  targets: readonly TargetableLayer[] = matchTargets(model, given),
+): Injection {
   // As PEFT writes it: the word is another set of layers in another model.
   const names = () =>
     targetModules(
@@ -51,33 +65,19 @@ export function injectionOf(model: Model, given: LoraConfig, uses = layerUses(mo
   return { config, targets, summary: injectionSummary(model, config, targets, warnings) };
 }
 
-/** The configuration for what somebody chose; everything else has PEFT's defaults. Throws a UserError on nonsense. */
-function configFor(choice: AdapterChoice, targetModules: readonly string[] | string): LoraConfig {
-  const { rank, alpha, dropout, excludeModules, rslora } = choice;
-  if (rank !== undefined && (!Number.isInteger(rank) || rank < 1 || rank > MAX_RANK)) {
-    throw new UserError(`the rank must be a whole number of 1 or more, not ${rank}; 8 and 16 are usual`);
-  }
-  if (alpha !== undefined && !Number.isFinite(alpha)) {
-    throw new UserError(`alpha must be a number, not ${alpha}; the rank or twice the rank is usual`);
-  }
-  if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) {
-    throw new UserError(`dropout must be at least 0 and below 1, not ${dropout}`);
-  }
-  return loraConfig({
-    ...(rank !== undefined && { r: rank }),
-    ...(alpha !== undefined && { lora_alpha: alpha }),
-    ...(dropout !== undefined && { lora_dropout: dropout }),
-    target_modules: targetModules,
-    ...(excludeModules !== undefined && { exclude_modules: excludeModules }),
-    ...(rslora !== undefined && { use_rslora: rslora }),
-  });
-}
-
 /** What one layer's adapter costs. `line` is where the layer is constructed. */
-export function targetSummary(layer: TargetableLayer, rank: number): TargetSummary {
+export function targetSummary(layer: TargetableLayer, config: LoraConfig): TargetSummary {
   const { path, inFeatures, outFeatures, bias } = layer;
   const { cell, line } = layer.place;
-  return { path, ...(cell !== undefined && { cell }), line, inFeatures, outFeatures, bias, ...layerCost(layer, rank) };
+  return {
+    path,
+    ...(cell !== undefined && { cell }),
+    line,
+    inFeatures,
+    outFeatures,
+    bias,
+    ...layerCost(layer, config),
+  };
 }
 
 /** What the configuration does to the model. */
@@ -87,7 +87,7 @@ function injectionSummary(
   layers: readonly TargetableLayer[],
   others: readonly string[],
 ): InjectionSummary {
-  const targets = layers.map((layer) => targetSummary(layer, config.r));
+  const targets = layers.map((layer) => targetSummary(layer, config));
   const baseParameters = model.root.parameters;
   if (baseParameters === undefined) {
     const reasons = model.problems.map((problem) => `${lineText(problem.place)}: ${problem.message}`);
@@ -104,7 +104,7 @@ function injectionSummary(
     file: model.file,
     rank: config.r,
     alpha: config.lora_alpha,
-    scaling: scalingOf(config),
+    scaling: resolve(config, layers[0]!).scaling,
     dropout: config.lora_dropout,
     targets,
     baseParameters,

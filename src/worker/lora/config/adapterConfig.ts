@@ -1,45 +1,15 @@
 import { UserError } from "../../formats/errors";
 import { isObject, readJsonObject, replaceFile } from "../../formats/files";
+import { VARIANTS } from "../variants/registry";
 import { loraConfig, type SavedConfig } from "./config";
+import { setFeatures, shown, unsupported } from "./features";
 
 /** PEFT's `adapter_config.json`: read with its defaults and checked, written as PEFT writes it. */
-
-export const CONFIG_FILE = "adapter_config.json";
 
 /** PEFT's own default, for a file that does not say; new adapters here take 2r. */
 const PEFT_ALPHA = 8;
 
 const MAX_CONFIG_BYTES = 1_000_000;
-
-/**
- * Fields that change what an adapter computes, with the values that leave it plain LoRA. An adapter that uses one must
- * be refused: running it as plain LoRA would give wrong numbers without a word.
- */
-const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
-  alora_invocation_tokens: isEmpty,
-  alpha_pattern: isEmpty,
-  arrow_config: isEmpty,
-  bias: (value) => value === "none",
-  kasa_config: isEmpty,
-  layer_replication: isEmpty,
-  layers_to_transform: isEmpty,
-  lora_bias: isEmpty,
-  modules_to_save: isEmpty,
-  monteclora_config: isEmpty,
-  rank_pattern: isEmpty,
-  target_parameters: isEmpty,
-  trainable_token_indices: isEmpty,
-  use_bdlora: isEmpty,
-  use_dora: isEmpty,
-  use_qalora: isEmpty,
-  velora_config: isEmpty,
-};
-
-/** null, false, [] and {} all mean that the feature is not used. */
-function isEmpty(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length === 0;
-  return value === null || value === false || (isObject(value) && Object.keys(value).length === 0);
-}
 
 /** Reads and checks a configuration. Throws a UserError that names the field at fault and what it may be. */
 export async function readAdapterConfig(file: string): Promise<SavedConfig> {
@@ -47,32 +17,28 @@ export async function readAdapterConfig(file: string): Promise<SavedConfig> {
   const bad = (why: string) => new UserError(`${file}: ${why}`, { file });
 
   if (fields.peft_type === undefined) throw bad('it has no "peft_type"; it is not the configuration of a PEFT adapter');
-  if (fields.peft_type !== "LORA") throw bad(`peft_type ${show(fields.peft_type)} is not supported; "LORA" is`);
-  for (const [field, isPlain] of Object.entries(PLAIN)) {
-    const value = fields[field];
-    if (value !== undefined && !isPlain(value)) {
-      throw bad(`${field} ${show(value)} is not supported; without it the adapter would compute something else`);
-    }
-  }
+  if (fields.peft_type !== "LORA") throw bad(`peft_type ${shown(fields.peft_type)} is not supported; "LORA" is`);
+  const alone = setFeatures(fields).find((field) => !VARIANTS.some((variant) => variant.fields.includes(field)));
+  if (alone !== undefined) throw bad(unsupported(alone, fields[alone]));
 
   const { r = 8, lora_alpha = PEFT_ALPHA, lora_dropout = 0, use_rslora = false } = fields;
   if (typeof r !== "number" || !Number.isInteger(r) || r < 1)
-    throw bad(`r is ${show(r)}; it must be a whole number from 1`);
+    throw bad(`r is ${shown(r)}; it must be a whole number from 1`);
   if (typeof lora_alpha !== "number" || !Number.isFinite(lora_alpha)) {
-    throw bad(`lora_alpha is ${show(lora_alpha)}; it must be a number`);
+    throw bad(`lora_alpha is ${shown(lora_alpha)}; it must be a number`);
   }
   if (typeof lora_dropout !== "number" || !(lora_dropout >= 0 && lora_dropout < 1)) {
-    throw bad(`lora_dropout is ${show(lora_dropout)}; it must be a probability from 0 to below 1`);
+    throw bad(`lora_dropout is ${shown(lora_dropout)}; it must be a probability from 0 to below 1`);
   }
-  if (typeof use_rslora !== "boolean") throw bad(`use_rslora is ${show(use_rslora)}; it must be true or false`);
+  if (typeof use_rslora !== "boolean") throw bad(`use_rslora is ${shown(use_rslora)}; it must be true or false`);
   const { target_modules = null, exclude_modules = null } = fields;
   if (target_modules !== null && !isSelection(target_modules)) {
     throw bad(
-      `target_modules is ${show(target_modules)}; it must be a list of names, a regular expression, "all-linear", or null for PEFT's default`,
+      `target_modules is ${shown(target_modules)}; it must be a list of names, a regular expression, "all-linear", or null for PEFT's default`,
     );
   }
   if (exclude_modules !== null && !isSelection(exclude_modules)) {
-    throw bad(`exclude_modules is ${show(exclude_modules)}; it must be a list of names or a regular expression`);
+    throw bad(`exclude_modules is ${shown(exclude_modules)}; it must be a list of names or a regular expression`);
   }
   const known = { peft_type: "LORA", r, lora_alpha, lora_dropout, use_rslora, exclude_modules } as const;
   return { ...loraConfig({ ...fields, ...known, target_modules: [] }), target_modules };
@@ -80,11 +46,6 @@ export async function readAdapterConfig(file: string): Promise<SavedConfig> {
 
 function isSelection(value: unknown): value is string | readonly string[] {
   return typeof value === "string" || (Array.isArray(value) && value.every((name) => typeof name === "string"));
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "missing";
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 /** Writes a configuration: keys sorted, two spaces. Fields that are not known here are kept. */

@@ -1,29 +1,6 @@
-/**
- * PEFT's `adapter_config.json`, the project's one configuration of an adapter. Field names are PEFT's own; the fields
- * used here are typed, the others survive a round trip untouched.
- */
-export interface LoraConfig extends Fields {
-  /** Path suffixes, a regular expression for the whole path, or "all-linear". */
-  readonly target_modules: readonly string[] | string;
-}
+import type { LoraConfig } from "../../../protocol/lora";
 
-/** As a file may have it. */
-export interface SavedConfig extends Fields {
-  /** null: PEFT's default for the model's type (`defaultTargets.ts`). */
-  readonly target_modules: readonly string[] | string | null;
-}
-
-interface Fields {
-  readonly peft_type: "LORA";
-  readonly r: number;
-  readonly lora_alpha: number;
-  readonly lora_dropout: number;
-  readonly exclude_modules: readonly string[] | string | null;
-  readonly use_rslora: boolean;
-  readonly bias: "none" | "all" | "lora_only";
-  readonly modules_to_save: readonly string[] | null;
-  readonly [field: string]: unknown;
-}
+export type { GivenConfig, LoraConfig, SavedConfig } from "../../../protocol/lora";
 
 export const DEFAULT_RANK = 8;
 export const DEFAULT_ALPHA = 16;
@@ -49,9 +26,4 @@ export function loraConfig(fields: Partial<LoraConfig> = {}): LoraConfig {
     use_rslora: false,
     ...fields,
   };
-}
-
-/** The factor on B(A(x)): lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora (arXiv 2312.03732). */
-export function scalingOf(config: Pick<LoraConfig, "r" | "lora_alpha" | "use_rslora">): number {
-  return config.lora_alpha / (config.use_rslora ? Math.sqrt(config.r) : config.r);
 }

@@ -1,5 +1,5 @@
+import { ADAPTER_CONFIG_FILE } from "../../../protocol/lora";
 import { UserError } from "../../formats/errors";
-import { CONFIG_FILE } from "../config/adapterConfig";
 import type { LoraConfig, SavedConfig } from "../config/config";
 
 /**
@@ -67,6 +67,6 @@ export function withTargets(
       ? `${className} has no configuration with a model_type`
       : `PEFT has no default for the model_type "${modelType}" of ${className}`;
   throw new UserError(
-    `target_modules is null in ${CONFIG_FILE}, which stands for PEFT's default, and ${why}. Name the layers in target_modules`,
+    `target_modules is null in ${ADAPTER_CONFIG_FILE}, which stands for PEFT's default, and ${why}. Name the layers in target_modules`,
   );
 }

@@ -4,13 +4,11 @@ import { PatternError, pythonRegExp } from "../../formats/pythonRegExp";
 import { lineText } from "../../graph/node";
 import { type Model, type ModuleInfo, walkModules } from "../../readers/model";
 import type { LoraConfig } from "../config/config";
+import type { CostedLayer } from "../variants/costs";
+import { VARIANTS } from "../variants/registry";
 
-/** A linear layer with known features: what an adapter can be put on. */
-export type TargetableLayer = ModuleInfo & {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
-  readonly bias: boolean;
-};
+/** A layer of known size that a variant adapts: what an adapter can be put on. */
+export type TargetableLayer = ModuleInfo & CostedLayer;
 
 /** The model's linear layers whose features are known, in registration order. */
 export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] {
@@ -19,7 +17,7 @@ export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] 
 
 function isTargetable(module: ModuleInfo): module is TargetableLayer {
   return (
-    (module.kind === "Linear" || module.weight !== undefined) &&
+    VARIANTS.some((variant) => variant.adapts(module)) &&
     module.inFeatures !== undefined &&
     module.outFeatures !== undefined &&
     module.bias !== undefined

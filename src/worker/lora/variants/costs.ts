@@ -1,24 +1,38 @@
-/** What LoRA costs and saves at one Linear layer. All counts are numbers of scalars; bytes are said to be bytes. */
+import { sizeOf } from "../../formats/tensor";
+import type { LoraConfig } from "../config/config";
+import { resolve } from "./resolve";
+import type { AdaptedLayer, AdapterTensor, LayerAdapter } from "./variant";
+
+/** What an adapter costs and saves at one linear layer. All counts are numbers of scalars; bytes are said to be bytes. */
 export interface LayerCost {
   /** in * out, and out more with a bias. */
   readonly full: number;
-  /** r * (in + out). */
+  /** Scalars of the adapter that are trained. */
   readonly lora: number;
-  /** full / lora: the layer's parameters, bias included, over LoRA's. */
+  /** full / lora: the layer's parameters, bias included, over the adapter's. */
   readonly reduction: number;
 }
 
-export interface LinearShape {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
-  readonly bias: boolean;
+/** A layer whose cost is counted. */
+export type CostedLayer = AdaptedLayer & { readonly bias: boolean };
+
+export function layerCost(layer: CostedLayer, config: LoraConfig): LayerCost {
+  const full = layer.inFeatures * layer.outFeatures + (layer.bias ? layer.outFeatures : 0);
+  const lora = trainedScalars(resolve(config, layer));
+  return { full, lora, reduction: full / lora };
 }
 
-/** Counts for a rank-r adapter: A is [r, in] and B is [out, r] (LoRA, arXiv 2106.09685, section 4.1). */
-export function layerCost({ inFeatures, outFeatures, bias }: LinearShape, rank: number): LayerCost {
-  const full = inFeatures * outFeatures + (bias ? outFeatures : 0);
-  const lora = rank * (inFeatures + outFeatures);
-  return { full, lora, reduction: full / lora };
+function trainedScalars(adapter: LayerAdapter): number {
+  return trainedTensors(adapter).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+function trainedTensors(adapter: LayerAdapter): AdapterTensor[] {
+  return adapter.variant.tensors(adapter).filter((tensor) => tensor.trained);
+}
+
+/** Names of the adapters' tensors that are trained. */
+export function trainedNames(adapters: readonly LayerAdapter[]): string[] {
+  return adapters.flatMap((adapter) => trainedTensors(adapter).map(({ name }) => name));
 }
 
 /** Bytes of the adapter as stored in float32. */
@@ -26,7 +40,9 @@ export function adapterBytes(parameters: number): number {
   return parameters * 4;
 }
 
-/** The rank from which LoRA trains as many scalars as the layer has. */
-export function breakEvenRank(shape: LinearShape): number {
-  return layerCost(shape, 1).reduction;
+/** The rank from which the adapter trains as many scalars as the layer has: what it trains grows evenly with the rank. */
+export function breakEvenRank(layer: CostedLayer, config: LoraConfig): number {
+  const [one, two] = [1, 2].map((r) => layerCost(layer, { ...config, r })) as [LayerCost, LayerCost];
+  const each = two.lora - one.lora;
+  return (one.full - (one.lora - each)) / each;
 }

@@ -56,7 +56,7 @@ export async function parity(name: string, choice: EngineChoice): Promise<Parity
       engine,
       graph: (_, training) => {
         const { graph } = opened.model.trace({ inputs: [input], training });
-        return addLoss(injectLora(graph, adapter.targets, adapter.config), kind);
+        return addLoss(injectLora(graph, adapter.layers), kind);
       },
       trainable: [...adapter.tensors.keys()],
       values: opened.values,

@@ -8,6 +8,7 @@ import { checkAdapter, loadAdapter, saveAdapter } from "../../../../src/worker/l
 import { loraConfig } from "../../../../src/worker/lora/config/config";
 import { initializeAdapter } from "../../../../src/worker/lora/init/initialize";
 import { temporaryFolder } from "../../formats/temporaryFolder";
+import { linearAdapters } from "../linearAdapters";
 
 /** Written by PEFT's save_pretrained after 100 steps (test/fixtures/training/make_parity.py). */
 const REFERENCE = path.join(__dirname, "../../../fixtures/training/mlp-adam/final");
@@ -15,6 +16,8 @@ const TARGETS = [
   { path: "fc1", inFeatures: 20, outFeatures: 32 },
   { path: "fc2", inFeatures: 32, outFeatures: 32 },
 ];
+
+const adapters = (config = loraConfig({ r: 4 })) => linearAdapters(config, ...TARGETS);
 
 describe("adapter files", () => {
   const at = temporaryFolder();
@@ -30,7 +33,7 @@ describe("adapter files", () => {
       "fc2.lora_A.weight",
       "fc2.lora_B.weight",
     ]);
-    checkAdapter(adapter, TARGETS);
+    checkAdapter(adapter, adapters());
     assert.ok((adapter.tensors.get("fc2.lora_B.weight")!.data as Float32Array).some((x) => x !== 0));
   });
 
@@ -53,11 +56,11 @@ describe("adapter files", () => {
   });
 
   it("saves a new adapter under PEFT's keys, sorted fields, two spaces", async () => {
-    const config = loraConfig({ r: 4, target_modules: ["fc1"], zz_future: { b: 1, a: [2] } });
+    const config = loraConfig({ r: 4, target_modules: ["fc1"], ...{ zz_future: { b: 1, a: [2] } } });
     const [configuration, weights] = await saveAdapter(
       at("out"),
       config,
-      initializeAdapter(TARGETS.slice(0, 1), config, 0),
+      await initializeAdapter(adapters(config).slice(0, 1), true, 0),
     );
     const { tensors, metadata } = await readHeader(weights!);
     assert.deepEqual([...tensors.keys()], ["base_model.model.fc1.lora_A.weight", "base_model.model.fc1.lora_B.weight"]);
@@ -67,13 +70,13 @@ describe("adapter files", () => {
     assert.deepEqual(fields, [...fields].sort());
     assert.match(text, / {2}"zz_future": \{\n {4}"a": \[\n {6}2\n/);
     const again = await loadAdapter(at("out"));
-    assert.deepEqual(again.config.zz_future, { a: [2], b: 1 });
+    assert.deepEqual((again.config as unknown as Record<string, unknown>).zz_future, { a: [2], b: 1 });
   });
 
   it('writes the layers that "all-linear" stood for', async () => {
     const config = loraConfig({ r: 4 });
     assert.equal(config.target_modules, "all-linear");
-    await saveAdapter(at("out"), config, initializeAdapter(TARGETS, config, 0));
+    await saveAdapter(at("out"), config, await initializeAdapter(adapters(config), true, 0));
     assert.deepEqual((await loadAdapter(at("out"))).config.target_modules, ["fc1", "fc2"]);
   });
 
@@ -86,7 +89,7 @@ describe("adapter files", () => {
     });
     await writeSafetensors(at("half/adapter_model.safetensors"), new Map(renamed), { format: "pt" });
     const half = await loadAdapter(at("half"));
-    checkAdapter(half, TARGETS);
+    checkAdapter(half, adapters());
     const expected = convert(convert(tensors.get("fc1.lora_A.weight")!, "bfloat16"), "float32");
     assert.deepEqual(half.tensors.get("fc1.lora_A.weight"), expected);
   });
@@ -95,17 +98,17 @@ describe("adapter files", () => {
     const adapter = await loadAdapter(REFERENCE);
     const { tensors } = adapter;
     const without = new Map([...tensors].filter(([name]) => name !== "fc1.lora_B.weight"));
-    assert.throws(() => checkAdapter({ ...adapter, tensors: without }, TARGETS), {
+    assert.throws(() => checkAdapter({ ...adapter, tensors: without }, adapters()), {
       name: "UserError",
       message: /it lacks fc1\.lora_B\.weight\. /,
     });
-    assert.throws(() => checkAdapter(adapter, TARGETS.slice(1)), {
+    assert.throws(() => checkAdapter(adapter, adapters().slice(1)), {
       name: "UserError",
       message: /no place for fc1\.lora_A\.weight, fc1\.lora_B\.weight\. /,
     });
     const shaped = new Map([...tensors, ["fc1.lora_A.weight", float32([4, 10], new Float32Array(40))] as const]);
     assert.throws(
-      () => checkAdapter({ ...adapter, tensors: shaped }, TARGETS),
+      () => checkAdapter({ ...adapter, tensors: shaped }, adapters()),
       /fc1\.lora_A\.weight is \[4, 10\] where \[4, 20\]/,
     );
   });

@@ -2,12 +2,22 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loraConfig } from "../../../../src/worker/lora/config/config";
-import { baseChange, changedWeight } from "../../../../src/worker/lora/init/baseChange";
+import { changedWeight, changesBase } from "../../../../src/worker/lora/init/changedWeight";
+import { savedInitialization } from "../../../../src/worker/lora/init/registry";
 import { DEFAULT_TARGETS, withTargets } from "../../../../src/worker/lora/targets/modelDefaults";
 import { pauseFor } from "../../../../src/worker/numbers/algebra/matrix";
 import { Random } from "../../../../src/worker/numbers/random";
+import { linearAdapters } from "../linearAdapters";
 
 describe("what init_lora_weights does to the base", () => {
+  /** The change that loading an adapter with the word makes, by its name; undefined for none. */
+  const changeOf = (config: Parameters<typeof loraConfig>[0]): string | undefined => {
+    const [adapter] = linearAdapters(loraConfig(config), { path: "fc", inFeatures: 6, outFeatures: 10 });
+    const init = savedInitialization(config?.init_lora_weights);
+    init.refuse?.(config?.init_lora_weights, adapter!);
+    return changesBase(init) ? (JSON.parse(init.name) as string) : undefined;
+  };
+
   /** As PEFT 0.21's from_pretrained does with a layer of 6 inputs and 10 outputs at rank 4. */
   const LOADED: readonly (readonly [word: unknown, change: "pissa" | "olora" | undefined])[] = [
     [undefined, undefined],
@@ -30,7 +40,7 @@ describe("what init_lora_weights does to the base", () => {
   ];
   it("is what PEFT does on loading, for every word that it loads", () => {
     for (const [word, change] of LOADED) {
-      assert.equal(baseChange(loraConfig({ r: 4, init_lora_weights: word })), change, JSON.stringify(word));
+      assert.equal(changeOf({ r: 4, init_lora_weights: word }), change, JSON.stringify(word));
     }
   });
 
@@ -51,7 +61,7 @@ describe("what init_lora_weights does to the base", () => {
   it("is refused where PEFT fails or nobody can repeat it, with the value, the reason and what to do", () => {
     for (const [word, why] of REFUSED) {
       assert.throws(
-        () => baseChange(loraConfig({ r: 4, init_lora_weights: word })),
+        () => changeOf({ r: 4, init_lora_weights: word }),
         (error: unknown) => {
           assert.ok(error instanceof Error && error.name === "UserError", String(error));
           assert.ok(error.message.startsWith(`init_lora_weights is ${JSON.stringify(word)}, `), error.message);
@@ -61,14 +71,11 @@ describe("what init_lora_weights does to the base", () => {
         },
       );
     }
-    assert.throws(
-      () => baseChange(loraConfig({ r: 3, init_lora_weights: "orthogonal" })),
-      /needs an even rank.*r is 3/,
-    );
+    assert.throws(() => changeOf({ r: 3, init_lora_weights: "orthogonal" }), /needs an even rank.*r is 3/);
     for (const lora_alpha of [0, -4]) {
-      const config = loraConfig({ r: 4, lora_alpha, init_lora_weights: "pissa" });
-      assert.throws(() => baseChange(config), /takes their roots and gets NaN.*lora_alpha above 0/);
-      assert.equal(baseChange({ ...config, init_lora_weights: "olora" }), "olora");
+      const config = { r: 4, lora_alpha, init_lora_weights: "pissa" };
+      assert.throws(() => changeOf(config), /takes their roots and gets NaN.*lora_alpha above 0/);
+      assert.equal(changeOf({ ...config, init_lora_weights: "olora" }), "olora");
     }
   });
 
@@ -77,8 +84,11 @@ describe("what init_lora_weights does to the base", () => {
     return { rows, columns, data: Float32Array.from({ length: rows * columns }, () => from.normal()) };
   };
   const pause = pauseFor(undefined);
-  const change = (kind: "pissa" | "olora", matrix: ReturnType<typeof random>, fanInFanOut = false) =>
-    changedWeight(kind, { path: "fc.weight", matrix, fanInFanOut }, loraConfig({ r: 4, lora_alpha: 6 }), pause);
+  const change = (kind: "pissa" | "olora", matrix: ReturnType<typeof random>, fanInFanOut = false) => {
+    const init = savedInitialization(kind);
+    assert.ok(changesBase(init));
+    return changedWeight(init, { path: "fc.weight", matrix, fanInFanOut }, { rank: 4, scaling: 1.5 }, pause);
+  };
 
   it("gives the weight back with A and B as they begin", async () => {
     for (const [kind, fanInFanOut] of [

@@ -3,6 +3,7 @@ import { injectionFor, injectionOf } from "../../../../src/worker/lora/adapter/i
 import { loraConfig } from "../../../../src/worker/lora/config/config";
 import { defaultTargets } from "../../../../src/worker/lora/targets/defaults";
 import { matchTargets, outputHead } from "../../../../src/worker/lora/targets/targets";
+import { layerUses } from "../../../../src/worker/lora/targets/uses";
 import { openModelFile } from "../../../../src/worker/readers/open";
 import { temporaryFolder } from "../../formats/temporaryFolder";
 import { modelNamed, readTorch, writeFiles } from "../../readers/python/reading";
@@ -137,18 +138,21 @@ describe("names that choose no module beside others that do", () => {
   it("are said, of target and of excluded modules", async () => {
     const net = modelNamed(await readTorch(SOURCE), "Net");
     const config = loraConfig({ r: 1, target_modules: ["qkv", "quv"], exclude_modules: ["heads", "out"] });
-    assert.deepEqual(injectionOf(net, config).summary.warnings, [
+    assert.deepEqual(injectionOf(net, config, layerUses(net)).summary.warnings, [
       "No module of Net is called quv, of the target modules.",
       "No module of Net is called heads, of the excluded modules.",
     ]);
-    assert.equal(injectionOf(net, loraConfig({ r: 1, target_modules: ["qkv"] })).summary.warnings, undefined);
+    assert.equal(
+      injectionOf(net, loraConfig({ r: 1, target_modules: ["qkv"] }), layerUses(net)).summary.warnings,
+      undefined,
+    );
   });
 });
 
 describe("all-linear", () => {
   it("takes the last layer of a plain module, too, and is written as the layers", async () => {
     const net = modelNamed(await readTorch(SOURCE), "Net");
-    const { config, targets } = injectionOf(net, loraConfig({ r: 1, target_modules: "All-Linear" }));
+    const { config, targets } = injectionOf(net, loraConfig({ r: 1, target_modules: "All-Linear" }), layerUses(net));
     assert.deepEqual(
       targets.map(({ path }) => path),
       ["attention.qkv", "attention.out", "classifier"],
@@ -158,10 +162,10 @@ describe("all-linear", () => {
 
   it("is not our default, which leaves the head out, says so and names the layers it chose", async () => {
     const net = modelNamed(await readTorch(SOURCE), "Net");
-    const { config, summary } = injectionFor(net, { rank: 1 });
+    const { config, summary } = injectionFor(net, { r: 1 }, layerUses(net));
     assert.deepEqual(config.target_modules, ["qkv", "out"]);
     assert.deepEqual(summary.leftOut, [{ path: "classifier", why: "the output head" }]);
-    assert.equal(injectionFor(net, { rank: 1, targetModules: "all-linear" }).summary.leftOut, undefined);
+    assert.equal(injectionFor(net, { r: 1, target_modules: "all-linear" }, layerUses(net)).summary.leftOut, undefined);
   });
 
   /** As transformers has it; the default looks for lm_head. */

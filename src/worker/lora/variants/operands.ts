@@ -1,0 +1,24 @@
+import { cast, parameter } from "../../graph/build";
+import type { Node } from "../../graph/node";
+import type { LayerAdapter, Operands } from "./variant";
+
+/**
+ * An adapter's tensors as parameters of a graph, each made once, and the base's parameters as `base` gives them: in their
+ * own dtype.
+ */
+export function operandsOf(adapter: LayerAdapter, base: (path: string) => Node): Operands {
+  const shapes = new Map(adapter.variant.tensors(adapter).map(({ name, shape }) => [name, shape]));
+  const nodes = new Map<string, Node>();
+  return {
+    tensor: (name) => {
+      const known = nodes.get(name);
+      if (known) return known;
+      const shape = shapes.get(name);
+      if (!shape) throw new Error(`${adapter.variant.name} has no tensor ${name}`);
+      const node = parameter(name, shape, "float32");
+      nodes.set(name, node);
+      return node;
+    },
+    base: (path) => cast(base(path), "float32"),
+  };
+}
