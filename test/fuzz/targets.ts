@@ -10,7 +10,7 @@ import { readNpz } from "../../src/worker/formats/npz";
 import { readHeader, readTensors } from "../../src/worker/formats/safetensors";
 import { readTorchCheckpoint } from "../../src/worker/formats/torchZip/checkpoint";
 import { unpickle } from "../../src/worker/formats/torchZip/unpickle";
-import { openWeights } from "../../src/worker/jobs/weights";
+import { openWeights } from "../../src/worker/jobs/weights/open";
 import { readAdapterConfig, writeAdapterConfig } from "../../src/worker/lora/config/adapterConfig";
 import { withTargets } from "../../src/worker/lora/targets/modelDefaults";
 import { matchTargets } from "../../src/worker/lora/targets/targets";

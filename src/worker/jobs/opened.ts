@@ -12,8 +12,8 @@ import { castStored } from "../passes/storedDtypes";
 import type { InputSpec, Model, ParameterInfo, Traced } from "../readers/model";
 import { openChosenModel } from "../readers/open";
 import { inModules } from "./checkpoint/missing";
-import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./modelWeights";
-import { isTorchWeights } from "./weights";
+import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./weights/modelWeights";
+import { isTorchWeights } from "./weights/open";
 
 /** A model with a value for each entry of its state dict. */
 export interface OpenedModel {

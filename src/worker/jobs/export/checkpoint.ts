@@ -6,7 +6,7 @@ import { UserError } from "../../formats/errors";
 import { makeFolder, replaceFile } from "../../formats/files";
 import { writeSafetensors } from "../../formats/safetensors";
 import { byteLengthOf, type StoredTensor } from "../../formats/tensor";
-import { isTorchWeights } from "../weights";
+import { isTorchWeights } from "../weights/open";
 import { isTfjsOutput } from "./tfjs";
 
 /**

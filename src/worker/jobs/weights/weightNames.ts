@@ -1,4 +1,4 @@
-import { UserError } from "../formats/errors";
+import { UserError } from "../../formats/errors";
 
 /**
  * Keys of weights files that differ from the model's own by what wrapped the model when it was saved: DataParallel's

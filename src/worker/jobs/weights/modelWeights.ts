@@ -1,12 +1,12 @@
-import type { ParameterValue } from "../engines/engine";
-import { UserError } from "../formats/errors";
-import { sameShape, shapeText } from "../graph/shapes";
-import type { KeyConversions } from "../readers/keyConversion";
-import type { LoadedPart, Model, ParameterInfo } from "../readers/model";
-import { type Converted, convertCheckpoint, type Origin } from "./checkpoint/conversion";
-import { sortMissing } from "./checkpoint/missing";
+import type { ParameterValue } from "../../engines/engine";
+import { UserError } from "../../formats/errors";
+import { sameShape, shapeText } from "../../graph/shapes";
+import type { KeyConversions } from "../../readers/keyConversion";
+import type { LoadedPart, Model, ParameterInfo } from "../../readers/model";
+import { type Converted, convertCheckpoint, type Origin } from "../checkpoint/conversion";
+import { sortMissing } from "../checkpoint/missing";
+import { openWeights, type WeightsFile, weightsIn } from "./open";
 import { alignNames } from "./weightNames";
-import { openWeights, type WeightsFile, weightsIn } from "./weights";
 
 /** Values of a model's state dict from weights files. */
 export interface GivenWeights {

@@ -2,10 +2,10 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { shapesOf } from "../../../src/worker/language/shapes";
-import { openModelFile } from "../../../src/worker/readers/open";
-import { summarize } from "../../../src/worker/readers/summary";
-import { writeFiles } from "../readers/python/reading";
+import { shapesOf } from "../../../../src/worker/language/shapes";
+import { openModelFile } from "../../../../src/worker/readers/open";
+import { summarize } from "../../../../src/worker/readers/summary";
+import { writeFiles } from "../../readers/python/reading";
 
 const IMPORTS = `import math
 import torch

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import * as path from "node:path";
-import { UserError } from "../../../src/worker/formats/errors";
-import { writeSafetensors } from "../../../src/worker/formats/safetensors";
-import { readTorchCheckpoint } from "../../../src/worker/formats/torchZip/checkpoint";
-import { openModel } from "../../../src/worker/jobs/opened";
-import { alignNames } from "../../../src/worker/jobs/weightNames";
-import { openWeights } from "../../../src/worker/jobs/weights";
-import { temporaryFolder } from "../formats/temporaryFolder";
+import { UserError } from "../../../../src/worker/formats/errors";
+import { writeSafetensors } from "../../../../src/worker/formats/safetensors";
+import { readTorchCheckpoint } from "../../../../src/worker/formats/torchZip/checkpoint";
+import { openModel } from "../../../../src/worker/jobs/opened";
+import { openWeights } from "../../../../src/worker/jobs/weights/open";
+import { alignNames } from "../../../../src/worker/jobs/weights/weightNames";
+import { temporaryFolder } from "../../formats/temporaryFolder";
 
-const FIXTURES = path.join(__dirname, "../../fixtures/formats/torch");
+const FIXTURES = path.join(__dirname, "../../../fixtures/formats/torch");
 const fixture = (name: string) => path.join(FIXTURES, name);
 const SOURCE = `from torch import nn
 

@@ -1,10 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { ParameterValue } from "../engines/engine";
-import { UserError } from "../formats/errors";
-import { insideFolder, isObject, readJsonObject } from "../formats/files";
-import { readHeader } from "../formats/safetensors";
-import { readTorchCheckpoint } from "../formats/torchZip/checkpoint";
+import type { ParameterValue } from "../../engines/engine";
+import { UserError } from "../../formats/errors";
+import { insideFolder, isObject, readJsonObject } from "../../formats/files";
+import { readHeader } from "../../formats/safetensors";
+import { readTorchCheckpoint } from "../../formats/torchZip/checkpoint";
 
 /** A weights file of any kind, under the keys that it has itself. */
 export interface WeightsFile {

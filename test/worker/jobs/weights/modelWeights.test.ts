@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { UserError } from "../../../src/worker/formats/errors";
-import { loadTensor, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
-import { float32, type Tensor, type TensorRef } from "../../../src/worker/formats/tensor";
-import { mergedTensors } from "../../../src/worker/jobs/export/merge";
-import { openModel } from "../../../src/worker/jobs/opened";
-import { temporaryFolder } from "../formats/temporaryFolder";
-import { CONVERSIONS, TRANSFORMERS } from "../readers/python/environment/transformers";
+import { UserError } from "../../../../src/worker/formats/errors";
+import { loadTensor, readTensors, writeSafetensors } from "../../../../src/worker/formats/safetensors";
+import { float32, type Tensor, type TensorRef } from "../../../../src/worker/formats/tensor";
+import { mergedTensors } from "../../../../src/worker/jobs/export/merge";
+import { openModel } from "../../../../src/worker/jobs/opened";
+import { temporaryFolder } from "../../formats/temporaryFolder";
+import { CONVERSIONS, TRANSFORMERS } from "../../readers/python/environment/transformers";
 
 const steps = (shape: readonly number[], from: number): Tensor =>
   float32(
