@@ -98,6 +98,20 @@ export const AdapterRequest: RequestName<AdapterParams, { readonly adapter: Adap
   method: "loraLens/adapter",
 };
 
+/** Which files may hold a model's weights, by their names. */
+export interface WeightFiles {
+  /** Endings of the names of those that are listed, the usual first. */
+  readonly endings: readonly string[];
+  /** Extensions for a file dialog. */
+  readonly extensions: readonly string[];
+  /** Regular expressions: files that have such an ending and are not weights to choose. */
+  readonly hidden: readonly string[];
+}
+/** Asked for a model file by its path: which formats its weights have depends on what it is written in. */
+export const WeightFilesRequest: RequestName<{ readonly file: string }, WeightFiles> = {
+  method: "loraLens/weightFiles",
+};
+
 export interface RunJobParams {
   /** Names the job in progress notifications and stop requests. */
   readonly id: string;

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
 import type { GivenConfig } from "../../protocol/lora";
 import { UserError } from "../formats/errors";
+import { weightsHelp } from "../jobs/weights/registry";
 import { pythonEnvironment } from "../readers/python/environment/sitePackages";
 
 /** Options that several commands share, and what they mean to a job. */
@@ -89,10 +90,7 @@ function configurationOf(config: string): ConfigurationChoice {
 export function withModel(command: Command): Command {
   return withReading(command)
     .option("--class <name>", "model class, or name of a module that the file makes, when it has several")
-    .option(
-      "--weights <file>",
-      "weights: a .safetensors, .pt, .pth or .bin file, an index of shards, or a folder with one",
-    )
+    .option("--weights <file>", `weights: ${weightsHelp()}`)
     .option(
       "--allow-missing <names>",
       "tensors or modules that the weights may lack, comma-separated: they start anew, at random",

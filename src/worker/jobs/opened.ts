@@ -13,7 +13,7 @@ import type { InputSpec, Model, ParameterInfo, Traced } from "../readers/model";
 import { openChosenModel } from "../readers/open";
 import { inModules } from "./checkpoint/missing";
 import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./weights/modelWeights";
-import { isTorchWeights } from "./weights/open";
+import { isOpenedHere } from "./weights/registry";
 
 /** A model with a value for each entry of its state dict. */
 export interface OpenedModel {
@@ -37,7 +37,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
   const own =
-    choice.weights !== undefined && isTorchWeights(choice.weights)
+    choice.weights !== undefined && isOpenedHere(choice.weights)
       ? undefined
       : await model.readWeights?.(choice.weights);
   if (own) {

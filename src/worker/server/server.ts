@@ -29,9 +29,11 @@ import {
   StopJobRequest,
   SummaryRequest,
   TargetsRequest,
+  WeightFilesRequest,
 } from "../../protocol/messages";
 import { UserError } from "../formats/errors";
 import { standaloneHtml } from "../jobs/html";
+import { weightFilesFor } from "../jobs/weights/registry";
 import { codeLenses } from "../language/codeLens";
 import { diagnostics } from "../language/diagnostics";
 import { hover } from "../language/hover";
@@ -233,6 +235,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
     thread.run({ type: "inject", params: { ...params, model: await asShown(params.model) } }),
   );
   answer(AdapterRequest, async ({ folder }) => ({ adapter: await adapterIn(folder) }));
+  answer(WeightFilesRequest, async ({ file }) => weightFilesFor(modelFormat(file)));
   answer(HtmlRequest, async ({ report }) => ({ html: standaloneHtml(report, await processes.pageAssets()) }));
   answer(RunJobRequest, async ({ id, job }, token) => {
     const shown: JobRequest = { ...job, model: await asShown(job.model) };

@@ -28,6 +28,7 @@ import {
   StopJobRequest,
   SummaryRequest,
   TargetsRequest,
+  WeightFilesRequest,
 } from "../../../src/protocol/messages";
 import { startServer } from "../../../src/worker/server/server";
 
@@ -284,6 +285,12 @@ describe("language server", () => {
       ],
     );
     await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", adapter: {} }), /no model Other/);
+  });
+
+  it("says by the model's file which files may hold its weights", async () => {
+    const { endings } = await session.send(WeightFilesRequest, { file: "/models/net.py" });
+    assert.equal(endings[0], ".safetensors");
+    assert.equal((await session.send(WeightFilesRequest, { file: "/models/net.keras" })).endings[0], ".weights.h5");
   });
 
   it("injects into the text that is open, not the file's", async () => {

@@ -6,7 +6,7 @@ import { UserError } from "../../formats/errors";
 import { makeFolder, replaceFile } from "../../formats/files";
 import { writeSafetensors } from "../../formats/safetensors";
 import { byteLengthOf, type StoredTensor } from "../../formats/tensor";
-import { isTorchWeights } from "../weights/open";
+import { isOpenedHere } from "../weights/registry";
 import { isTfjsOutput } from "./tfjs";
 
 /**
@@ -104,7 +104,7 @@ async function refuseBase(folder: string, files: readonly string[]): Promise<voi
 async function refuseOtherWeights(folder: string, written: ReadonlySet<string>): Promise<void> {
   if (!existsSync(folder)) return;
   const names = await readdir(folder);
-  const other = names.find((name) => name === "adapter_config.json" || (isTorchWeights(name) && !written.has(name)));
+  const other = names.find((name) => name === "adapter_config.json" || (isOpenedHere(name) && !written.has(name)));
   if (other === undefined) return;
   const what = other === "adapter_config.json" ? "an adapter" : `other weights, ${other}`;
   throw new UserError(

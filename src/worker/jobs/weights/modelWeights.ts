@@ -5,7 +5,8 @@ import type { KeyConversions } from "../../readers/keyConversion";
 import type { LoadedPart, Model, ParameterInfo } from "../../readers/model";
 import { type Converted, convertCheckpoint, type Origin } from "../checkpoint/conversion";
 import { sortMissing } from "../checkpoint/missing";
-import { openWeights, type WeightsFile, weightsIn } from "./open";
+import { openWeights, weightsIn } from "./open";
+import type { WeightsFile } from "./weightFormat";
 import { alignNames } from "./weightNames";
 
 /** Values of a model's state dict from weights files. */
