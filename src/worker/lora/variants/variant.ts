@@ -90,7 +90,7 @@ export interface Variant {
   changes(layer: AdaptedLayer): readonly string[];
   /** These parameters merged, by path, in float32 and in the shape that they are stored in. */
   merged(adapter: LayerAdapter, operands: Operands): ReadonlyMap<string, Node>;
-  /** How its two computations are compared. */
+  /** What verify asks of it: how its two computations are compared, and which checks hold for it. */
   readonly check: {
     /** An input for one layer. */
     input(layer: AdaptedLayer): Pick<InputSpec, "shape" | "dtype" | "below">;
@@ -98,5 +98,7 @@ export interface Variant {
     byDelta(adapter: LayerAdapter, x: Node, delta: Node): Node;
     /** What it adds is proportional to alpha. */
     readonly proportional: boolean;
+    /** Its gradients are the slopes: none is left out on purpose, as DoRA leaves one out. */
+    readonly exactGradients: boolean;
   };
 }

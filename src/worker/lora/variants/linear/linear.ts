@@ -34,6 +34,7 @@ export const LINEAR: Variant = {
     }),
     byDelta: (_, x, delta) => matmul(x, delta, { transposeB: true }),
     proportional: true,
+    exactGradients: true,
   },
 };
 
