@@ -1,9 +1,8 @@
 import { cast } from "../graph/build";
 import { type Graph, rewrite } from "../graph/graph";
 import { is, type Node } from "../graph/node";
-import { operandsOf } from "../lora/variants/operands";
+import { operandsOf, parameterIn } from "../lora/variants/operands";
 import type { LayerAdapter } from "../lora/variants/variant";
-import { parameterIn } from "./lora";
 
 /** A base parameter by its state-dict path, in its own dtype. */
 type Base = (path: string) => Node;

@@ -117,6 +117,18 @@ describe("injectLora", () => {
   });
 });
 
+describe("a variant without a path beside the layer", () => {
+  it("has the layer computed with the merged weight, in the weight's own dtype", () => {
+    const config = loraConfig({ r: 2, lora_alpha: 8 });
+    const within = linearAdapters(config, target).map(({ variant: { forward: _, ...variant }, ...adapter }) => ({
+      ...adapter,
+      variant,
+    }));
+    assert.deepEqual(body(injectLora(layer(), within)), body(mergeLora(layer(), linearAdapters(config, target))));
+    assert.match(printGraph(injectLora(layer("float16"), within)), /cast\(%\d+, to=float16\)\s+float16\[3, 4\]/);
+  });
+});
+
 describe("mergeLora", () => {
   it("replaces the weight by W + scaling * B A", () => {
     assert.deepEqual(body(mergeLora(layer(), linearAdapters(loraConfig({ r: 2, lora_alpha: 8 }), target))), [

@@ -79,7 +79,9 @@ const identityAtInit: Check = async (runs) => {
 };
 
 const lowRankPath: Check = async ({ subject, perturbed }) => {
-  const { layers } = subject.adapter;
+  // A variant without a path beside the layer has one computation alone.
+  const layers = subject.adapter.layers.filter(({ variant }) => variant.forward);
+  if (layers.length === 0) return undefined;
   const { graph, feeds } = subject.contributions(layers);
   const run = await subject.compile(graph);
   const outputs = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));

@@ -100,10 +100,11 @@ export class VerifySubject {
       inputs.push(x);
       feeds.set(spec.name, randomInput(spec, random));
       const operands = operandsOf(one, (path) => this.parameter(path));
-      const delta = variant.check.byDelta(one, x, variant.delta(one, operands));
+      const delta = variant.check.byDelta(one, x, operands);
       // On top of nothing, the call gives what the adapter adds.
-      const nothing = full(0, delta.shape, "float32");
-      outputs.push([`low.${i}`, variant.forward(one, { x, base: nothing, scale: 1 }, operands)], [`delta.${i}`, delta]);
+      const base = full(0, delta.shape, "float32");
+      const low = variant.forward ? variant.forward(one, { x, base, scale: 1 }, operands) : delta;
+      outputs.push([`low.${i}`, low], [`delta.${i}`, delta]);
     });
     const graph = removeDropout(new Graph("contributions", inputs, new Map(outputs)));
     return { graph: unpackParameters(graph, this.layout), feeds };

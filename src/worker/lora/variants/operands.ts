@@ -1,6 +1,16 @@
 import { cast, parameter } from "../../graph/build";
+import type { Graph } from "../../graph/graph";
 import type { Node } from "../../graph/node";
 import type { LayerAdapter, Operands } from "./variant";
+
+/** The graph's parameter at a path. */
+export function parameterIn(graph: Graph): (path: string) => Node {
+  return (path) => {
+    const node = graph.parameters.find(({ attrs }) => attrs.path === path);
+    if (!node) throw new Error(`graph ${graph.name} has no parameter ${path}`);
+    return node;
+  };
+}
 
 /**
  * An adapter's tensors as parameters of a graph, each made once, and the base's parameters as `base` gives them: in their

@@ -82,8 +82,12 @@ export interface Variant {
   adapts(module: Pick<ModuleInfo, "kind" | "weight">): boolean;
   /** In the order in which PEFT's files have them. */
   tensors(adapter: LayerAdapter): readonly AdapterTensor[];
-  /** What the call gives with the adapter: `call.base` and what the adapter adds to it, in the dtype of `call.base`. */
-  forward(adapter: LayerAdapter, call: Call, operands: Operands): Node;
+  /**
+   * What the call gives with the adapter: `call.base` and what the adapter adds to it, in the dtype of `call.base`. Without
+   * it the layer computes with the merged parameters, as PEFT's parametrizations do. Throws a UserError for a call that it
+   * cannot adapt.
+   */
+  forward?(adapter: LayerAdapter, call: Call, operands: Operands): Node;
   /** What the adapter adds to the layer's weight, in float32: [out, in] for a linear layer, however that is stored. */
   delta(adapter: LayerAdapter, operands: Operands): Node;
   /** State-dict paths of the base's parameters that merging changes, the weight first. */
@@ -94,8 +98,8 @@ export interface Variant {
   readonly check: {
     /** An input for one layer. */
     input(layer: AdaptedLayer): Pick<InputSpec, "shape" | "dtype" | "below">;
-    /** What the layer gives for the input with `delta` in its weight's place. */
-    byDelta(adapter: LayerAdapter, x: Node, delta: Node): Node;
+    /** What the adapter adds for the input, by what merging would add to the parameters. */
+    byDelta(adapter: LayerAdapter, x: Node, operands: Operands): Node;
     /** What it adds is proportional to alpha. */
     readonly proportional: boolean;
     /** Its gradients are the slopes: none is left out on purpose, as DoRA leaves one out. */

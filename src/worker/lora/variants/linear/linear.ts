@@ -1,4 +1,7 @@
+import { UserError } from "../../../formats/errors";
 import { add, cast, dropout, linear, matmul, reshape } from "../../../graph/build";
+import type { Node } from "../../../graph/node";
+import { sameShape, shapeText } from "../../../graph/shapes";
 import type { InputSpec } from "../../../readers/model";
 import { weightOf } from "../../targets/layer";
 import type { AdaptedLayer, AdapterTensor, Call, LayerAdapter, Operands, Variant } from "../variant";
@@ -32,13 +35,15 @@ export const LINEAR: Variant = {
       shape: [ROWS, inFeatures],
       dtype: "float32",
     }),
-    byDelta: (_, x, delta) => matmul(x, delta, { transposeB: true }),
+    byDelta: (adapter, x, operands) => matmul(x, adapter.variant.delta(adapter, operands), { transposeB: true }),
     proportional: true,
     exactGradients: true,
   },
 };
 
-function forward({ layer: { path }, rank, scaling, dropout: p }: LayerAdapter, call: Call, { tensor }: Operands) {
+function forward({ layer, rank, scaling, dropout: p }: LayerAdapter, call: Call, { tensor }: Operands): Node {
+  if (layer.marked) requireFit(layer, call);
+  const { path } = layer;
   const { base, scale } = call;
   const low = linear(dropout(cast(call.x, "float32"), p), tensor(nameOfA(path)));
   const options = { transposeB: true, alpha: scale * scaling };
@@ -50,8 +55,16 @@ function forward({ layer: { path }, rank, scaling, dropout: p }: LayerAdapter, c
   return add(base, cast(reshape(matmul(rows, tensor(nameOfB(path)), options), base.shape), base.dtype));
 }
 
+/** A class of the model's own may give its linear layer another shape. */
+function requireFit({ path, inFeatures, outFeatures }: AdaptedLayer, { x, base }: Call): void {
+  if (x.shape.at(-1) === inFeatures && sameShape(base.shape, [...x.shape.slice(0, -1), outFeatures])) return;
+  throw new UserError(
+    `${path} is called with ${shapeText(x.shape)} and gives ${shapeText(base.shape)}; an adapter takes ${inFeatures} features to ${outFeatures}, so PEFT cannot add it there: leave the layer out of the target modules`,
+  );
+}
+
 /** W + scaling * B A, transposed where W is stored [in, out]. */
-function mergedWeight({ layer, scaling }: LayerAdapter, { tensor, base }: Operands) {
+function mergedWeight({ layer, scaling }: LayerAdapter, { tensor, base }: Operands): Node {
   const { path, inFeatures, outFeatures } = layer;
   const { path: stored, fanInFanOut } = weightOf(layer);
   const [a, b] = [tensor(nameOfA(path)), tensor(nameOfB(path))];
