@@ -2,12 +2,14 @@ import type { GivenConfig } from "../../protocol/lora";
 import type { TargetsResult } from "../../protocol/messages";
 import { UserError } from "../formats/errors";
 import { loraConfig } from "../lora/config/config";
+import { checkGiven } from "../lora/config/given";
 import { layerCost } from "../lora/variants/costs";
 import { resolve } from "../lora/variants/resolve";
 import { adaptedLayer, isKnownLinear, type Reading } from "./layers";
 
 /** The layers of a model that LoRA can target, each with its cost for the configuration. Throws a UserError when there are none. */
 export function targetChoices(reading: Reading, className: string, adapter: GivenConfig): TargetsResult {
+  checkGiven(adapter);
   const { models } = reading.summary;
   const model = models.find((one) => one.class === className);
   if (!model) {

@@ -29,8 +29,8 @@ export function memoryEstimate(
   try {
     traced = model.trace({ training: true });
   } catch (error) {
-    if (error instanceof UserError && !given) return { reason: error.message };
-    throw error;
+    if (given) throw error;
+    return { reason: reasonOf(error) };
   }
   try {
     const base = traced.graph;
@@ -52,9 +52,14 @@ export function memoryEstimate(
       },
     };
   } catch (error) {
-    if (error instanceof UserError || error instanceof ShapeError) return { reason: error.message };
-    throw error;
+    return { reason: reasonOf(error) };
   }
+}
+
+/** Why there is no estimate; a defect is thrown again. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UserError || error instanceof ShapeError) return error.message;
+  throw error;
 }
 
 /** @param beside what is trained lies beside the weights, and is none of them. */

@@ -53,6 +53,6 @@ export function weightsHelp(): string {
   const own = WEIGHT_FORMATS.filter((format) => !format.open);
   return [
     `a ${inWords(endingsOpened(), "or")} file, an index of shards, or a folder with one`,
-    ...own.map((format) => `for a model of ${format.name} also ${inWords(endingsOf(format), "or")}`),
+    ...own.map((format) => `for models of ${format.name} also ${inWords(endingsOf(format), "or")}`),
   ].join("; ");
 }

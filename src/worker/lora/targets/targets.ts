@@ -17,11 +17,16 @@ export function targetableLayers(model: Pick<Model, "root">): TargetableLayer[] 
 
 function isTargetable(module: ModuleInfo): module is TargetableLayer {
   return (
-    VARIANTS.some((variant) => variant.adapts(module)) &&
+    isAdaptable(module) &&
     module.inFeatures !== undefined &&
     module.outFeatures !== undefined &&
     module.bias !== undefined
   );
+}
+
+/** A variant adapts such a module, when its size is known. */
+function isAdaptable(module: ModuleInfo): boolean {
+  return VARIANTS.some((variant) => variant.adapts(module));
 }
 
 /** What decides which layers a configuration targets. */
@@ -145,12 +150,10 @@ function cannotAdapt({ className }: Targeted, others: readonly ModuleInfo[]): Us
 
 function whyNot(module: ModuleInfo): string {
   const { kind, base = kind } = module;
+  if (isAdaptable(module)) return `the size of ${module.path} is unknown`;
   if (ADAPTED_BY_PEFT.has(base)) return `PEFT adapts ${base}, and LoRA Lens does not yet`;
   if (!isLinear(module)) return `PEFT has no adapter for ${kind}`;
-  if (module.weight === undefined && kind !== "Linear") {
-    return `the weight of ${kind} is computed from others, and an adapter on it is not supported`;
-  }
-  return `the size of ${module.path} is unknown`;
+  return `the weight of ${kind} is computed from others, and an adapter on it is not supported`;
 }
 
 /**

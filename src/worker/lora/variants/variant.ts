@@ -10,6 +10,7 @@ export interface AdaptedLayer {
   readonly kind: string;
   readonly inFeatures: number;
   readonly outFeatures: number;
+  readonly bias?: boolean;
   /** Where it differs from `path.weight`, [out, in]. */
   readonly weight?: LayerWeight;
   /** The graph marks the layer's calls; without, every product of its weight is one. */

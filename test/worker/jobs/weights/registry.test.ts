@@ -57,7 +57,7 @@ describe("formats of weights", () => {
   it("stand in the command line's help and in the error for another file", async () => {
     assert.equal(
       weightsHelp(),
-      "a .safetensors, .pt, .pth, .bin or .ckpt file, an index of shards, or a folder with one; for a model of Keras and TensorFlow.js also .weights.h5, .h5, .hdf5, .keras or .json",
+      "a .safetensors, .pt, .pth, .bin or .ckpt file, an index of shards, or a folder with one; for models of Keras and TensorFlow.js also .weights.h5, .h5, .hdf5, .keras or .json",
     );
     await writeFile(at("model.gguf"), "");
     await assert.rejects(openWeights(at("model.gguf")), {
