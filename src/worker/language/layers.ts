@@ -1,6 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place } from "../../protocol/model";
-import { loraConfig } from "../lora/config/config";
-import { breakEvenRank, type CostedLayer, layerCost } from "../lora/variants/costs";
+import { type LoraConfig, loraConfig } from "../lora/config/config";
+import { breakEvenRank, type CostedLayer, layerCosts } from "../lora/variants/costs";
 import type { SearchedFolder } from "../readers/model";
 
 /** What is known of a model file after reading it: plain data, so that it crosses threads. */
@@ -71,9 +71,8 @@ export interface TotalCost {
   readonly reduction: number;
 }
 
-export function totalCost(layers: readonly KnownLinear[], rank: number): TotalCost {
-  const config = loraConfig({ r: rank });
-  const costs = layers.map((layer) => layerCost(adaptedLayer(layer), config));
+export function totalCost(layers: readonly KnownLinear[], config: LoraConfig): TotalCost {
+  const costs = layerCosts(layers.map(adaptedLayer), config);
   const full = costs.reduce((sum, cost) => sum + cost.full, 0);
   const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
   return { full, lora, reduction: full / lora };

@@ -4,7 +4,7 @@ import { UserError } from "../../formats/errors";
 import { targetSummary } from "../../lora/adapter/injection";
 import type { LoraConfig } from "../../lora/config/config";
 import { type TargetableLayer, targetableLayers } from "../../lora/targets/targets";
-import { adapterBytes, breakEvenRank, layerCost } from "../../lora/variants/costs";
+import { adapterBytes, breakEvenRank, layerCost, layerCosts } from "../../lora/variants/costs";
 import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
@@ -71,7 +71,7 @@ function analyzeLayer(
 }
 
 function totalAt(config: LoraConfig, targets: readonly TargetableLayer[], base: number): AnalyzeTotal {
-  const costs = targets.map((target) => layerCost(target, config));
+  const costs = layerCosts(targets, config);
   const trainable = costs.reduce((sum, cost) => sum + cost.lora, 0);
   const full = costs.reduce((sum, cost) => sum + cost.full, 0);
   return {

@@ -28,9 +28,11 @@ const PLAIN = {
 
 export type Feature = keyof typeof PLAIN;
 
+const FEATURES = Object.keys(PLAIN) as Feature[];
+
 /** The fields of these that a configuration sets. */
 export function setFeatures(fields: Partial<Readonly<Record<Feature, unknown>>>): Feature[] {
-  return (Object.keys(PLAIN) as Feature[]).filter((field) => {
+  return FEATURES.filter((field) => {
     const value = fields[field];
     return value !== undefined && !PLAIN[field](value);
   });

@@ -1,6 +1,6 @@
 import { sizeOf } from "../../formats/tensor";
 import type { LoraConfig } from "../config/config";
-import { resolve } from "./resolve";
+import { resolveAll } from "./resolve";
 import type { AdaptedLayer, AdapterTensor, LayerAdapter } from "./variant";
 
 /** What an adapter costs and saves at one linear layer. All counts are numbers of scalars; bytes are said to be bytes. */
@@ -17,9 +17,17 @@ export interface LayerCost {
 export type CostedLayer = AdaptedLayer & { readonly bias: boolean };
 
 export function layerCost(layer: CostedLayer, config: LoraConfig): LayerCost {
-  const full = layer.inFeatures * layer.outFeatures + (layer.bias ? layer.outFeatures : 0);
-  const lora = trainedScalars(resolve(config, layer));
-  return { full, lora, reduction: full / lora };
+  return layerCosts([layer], config)[0]!;
+}
+
+/** Of each of the layers. */
+export function layerCosts(layers: readonly CostedLayer[], config: LoraConfig): LayerCost[] {
+  return resolveAll(config, layers).map((adapter, i) => {
+    const { inFeatures, outFeatures, bias } = layers[i]!;
+    const full = inFeatures * outFeatures + (bias ? outFeatures : 0);
+    const lora = trainedScalars(adapter);
+    return { full, lora, reduction: full / lora };
+  });
 }
 
 function trainedScalars(adapter: LayerAdapter): number {
