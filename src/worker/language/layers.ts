@@ -1,6 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place } from "../../protocol/model";
 import { type LoraConfig, loraConfig } from "../lora/config/config";
-import { breakEvenRank, type CostedLayer, layerCosts } from "../lora/variants/costs";
+import { breakEvenRank, type CostedLayer, type LayerCost, layerCost } from "../lora/variants/costs";
 import type { SearchedFolder } from "../readers/model";
 
 /** What is known of a model file after reading it: plain data, so that it crosses threads. */
@@ -71,10 +71,19 @@ export interface TotalCost {
   readonly reduction: number;
 }
 
+/** A model of experts has a hundred thousand layers of a few sizes, and is counted with each keystroke. */
 export function totalCost(layers: readonly KnownLinear[], config: LoraConfig): TotalCost {
-  const costs = layerCosts(layers.map(adaptedLayer), config);
-  const full = costs.reduce((sum, cost) => sum + cost.full, 0);
-  const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
+  const byInput = new Map<number, Map<number, LayerCost>>();
+  let [full, lora] = [0, 0];
+  for (const layer of layers) {
+    const alike = byInput.get(layer.inFeatures) ?? new Map<number, LayerCost>();
+    if (alike.size === 0) byInput.set(layer.inFeatures, alike);
+    const output = 2 * layer.outFeatures + (layer.bias ? 1 : 0);
+    const cost = alike.get(output) ?? layerCost(adaptedLayer(layer), config);
+    alike.set(output, cost);
+    full += cost.full;
+    lora += cost.lora;
+  }
   return { full, lora, reduction: full / lora };
 }
 
