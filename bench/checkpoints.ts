@@ -23,10 +23,9 @@ import { float32, type StoredTensor, type Tensor } from "../src/worker/formats/t
 import { planAdapter } from "../src/worker/jobs/adapter";
 import { merge } from "../src/worker/jobs/export/merge";
 import { openModel } from "../src/worker/jobs/opened";
-import { saveAdapter } from "../src/worker/lora/adapterFiles";
-import { scalingOf } from "../src/worker/lora/config";
-import { initializeAdapter } from "../src/worker/lora/initialize";
-import { loraA, loraB, weightOf } from "../src/worker/lora/names";
+import { saveAdapter } from "../src/worker/lora/adapter/adapterFiles";
+import { initializeAdapter } from "../src/worker/lora/init/initialize";
+import { weightOf } from "../src/worker/lora/targets/layer";
 import { sitePackagesOf } from "../src/worker/readers/python/environment/sitePackages";
 
 /**
@@ -136,13 +135,13 @@ async function compareOutputs(at: (name: string) => string, model: { file: strin
 /** Merges an adapter on all linear layers and writes what the result should be. */
 async function mergeInto(at: (name: string) => string, model: { file: string }): Promise<void> {
   const opened = await openModel(model);
-  const planned = planAdapter(opened.model, { rank: 2 });
+  const planned = planAdapter(opened.model, { r: 2 });
   const tied = new Set(
     opened.model.stateDict.flatMap(({ path, tiedTo }) => (tiedTo === undefined ? [] : [path, tiedTo])),
   );
-  const targets = planned.targets.filter((target) => !tied.has(weightOf(target).path));
-  const tensors = initializeAdapter(targets, { ...planned.config, init_lora_weights: false }, 1);
-  const config = { ...planned.config, target_modules: targets.map(({ path }) => path) };
+  const layers = planned.layers.filter(({ layer }) => !tied.has(weightOf(layer).path));
+  const tensors = await initializeAdapter(layers, false, 1);
+  const config = { ...planned.config, target_modules: layers.map(({ layer }) => layer.path) };
   await saveAdapter(at("adapter"), config, tensors);
   rmSync(at("merged"), { recursive: true, force: true });
   mkdirSync(at("merged"));
@@ -155,16 +154,19 @@ async function mergeInto(at: (name: string) => string, model: { file: string }):
   const { tensors: refs } = await readHeader(at("loaded.safetensors"));
   const expected = new Map<string, Tensor>();
   for (const [name, ref] of refs) expected.set(name, await loadTensor(ref));
-  for (const target of targets) {
-    const { path, fanInFanOut } = weightOf(target);
+  for (const { layer, scaling } of layers) {
+    const { path, fanInFanOut } = weightOf(layer);
     const weight = toFloat32(expected.get(path)!).slice();
-    const [a, b] = [toFloat32(tensors.get(loraA(target.path))!), toFloat32(tensors.get(loraB(target.path))!)];
-    const { inFeatures: n, outFeatures: m } = target;
+    const [a, b] = ["lora_A", "lora_B"].map((name) => toFloat32(tensors.get(`${layer.path}.${name}.weight`)!)) as [
+      Float32Array,
+      Float32Array,
+    ];
+    const { inFeatures: n, outFeatures: m } = layer;
     for (let o = 0; o < m; o++)
       for (let i = 0; i < n; i++) {
         let sum = 0;
         for (let r = 0; r < config.r; r++) sum += b[o * config.r + r]! * a[r * n + i]!;
-        weight[fanInFanOut ? i * m + o : o * n + i]! += scalingOf(config) * sum;
+        weight[fanInFanOut ? i * m + o : o * n + i]! += scaling * sum;
       }
     expected.set(path, float32(expected.get(path)!.shape, weight));
   }

@@ -7,8 +7,8 @@ import { float32, int64 } from "../src/worker/formats/tensor";
 import { planAdapter } from "../src/worker/jobs/adapter";
 import { openModel } from "../src/worker/jobs/opened";
 import { Trainer } from "../src/worker/jobs/train/trainer";
-import { initializeAdapter } from "../src/worker/lora/initialize";
-import { Random } from "../src/worker/lora/random";
+import { initializeAdapter } from "../src/worker/lora/init/initialize";
+import { Random } from "../src/worker/numbers/random";
 import { injectLora } from "../src/worker/passes/lora";
 import { addLoss } from "../src/worker/passes/loss";
 
@@ -52,16 +52,16 @@ async function makeTrainer(request: StepRequest, folder: string): Promise<Traine
   const file = join(folder, "model.py");
   await writeFile(file, source(request.sizes));
   const opened = await openModel({ file, seed: 0 });
-  const adapter = planAdapter(opened.model, { rank: request.rank, targetModules: ["fc0", "fc1"] });
+  const adapter = planAdapter(opened.model, { r: request.rank, target_modules: ["fc0", "fc1"] });
   const { engine } = await chooseEngine(request.engine ?? "onnxruntime-cpu");
   const input = { name: "x", shape: [request.batch, request.sizes[0]!], dtype: "float32" as const };
-  const initial = initializeAdapter(adapter.targets, adapter.config, 0);
+  const initial = await initializeAdapter(adapter.layers, true, 0);
   return Trainer.create(
     {
       engine,
       graph: (_, training) => {
         const { graph } = opened.model.trace({ inputs: [input], training });
-        return addLoss(injectLora(graph, adapter.targets, adapter.config), "cross-entropy");
+        return addLoss(injectLora(graph, adapter.layers), "cross-entropy");
       },
       trainable: [...initial.keys()],
       values: opened.values,

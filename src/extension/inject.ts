@@ -1,10 +1,12 @@
 import { isAbsolute, join } from "node:path";
 import { commands, Uri, window } from "vscode";
 import { COMMANDS, type LensTarget } from "../protocol/commands";
+import { ADAPTER_CONFIG_FILE, type GivenConfig } from "../protocol/lora";
 import { InjectRequest, TargetsRequest } from "../protocol/messages";
 import type { InjectionSummary } from "../protocol/reports";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
 import { chooseModel, lineText } from "./modelFile";
+import { defaultAdapter } from "./report";
 import { readSettings } from "./settings";
 import { type Checked, inputText, pickMany, runSteps } from "./steps";
 
@@ -18,13 +20,12 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   requireTrust("Keeping an adapter's choice in a file");
   const saved = await savedAdapter(context, model);
   const at = { uri: model.uri.toString(), class: model.class };
-  const choice = {
-    rank: saved?.adapter.rank ?? readSettings().rank,
-    alpha: saved?.adapter.alpha ?? readSettings().alpha,
-    folder: memory.adapterFolder(model),
-  };
+  // What the file says of anything that is not asked for here stays as it is.
+  const kept: GivenConfig = saved?.adapter ?? defaultAdapter();
+  const choice = { ...kept, r: kept.r ?? readSettings().rank, lora_alpha: kept.lora_alpha ?? readSettings().alpha };
+  let folder = memory.adapterFolder(model);
 
-  const { layers } = await client.request(TargetsRequest, { ...at, rank: choice.rank });
+  const { layers } = await client.request(TargetsRequest, { ...at, adapter: choice });
   const items = layers.map((layer) => ({
     label: layer.path,
     description: `${count(layer.inFeatures)} → ${count(layer.outFeatures)} · ${count(layer.lora)} trainable · ${lineText(layer)}`,
@@ -37,7 +38,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
     const rank = Number(text);
     if (!/^\d+$/.test(text) || rank < 1) return { error: "The rank is a whole number from 1" };
     const paths = new Set(chosen.map(({ layer }) => layer.path));
-    const priced = await client.request(TargetsRequest, { ...at, rank });
+    const priced = await client.request(TargetsRequest, { ...at, adapter: { ...choice, r: rank } });
     const costs = priced.layers.filter(({ path }) => paths.has(path));
     const trainable = costs.reduce((sum, { lora }) => sum + lora, 0);
     const full = costs.reduce((sum, cost) => sum + cost.full, 0);
@@ -49,13 +50,15 @@ export async function inject(context: CommandContext, argument: unknown): Promis
       says: `${count(trainable)} trainable, in place of the ${count(full)} that the chosen layers have${beyond}`,
     };
   };
-  const checkAlpha = (text: string): Checked => {
+  const checkAlpha = async (text: string): Promise<Checked> => {
     const alpha = Number(text);
     if (text === "" || !Number.isFinite(alpha)) return { error: "Alpha is a number" };
-    return { says: `scale ${Number((alpha / choice.rank).toPrecision(4))} (alpha / rank); usual are 1 and 2` };
+    const { scaling } = await client.request(TargetsRequest, { ...at, adapter: { ...choice, lora_alpha: alpha } });
+    const how = choice.use_rslora ? "alpha / √rank" : "alpha / rank";
+    return { says: `scale ${Number(scaling.toPrecision(4))} (${how}); usual are 1 and 2` };
   };
   const checkFolder = (text: string): Checked =>
-    isAbsolute(text) ? { says: `writes ${join(text, "adapter_config.json")}` } : { error: "Give an absolute path" };
+    isAbsolute(text) ? { says: `writes ${join(text, ADAPTER_CONFIG_FILE)}` } : { error: "Give an absolute path" };
 
   const finished = await runSteps(`Inject LoRA into ${model.class}`, [
     (frame) =>
@@ -70,41 +73,41 @@ export async function inject(context: CommandContext, argument: unknown): Promis
     (frame) =>
       inputText(frame, {
         prompt: "Rank",
-        value: String(choice.rank),
+        value: String(choice.r),
         check: checkRank,
         accept: (text) => {
-          choice.rank = Number(text);
+          choice.r = Number(text);
         },
       }),
     (frame) =>
       inputText(frame, {
         prompt: "Alpha",
-        value: String(choice.alpha),
+        value: String(choice.lora_alpha),
         check: checkAlpha,
         accept: (text) => {
-          choice.alpha = Number(text);
+          choice.lora_alpha = Number(text);
         },
       }),
     (frame) =>
       inputText(frame, {
         prompt: "Folder of the adapter",
-        value: choice.folder,
+        value: folder,
         check: checkFolder,
         accept: (text) => {
-          choice.folder = text;
+          folder = text;
         },
       }),
   ]);
   if (!finished) return;
 
-  const saveTo = join(choice.folder, "adapter_config.json");
+  const saveTo = join(folder, ADAPTER_CONFIG_FILE);
   const summary = await client.request(InjectRequest, {
     model: { file: model.file, class: model.class },
-    adapter: { rank: choice.rank, alpha: choice.alpha, dropout: saved?.adapter.dropout ?? 0 },
+    adapter: choice,
     layers: chosen.map(({ layer }) => layer.path),
     saveTo,
   });
-  await memory.add(model, { adapterFolder: choice.folder });
+  await memory.add(model, { adapterFolder: folder });
   await tell(summary, saveTo, at);
 }
 

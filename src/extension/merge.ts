@@ -3,6 +3,7 @@ import { basename, dirname, extname, isAbsolute, join } from "node:path";
 import { commands, Uri, window } from "vscode";
 import { modelFormat } from "../protocol/commands";
 import type { MergeRequest } from "../protocol/jobs";
+import { ADAPTER_WEIGHTS_FILES } from "../protocol/lora";
 import { type CommandContext, requireTrust } from "./context";
 import { Notice } from "./errors";
 import { findFiles, pickFile } from "./files";
@@ -25,9 +26,7 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const { memory, jobs } = context;
-  const adapterFiles = await Promise.all(
-    ["adapter_model.safetensors", "adapter_model.bin"].map((name) => findFiles(name, model.file)),
-  );
+  const adapterFiles = await Promise.all(ADAPTER_WEIGHTS_FILES.map((name) => findFiles(name, model.file)));
   const baseWeights = await weightChoices(context.client, model);
   let adapterFolder: string | undefined = memory.adapterFolder(model);
   let { weights } = memory.of(model);

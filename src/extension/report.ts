@@ -1,12 +1,6 @@
 import { basename } from "node:path";
-import type {
-  AdapterChoice,
-  AnalyzeRequest,
-  JobRequest,
-  ModelChoice,
-  TrainRequest,
-  VerifyRequest,
-} from "../protocol/jobs";
+import type { AnalyzeRequest, JobRequest, ModelChoice, TrainRequest, VerifyRequest } from "../protocol/jobs";
+import type { GivenConfig } from "../protocol/lora";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
 import { isCancellation, messageOf, Notice, remedyFor, showError } from "./errors";
 import { jobId } from "./jobs";
@@ -52,10 +46,10 @@ export function modelChoice({ memory }: CommandContext, model: ChosenModel): Mod
   };
 }
 
-/** Without a choice kept for the model: the settings' rank and alpha on every Linear but the output head. */
-export function defaultAdapter(): AdapterChoice {
+/** Without a configuration kept for the model: the settings' rank and alpha on every Linear but the output head. */
+export function defaultAdapter(): GivenConfig {
   const { rank, alpha } = readSettings();
-  return { rank, alpha };
+  return { r: rank, lora_alpha: alpha };
 }
 
 const VERBS = { verify: "Verify", analyze: "Analyze", train: "Train" } as const;

@@ -1,3 +1,4 @@
+import type { GivenConfig } from "./lora";
 import type {
   AnalyzeReport,
   EngineSummary,
@@ -54,21 +55,10 @@ export interface InputChoice {
   readonly from?: string;
 }
 
-/** The choices people make about an adapter; the rest of adapter_config.json has PEFT's defaults. */
-export interface AdapterChoice {
-  readonly rank?: number;
-  readonly alpha?: number;
-  readonly dropout?: number;
-  /** Names or path suffixes, or one string: a regular expression or "all-linear". */
-  readonly targetModules?: readonly string[] | string;
-  readonly excludeModules?: readonly string[] | string;
-  readonly rslora?: boolean;
-}
-
 export interface VerifyRequest {
   readonly kind: "verify";
   readonly model: ModelChoice;
-  readonly adapter: AdapterChoice;
+  readonly adapter: GivenConfig;
   /** Verify this saved adapter rather than a fresh one. */
   readonly adapterFolder?: string;
   readonly engine: EngineChoice;
@@ -77,7 +67,7 @@ export interface VerifyRequest {
 export interface AnalyzeRequest {
   readonly kind: "analyze";
   readonly model: ModelChoice;
-  readonly adapter: AdapterChoice;
+  readonly adapter: GivenConfig;
   readonly ranks?: readonly number[];
   /** Path of the layer to show first. */
   readonly focus?: string;
@@ -86,7 +76,7 @@ export interface AnalyzeRequest {
 export interface TrainRequest {
   readonly kind: "train";
   readonly model: ModelChoice;
-  readonly adapter: AdapterChoice;
+  readonly adapter: GivenConfig;
   readonly method: TrainMethod;
   /** A CSV file with a header line. */
   readonly data: string;

@@ -1,5 +1,6 @@
 import type { EnvironmentState, FolderEnvironments } from "./environments";
-import type { AdapterChoice, ConfigurationChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
+import type { ConfigurationChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
+import type { GivenConfig, SavedConfig } from "./lora";
 import type { FileSummary, Place } from "./model";
 import type { EngineSummary, InjectionSummary, Report, TargetSummary } from "./reports";
 
@@ -29,7 +30,8 @@ export const SummaryRequest: RequestName<DocumentParams, FileSummary> = { method
 
 export interface TargetsParams extends DocumentParams {
   readonly class: string;
-  readonly rank: number;
+  /** What the costs are of. */
+  readonly adapter: GivenConfig;
 }
 export interface TargetChoice extends TargetSummary {
   /** It is among the default targets: every Linear but the output head. */
@@ -37,6 +39,8 @@ export interface TargetChoice extends TargetSummary {
 }
 export interface TargetsResult {
   readonly class: string;
+  /** The factor on the adapters' contribution. */
+  readonly scaling: number;
   readonly layers: readonly TargetChoice[];
 }
 /** The Linear layers of a model with each one's cost, for the checkable list. */
@@ -69,7 +73,7 @@ export const ConfigurationsRequest: RequestName<ConfigurationsParams, Configurat
 
 export interface InjectParams {
   readonly model: ModelChoice;
-  readonly adapter: AdapterChoice;
+  readonly adapter: GivenConfig;
   /** Exact paths to target; the worker writes them as target modules that match these and no other module. */
   readonly layers?: readonly string[];
   /** Absolute path of an adapter_config.json to write the choice to; not written when left out. */
@@ -83,7 +87,7 @@ export interface AdapterParams {
 }
 export interface AdapterResult {
   /** What its adapter_config.json says. */
-  readonly adapter: AdapterChoice;
+  readonly adapter: SavedConfig;
   /** Model class it was made for, when the file says so. */
   readonly class: string | null;
   /** The folder has trained weights, too. */
@@ -92,6 +96,20 @@ export interface AdapterResult {
 /** The choice kept in a folder; `adapter` is null when there is none. */
 export const AdapterRequest: RequestName<AdapterParams, { readonly adapter: AdapterResult | null }> = {
   method: "loraLens/adapter",
+};
+
+/** Which files may hold a model's weights, by their names. */
+export interface WeightFiles {
+  /** Endings of the names of those that are listed, the usual first. */
+  readonly endings: readonly string[];
+  /** Extensions for a file dialog. */
+  readonly extensions: readonly string[];
+  /** Regular expressions: files that have such an ending and are not weights to choose. */
+  readonly hidden: readonly string[];
+}
+/** Asked for a model file by its path: which formats its weights have depends on what it is written in. */
+export const WeightFilesRequest: RequestName<{ readonly file: string }, WeightFiles> = {
+  method: "loraLens/weightFiles",
 };
 
 export interface RunJobParams {

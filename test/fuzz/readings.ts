@@ -5,7 +5,7 @@ import { diagnostics } from "../../src/worker/language/diagnostics";
 import { hover } from "../../src/worker/language/hover";
 import { inlayHints } from "../../src/worker/language/inlayHints";
 import { shapesOf } from "../../src/worker/language/shapes";
-import { outputHead, targetableLayers } from "../../src/worker/lora/targets";
+import { outputHead, targetableLayers } from "../../src/worker/lora/targets/targets";
 import type { Model, ModelFile } from "../../src/worker/readers/model";
 import { summarize } from "../../src/worker/readers/summary";
 

@@ -8,7 +8,8 @@ import type {
   VerifyReport,
   WeightsSummary,
 } from "../../src/protocol/reports";
-import { adapterBytes, breakEvenRank, layerCost } from "../../src/worker/lora/costs";
+import { loraConfig } from "../../src/worker/lora/config/config";
+import { adapterBytes, breakEvenRank, type CostedLayer, layerCost } from "../../src/worker/lora/variants/costs";
 
 /** A name that would show if text were read as markup anywhere. */
 export const HOSTILE = '<img src=x onerror="document.title=1">';
@@ -23,9 +24,11 @@ const LAYERS = [
 const RANKS = [4, 8, 16, 32, 64];
 const BASE = 1_000_000;
 
+const costAt = (layer: Omit<CostedLayer, "kind">, r: number) =>
+  layerCost({ ...layer, kind: "Linear" }, loraConfig({ r }));
 const target = (index: number): TargetSummary => {
   const layer = LAYERS[index]!;
-  return { ...layer, line: 10 + index, ...layerCost(layer, 8) };
+  return { ...layer, line: 10 + index, ...costAt(layer, 8) };
 };
 const targets = [0, 1, 2, 3].map(target);
 const trainable = targets.reduce((sum, { lora }) => sum + lora, 0);
@@ -116,12 +119,12 @@ export const analyzeReport: AnalyzeReport = {
     (layer, index): AnalyzeLayer => ({
       ...target(index),
       targeted: index < 4,
-      breakEvenRank: breakEvenRank(layer),
-      byRank: RANKS.map((rank) => ({ rank, ...layerCost(layer, rank) })),
+      breakEvenRank: breakEvenRank({ ...layer, kind: "Linear" }, loraConfig()),
+      byRank: RANKS.map((rank) => ({ rank, ...costAt(layer, rank) })),
     }),
   ),
   totals: RANKS.map((rank) => {
-    const costs = targets.map((layer) => layerCost(layer, rank));
+    const costs = targets.map((layer) => costAt(layer, rank));
     const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
     return {
       rank,

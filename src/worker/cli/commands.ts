@@ -18,7 +18,7 @@ import { summarize } from "../readers/summary";
 import { EXIT } from "./failure";
 import {
   type AdapterOptions,
-  adapterChoice,
+  adapterConfig,
   type InputOptions,
   type ModelOptions,
   modelChoice,
@@ -113,10 +113,11 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
           AdapterOptions & { lora?: boolean; places?: boolean; training?: boolean },
       ) => {
         const model = await openChosenModel(modelChoice(file, options));
-        let { graph } = model.trace({ training: options.training ?? false });
+        const training = options.training ?? false;
+        let { graph } = model.trace({ training });
         if (options.lora) {
-          const { targets, config } = planAdapter(model, adapterChoice(options));
-          graph = injectLora(graph, targets, config);
+          const { layers } = planAdapter(model, adapterConfig(options), training ? undefined : graph);
+          graph = injectLora(graph, layers);
         }
         if (!options.training) graph = removeDropout(graph);
         const text = printGraph(graph, { places: options.places ?? false });
@@ -140,7 +141,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         const report = await job<"analyze">({
           kind: "analyze",
           model: modelChoice(file, options),
-          adapter: adapterChoice(options),
+          adapter: adapterConfig(options),
           ...(options.ranks && { ranks: options.ranks }),
           ...(options.layer !== undefined && { focus: options.layer }),
         });
@@ -163,7 +164,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         const report = await job<"verify">({
           kind: "verify",
           model: modelChoice(file, options),
-          adapter: adapterChoice(options),
+          adapter: adapterConfig(options),
           ...(options.adapter !== undefined && { adapterFolder: resolve(options.adapter) }),
           engine: options.engine,
         });
@@ -192,7 +193,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
         const report = await job<"train">({
           kind: "train",
           model: modelChoice(file, options),
-          adapter: adapterChoice(options),
+          adapter: adapterConfig(options),
           method: options.method as TrainMethod,
           data: resolve(options.data),
           label: options.label,

@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { AdapterChoice, ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import type { GivenConfig } from "../../protocol/lora";
 import { UserError } from "../formats/errors";
+import { weightsHelp } from "../jobs/weights/registry";
 import { pythonEnvironment } from "../readers/python/environment/sitePackages";
 
 /** Options that several commands share, and what they mean to a job. */
@@ -88,10 +90,7 @@ function configurationOf(config: string): ConfigurationChoice {
 export function withModel(command: Command): Command {
   return withReading(command)
     .option("--class <name>", "model class, or name of a module that the file makes, when it has several")
-    .option(
-      "--weights <file>",
-      "weights: a .safetensors, .pt, .pth or .bin file, an index of shards, or a folder with one",
-    )
+    .option("--weights <file>", `weights: ${weightsHelp()}`)
     .option(
       "--allow-missing <names>",
       "tensors or modules that the weights may lack, comma-separated: they start anew, at random",
@@ -155,15 +154,16 @@ export function modelChoice(file: string, options: ModelOptions & InputOptions):
   };
 }
 
-export function adapterChoice(options: AdapterOptions): AdapterChoice {
-  const { rank, alpha, dropout, rslora } = options;
+/** The configuration as far as the options give it. */
+export function adapterConfig(options: AdapterOptions): GivenConfig {
+  const { rank, alpha, dropout, rslora, targetModules, excludeModules } = options;
   return {
-    ...(rank !== undefined && { rank }),
-    ...(alpha !== undefined && { alpha }),
-    ...(dropout !== undefined && { dropout }),
-    ...(rslora !== undefined && { rslora }),
-    ...(options.targetModules !== undefined && { targetModules: modules(options.targetModules) }),
-    ...(options.excludeModules !== undefined && { excludeModules: modules(options.excludeModules) }),
+    ...(rank !== undefined && { r: rank }),
+    ...(alpha !== undefined && { lora_alpha: alpha }),
+    ...(dropout !== undefined && { lora_dropout: dropout }),
+    ...(rslora !== undefined && { use_rslora: rslora }),
+    ...(targetModules !== undefined && { target_modules: modules(targetModules) }),
+    ...(excludeModules !== undefined && { exclude_modules: modules(excludeModules) }),
   };
 }
 

@@ -9,7 +9,7 @@ import { openAdapter } from "../jobs/adapter";
 import type { OpenOptions } from "../jobs/adapterBase";
 import { drawNoise } from "../jobs/noise";
 import { openModel, runOnce, valuesFor, withStored } from "../jobs/opened";
-import { Random } from "../lora/random";
+import { Random } from "../numbers/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
 import { simplify } from "../passes/simplify";
@@ -59,7 +59,7 @@ export async function runModel(request: RunRequest, options: OpenOptions = {}): 
       { file: request.inputs },
     );
   }
-  const adapted = adapter ? injectLora(traced, adapter.targets, adapter.config, { skipFused: true }) : traced;
+  const adapted = adapter ? injectLora(traced, adapter.layers, { skipFused: true }) : traced;
   const graph = simplify(removeDropout(adapted));
   const { engine, device } = await chooseEngine(request.engine);
   const outputs = await runOnce(engine, graph, valuesFor(graph, values, adapter?.tensors), feeds);

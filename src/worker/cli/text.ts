@@ -9,7 +9,7 @@ import type {
 } from "../../protocol/reports";
 
 import { lineText } from "../graph/node";
-import { leftOutTexts } from "../lora/defaults";
+import { leftOutTexts } from "../lora/targets/defaults";
 import { sizesFrom } from "../readers/summary";
 
 /** Reports as text for a terminal. */

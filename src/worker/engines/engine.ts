@@ -14,7 +14,7 @@ export type Availability =
     }
   | { readonly available: false /** Why not, and what to do about it. */; readonly reason: string };
 
-/** Where a parameter's value comes from: bytes in a file, which are mapped and not copied, memory, or other tensors. */
+/** Where a parameter's value comes from: bytes in a file, which are mapped and not copied, memory, other tensors, or blocks. */
 export type ParameterValue = StoredTensor;
 
 export interface CompileOptions {

@@ -13,3 +13,8 @@ export class UserError extends Error {
     super(message);
   }
 }
+
+/** "a, b and c". */
+export function inWords(items: readonly string[], conjunction: "and" | "or" = "and"): string {
+  return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} ${conjunction} ${items.at(-1)}`;
+}

@@ -36,8 +36,21 @@ export interface DerivedTensor {
   load(): Promise<Tensor>;
 }
 
-/** A tensor wherever it is: in memory, in a file, or made from such. */
-export type StoredTensor = Tensor | TensorRef | DerivedTensor;
+/**
+ * A tensor that is stored in blocks of small numbers with scales. `dtype` is what the model computes with, and `load` gives
+ * the values in it; an engine with a kernel for the scheme may read the blocks instead.
+ */
+export interface QuantizedTensor extends DerivedTensor {
+  readonly quantized: {
+    /** Names the blocks' layout: "Q4_0", "nf4". */
+    readonly scheme: string;
+    /** The blocks as they lie in the file, as bytes. */
+    readonly blocks: TensorRef;
+  };
+}
+
+/** A tensor wherever it is: in memory, in a file, made from such, or quantized. */
+export type StoredTensor = Tensor | TensorRef | DerivedTensor | QuantizedTensor;
 
 const ARRAYS = {
   float64: Float64Array,

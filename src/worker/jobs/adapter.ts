@@ -1,35 +1,51 @@
-import type { AdapterChoice } from "../../protocol/jobs";
+import type { GivenConfig } from "../../protocol/lora";
 import type { InjectionSummary } from "../../protocol/reports";
 import type { ParameterValue } from "../engines/engine";
 import { UserError } from "../formats/errors";
-import { allocate, type Tensor } from "../formats/tensor";
+import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
-import { type AdapterTarget, checkAdapter, loadAdapter } from "../lora/adapterFiles";
-import { baseChange, changeWarning } from "../lora/baseChange";
-import type { LoraConfig } from "../lora/config";
-import { withTargets } from "../lora/defaultTargets";
-import { type Injection, injectionFor, injectionOf } from "../lora/injection";
-import { loraA, weightOf } from "../lora/names";
-import { type TargetableLayer, targetableLayers } from "../lora/targets";
-import { type LayerUse, layerUses, usesIn } from "../lora/uses";
+import { checkAdapter, loadAdapter } from "../lora/adapter/adapterFiles";
+import { type Injection, injectionFor, injectionOf } from "../lora/adapter/injection";
+import type { LoraConfig } from "../lora/config/config";
+import { savedInitialization } from "../lora/init/registry";
+import { weightOf } from "../lora/targets/layer";
+import { withTargets } from "../lora/targets/modelDefaults";
+import { type TargetableLayer, targetableLayers } from "../lora/targets/targets";
+import { type LayerUse, layerUses, usesIn } from "../lora/targets/uses";
+import { resolveAll } from "../lora/variants/resolve";
+import type { LayerAdapter } from "../lora/variants/variant";
 import type { Model } from "../readers/model";
-import { changedBase, type OpenOptions, ofRank, requireSupported, savedBase } from "./adapterBase";
+import {
+  asSaved,
+  changedBase,
+  type OpenOptions,
+  ofRank,
+  requireDecomposable,
+  savedBase,
+  withZeros,
+} from "./adapterBase";
 import type { OpenedModel } from "./opened";
+
+/** How the model uses its layers; undefined when it cannot be traced without being given inputs. */
+type Uses = ReadonlyMap<string, LayerUse> | undefined;
 
 /** A configuration with the layers it targets in one model. */
 export interface PlannedAdapter {
   readonly config: LoraConfig;
-  readonly targets: readonly TargetableLayer[];
+  /** What each layer gets. */
+  readonly layers: readonly LayerAdapter[];
   readonly injection: InjectionSummary;
+  readonly uses: Uses;
   /** Trained values, when it was loaded from a folder. */
   readonly tensors?: ReadonlyMap<string, Tensor>;
   /** What it was before it was trained, for initializations that begin from the base weights, when that was asked for. */
   readonly initial?: ReadonlyMap<string, Tensor>;
 }
 
-/** A fresh adapter for the choices made. `graph`: the model's, where it is traced with inputs that somebody gave. */
-export function planAdapter(model: Model, choice: AdapterChoice, graph?: Graph): PlannedAdapter {
-  return plan(model, injectionFor(model, choice, usesFrom(model, graph)));
+/** A fresh adapter of the configuration. `graph`: the model's, where it has been traced already. */
+export function planAdapter(model: Model, config: GivenConfig, graph?: Graph): PlannedAdapter {
+  const uses = usesFrom(model, graph);
+  return plan(model, injectionFor(model, config, uses), uses);
 }
 
 /** A saved adapter with what loading it makes of the model. */
@@ -53,26 +69,27 @@ export async function openAdapter(
   options: OpenOptions = {},
 ): Promise<OpenedAdapter> {
   const adapter = await loadAdapter(folder);
-  const { config, targets, injection } = plan(
-    model,
-    injectionOf(model, withTargets(adapter.config, model), usesFrom(model, options.graph)),
+  const uses = usesFrom(model, options.graph);
+  const planned = plan(model, injectionOf(model, withTargets(adapter.config, model), uses), uses);
+  const { config, layers, injection } = planned;
+  const init = savedInitialization(config.init_lora_weights);
+  for (const layer of layers) init.refuse?.(config.init_lora_weights, layer);
+  checkAdapter(
+    adapter,
+    layers.map((layer) => asSaved(layer, init)),
+    model.stateDict,
   );
-  const change = baseChange(config);
-  // PEFT's decompositions give no more rows than the weight has.
-  const rankOf = ({ inFeatures, outFeatures }: AdapterTarget) =>
-    change === undefined ? config.r : Math.min(config.r, inFeatures, outFeatures);
-  checkAdapter(adapter, targets, model.stateDict, rankOf);
-  const tensors = ofRank(adapter.tensors, targets, config.r);
-  const saved = await savedBase(adapter, targets, model);
-  const changed = await changedBase(change, targets, { model, values, saved }, config, options);
+  if (init.decomposes) requireDecomposable(model, layers, config);
+  const tensors = ofRank(adapter.tensors, layers);
+  const saved = await savedBase(adapter, layers, model);
+  const changed = await changedBase(init, layers, { model, values, saved }, options);
   // A frozen weight that was saved is what the initialization left of it.
   const kept = [...saved].filter(([path]) => !changed.values.has(path));
   const base = kept.length > 0 ? new Map([...values, ...kept]) : values;
-  const warnings = [injection.warnings ?? [], changeWarning(config) ?? [], changed.warnings].flat();
-  const initial = isMica(config) ? beforeMica(model, targets, config, tensors) : changed.initial;
+  const warnings = [injection.warnings ?? [], init.warning ?? [], changed.warnings].flat();
+  const initial = init.beganAtZero ? withZeros(tensors, layers, init.beganAtZero) : changed.initial;
   return {
-    config,
-    targets,
+    ...planned,
     injection: warnings.length > 0 ? { ...injection, warnings } : injection,
     tensors,
     values: changed.values.size > 0 ? new Map([...base, ...changed.values, ...saved]) : base,
@@ -82,42 +99,15 @@ export async function openAdapter(
   };
 }
 
-const isMica = ({ init_lora_weights: word }: LoraConfig) => typeof word === "string" && word.toLowerCase() === "mica";
-
-/**
- * MiCA (arXiv 2604.01694) begins with A at zero and leaves B as it begins.
- * @throws UserError for what PEFT cannot decompose.
- */
-function beforeMica(
-  model: Model,
-  targets: readonly TargetableLayer[],
-  config: LoraConfig,
-  tensors: ReadonlyMap<string, Tensor>,
-): ReadonlyMap<string, Tensor> {
-  const initial = new Map(tensors);
-  for (const target of targets) {
-    const { path } = weightOf(target);
-    requireSupported(model.stateDict.find((entry) => entry.path === path)!, config);
-    const most = Math.min(target.inFeatures, target.outFeatures);
-    if (config.r > most) {
-      throw new UserError(
-        `init_lora_weights is ${JSON.stringify(config.init_lora_weights)}, and PEFT then takes a rank of at most ${most} for ${target.path}, not ${config.r}; choose an adapter of a lower rank`,
-      );
-    }
-    initial.set(loraA(target.path), allocate("float32", [config.r, target.inFeatures]));
-  }
-  return initial;
-}
-
-function usesFrom(model: Model, graph: Graph | undefined): ReadonlyMap<string, LayerUse> | undefined {
+function usesFrom(model: Model, graph: Graph | undefined): Uses {
   return graph ? usesIn(graph, model) : layerUses(model);
 }
 
 /** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */
-function plan(model: Model, { config, targets: matched, summary }: Injection): PlannedAdapter {
+function plan(model: Model, { config: given, targets: matched, summary }: Injection, uses: Uses): PlannedAdapter {
   const targets = throughTies(model, matched);
-  const fanInFanOut = targets.every((target) => weightOf(target).fanInFanOut);
-  return { config: { ...config, fan_in_fan_out: fanInFanOut }, targets, injection: summary };
+  const config = { ...given, fan_in_fan_out: targets.every((target) => weightOf(target).fanInFanOut) };
+  return { config, layers: resolveAll(config, targets), injection: summary, uses };
 }
 
 /**

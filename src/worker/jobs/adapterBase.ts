@@ -2,14 +2,15 @@ import type { ParameterValue } from "../engines/engine";
 import { convert, toFloat32 } from "../formats/convert";
 import { UserError } from "../formats/errors";
 import { loadTensor } from "../formats/safetensors";
-import { bytesOf, float32, type Tensor } from "../formats/tensor";
+import { allocate, bytesOf, float32, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
-import { type Adapter, basePlaces } from "../lora/adapterFiles";
-import { pauseFor } from "../lora/algebra/matrix";
-import { type BaseChange, type ChangedWeight, changedWeight } from "../lora/baseChange";
-import type { LoraConfig } from "../lora/config";
-import { loraA, loraB, weightOf } from "../lora/names";
-import type { TargetableLayer } from "../lora/targets";
+import { type Adapter, basePlaces } from "../lora/adapter/adapterFiles";
+import type { LoraConfig } from "../lora/config/config";
+import { changedWeight, changesBase } from "../lora/init/changedWeight";
+import type { ChangedWeight, Initialization } from "../lora/init/initialization";
+import { weightOf } from "../lora/targets/layer";
+import type { LayerAdapter } from "../lora/variants/variant";
+import { pauseFor } from "../numbers/algebra/matrix";
 import type { Model, ParameterInfo } from "../readers/model";
 
 /** The base weights as PEFT leaves them when it loads an adapter. */
@@ -38,10 +39,10 @@ export interface ChangedBase {
 /** Weights of the base that were saved with the adapter, in the model's dtypes. */
 export async function savedBase(
   adapter: Adapter,
-  targets: readonly TargetableLayer[],
+  layers: readonly LayerAdapter[],
   { stateDict }: Pick<Model, "stateDict">,
 ): Promise<Values> {
-  const places = basePlaces(targets, stateDict);
+  const places = basePlaces(layers, stateDict);
   const saved = new Map<string, ParameterValue>();
   const names = new Map<string, string>();
   for (const [name, stored] of adapter.base) {
@@ -71,97 +72,129 @@ function sharing(stateDict: readonly ParameterInfo[], { path, tiedTo = path }: P
   return stateDict.filter((other) => (other.tiedTo ?? other.path) === tiedTo).map((other) => other.path);
 }
 
-/** The targets' weights as `init_lora_weights` leaves them; those that were saved with the adapter need no computing. */
+/** The layers' weights as `init_lora_weights` leaves them; those that were saved with the adapter need no computing. */
 export async function changedBase(
-  change: BaseChange,
-  targets: readonly TargetableLayer[],
+  init: Initialization,
+  layers: readonly LayerAdapter[],
   { model, values, saved }: { readonly model: Model; readonly values: Values; readonly saved: Values },
-  config: LoraConfig,
   { signal, onProgress = () => {}, initial: wanted = false }: OpenOptions,
 ): Promise<ChangedBase> {
-  if (change === undefined) return { values: new Map(), warnings: [] };
+  if (!changesBase(init)) return { values: new Map(), warnings: [] };
   const changed = new Map<string, ParameterValue>();
   const initial = new Map<string, Tensor>();
   const warnings: string[] = [];
   const pause = pauseFor(signal);
-  for (const [index, target] of targets.entries()) {
-    const { path, fanInFanOut } = weightOf(target);
+  for (const [index, adapter] of layers.entries()) {
+    const { layer } = adapter;
+    const { path, fanInFanOut } = weightOf(layer);
     if (saved.has(path) && !wanted) continue;
     const said = (fraction: number) =>
       onProgress(
-        (index + fraction) / targets.length,
-        `Base weight ${index + 1} of ${targets.length} as "${change}" leaves it: ${path}`,
+        (index + fraction) / layers.length,
+        `Base weight ${index + 1} of ${layers.length} as ${init.name} leaves it: ${path}`,
       );
     said(0);
     await pause();
     const entry = model.stateDict.find((one) => one.path === path)!;
-    requireSupported(entry, config);
     const value = values.get(path)!;
     const tensor = await loadTensor(value);
-    const [rows, columns] = fanInFanOut
-      ? [target.inFeatures, target.outFeatures]
-      : [target.outFeatures, target.inFeatures];
+    const [rows, columns] = fanInFanOut ? [layer.inFeatures, layer.outFeatures] : [layer.outFeatures, layer.inFeatures];
     const matrix = { rows, columns, data: toFloat32(tensor) };
-    const result = await changedWeight(change, { path, matrix, fanInFanOut }, config, pause, said);
+    const result = await changedWeight(init, { path, matrix, fanInFanOut }, adapter, pause, said);
     const residual = convert(float32(value.shape, result.residual.data), entry.dtype);
     const paths = sharing(model.stateDict, entry);
     for (const each of paths) changed.set(each, residual);
-    if (paths.length > 1) warnings.push(tiedWarning(change, target.path, paths));
-    if (wanted) addInitial(initial, target, result, config.r);
+    if (paths.length > 1) warnings.push(tiedWarning(init.name, layer.path, paths));
+    if (wanted) for (const [name, first] of initialFactors(adapter, result)) initial.set(name, first);
     if (result.warning !== undefined) warnings.push(result.warning);
   }
   return { values: changed, warnings, ...(wanted && { initial }) };
 }
 
 function tiedWarning(change: string, layer: string, paths: readonly string[]): string {
-  return `${paths.join(" and ")} share one tensor: as in PEFT, what "${change}" subtracts for ${layer} is missing wherever else the tensor is used, and no adapter makes up for it there.`;
+  return `${paths.join(" and ")} share one tensor: as in PEFT, what ${change} subtracts for ${layer} is missing wherever else the tensor is used, and no adapter makes up for it there.`;
 }
 
 /** PEFT, too, refuses to decompose weights of other dtypes. */
-export function requireSupported({ path, dtype }: ParameterInfo, { init_lora_weights: word }: LoraConfig): void {
-  if (dtype === "float32" || dtype === "float16" || dtype === "bfloat16") return;
-  throw new UserError(
-    `init_lora_weights is ${JSON.stringify(word)}, and ${path} is ${dtype}; PEFT decomposes only float32, float16 and bfloat16 weights. Convert the base weights`,
-  );
+export function requireDecomposable(
+  { stateDict }: Pick<Model, "stateDict">,
+  layers: readonly LayerAdapter[],
+  { init_lora_weights: word }: LoraConfig,
+): void {
+  for (const { layer } of layers) {
+    const { path, dtype } = stateDict.find((entry) => entry.path === weightOf(layer).path)!;
+    if (dtype === "float32" || dtype === "float16" || dtype === "bfloat16") continue;
+    throw new UserError(
+      `init_lora_weights is ${JSON.stringify(word)}, and ${path} is ${dtype}; PEFT decomposes only float32, float16 and bfloat16 weights. Convert the base weights`,
+    );
+  }
 }
 
-function addInitial(
-  initial: Map<string, Tensor>,
-  { path, inFeatures, outFeatures }: TargetableLayer,
-  { a, b }: ChangedWeight,
-  rank: number,
-): void {
-  const dataA = new Float32Array(a.length * inFeatures);
+/** The layer's adapter as PEFT saves it: its decompositions give no more rows than the weight has. */
+export function asSaved(adapter: LayerAdapter, init: Initialization): LayerAdapter {
+  const { inFeatures, outFeatures } = adapter.layer;
+  return changesBase(init) ? { ...adapter, rank: Math.min(adapter.rank, inFeatures, outFeatures) } : adapter;
+}
+
+/** A and B from which PEFT starts, by name. */
+function initialFactors(adapter: LayerAdapter, { a, b }: ChangedWeight): Map<string, Tensor> {
+  const { rank, layer, variant } = adapter;
+  const dataA = new Float32Array(a.length * layer.inFeatures);
   a.forEach((row, i) => {
-    dataA.set(row, i * inFeatures);
+    dataA.set(row, i * layer.inFeatures);
   });
-  const dataB = new Float32Array(outFeatures * b.length);
+  const dataB = new Float32Array(layer.outFeatures * b.length);
   b.forEach((column, k) => {
     column.forEach((x, i) => {
       dataB[i * b.length + k] = x;
     });
   });
-  initial.set(loraA(path), padded(float32([a.length, inFeatures], dataA), 0, rank));
-  initial.set(loraB(path), padded(float32([outFeatures, b.length], dataB), 1, rank));
+  const factors = {
+    A: padded(float32([a.length, layer.inFeatures], dataA), "A", rank),
+    B: padded(float32([layer.outFeatures, b.length], dataB), "B", rank),
+  };
+  return new Map(
+    variant
+      .tensors(adapter)
+      .flatMap(({ name, shape, factor }) => (factor ? [[name, { ...factors[factor], shape }] as const] : [])),
+  );
 }
 
 /**
  * The tensors with the configuration's rank: where PEFT's decomposition gave fewer rows of A and columns of B, zeros take
  * the place of the others, which changes nothing.
  */
-export function ofRank(tensors: ReadonlyMap<string, Tensor>, targets: readonly TargetableLayer[], rank: number) {
+export function ofRank(tensors: ReadonlyMap<string, Tensor>, layers: readonly LayerAdapter[]): Map<string, Tensor> {
   const padding = new Map(tensors);
-  for (const { path } of targets) {
-    padding.set(loraA(path), padded(tensors.get(loraA(path))!, 0, rank));
-    padding.set(loraB(path), padded(tensors.get(loraB(path))!, 1, rank));
+  for (const adapter of layers) {
+    for (const { name, factor } of adapter.variant.tensors(adapter)) {
+      if (factor) padding.set(name, padded(tensors.get(name)!, factor, adapter.rank));
+    }
   }
   return padding;
 }
 
-function padded(tensor: Tensor, axis: 0 | 1, length: number): Tensor {
+/** The tensors with one of the factors at zero. */
+export function withZeros(
+  tensors: ReadonlyMap<string, Tensor>,
+  layers: readonly LayerAdapter[],
+  zero: "A" | "B",
+): Map<string, Tensor> {
+  const changed = new Map(tensors);
+  for (const adapter of layers) {
+    for (const { name, shape, factor } of adapter.variant.tensors(adapter)) {
+      if (factor === zero) changed.set(name, allocate("float32", shape));
+    }
+  }
+  return changed;
+}
+
+/** Rows of A or columns of B are added. */
+function padded(tensor: Tensor, factor: "A" | "B", rank: number): Tensor {
+  const axis = factor === "A" ? 0 : 1;
+  if (tensor.shape[axis] === rank) return tensor;
   const [rows, columns] = tensor.shape as readonly [number, number];
-  if (tensor.shape[axis] === length) return tensor;
-  const shape: readonly [number, number] = axis === 0 ? [length, columns] : [rows, length];
+  const shape: readonly [number, number] = axis === 0 ? [rank, columns] : [rows, rank];
   const data = new Float32Array(shape[0] * shape[1]);
   const from = toFloat32(tensor);
   for (let i = 0; i < rows; i++) data.set(from.subarray(i * columns, (i + 1) * columns), i * shape[1]);

@@ -7,13 +7,13 @@ import { UserError } from "../formats/errors";
 import { float32, sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import { lineText } from "../graph/node";
-import { Random } from "../lora/random";
+import { Random } from "../numbers/random";
 import { castStored } from "../passes/storedDtypes";
 import type { InputSpec, Model, ParameterInfo, Traced } from "../readers/model";
 import { openChosenModel } from "../readers/open";
 import { inModules } from "./checkpoint/missing";
-import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./modelWeights";
-import { isTorchWeights } from "./weights";
+import { fileWeights, list, loadedWeights, type SourceCheckpoint } from "./weights/modelWeights";
+import { isOpenedHere } from "./weights/registry";
 
 /** A model with a value for each entry of its state dict. */
 export interface OpenedModel {
@@ -37,7 +37,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   const seed = choice.seed ?? DEFAULT_SEED;
   requireKnownSizes(model);
   const own =
-    choice.weights !== undefined && isTorchWeights(choice.weights)
+    choice.weights !== undefined && isOpenedHere(choice.weights)
       ? undefined
       : await model.readWeights?.(choice.weights);
   if (own) {
@@ -178,7 +178,7 @@ export function randomInputs(inputs: readonly InputSpec[], seed: number): Map<st
   return new Map(inputs.map((spec) => [spec.name, randomInput(spec, random)]));
 }
 
-function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Random): Tensor {
+export function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random: Random): Tensor {
   const length = sizeOf(shape);
   switch (dtype) {
     case "float32":

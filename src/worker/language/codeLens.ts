@@ -1,9 +1,11 @@
 import type { CodeLens } from "vscode-languageserver";
 import { COMMANDS, type FileLine, type LensTarget } from "../../protocol/commands";
 import type { LayerSummary, ModelSummary, Place } from "../../protocol/model";
-import { scalingOf } from "../lora/config";
+import { type LoraConfig, loraConfig } from "../lora/config/config";
+import { resolve } from "../lora/variants/resolve";
 import { sizesFrom } from "../readers/summary";
 import {
+  adaptedLayer,
   defaultTargets,
   highestRank,
   isKnownLinear,
@@ -29,12 +31,13 @@ export interface LoraSettings {
  * notebook's. Pure: the same reading and settings give the same lenses.
  */
 export function codeLenses(uri: string, reading: Reading, settings: LoraSettings, cell?: number): CodeLens[] {
+  const config = loraConfig({ r: settings.rank, lora_alpha: settings.alpha });
   const models = reading.summary.models.filter(({ place }) => isIn(place, cell));
   const modelLines = new Set(models.map(({ place }) => place.line));
   return [
-    ...models.flatMap((model) => classLenses(uri, model, reading, settings)),
+    ...models.flatMap((model) => classLenses(uri, model, reading, config)),
     ...byLine(layersByPlace(reading.summary).filter(({ place }) => isIn(place, cell))).flatMap((line) =>
-      lineLenses(uri, line, settings, modelLines.has(line[0]!.place.line)),
+      lineLenses(uri, line, config, modelLines.has(line[0]!.place.line)),
     ),
   ];
 }
@@ -54,40 +57,35 @@ function byLine(places: readonly LayersAtPlace[]): LayersAtPlace[][] {
  * A lens for each call on the line that makes Linear layers; where there is none, one for all others together. Where a
  * model's own lenses are, `model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))`, there is room for one.
  */
-function lineLenses(
-  uri: string,
-  line: readonly LayersAtPlace[],
-  settings: LoraSettings,
-  besideModel: boolean,
-): CodeLens[] {
+function lineLenses(uri: string, line: readonly LayersAtPlace[], config: LoraConfig, besideModel: boolean): CodeLens[] {
   const linear = line.filter(({ layers }) => isLinear(layers[0]!));
   const [only] = linear;
   // What the model's own lens says: they are made in another file, that of the class.
   if (only && besideModel && only.layers.length > 1 && only.layers.length === only.model.layers.filter(isLinear).length)
     return [];
   if (linear.length > 1 && besideModel) {
-    const each = linear.map(({ layers }) => trainable(layers, settings) ?? "none");
+    const each = linear.map(({ layers }) => trainable(layers, config) ?? "none");
     return [lens(linear[0]!.place, `each ${each.join(" · ")} trainable`)];
   }
-  if (linear.length > 0) return linear.map((at) => linearLens(uri, at, settings));
+  if (linear.length > 0) return linear.map((at) => linearLens(uri, at, config));
   const title = otherTitle(line.flatMap(({ layers }) => layers));
   return title === undefined ? [] : [lens(line[0]!.place, title)];
 }
 
-function linearLens(uri: string, at: LayersAtPlace, settings: LoraSettings): CodeLens {
+function linearLens(uri: string, at: LayersAtPlace, config: LoraConfig): CodeLens {
   const known = at.layers.some(isKnownLinear);
   const target = { uri, class: at.model.class, layer: (at.layers.find(isKnownLinear) ?? at.layers[0]!).path };
-  return lens(at.place, linearTitle(at.layers, settings), known ? COMMANDS.analyze : undefined, target);
+  return lens(at.place, linearTitle(at.layers, config), known ? COMMANDS.analyze : undefined, target);
 }
 
 /** How many scalars LoRA trains in the layers; undefined where all sizes are unknown. */
-function trainable(layers: readonly LayerSummary[], { rank }: LoraSettings): string | undefined {
+function trainable(layers: readonly LayerSummary[], config: LoraConfig): string | undefined {
   const known = layers.filter(isKnownLinear);
-  return known.length === 0 ? undefined : count(totalCost(known, rank).lora);
+  return known.length === 0 ? undefined : count(totalCost(known, config).lora);
 }
 
 /** The title above a constructor call that makes Linear layers. */
-export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: LoraSettings): string {
+function linearTitle(layers: readonly LayerSummary[], config: LoraConfig): string {
   if (layers.every(({ neverCalled }) => neverCalled)) {
     return `LoRA: never called, only ${layers.length === 1 ? "its weight is" : "their weights are"} read · an adapter has no effect`;
   }
@@ -96,11 +94,11 @@ export function linearTitle(layers: readonly LayerSummary[], { rank, alpha }: Lo
     const unknown = unknownSizes(layers[0]!);
     return `LoRA: ${unknown.join(" and ")} ${unknown.length > 1 ? "are" : "is"} unknown`;
   }
-  const above = known.filter((layer) => rank > highestRank(layer));
-  const { lora, reduction } = totalCost(known, rank);
-  const scaling = scalingOf({ r: rank, lora_alpha: alpha, use_rslora: false });
+  const above = known.filter((layer) => config.r > highestRank(layer));
+  const { lora, reduction } = totalCost(known, config);
+  const { scaling } = resolve(config, adaptedLayer(known[0]!));
   return [
-    `LoRA r=${rank}`,
+    `LoRA r=${config.r}`,
     ...(layers.length > 1 ? [`${count(known.length)} ${known.length === 1 ? "layer" : "layers"}`] : []),
     `${count(lora)} trainable`,
     fewer(reduction),
@@ -143,14 +141,14 @@ function otherTitle(all: readonly LayerSummary[]): string | undefined {
 }
 
 /** A class without a Linear layer has nothing for LoRA: its lens says what it holds. */
-function classLenses(uri: string, model: ModelSummary, reading: Reading, settings: LoraSettings): CodeLens[] {
+function classLenses(uri: string, model: ModelSummary, reading: Reading, config: LoraConfig): CodeLens[] {
   if (!model.layers.some(isLinear)) {
     if (model.parameters === null || model.parameters === 0) return [];
     const summary = `${parameters(model.parameters)} parameters · no Linear layer`;
     return [lens(model.place, summary), ...configurationLens(uri, model)];
   }
   const target = { uri, class: model.class };
-  const summary = classTitle(model, reading, settings);
+  const summary = classTitle(model, reading, config);
   if (!model.layers.some(isKnownLinear)) return [lens(model.place, summary), ...configurationLens(uri, model)];
   return [
     lens(model.place, summary, COMMANDS.analyze, target),
@@ -179,19 +177,19 @@ function configurationLens(uri: string, model: ModelSummary): CodeLens[] {
 }
 
 /** The summary above a class: how many layers the default targets are and what share of the model they train. */
-export function classTitle(model: ModelSummary, reading: Reading, { rank }: LoraSettings): string {
+function classTitle(model: ModelSummary, reading: Reading, config: LoraConfig): string {
   const linear = model.layers.filter(isLinear);
   const unknown = linear.filter((layer) => !isKnownLinear(layer)).length;
   if (unknown === linear.length) {
     return `LoRA: ${linear.length === 1 ? "its Linear layer is" : `its ${count(linear.length)} Linear layers are`} of unknown size`;
   }
   const targets = defaultTargets(model, reading);
-  const above = targets.find((layer) => rank > highestRank(layer));
-  const { lora } = totalCost(targets, rank);
+  const above = targets.find((layer) => config.r > highestRank(layer));
+  const { lora } = totalCost(targets, config);
   const share =
     model.parameters === null ? " of an unknown total" : ` (${percent((100 * lora) / (model.parameters + lora))})`;
   return [
-    `LoRA r=${rank} targets ${count(targets.length)} of ${count(linear.length)} Linear ${linear.length === 1 ? "layer" : "layers"}`,
+    `LoRA r=${config.r} targets ${count(targets.length)} of ${count(linear.length)} Linear ${linear.length === 1 ? "layer" : "layers"}`,
     `${count(lora)} trainable${share}`,
     ...(above ? [`the rank is above a side of ${above.path} (${shapeText(above)})`] : []),
     ...(unknown > 0 ? [`${count(unknown)} of unknown size`] : []),

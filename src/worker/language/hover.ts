@@ -1,6 +1,7 @@
 import type { Hover, Position } from "vscode-languageserver";
 import type { LayerSummary, ModelSummary } from "../../protocol/model";
-import { adapterBytes } from "../lora/costs";
+import { loraConfig } from "../lora/config/config";
+import { adapterBytes } from "../lora/variants/costs";
 import type { LoraSettings } from "./codeLens";
 import {
   defaultTargets,
@@ -47,9 +48,9 @@ function markdown(value: string, range?: Hover["range"]): Hover {
 
 function layerText(at: LayersAtPlace, settings: LoraSettings): string {
   const layers = at.layers.filter(isKnownLinear);
-  const { full } = totalCost(layers, 1);
+  const { full } = totalCost(layers, loraConfig({ r: 1 }));
   const rows = ranksWith(settings.rank).map((rank) => {
-    const { lora, reduction } = totalCost(layers, rank);
+    const { lora, reduction } = totalCost(layers, loraConfig({ r: rank }));
     return row(rank, settings, count(lora) + aboveMark(layers, rank), fewer(reduction), bytes(adapterBytes(lora)));
   });
   return [
@@ -65,7 +66,7 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
 function classText(model: ModelSummary, targets: readonly KnownLinear[], settings: LoraSettings): string {
   const base = model.parameters;
   const rows = ranksWith(settings.rank).map((rank) => {
-    const { lora } = totalCost(targets, rank);
+    const { lora } = totalCost(targets, loraConfig({ r: rank }));
     const share = base === null ? "unknown" : percent((100 * lora) / (base + lora));
     return row(rank, settings, count(lora) + aboveMark(targets, rank), share, bytes(adapterBytes(lora)));
   });

@@ -1,8 +1,8 @@
 import type { Graph } from "../graph/graph";
 import type { SourcePlace } from "../graph/node";
-import { isOnlyRead } from "../lora/defaults";
-import { type TargetableLayer, targetableLayers } from "../lora/targets";
-import { type LayerUse, usesIn } from "../lora/uses";
+import { isOnlyRead } from "../lora/targets/defaults";
+import { type TargetableLayer, targetableLayers } from "../lora/targets/targets";
+import { type LayerUse, usesIn } from "../lora/targets/uses";
 import type { Model, Problem } from "../readers/model";
 
 /** What a trace shows of linear layers that an adapter would do little or nothing for. */

@@ -1,5 +1,6 @@
 import type { FileSummary, LayerSummary, ModelSummary, Place } from "../../protocol/model";
-import { breakEvenRank, type LinearShape, layerCost } from "../lora/costs";
+import { type LoraConfig, loraConfig } from "../lora/config/config";
+import { breakEvenRank, type CostedLayer, type LayerCost, layerCost } from "../lora/variants/costs";
 import type { SearchedFolder } from "../readers/model";
 
 /** What is known of a model file after reading it: plain data, so that it crosses threads. */
@@ -36,7 +37,16 @@ export function traced(reading: Reading, onlyRead: readonly Place[] | undefined)
 }
 
 /** A Linear layer with known sizes. */
-export type KnownLinear = LayerSummary & LinearShape;
+export type KnownLinear = LayerSummary & {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias: boolean;
+};
+
+/** As variants know it: what is linear and not torch's own Linear is adapted as one. */
+export function adaptedLayer({ path, inFeatures, outFeatures, bias }: KnownLinear): CostedLayer {
+  return { path, kind: "Linear", inFeatures, outFeatures, bias };
+}
 
 /** The one within MultiheadAttention, which never calls it, is told of with the attention. */
 const WITHIN_ATTENTION = "NonDynamicallyQuantizableLinear";
@@ -50,7 +60,7 @@ export function isKnownLinear(layer: LayerSummary): layer is KnownLinear {
 }
 
 /** The highest rank the layer's weight can have; a LoRA rank above it buys nothing. */
-export function highestRank(layer: LinearShape): number {
+export function highestRank(layer: KnownLinear): number {
   return Math.min(layer.inFeatures, layer.outFeatures);
 }
 
@@ -61,16 +71,25 @@ export interface TotalCost {
   readonly reduction: number;
 }
 
-export function totalCost(layers: readonly LinearShape[], rank: number): TotalCost {
-  const costs = layers.map((layer) => layerCost(layer, rank));
-  const full = costs.reduce((sum, cost) => sum + cost.full, 0);
-  const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
+/** A model of experts has a hundred thousand layers of a few sizes, and is counted with each keystroke. */
+export function totalCost(layers: readonly KnownLinear[], config: LoraConfig): TotalCost {
+  const byInput = new Map<number, Map<number, LayerCost>>();
+  let [full, lora] = [0, 0];
+  for (const layer of layers) {
+    const alike = byInput.get(layer.inFeatures) ?? new Map<number, LayerCost>();
+    if (alike.size === 0) byInput.set(layer.inFeatures, alike);
+    const output = 2 * layer.outFeatures + (layer.bias ? 1 : 0);
+    const cost = alike.get(output) ?? layerCost(adaptedLayer(layer), config);
+    alike.set(output, cost);
+    full += cost.full;
+    lora += cost.lora;
+  }
   return { full, lora, reduction: full / lora };
 }
 
 /** The largest rank at which LoRA still trains fewer scalars than the layer has. */
-export function lastUsefulRank(layer: LinearShape): number {
-  return Math.max(0, Math.ceil(breakEvenRank(layer)) - 1);
+export function lastUsefulRank(layer: KnownLinear): number {
+  return Math.max(0, Math.ceil(breakEvenRank(adaptedLayer(layer), loraConfig())) - 1);
 }
 
 /** The layers of one constructor call: several when it stands in a loop, or in a class that is used several times. */

@@ -2,7 +2,6 @@ import { basename } from "node:path";
 import type { ModelSummary, ProblemSummary } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
 import { lineText } from "../graph/node";
-import { handwrittenLora } from "../lora/handwritten";
 import type {
   DimensionName,
   InputSpec,
@@ -14,6 +13,7 @@ import type {
   StandIn,
 } from "../readers/model";
 import { placeOf, problemSummary } from "../readers/summary";
+import { handwrittenLora } from "./handwritten/handwritten";
 import { layerFindings } from "./layerUses";
 
 /** One inlay hint's content: plain data, so that it crosses threads. */

@@ -1,25 +1,24 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
+import type { LoraConfig } from "../../protocol/lora";
 import type { InjectParams } from "../../protocol/messages";
 import type { InjectionSummary } from "../../protocol/reports";
 import { readJsonObject } from "../formats/files";
-import { writeAdapterConfig } from "../lora/adapterConfig";
-import type { LoraConfig } from "../lora/config";
-import { targetModules } from "../lora/defaults";
-import { injectionFor } from "../lora/injection";
+import { injectionFor } from "../lora/adapter/injection";
+import { writeAdapterConfig } from "../lora/config/adapterConfig";
+import { withLayers } from "../lora/targets/chosen";
+import { layerUses } from "../lora/targets/uses";
 import type { Model } from "../readers/model";
 import { chooseModel, openChosen } from "../readers/open";
 
-export { targetModules } from "../lora/defaults";
-
 const MAX_CONFIG_BYTES = 1_000_000;
 
-/** What the choice costs, after writing it to `saveTo` when that is given. */
+/** What the configuration costs, after writing it to `saveTo` when that is given. */
 export async function inject({ model, adapter, layers, saveTo }: InjectParams): Promise<InjectionSummary> {
   const chosen = chooseModel(await openChosen(model), model.class);
-  const choice = layers ? { ...adapter, targetModules: targetModules(chosen, layers) } : adapter;
-  const { config, summary } = injectionFor(chosen, choice);
+  const given = layers ? withLayers(chosen, adapter, layers) : adapter;
+  const { config, summary } = injectionFor(chosen, given, layerUses(chosen));
   if (saveTo !== undefined) await save(saveTo, config, chosen);
   return summary;
 }

@@ -3,7 +3,7 @@ import type { ConfigurationsResult } from "../../protocol/messages";
 import { UserError } from "../formats/errors";
 import type { Reading } from "../language/layers";
 import { type FileShapes, shapesOf } from "../language/shapes";
-import { defaultTargets } from "../lora/defaults";
+import { defaultTargets } from "../lora/targets/defaults";
 import { parseInput } from "../readers/givenInputs";
 import type { ModelFile, Problem, ReadOptions } from "../readers/model";
 import { chooseModel, openModelFile } from "../readers/open";

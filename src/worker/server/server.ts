@@ -29,9 +29,11 @@ import {
   StopJobRequest,
   SummaryRequest,
   TargetsRequest,
+  WeightFilesRequest,
 } from "../../protocol/messages";
 import { UserError } from "../formats/errors";
 import { standaloneHtml } from "../jobs/html";
+import { weightFilesFor } from "../jobs/weights/registry";
 import { codeLenses } from "../language/codeLens";
 import { diagnostics } from "../language/diagnostics";
 import { hover } from "../language/hover";
@@ -223,7 +225,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
 
   answer(SummaryRequest, async ({ uri }, token) => (await readingOf(uri, token)).summary);
   answer(TargetsRequest, async (params, token) =>
-    targetChoices(withUses(params.uri, await readingOf(params.uri, token)), params.class, params.rank),
+    targetChoices(withUses(params.uri, await readingOf(params.uri, token)), params.class, params.adapter),
   );
   answer(ConfigurationsRequest, async (params) => {
     const { uri } = notebooks.locate(params.uri);
@@ -233,6 +235,7 @@ export function startServer(connection: Connection, processes: Processes = bundl
     thread.run({ type: "inject", params: { ...params, model: await asShown(params.model) } }),
   );
   answer(AdapterRequest, async ({ folder }) => ({ adapter: await adapterIn(folder) }));
+  answer(WeightFilesRequest, async ({ file }) => weightFilesFor(modelFormat(file)));
   answer(HtmlRequest, async ({ report }) => ({ html: standaloneHtml(report, await processes.pageAssets()) }));
   answer(RunJobRequest, async ({ id, job }, token) => {
     const shown: JobRequest = { ...job, model: await asShown(job.model) };

@@ -2,7 +2,7 @@ import { isAbsolute } from "node:path";
 import type { EnvironmentCandidate, FolderEnvironments } from "../../protocol/environments";
 import type { ConfigurationChoice } from "../../protocol/jobs";
 import type { WorkerSettings } from "../../protocol/messages";
-import { DEFAULT_ALPHA, DEFAULT_RANK } from "../lora/config";
+import { DEFAULT_ALPHA, DEFAULT_RANK } from "../lora/config/config";
 
 export const DEFAULT_SETTINGS: WorkerSettings = {
   rank: DEFAULT_RANK,

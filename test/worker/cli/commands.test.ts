@@ -12,7 +12,7 @@ import { toFloat32 } from "../../../src/worker/formats/convert";
 import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
 import { readHeader, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { allocate, float32, type Tensor } from "../../../src/worker/formats/tensor";
-import { loadAdapter, saveAdapter } from "../../../src/worker/lora/adapterFiles";
+import { loadAdapter, saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
 import { chooseModel, openModelFile } from "../../../src/worker/readers/open";
 import { patternWeights } from "../../fixtures/layers/patternWeights";
 import { temporaryFolder } from "../formats/temporaryFolder";

@@ -4,10 +4,11 @@ import { allocate, float32, int64, sizeOf } from "../../../src/worker/formats/te
 import * as b from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
-import { loraConfig } from "../../../src/worker/lora/config";
+import { loraConfig } from "../../../src/worker/lora/config/config";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { addLoss } from "../../../src/worker/passes/loss";
 import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep } from "../../../src/worker/passes/optimizer";
+import { linearAdapters } from "../lora/linearAdapters";
 
 /** A tiny language model (embedding, attention, normalization, feed-forward) with its weights and a batch. */
 export function tinyModel() {
@@ -43,7 +44,7 @@ export async function trainTiny(engine: Engine, steps: number): Promise<{ losses
     const [outFeatures, inFeatures] = values.get(`${path}.weight`)!.shape as [number, number];
     return { path, inFeatures, outFeatures };
   });
-  const adapted = addLoss(injectLora(graph, targets, loraConfig({ r: 2 })), "cross-entropy");
+  const adapted = addLoss(injectLora(graph, linearAdapters(loraConfig({ r: 2 }), ...targets)), "cross-entropy");
   const trainable = adapted.parameters.map((p) => p.attrs.path).filter((path) => path.includes("lora_"));
   const step = trainingStep(adapted, trainable);
   const executable = await engine.compile(step.graph, { parameters: values });

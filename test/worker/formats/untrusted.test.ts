@@ -9,7 +9,7 @@ import { readNpz } from "../../../src/worker/formats/npz";
 import { readHeader, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { float32 } from "../../../src/worker/formats/tensor";
 import { unpackMember } from "../../../src/worker/formats/unzip";
-import { readAdapterConfig, writeAdapterConfig } from "../../../src/worker/lora/adapterConfig";
+import { readAdapterConfig, writeAdapterConfig } from "../../../src/worker/lora/config/adapterConfig";
 import { openModelFile } from "../../../src/worker/readers/open";
 import { temporaryFolder } from "./temporaryFolder";
 

@@ -4,9 +4,10 @@ import { Graph } from "../../../src/worker/graph/graph";
 import { layerCallOf, markLayer } from "../../../src/worker/graph/layers";
 import type { Node } from "../../../src/worker/graph/node";
 import { printGraph } from "../../../src/worker/graph/print";
-import { loraConfig } from "../../../src/worker/lora/config";
+import { loraConfig } from "../../../src/worker/lora/config/config";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { simplify } from "../../../src/worker/passes/simplify";
+import { linearAdapters } from "../lora/linearAdapters";
 
 const x = g.input("x", [2, 3, 4], "float32") as Node<"input">;
 const w = g.parameter("fc.weight", [4, 4], "float32");
@@ -15,7 +16,7 @@ const config = loraConfig({ r: 2, lora_alpha: 4 });
 
 const ops = (output: Node): string[] => new Graph("g", [x], new Map([["y", output]])).nodes.map(({ op }) => op);
 const injected = (output: Node, options = {}): Graph =>
-  simplify(injectLora(new Graph("g", [x], new Map([["y", output]])), [target], config, options));
+  simplify(injectLora(new Graph("g", [x], new Map([["y", output]])), linearAdapters(config, target), options));
 
 describe("the mark of a layer's call", () => {
   it("is on the product itself, so that the graph has no node more", () => {

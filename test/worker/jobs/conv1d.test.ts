@@ -7,9 +7,8 @@ import { readHeader, readTensors } from "../../../src/worker/formats/safetensors
 import { float32 } from "../../../src/worker/formats/tensor";
 import { planAdapter } from "../../../src/worker/jobs/adapter";
 import { merge } from "../../../src/worker/jobs/export/merge";
-import { saveAdapter } from "../../../src/worker/lora/adapterFiles";
-import { loraA, loraB } from "../../../src/worker/lora/names";
-import { targetableLayers } from "../../../src/worker/lora/targets";
+import { saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
+import { targetableLayers } from "../../../src/worker/lora/targets/targets";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { openModelFile } from "../../../src/worker/readers/open";
 
@@ -71,10 +70,10 @@ describe("Hugging Face's Conv1D", () => {
 
   it("gets adapters [r, in] and [out, r], and PEFT is told how the weight lies", async () => {
     const model = await block();
-    const { config, targets } = planAdapter(model, { rank: 4 });
+    const { config, layers } = planAdapter(model, { r: 4 });
     assert.equal(config.fan_in_fan_out, true);
-    assert.equal(planAdapter(model, { rank: 4, targetModules: ["head"] }).config.fan_in_fan_out, false);
-    const shapes = injectLora(model.trace().graph, targets, config)
+    assert.equal(planAdapter(model, { r: 4, target_modules: ["head"] }).config.fan_in_fan_out, false);
+    const shapes = injectLora(model.trace().graph, layers)
       .parameters.filter((node) => node.attrs.path.includes("lora"))
       .map((node) => [node.attrs.path, [...node.shape]]);
     assert.deepEqual(shapes, [
@@ -91,15 +90,15 @@ describe("Hugging Face's Conv1D", () => {
       const file = join(folder, "block.py");
       await writeFile(file, SOURCE);
       const model = await block();
-      const { config } = planAdapter(model, { rank: 1, alpha: 3, targetModules: ["c_fc"] });
+      const { config } = planAdapter(model, { r: 1, lora_alpha: 3, target_modules: ["c_fc"] });
       const a = Float32Array.from({ length: 8 }, (_, i) => i - 3);
       const b = Float32Array.from({ length: 32 }, (_, o) => o / 16);
       await saveAdapter(
         join(folder, "adapter"),
         config,
         new Map([
-          [loraA("c_fc"), float32([1, 8], a)],
-          [loraB("c_fc"), float32([32, 1], b)],
+          ["c_fc.lora_A.weight", float32([1, 8], a)],
+          ["c_fc.lora_B.weight", float32([32, 1], b)],
         ]),
       );
       const output = join(folder, "merged.safetensors");

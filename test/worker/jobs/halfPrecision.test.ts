@@ -38,7 +38,7 @@ describe("a base in half precision", function () {
       const train = {
         kind: "train",
         model: model("half"),
-        adapter: { rank: 4 },
+        adapter: { r: 4 },
         method: "lora",
         data: join(DIGITS, "rotated.csv"),
         label: "label",

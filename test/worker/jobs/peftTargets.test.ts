@@ -8,9 +8,10 @@ import type { Tensor } from "../../../src/worker/formats/tensor";
 import type { Graph } from "../../../src/worker/graph/graph";
 import { openAdapter } from "../../../src/worker/jobs/adapter";
 import { runOnce, valuesFor } from "../../../src/worker/jobs/opened";
-import { saveAdapter } from "../../../src/worker/lora/adapterFiles";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { injectionOf } from "../../../src/worker/lora/injection";
+import { saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
+import { injectionOf } from "../../../src/worker/lora/adapter/injection";
+import { loraConfig } from "../../../src/worker/lora/config/config";
+import { layerUses } from "../../../src/worker/lora/targets/uses";
 import { removeDropout } from "../../../src/worker/passes/dropout";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { mergeLora } from "../../../src/worker/passes/merge";
@@ -54,9 +55,11 @@ describe("an adapter computes what PEFT's does", () => {
       const model = modelNamed(await openModelFile(join(FIXTURES, "models.py"), text), name);
       const config = loraConfig({ r: 2, lora_alpha: 6, target_modules: wanted });
       await saveAdapter(inFolder("adapter"), config, part("adapter"));
-      const { targets, tensors: adapter } = await openAdapter({ model, values }, inFolder("adapter"));
-      const chosen = injectionOf(model, config);
-      for (const found of [targets, chosen.targets, injectionOf(model, chosen.config).targets]) {
+      const { layers: adapted, tensors: adapter } = await openAdapter({ model, values }, inFolder("adapter"));
+      const uses = layerUses(model);
+      const chosen = injectionOf(model, config, uses);
+      const opened = adapted.map(({ layer }) => layer);
+      for (const found of [opened, chosen.targets, injectionOf(model, chosen.config, uses).targets]) {
         assert.deepEqual(found.map(({ path }) => path).sort(), [...layers].sort());
       }
 
@@ -69,11 +72,11 @@ describe("an adapter computes what PEFT's does", () => {
         const outputs = await runOnce(onnxruntimeEngine("cpu"), simple, valuesFor(simple, values, adapter), feeds);
         return toFloat32([...outputs.values()][0]!);
       };
-      const trained = injectLora(graph, targets, config);
+      const trained = injectLora(graph, adapted);
       for (const [what, made] of [
-        ["output", injectLora(graph, targets, config, { skipFused: true })],
+        ["output", injectLora(graph, adapted, { skipFused: true })],
         ["train", trained],
-        ["merged", mergeLora(graph, targets, config)],
+        ["merged", mergeLora(graph, adapted)],
       ] as const) {
         const [ours, theirs] = [await output(made), toFloat32(tensors.get(`${number}.${what}`)!)];
         assert.equal(ours.length, theirs.length);

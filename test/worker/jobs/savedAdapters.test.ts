@@ -13,7 +13,7 @@ import { openAdapter } from "../../../src/worker/jobs/adapter";
 import { merge } from "../../../src/worker/jobs/export/merge";
 import { openModel } from "../../../src/worker/jobs/opened";
 import { verify } from "../../../src/worker/jobs/verify/verify";
-import { loadAdapter } from "../../../src/worker/lora/adapterFiles";
+import { loadAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
 import { adapterIn } from "../../../src/worker/server/savedAdapter";
 import { temporaryFolder } from "../formats/temporaryFolder";
 

@@ -40,8 +40,8 @@ describe("adapters on tied weights", () => {
 
   it("an output head tied to the embedding gets its adapter, and the embedding none", async () => {
     const model = await named("LanguageModel");
-    const { targets, config } = planAdapter(model, { targetModules: ["head"], rank: 2 });
-    const adapted = injectLora(model.trace().graph, targets, config);
+    const { layers } = planAdapter(model, { target_modules: ["head"], r: 2 });
+    const adapted = injectLora(model.trace().graph, layers);
     assert.deepEqual(
       adapted.parameters.map((p) => p.attrs.path).filter((path) => path.includes("lora")),
       ["head.lora_A.weight", "head.lora_B.weight"],
@@ -51,8 +51,8 @@ describe("adapters on tied weights", () => {
 
   it("one of two linear layers that share a weight gets its own adapter, and what merging does is said", async () => {
     const model = await named("Twins");
-    const { targets, config, injection } = planAdapter(model, { targetModules: ["right"], rank: 2 });
-    const adapted = injectLora(model.trace().graph, targets, config);
+    const { layers, injection } = planAdapter(model, { target_modules: ["right"], r: 2 });
+    const adapted = injectLora(model.trace().graph, layers);
     assert.deepEqual(
       adapted.nodes
         .filter((node) => node.op === "matmul")
@@ -63,6 +63,6 @@ describe("adapters on tied weights", () => {
       injection.warnings!.join(),
       /right \(line 20\): the weight is used elsewhere, too.*merged model differs/,
     );
-    assert.equal(planAdapter(model, { targetModules: ["last"], rank: 2 }).injection.warnings, undefined);
+    assert.equal(planAdapter(model, { target_modules: ["last"], r: 2 }).injection.warnings, undefined);
   });
 });

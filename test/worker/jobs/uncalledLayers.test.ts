@@ -5,9 +5,8 @@ import type { VerifyReport } from "../../../src/protocol/reports";
 import { float32 } from "../../../src/worker/formats/tensor";
 import { merge } from "../../../src/worker/jobs/export/merge";
 import { verify } from "../../../src/worker/jobs/verify/verify";
-import { saveAdapter } from "../../../src/worker/lora/adapterFiles";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { loraA, loraB } from "../../../src/worker/lora/names";
+import { saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
+import { loraConfig } from "../../../src/worker/lora/config/config";
 import { temporaryFolder } from "../formats/temporaryFolder";
 
 const FILE = join(__dirname, "../../fixtures/targets/models.py");
@@ -20,7 +19,7 @@ describe("layers whose adapter has no effect", () => {
       {
         kind: "verify",
         model: { file: FILE, class: name },
-        adapter: { rank: 2, ...(targetModules !== undefined && { targetModules }) },
+        adapter: { r: 2, ...(targetModules !== undefined && { target_modules: targetModules }) },
         engine: "onnxruntime-cpu",
       },
       context,
@@ -86,8 +85,8 @@ describe("layers whose adapter has no effect", () => {
       `from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(2, 2)\n        self.b = self.a\n    def forward(self, x):\n        return ${forward}\n`;
     const config = loraConfig({ r: 1, lora_alpha: 1, target_modules: ["a"] });
     const tensors = new Map([
-      [loraA("a"), float32([1, 2], [1, 2])],
-      [loraB("a"), float32([2, 1], [1, 1])],
+      ["a.lora_A.weight", float32([1, 2], [1, 2])],
+      ["a.lora_B.weight", float32([2, 1], [1, 1])],
     ]);
     await saveAdapter(inFolder("adapter"), config, tensors);
     const merged = async (forward: string) => {

@@ -28,7 +28,8 @@ describe("target choices", () => {
   ]);
 
   it("price each Linear of known size and select the default targets", () => {
-    const { layers } = targetChoices(net, "Net", 8);
+    const { layers, scaling } = targetChoices(net, "Net", { r: 8, lora_alpha: 32, use_rslora: false });
+    assert.equal(scaling, 4);
     assert.deepEqual(
       layers.map(({ path, lora, full, selected }) => [path, lora, full, selected]),
       [
@@ -39,6 +40,6 @@ describe("target choices", () => {
   });
 
   it("name the classes there are when the one asked for is not", () => {
-    assert.throws(() => targetChoices(net, "Other", 8), /no model Other was found in the file; it has Net/);
+    assert.throws(() => targetChoices(net, "Other", {}), /no model Other was found in the file; it has Net/);
   });
 });

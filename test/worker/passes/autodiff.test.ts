@@ -6,7 +6,7 @@ import * as g from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
 import { conv, convTranspose, maxPool } from "../../../src/worker/graph/windows";
-import { Random } from "../../../src/worker/lora/random";
+import { Random } from "../../../src/worker/numbers/random";
 import { differentiate } from "../../../src/worker/passes/autodiff";
 
 /**

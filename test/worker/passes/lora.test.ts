@@ -4,14 +4,15 @@ import * as g from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
 import { printGraph } from "../../../src/worker/graph/print";
-import { loraConfig } from "../../../src/worker/lora/config";
-import { Random } from "../../../src/worker/lora/random";
+import { loraConfig } from "../../../src/worker/lora/config/config";
+import { Random } from "../../../src/worker/numbers/random";
 import { maskDropout, removeDropout } from "../../../src/worker/passes/dropout";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { mergeLora } from "../../../src/worker/passes/merge";
 import { PARAMETERS, PackedLayout, trainingStep, unpackParameters } from "../../../src/worker/passes/optimizer";
 import { simplify } from "../../../src/worker/passes/simplify";
 import { evaluate } from "../engines/reference";
+import { linearAdapters } from "../lora/linearAdapters";
 
 const target = { path: "fc", inFeatures: 4, outFeatures: 3 };
 
@@ -29,7 +30,7 @@ const body = (graph: Graph): string[] =>
 
 describe("injectLora", () => {
   it("adds scaling * B(A(x)) to the base product", () => {
-    assert.deepEqual(body(injectLora(layer(), [target], loraConfig({ r: 2, lora_alpha: 8 }))), [
+    assert.deepEqual(body(injectLora(layer(), linearAdapters(loraConfig({ r: 2, lora_alpha: 8 }), target))), [
       "%0 = linear(x, fc.lora_A.weight) float32[2, 2]",
       "%1 = linear(x, fc.weight, fc.bias) float32[2, 3]",
       "%2 = matmul(%0, fc.lora_B.weight, %1, transposeB=true, alpha=4) float32[2, 3]",
@@ -38,12 +39,12 @@ describe("injectLora", () => {
   });
 
   it("scales by alpha over the root of the rank with rsLoRA", () => {
-    const graph = injectLora(layer(), [target], loraConfig({ r: 4, lora_alpha: 8, use_rslora: true }));
+    const graph = injectLora(layer(), linearAdapters(loraConfig({ r: 4, lora_alpha: 8, use_rslora: true }), target));
     assert.match(printGraph(graph), /alpha=4/);
   });
 
   it("drops out the adapter's input, not the base layer's", () => {
-    const graph = injectLora(layer(), [target], loraConfig({ r: 2, lora_dropout: 0.25 }));
+    const graph = injectLora(layer(), linearAdapters(loraConfig({ r: 2, lora_dropout: 0.25 }), target));
     assert.deepEqual(body(graph).slice(0, 3), [
       "%0 = dropout(x, p=0.25) float32[2, 4]",
       "%1 = linear(%0, fc.lora_A.weight) float32[2, 2]",
@@ -53,12 +54,12 @@ describe("injectLora", () => {
 
   it("leaves layers that are not targets as they are, also when a path ends alike", () => {
     const graph = layer();
-    const injected = injectLora(graph, [{ ...target, path: "c" }], loraConfig());
+    const injected = injectLora(graph, linearAdapters(loraConfig(), { ...target, path: "c" }));
     assert.deepEqual(body(injected), body(graph));
   });
 
   it("adapts a half-precision layer in float32", () => {
-    const printed = printGraph(injectLora(layer("float16"), [target], loraConfig({ r: 2 })));
+    const printed = printGraph(injectLora(layer("float16"), linearAdapters(loraConfig({ r: 2 }), target)));
     assert.match(printed, /fc\.lora_A\.weight: float32\[2, 4\]/);
     assert.match(printed, /to=float16/);
   });
@@ -70,7 +71,10 @@ describe("injectLora", () => {
     const bias = g.parameter("fc.bias", [3], "float32");
     const adapted = (y: Node) =>
       body(
-        injectLora(new Graph("layer", [x], new Map([["output", y]])), [turned], loraConfig({ r: 2, lora_alpha: 8 })),
+        injectLora(
+          new Graph("layer", [x], new Map([["output", y]])),
+          linearAdapters(loraConfig({ r: 2, lora_alpha: 8 }), turned),
+        ),
       );
     assert.deepEqual(adapted(g.matmul(x, w, { c: bias, alpha: 0.5 })), [
       "%0 = linear(x, fc.lora_A.weight) float32[2, 2]",
@@ -87,7 +91,10 @@ describe("injectLora", () => {
   it("adapts a product with a transposed operand", () => {
     const x = g.input("x", [4, 2], "float32") as Node<"input">;
     const y = g.matmul(x, g.parameter("fc.weight", [3, 4], "float32"), { transposeA: true, transposeB: true });
-    const graph = injectLora(new Graph("layer", [x], new Map([["output", y]])), [target], loraConfig({ r: 2 }));
+    const graph = injectLora(
+      new Graph("layer", [x], new Map([["output", y]])),
+      linearAdapters(loraConfig({ r: 2 }), target),
+    );
     assert.deepEqual(body(graph).slice(0, 2), [
       "%0 = transpose(x, perm=[1, 0]) float32[2, 4]",
       "%1 = linear(%0, fc.lora_A.weight) float32[2, 2]",
@@ -98,7 +105,10 @@ describe("injectLora", () => {
     const x = g.input("x", [4, 4], "float32") as Node<"input">;
     const w = g.parameter("fc.weight", [4, 4], "float32");
     const graph = new Graph("twice", [x], new Map([["output", g.linear(g.linear(x, w), w)]]));
-    const injected = injectLora(graph, [{ path: "fc", inFeatures: 4, outFeatures: 4 }], loraConfig({ r: 2 }));
+    const injected = injectLora(
+      graph,
+      linearAdapters(loraConfig({ r: 2 }), { path: "fc", inFeatures: 4, outFeatures: 4 }),
+    );
     assert.deepEqual(
       injected.parameters.map((node) => node.attrs.path),
       ["fc.lora_A.weight", "fc.lora_B.weight", "fc.weight"],
@@ -107,9 +117,21 @@ describe("injectLora", () => {
   });
 });
 
+describe("a variant without a path beside the layer", () => {
+  it("has the layer computed with the merged weight, in the weight's own dtype", () => {
+    const config = loraConfig({ r: 2, lora_alpha: 8 });
+    const within = linearAdapters(config, target).map(({ variant: { forward: _, ...variant }, ...adapter }) => ({
+      ...adapter,
+      variant,
+    }));
+    assert.deepEqual(body(injectLora(layer(), within)), body(mergeLora(layer(), linearAdapters(config, target))));
+    assert.match(printGraph(injectLora(layer("float16"), within)), /cast\(%\d+, to=float16\)\s+float16\[3, 4\]/);
+  });
+});
+
 describe("mergeLora", () => {
   it("replaces the weight by W + scaling * B A", () => {
-    assert.deepEqual(body(mergeLora(layer(), [target], loraConfig({ r: 2, lora_alpha: 8 }))), [
+    assert.deepEqual(body(mergeLora(layer(), linearAdapters(loraConfig({ r: 2, lora_alpha: 8 }), target))), [
       "%0 = matmul(fc.lora_B.weight, fc.lora_A.weight, fc.weight, alpha=4) float32[3, 4]",
       "%1 = linear(x, %0, fc.bias) float32[2, 3]",
       "return output = %1",
@@ -132,10 +154,14 @@ describe("mergeLora", () => {
         shape,
         Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
       );
-    for (const node of injectLora(base, [turned], config).parameters) values.set(node.attrs.path, draw(node.shape));
+    for (const node of injectLora(base, linearAdapters(config, turned)).parameters)
+      values.set(node.attrs.path, draw(node.shape));
     values.set("x", draw([2, 4]));
     const output = (graph: Graph) => evaluate(graph, values).get("output")!.data;
-    const [adapted, merged] = [output(injectLora(base, [turned], config)), output(mergeLora(base, [turned], config))];
+    const [adapted, merged] = [
+      output(injectLora(base, linearAdapters(config, turned))),
+      output(mergeLora(base, linearAdapters(config, turned))),
+    ];
     for (const [i, value] of adapted.entries()) assert.ok(Math.abs(value - merged[i]!) < 1e-12);
     assert.ok(adapted.some((value, i) => Math.abs(value - output(base)[i]!) > 0.1));
   });

@@ -2,8 +2,7 @@ import { strict as assert } from "node:assert";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ModuleInfo } from "../../../src/worker/readers/model";
-import { inject, targetModules } from "../../../src/worker/server/inject";
+import { inject } from "../../../src/worker/server/inject";
 import { adapterIn } from "../../../src/worker/server/savedAdapter";
 
 const SOURCE = `
@@ -22,28 +21,6 @@ class Net(nn.Module):
         self.out = nn.Linear(16, 4)
 `;
 
-function module(path: string, children: readonly ModuleInfo[] = []): ModuleInfo {
-  const place = { file: "net.py", line: 1, column: 1, endLine: 1, endColumn: 2 };
-  return { path, kind: children.length > 0 ? "Module" : "Linear", place, builtin: true, parameters: 1, children };
-}
-
-describe("target modules for chosen layers", () => {
-  const root = module("", [
-    module("a", [module("a.query"), module("a.fc")]),
-    module("b", [module("b.query"), module("b.fc")]),
-    module("fc"),
-  ]);
-
-  it("are names where a name means the same layers", () => {
-    assert.deepEqual(targetModules({ root }, ["a.query", "b.query"]), ["query"]);
-    assert.deepEqual(targetModules({ root }, ["a.query", "b.query", "a.fc"]), ["query", "a.fc"]);
-  });
-
-  it("are a regular expression where a path is another's suffix", () => {
-    assert.equal(targetModules({ root }, ["fc", "a.query"]), "fc|a\\.query");
-  });
-});
-
 describe("inject", () => {
   let folder: string;
   beforeEach(async () => {
@@ -56,7 +33,7 @@ describe("inject", () => {
   it("counts as PEFT does and keeps the choice for later", async () => {
     const saveTo = join(folder, "net-lora", "adapter_config.json");
     const layers = ["fc"];
-    const summary = await inject({ model: model(), adapter: { rank: 2, alpha: 4 }, layers, saveTo });
+    const summary = await inject({ model: model(), adapter: { r: 2, lora_alpha: 4 }, layers, saveTo });
     // 2 * (16 + 16) in the adapter; 272 + 272 + 68 in the base.
     assert.equal(summary.trainable, 64);
     assert.equal(summary.total, 612 + 64);
@@ -67,8 +44,9 @@ describe("inject", () => {
     const fields = JSON.parse(await readFile(saveTo, "utf8"));
     assert.deepEqual(Object.keys(fields), Object.keys(fields).sort());
     assert.deepEqual(fields.auto_mapping, { base_model_class: "Net", parent_library: "net" });
+    assert.deepEqual([fields.r, fields.lora_alpha, fields.target_modules], [2, 4, "fc"]);
     assert.deepEqual(await adapterIn(join(folder, "net-lora")), {
-      adapter: { rank: 2, alpha: 4, dropout: 0, targetModules: "fc", rslora: false },
+      adapter: fields,
       class: "Net",
       trained: false,
     });
@@ -77,7 +55,7 @@ describe("inject", () => {
   it("keeps fields of an existing file that it does not know", async () => {
     const saveTo = join(folder, "adapter_config.json");
     await writeFile(saveTo, JSON.stringify({ peft_type: "LORA", revision: "abc", r: 64 }));
-    await inject({ model: model(), adapter: { rank: 2, alpha: 4 }, saveTo });
+    await inject({ model: model(), adapter: { r: 2, lora_alpha: 4 }, saveTo });
     const fields = JSON.parse(await readFile(saveTo, "utf8"));
     assert.equal(fields.revision, "abc");
     assert.equal(fields.r, 2);
@@ -85,16 +63,16 @@ describe("inject", () => {
 
   it("refuses a rank of 0 and writes nothing", async () => {
     const saveTo = join(folder, "adapter_config.json");
-    await assert.rejects(inject({ model: model(), adapter: { rank: 0 }, saveTo }), /rank/);
+    await assert.rejects(inject({ model: model(), adapter: { r: 0 }, saveTo }), /rank/);
     await assert.rejects(readFile(saveTo), /ENOENT/);
   });
 
   it("takes a rank above a layer's smaller side, as PEFT does, with a warning that names the layer", async () => {
-    const summary = await inject({ model: model(), adapter: { rank: 17 } });
+    const summary = await inject({ model: model(), adapter: { r: 17 } });
     assert.deepEqual(summary.warnings, [
       "The rank 17 is above the smaller side of block.fc (16 → 16), fc (16 → 16). It computes as in PEFT, but a rank of 16 can express the same change with fewer parameters.",
     ]);
-    assert.equal((await inject({ model: model(), adapter: { rank: 16 } })).warnings, undefined);
+    assert.equal((await inject({ model: model(), adapter: { r: 16 } })).warnings, undefined);
   });
 
   it("has no choice where there is no file", async () => {

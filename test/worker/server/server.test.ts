@@ -28,6 +28,7 @@ import {
   StopJobRequest,
   SummaryRequest,
   TargetsRequest,
+  WeightFilesRequest,
 } from "../../../src/protocol/messages";
 import { startServer } from "../../../src/worker/server/server";
 
@@ -275,7 +276,7 @@ describe("language server", () => {
 
   it("lists targets with their costs", async () => {
     await session.open(A, NET);
-    const { layers } = await session.send(TargetsRequest, { uri: A, class: "Net", rank: 16 });
+    const { layers } = await session.send(TargetsRequest, { uri: A, class: "Net", adapter: { r: 16 } });
     assert.deepEqual(
       layers.map(({ path, lora, selected }) => [path, lora, selected]),
       [
@@ -283,7 +284,13 @@ describe("language server", () => {
         ["fc1", 12_448, false],
       ],
     );
-    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", rank: 16 }), /no model Other/);
+    await assert.rejects(session.send(TargetsRequest, { uri: A, class: "Other", adapter: {} }), /no model Other/);
+  });
+
+  it("says by the model's file which files may hold its weights", async () => {
+    const { endings } = await session.send(WeightFilesRequest, { file: "/models/net.py" });
+    assert.equal(endings[0], ".safetensors");
+    assert.equal((await session.send(WeightFilesRequest, { file: "/models/net.keras" })).endings[0], ".weights.h5");
   });
 
   it("injects into the text that is open, not the file's", async () => {

@@ -1,9 +1,10 @@
 import type { AnalyzeRequest } from "../../../protocol/jobs";
-import type { AnalyzeLayer, AnalyzeReport, AnalyzeTotal, InjectionSummary } from "../../../protocol/reports";
+import type { AnalyzeLayer, AnalyzeReport, AnalyzeTotal } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
-import { adapterBytes, breakEvenRank, layerCost } from "../../lora/costs";
-import { targetSummary } from "../../lora/injection";
-import { type TargetableLayer, targetableLayers } from "../../lora/targets";
+import { targetSummary } from "../../lora/adapter/injection";
+import type { LoraConfig } from "../../lora/config/config";
+import { type TargetableLayer, targetableLayers } from "../../lora/targets/targets";
+import { adapterBytes, breakEvenRank, layerCost, layerCosts } from "../../lora/variants/costs";
 import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
@@ -19,19 +20,18 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
   const model = await openChosenModel(request.model);
   const adapter = planAdapter(model, request.adapter);
   const ranks = checkedRanks(request.ranks ?? RANKS);
-  const targeted = new Set(adapter.targets.map((target) => target.path));
-  const layers = targetableLayers(model).map((layer) =>
-    analyzeLayer(layer, targeted.has(layer.path), adapter.injection, ranks),
-  );
+  const { config } = adapter;
+  const targeted = new Set(adapter.layers.map(({ layer }) => layer.path));
+  const all = targetableLayers(model);
+  const layers = all.map((layer) => analyzeLayer(layer, targeted.has(layer.path), config, ranks));
   if (request.focus !== undefined && !layers.some((layer) => layer.path === request.focus)) {
     throw new UserError(`${model.className} has no Linear layer "${request.focus}"`, { file: model.file });
   }
   context.signal.throwIfAborted();
   context.onProgress({ message: "Reading memory off the training graph", fraction: 0.5 });
-  const totals = ranks.map((rank) => totalAt(rank, adapter.targets, adapter.injection.baseParameters));
-  // Inputs that somebody chose and that do not fit are their mistake, and not a reason to do without.
-  if (request.model.inputs) model.trace({ training: true });
-  const estimate = memoryEstimate(model, adapter);
+  const targets = all.filter(({ path }) => targeted.has(path));
+  const totals = ranks.map((r) => totalAt({ ...config, r }, targets, adapter.injection.baseParameters));
+  const estimate = memoryEstimate(model, adapter, { given: request.model.inputs !== undefined });
   const memory = "memory" in estimate ? estimate.memory : null;
   return {
     kind: "analyze",
@@ -56,26 +56,26 @@ function checkedRanks(ranks: readonly number[]): readonly number[] {
 function analyzeLayer(
   layer: TargetableLayer,
   targeted: boolean,
-  injection: InjectionSummary,
+  config: LoraConfig,
   ranks: readonly number[],
 ): AnalyzeLayer {
   return {
-    ...targetSummary(layer, injection.rank),
+    ...targetSummary(layer, config),
     targeted,
-    breakEvenRank: breakEvenRank(layer),
+    breakEvenRank: breakEvenRank(layer, config),
     byRank: ranks.map((rank) => {
-      const { lora, reduction } = layerCost(layer, rank);
+      const { lora, reduction } = layerCost(layer, { ...config, r: rank });
       return { rank, lora, reduction };
     }),
   };
 }
 
-function totalAt(rank: number, targets: readonly TargetableLayer[], base: number): AnalyzeTotal {
-  const costs = targets.map((target) => layerCost(target, rank));
+function totalAt(config: LoraConfig, targets: readonly TargetableLayer[], base: number): AnalyzeTotal {
+  const costs = layerCosts(targets, config);
   const trainable = costs.reduce((sum, cost) => sum + cost.lora, 0);
   const full = costs.reduce((sum, cost) => sum + cost.full, 0);
   return {
-    rank,
+    rank: config.r,
     trainable,
     percent: (100 * trainable) / (base + trainable),
     reduction: full / trainable,

@@ -7,20 +7,32 @@ import { add, cast, mul, reduceAll } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import type { Node } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
+import { trainedNames } from "../../lora/variants/costs";
 import { maskDropout } from "../../passes/dropout";
 import { injectLora } from "../../passes/lora";
 import { trainingStep } from "../../passes/optimizer";
 import { simplify } from "../../passes/simplify";
-import type { Model } from "../../readers/model";
+import type { Model, Traced } from "../../readers/model";
 import type { PlannedAdapter } from "../adapter";
 
 /**
  * Memory of one training step with Adam at the example inputs' batch, for LoRA and for full fine-tuning: the weights,
  * gradients and moments by count, the activations by liveness over the very graph that training runs.
+ * @param given somebody chose the inputs: that they do not fit is their mistake, and not a reason to do without.
  */
-export function memoryEstimate(model: Model, adapter: PlannedAdapter): { memory: MemoryEstimate } | { reason: string } {
+export function memoryEstimate(
+  model: Model,
+  adapter: PlannedAdapter,
+  { given }: { readonly given: boolean },
+): { memory: MemoryEstimate } | { reason: string } {
+  let traced: Traced;
   try {
-    const traced = model.trace({ training: true });
+    traced = model.trace({ training: true });
+  } catch (error) {
+    if (given) throw error;
+    return { reason: reasonOf(error) };
+  }
+  try {
     const base = traced.graph;
     const weights = model.stateDict.reduce(
       (sum, { shape, dtype, tiedTo }) =>
@@ -29,29 +41,34 @@ export function memoryEstimate(model: Model, adapter: PlannedAdapter): { memory:
     );
     const trainable = new Set(model.stateDict.filter((entry) => !entry.buffer).map((entry) => entry.path));
     const paths = base.parameters.map((node) => node.attrs.path).filter((path) => trainable.has(path));
-    const adapted = injectLora(base, adapter.targets, adapter.config);
-    const adapterPaths = adapted.parameters
-      .map((n) => n.attrs.path)
-      .filter((path) => !paths.includes(path) && /\.lora_[AB]\.weight$/.test(path));
+    const adapted = injectLora(base, adapter.layers);
+    const trained = new Set(trainedNames(adapter.layers));
+    const adapterPaths = adapted.parameters.map((node) => node.attrs.path).filter((path) => trained.has(path));
     return {
       memory: {
         batch: traced.inputs[0]?.shape[0] ?? 1,
-        lora: kinds(adapted, adapterPaths, weights),
-        full: kinds(base, paths, weights),
+        lora: kinds(adapted, adapterPaths, weights, true),
+        full: kinds(base, paths, weights, false),
       },
     };
   } catch (error) {
-    if (error instanceof UserError || error instanceof ShapeError) return { reason: error.message };
-    throw error;
+    return { reason: reasonOf(error) };
   }
 }
 
-function kinds(graph: Graph, trainable: readonly string[], weights: number): MemoryKinds {
+/** Why there is no estimate; a defect is thrown again. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UserError || error instanceof ShapeError) return error.message;
+  throw error;
+}
+
+/** @param beside what is trained lies beside the weights, and is none of them. */
+function kinds(graph: Graph, trainable: readonly string[], weights: number, beside: boolean): MemoryKinds {
   const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable).graph);
   const scalars = graph.parameters
     .filter((node) => trainable.includes(node.attrs.path))
     .reduce((sum, node) => sum + byteLengthOf(node), 0);
-  const own = trainable.some((path) => /\.lora_[AB]\.weight$/.test(path)) ? scalars : 0;
+  const own = beside ? scalars : 0;
   // Gradients are intermediates of the graph; they are told apart because people budget for them apart.
   const activations = Math.max(0, peakActivationBytes(step) - scalars);
   const parts = { weights, trainable: own, gradients: scalars, optimizer: 2 * scalars, activations };

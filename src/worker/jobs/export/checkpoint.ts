@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { lstat, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, sep } from "node:path";
+import { ADAPTER_CONFIG_FILE } from "../../../protocol/lora";
 import type { MergeReport } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
 import { makeFolder, replaceFile } from "../../formats/files";
 import { writeSafetensors } from "../../formats/safetensors";
 import { byteLengthOf, type StoredTensor } from "../../formats/tensor";
-import { isTorchWeights } from "../weights";
+import { isOpenedHere } from "../weights/registry";
 import { isTfjsOutput } from "./tfjs";
 
 /**
@@ -104,9 +105,9 @@ async function refuseBase(folder: string, files: readonly string[]): Promise<voi
 async function refuseOtherWeights(folder: string, written: ReadonlySet<string>): Promise<void> {
   if (!existsSync(folder)) return;
   const names = await readdir(folder);
-  const other = names.find((name) => name === "adapter_config.json" || (isTorchWeights(name) && !written.has(name)));
+  const other = names.find((name) => name === ADAPTER_CONFIG_FILE || (isOpenedHere(name) && !written.has(name)));
   if (other === undefined) return;
-  const what = other === "adapter_config.json" ? "an adapter" : `other weights, ${other}`;
+  const what = other === ADAPTER_CONFIG_FILE ? "an adapter" : `other weights, ${other}`;
   throw new UserError(
     `${folder} holds ${what}, which would be loaded with the merged weights or instead of them; choose another folder`,
     { file: folder },

@@ -13,15 +13,13 @@ import { loadTensor, readHeader } from "../../formats/safetensors";
 import type { StoredTensor, Tensor } from "../../formats/tensor";
 import { mul, parameter, reduceAll, unary } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { weightOf } from "../../lora/names";
-import type { TargetableLayer } from "../../lora/targets";
-import { layerUses } from "../../lora/uses";
-import { deltaWeight, mergedWeight } from "../../passes/merge";
-import type { Model } from "../../readers/model";
-import { openAdapter } from "../adapter";
+import type { LayerAdapter } from "../../lora/variants/variant";
+import { deltaWeight, mergedParameters } from "../../passes/merge";
+import { type Model, walkModules } from "../../readers/model";
+import { openAdapter, type PlannedAdapter } from "../adapter";
 import type { Rearranged } from "../checkpoint/conversion";
 import { Estimate, type JobContext } from "../context";
-import { type OpenedModel, openModel, runOnce } from "../opened";
+import { type OpenedModel, openModel, runOnce, valuesFor } from "../opened";
 import { layOut, outputForm, writeMerged } from "./checkpoint";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
@@ -46,13 +44,14 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const opened = await openModel(request.model);
   const { model } = opened;
   // Nothing of a merge depends on inputs; those that somebody gives are to be right all the same.
-  if (request.model.inputs) model.trace();
+  const traced = request.model.inputs && model.trace();
   const adapter = await openAdapter(opened, request.adapterFolder, {
+    ...(traced && { graph: traced.graph }),
     signal: context.signal,
     onProgress: (fraction, message) => progress.at(OPENING * fraction, message),
   });
   const { values } = adapter;
-  refuseTied(model, adapter.targets);
+  refuseTied(model, adapter);
   const id = createHash("sha256")
     .update(await readBytes(adapter.file, MAX_ADAPTER_BYTES, "an adapter is far smaller"))
     .digest("hex")
@@ -73,31 +72,22 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const merged: MergeReport["merged"][number][] = [];
   const changed = new Map<string, Tensor>();
-  for (const [index, target] of adapter.targets.entries()) {
+  for (const [index, one] of adapter.layers.entries()) {
     context.signal.throwIfAborted();
-    progress.at(OPENING + (1 - OPENING) * (index / adapter.targets.length), `Merging ${target.path}`);
-    const { path } = weightOf(target);
-    const value = values.get(path)!;
-    const weight = parameter(path, value.shape, value.dtype);
-    const graph = new Graph(
-      "merge",
-      [],
-      new Map([
-        ["merged", mergedWeight(weight, target, adapter.config)],
-        ["deltaNorm", norm(deltaWeight(target, adapter.config))],
-      ]),
-    );
-    const parameters = new Map([[path, value], ...adapter.tensors]);
-    const used = new Map(graph.parameters.map((node) => [node.attrs.path, parameters.get(node.attrs.path)!]));
-    const results = await runOnce(engine, graph, used, new Map());
-    // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
-    const result = convert(results.get("merged")!, opened.values.get(path)!.dtype);
-    requireFinite(result, target.path);
-    changed.set(path, result);
+    progress.at(OPENING + (1 - OPENING) * (index / adapter.layers.length), `Merging ${one.layer.path}`);
+    const graph = mergeGraph(one, values);
+    const results = await runOnce(engine, graph, valuesFor(graph, values, adapter.tensors), new Map());
+    const paths = one.variant.changes(one.layer);
+    for (const path of paths) {
+      // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
+      const result = convert(results.get(path)!, opened.values.get(path)!.dtype);
+      requireFinite(result, one.layer.path);
+      changed.set(path, result);
+    }
     merged.push({
-      path: target.path,
-      deltaNorm: toFloat32(results.get("deltaNorm")!)[0]!,
-      weightNorm: frobenius(toFloat32(result)),
+      path: one.layer.path,
+      deltaNorm: toFloat32(results.get(DELTA_NORM)!)[0]!,
+      weightNorm: frobenius(toFloat32(changed.get(paths[0]!)!)),
     });
   }
   progress.at(0.99, "Writing the merged weights");
@@ -164,6 +154,21 @@ export function mergedTensors(
   return output;
 }
 
+const DELTA_NORM = "deltaNorm";
+
+/** The parameters that the adapter changes, merged, by path, and the norm of what it adds to the layer's weight. */
+function mergeGraph(adapter: LayerAdapter, values: ReadonlyMap<string, ParameterValue>): Graph {
+  const base = (path: string) => {
+    const { shape, dtype } = values.get(path)!;
+    return parameter(path, shape, dtype);
+  };
+  return new Graph(
+    "merge",
+    [],
+    new Map([...mergedParameters(adapter, base), [DELTA_NORM, norm(deltaWeight(adapter, base))]]),
+  );
+}
+
 function norm(node: Parameters<typeof reduceAll>[1]) {
   return unary("sqrt", reduceAll("sum", mul(node, node)));
 }
@@ -213,17 +218,19 @@ async function refuseOverwrite(
 }
 
 /** A layer under two names may be merged where forward calls it by the name that is adapted alone. */
-function refuseTied(model: Model, targets: readonly TargetableLayer[]): void {
-  const uses = layerUses(model);
-  for (const target of targets) {
-    const { path } = weightOf(target);
+function refuseTied(model: Model, { layers, uses }: Pick<PlannedAdapter, "layers" | "uses">): void {
+  const names = new Map([...walkModules(model.root)].map((module) => [module.path, module.aliases]));
+  const changed = layers.flatMap(({ layer, variant }) =>
+    variant.changes(layer).map((path) => ({ layer: layer.path, path })),
+  );
+  for (const { layer, path } of changed) {
     const twin = model.stateDict.find((entry) =>
       entry.path === path ? entry.tiedTo !== undefined : entry.tiedTo === path,
     );
     if (!twin) continue;
     const other = twin.path === path ? twin.tiedTo : twin.path;
-    const isSameLayer = target.aliases?.some((alias) => other === `${alias}.weight`);
-    if (isSameLayer && uses?.get(target.path)?.besides === "nothing") continue;
+    const isSameLayer = names.get(layer)?.some((alias) => other === `${alias}.weight`);
+    if (isSameLayer && uses?.get(layer)?.besides === "nothing") continue;
     throw new UserError(
       `${path} and ${other} share one tensor; merging the adapter into it would change both. Keep the adapter separate, or leave the layer out of the target modules`,
       { file: model.file },

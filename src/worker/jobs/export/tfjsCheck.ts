@@ -6,7 +6,7 @@ import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import type { Tensor } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
-import { Random } from "../../lora/random";
+import { Random } from "../../numbers/random";
 import { removeDropout } from "../../passes/dropout";
 import { simplify } from "../../passes/simplify";
 import type { KerasModel } from "../../readers/keras/model";

@@ -2,8 +2,8 @@ import { readTable, type Table } from "../../formats/csv";
 import { UserError } from "../../formats/errors";
 import { float32, int64, sizeOf, type Tensor } from "../../formats/tensor";
 import { shapeText } from "../../graph/shapes";
-import { Random } from "../../lora/random";
-import type { InputSpec, Model } from "../../readers/model";
+import { Random } from "../../numbers/random";
+import type { InputSpec, Model, Traced } from "../../readers/model";
 import { type Targets, targetsOf } from "./labels";
 
 /** A table laid out for one model: how its rows become the model's input and what they are compared with. */
@@ -24,6 +24,7 @@ export function batchCount(rows: number, batchSize: number): number {
 /**
  * Reads the data and checks that the model can take it: its one input holds a row's numbers, and its output has a
  * class for each label, or one number for a number.
+ * @param example the model as it is traced with its example inputs.
  */
 export async function loadDataset(
   model: Model,
@@ -32,13 +33,14 @@ export async function loadDataset(
   validation: number,
   seed: number,
   signal: AbortSignal,
+  example: Traced = model.trace(),
 ): Promise<Dataset> {
   if (!(validation >= 0 && validation <= 0.5)) {
     throw new UserError(`the validation share must be between 0 and 0.5, not ${validation}`);
   }
   const table = await readTable(file, label, { signal });
-  const input = inputFor(model, table, file);
-  const output = outputShape(model);
+  const input = inputFor(model, example, table, file);
+  const output = outputShape(model, example);
   const targets = targetsOf(table.labels, output, model, label);
   const order = new Uint32Array(table.rows).map((_, i) => i);
   new Random(seed).shuffle(order);
@@ -47,8 +49,7 @@ export async function loadDataset(
   return { table, input, targets, validation: order.subarray(0, held), train: order.subarray(held) };
 }
 
-function inputFor(model: Model, table: Table, file: string): InputSpec {
-  const { inputs, inputsFrom } = model.trace();
+function inputFor(model: Model, { inputs, inputsFrom }: Traced, table: Table, file: string): InputSpec {
   const input = inputs[0];
   if (!input || inputs.length > 1) {
     throw new UserError(
@@ -87,8 +88,7 @@ function requireTokens(table: Table, input: InputSpec, file: string): void {
   );
 }
 
-function outputShape(model: Model): readonly number[] {
-  const { graph } = model.trace();
+function outputShape(model: Model, { graph }: Traced): readonly number[] {
   const output = graph.outputs.get("output");
   if (!output) {
     throw new UserError(

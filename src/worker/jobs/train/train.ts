@@ -6,11 +6,12 @@ import { insideFolder, makeFolder } from "../../formats/files";
 import { loadTensor, writeSafetensors } from "../../formats/safetensors";
 import type { StoredTensor, Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
-import { saveAdapter } from "../../lora/adapterFiles";
-import { initializeAdapter } from "../../lora/initialize";
-import { weightOf } from "../../lora/names";
-import { Random } from "../../lora/random";
-import { outputHead, targetableLayers } from "../../lora/targets";
+import { saveAdapter } from "../../lora/adapter/adapterFiles";
+import { initializeAdapter } from "../../lora/init/initialize";
+import { weightOf } from "../../lora/targets/layer";
+import { outputHead, targetableLayers } from "../../lora/targets/targets";
+import { trainedNames } from "../../lora/variants/costs";
+import { Random } from "../../numbers/random";
 import { injectLora } from "../../passes/lora";
 import { addLoss } from "../../passes/loss";
 import { type PlannedAdapter, planAdapter } from "../adapter";
@@ -38,8 +39,10 @@ export async function train(request: TrainRequest, context: JobContext): Promise
   context.onProgress({ message: "Reading the model and the data", fraction: 0 });
   const opened = await openModel(request.model);
   const { model, seed } = opened;
-  const what = await whatToTrain(request, opened);
-  const data = await loadDataset(model, request.data, request.label, request.validation, seed, context.signal);
+  const example = model.trace();
+  const what = await whatToTrain(request, opened, example.graph);
+  const { data: file, label, validation } = request;
+  const data = await loadDataset(model, file, label, validation, seed, context.signal, example);
   const { engine, device } = await chooseEngine(request.engine);
   context.onProgress({ message: `Compiling the training step for ${engine.label}`, fraction: 0 });
 
@@ -49,7 +52,7 @@ export async function train(request: TrainRequest, context: JobContext): Promise
     {
       engine,
       graph: (batch, training) => graphs.at(batch, training),
-      trainable: [...what.initial.keys()],
+      trainable: what.trained,
       values: opened.values,
       initial: what.initial,
       learningRate,
@@ -135,8 +138,10 @@ function requireWhole(what: string, value: number): void {
 }
 
 interface Trainable {
-  /** First values of the trainable parameters. */
+  /** First values of the trainable parameters, and of what the adapter has besides. */
   readonly initial: ReadonlyMap<string, Tensor>;
+  /** Names of the trainable parameters. */
+  readonly trained: readonly string[];
   readonly adapter: PlannedAdapter | null;
   readonly injection: InjectionSummary | null;
   /** Scalars. */
@@ -144,13 +149,18 @@ interface Trainable {
   readonly total: number;
 }
 
-async function whatToTrain(request: TrainRequest, { model, values, seed }: OpenedModel): Promise<Trainable> {
+async function whatToTrain(
+  request: TrainRequest,
+  { model, values, seed }: OpenedModel,
+  example: Graph,
+): Promise<Trainable> {
   const base = model.root.parameters!;
   if (request.method === "lora") {
-    const adapter = planAdapter(model, request.adapter);
-    const initial = initializeAdapter(adapter.targets, adapter.config, seed);
-    const { injection } = adapter;
-    return { initial, adapter, injection, trainable: injection.trainable, total: injection.total };
+    const adapter = planAdapter(model, request.adapter, example);
+    const { injection, layers, config } = adapter;
+    const initial = await initializeAdapter(layers, config.init_lora_weights, seed, values);
+    const { trainable, total } = injection;
+    return { initial, trained: trainedNames(layers), adapter, injection, trainable, total };
   }
   const paths = model.stateDict
     .filter((entry) => !entry.buffer && entry.tiedTo === undefined)
@@ -162,7 +172,7 @@ async function whatToTrain(request: TrainRequest, { model, values, seed }: Opene
     initial.set(path, await loadTensor(value));
   }
   const trainable = [...initial.values()].reduce((sum, tensor) => sum + tensor.data.length, 0);
-  return { initial, adapter: null, injection: null, trainable, total: base };
+  return { initial, trained: chosen, adapter: null, injection: null, trainable, total: base };
 }
 
 function headPaths(model: OpenedModel["model"], paths: readonly string[]): string[] {
@@ -192,7 +202,7 @@ class GraphsByBatch {
       const shape = [batch, ...input.shape.slice(1)];
       const { model, values } = this.opened;
       graph = withStored(model.trace({ inputs: [{ ...input, shape }], training }), values).graph;
-      if (this.adapter) graph = injectLora(graph, this.adapter.targets, this.adapter.config);
+      if (this.adapter) graph = injectLora(graph, this.adapter.layers);
       graph = addLoss(graph, loss);
       this.cache.set(key, graph);
     }
@@ -309,7 +319,10 @@ async function save(
   const named = labels ? [await insideFolder(folder, LABELS_FILE)] : [];
   for (const file of named) await writeLabels(file, labels!);
   if (what.adapter) {
-    return { folder, files: [...(await saveAdapter(folder, what.adapter.config, trained)), ...named] };
+    return {
+      folder,
+      files: [...(await saveAdapter(folder, what.adapter.config, new Map([...what.initial, ...trained]))), ...named],
+    };
   }
   const file = await insideFolder(folder, "model.safetensors");
   const tensors = new Map<string, StoredTensor>();

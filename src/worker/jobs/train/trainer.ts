@@ -3,7 +3,7 @@ import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { allocate, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
-import { Random } from "../../lora/random";
+import { Random } from "../../numbers/random";
 import { maskDropout, removeDropout } from "../../passes/dropout";
 import {
   type AdamOptions,

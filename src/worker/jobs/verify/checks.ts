@@ -3,18 +3,21 @@ import type { VerifyCheck } from "../../../protocol/reports";
 import { toFloat32 } from "../../formats/convert";
 import { loadTensor } from "../../formats/safetensors";
 import { makeTemporaryFolder } from "../../formats/temporary";
-import { allocate, bytesOf, float32 } from "../../formats/tensor";
+import { bytesOf, float32 } from "../../formats/tensor";
 import { sameShape, shapeText } from "../../graph/shapes";
-import { loadAdapter, saveAdapter } from "../../lora/adapterFiles";
-import { loraB } from "../../lora/names";
+import { loadAdapter, saveAdapter } from "../../lora/adapter/adapterFiles";
+import { savedInitialization } from "../../lora/init/registry";
+import { resolveAll } from "../../lora/variants/resolve";
 import { differentiate } from "../../passes/autodiff";
 import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep, unpackParameters } from "../../passes/optimizer";
+import { withZeros } from "../adapterBase";
 import { finiteDifferences } from "./finiteDifferences";
 import type { Runs } from "./runs";
 import { largestDifference, magnitude, type Outputs, type VerifySubject } from "./subject";
 import { type Tolerance, tolerance } from "./tolerance";
 
-type Check = (runs: Runs) => Promise<VerifyCheck>;
+/** Undefined where the check says nothing of such an adapter. */
+type Check = (runs: Runs) => Promise<VerifyCheck | undefined>;
 
 const within = (measured: number, { bound, from }: Tolerance) => ({
   measured,
@@ -54,11 +57,9 @@ const identityAtInit: Check = async (runs) => {
     unit: "largest difference in the output",
   };
   const started = await runs.runAdapted(runs.fresh);
-  if (adapter.config.init_lora_weights === false) {
+  if (!savedInitialization(adapter.config.init_lora_weights).identity) {
     // It is not meant to be an identity: what must hold is that the whole effect is B's.
-    const withoutB = new Map(runs.fresh);
-    for (const { path, outFeatures } of adapter.targets)
-      withoutB.set(loraB(path), allocate("float32", [outFeatures, adapter.config.r]));
+    const withoutB = withZeros(runs.fresh, adapter.layers, "B");
     const difference = largestDifference(await runs.runAdapted(withoutB), runs.given);
     const effect = largestDifference(started, runs.given).value;
     return {
@@ -78,11 +79,14 @@ const identityAtInit: Check = async (runs) => {
 };
 
 const lowRankPath: Check = async ({ subject, perturbed }) => {
-  const { graph, feeds } = subject.lowRankPaths(subject.adapter.config);
+  // A variant without a path beside the layer has one computation alone.
+  const layers = subject.adapter.layers.filter(({ variant }) => variant.forward);
+  if (layers.length === 0) return undefined;
+  const { graph, feeds } = subject.contributions(layers);
   const run = await subject.compile(graph);
   const outputs = await run(new Map([...feeds, [PARAMETERS, subject.layout.pack(perturbed)]]));
   let worst = { ratio: -1, measured: 0, limit: { bound: 0, from: "" }, path: "" };
-  subject.adapter.targets.forEach(({ path, inFeatures }, i) => {
+  layers.forEach(({ layer: { path, inFeatures } }, i) => {
     const low = new Map([["y", outputs.get(`low.${i}`)!]]);
     const delta = new Map([["y", outputs.get(`delta.${i}`)!]]);
     const limit = tolerance(inFeatures, 2, magnitude(delta));
@@ -128,7 +132,7 @@ const unmergeRestores: Check = async (runs) => ({
 
 const onlyAdapters: Check = async ({ subject, perturbed }) => {
   const { graph, feeds } = subject.withScalarLoss();
-  const trainable = subject.layout.parameters.map((p) => p.path);
+  const trainable = subject.trained;
   const wrt = graph.parameters.filter((node) => trainable.includes(node.attrs.path));
   const trained = wrt.length === 0 ? [] : trainingStep(graph, trainable).layout.parameters;
   const gradients = differentiate(graph, graph.output("loss"), wrt);
@@ -161,7 +165,7 @@ const TRAINING_STEPS = 5;
 
 const baseUnchanged: Check = async ({ subject, perturbed }) => {
   const { graph, feeds } = subject.withScalarLoss();
-  const trainable = subject.layout.parameters.map((p) => p.path);
+  const trainable = subject.trained;
   const about = {
     id: "base-unchanged",
     title: "Base weights unchanged after training steps",
@@ -207,7 +211,7 @@ const saveAndLoad: Check = async (runs) => {
   const { adapter } = runs.subject;
   const folder = await makeTemporaryFolder();
   try {
-    const config = { ...adapter.config, target_modules: adapter.targets.map((target) => target.path) };
+    const config = { ...adapter.config, target_modules: adapter.layers.map(({ layer }) => layer.path) };
     await saveAdapter(folder, config, runs.perturbed);
     const loaded = await loadAdapter(folder);
     const difference = differingElements(await runs.runAdapted(loaded.tensors), runs.outputPerturbed);
@@ -226,8 +230,10 @@ const saveAndLoad: Check = async (runs) => {
 
 const scaling: Check = async ({ subject, perturbed }) => {
   const { config } = subject.adapter;
+  const layers = subject.adapter.layers.filter(({ variant }) => variant.check.proportional).map(({ layer }) => layer);
+  if (layers.length === 0) return undefined;
   const contributions = async (alpha: number) => {
-    const { graph, feeds } = subject.lowRankPaths({ ...config, lora_alpha: alpha });
+    const { graph, feeds } = subject.contributions(resolveAll({ ...config, lora_alpha: alpha }, layers));
     const run = await subject.compile(
       graph.withOutputs([...graph.outputs].filter(([name]) => name.startsWith("low."))),
     );
@@ -252,7 +258,7 @@ const scaling: Check = async ({ subject, perturbed }) => {
     unit: "largest difference in a layer's output",
     ...within(
       difference.value,
-      tolerance(Math.max(...subject.adapter.targets.map((t) => t.inFeatures)), 1, magnitude(thrice)),
+      tolerance(Math.max(...layers.map(({ inFeatures }) => inFeatures)), 1, magnitude(thrice)),
     ),
     detail: `alpha ${config.lora_alpha}, rank ${config.r}: scale ${subject.adapter.injection.scaling}`,
   };

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../formats/tensor";
-import { initializeAdapter } from "../../lora/initialize";
+import { initializeAdapter } from "../../lora/init/initialize";
 import type { Outputs, VerifySubject } from "./subject";
 
 /** What the checks share: each run is made once. */
@@ -24,10 +24,10 @@ export async function prepare(subject: VerifySubject): Promise<Runs> {
   const adapted = await subject.compile(subject.adapted());
   const runBase = () => base(subject.feeds);
   const runAdapted = (tensors: ReadonlyMap<string, Tensor>) => adapted(subject.withAdapter(tensors));
-  const fresh = adapter.initial ?? initializeAdapter(adapter.targets, adapter.config, opened.seed);
-  const perturbed =
-    adapter.tensors ??
-    initializeAdapter(adapter.targets, { ...adapter.config, init_lora_weights: false }, opened.seed + 1);
+  const { layers, config } = adapter;
+  const drawn = (init: unknown, seed: number) => initializeAdapter(layers, init, seed, opened.values);
+  const fresh = adapter.initial ?? (await drawn(config.init_lora_weights, opened.seed));
+  const perturbed = adapter.tensors ?? (await drawn(false, opened.seed + 1));
   const output = await runBase();
   const changed = subject.given !== opened.values;
   return {

@@ -1,6 +1,6 @@
 import { toFloat32 } from "../../formats/convert";
 import { float32, type Tensor } from "../../formats/tensor";
-import { Random } from "../../lora/random";
+import { Random } from "../../numbers/random";
 import { EPS_FLOAT32 } from "./tolerance";
 
 /** As far from values, relative to them, as float32 can just tell apart: what differs there is rounding. */

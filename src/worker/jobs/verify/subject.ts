@@ -2,21 +2,22 @@ import type { Engine, Executable, ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
 import { type DType, isFloating } from "../../formats/dtype";
 import { float32, sizeOf, type Tensor } from "../../formats/tensor";
-import { add, cast, input, linear, matmul, mul, parameter, reduceAll } from "../../graph/build";
+import { add, cast, full, input, mul, parameter, reduceAll } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { is, type Node } from "../../graph/node";
-import type { LoraConfig } from "../../lora/config";
-import { loraA, loraB, weightOf } from "../../lora/names";
-import { Random } from "../../lora/random";
+import type { Node } from "../../graph/node";
+import { trainedNames } from "../../lora/variants/costs";
+import { operandsOf } from "../../lora/variants/operands";
+import type { LayerAdapter } from "../../lora/variants/variant";
+import { Random } from "../../numbers/random";
 import { removeDropout } from "../../passes/dropout";
 import { injectLora } from "../../passes/lora";
-import { deltaWeight, mergeLora } from "../../passes/merge";
+import { mergeLora } from "../../passes/merge";
 import { PARAMETERS, PackedLayout, unpackParameters } from "../../passes/optimizer";
 import { simplify } from "../../passes/simplify";
 import type { Traced } from "../../readers/model";
 import type { PlannedAdapter } from "../adapter";
 import { drawNoise } from "../noise";
-import { type OpenedModel, randomInputs, readAll, valuesFor } from "../opened";
+import { type OpenedModel, randomInput, randomInputs, readAll, valuesFor } from "../opened";
 import { longestSum, productCount } from "./products";
 
 /** Outputs by name. */
@@ -27,7 +28,10 @@ export type Outputs = ReadonlyMap<string, Tensor>;
  * adapter's values fed as one vector, so that each can be run with any values.
  */
 export class VerifySubject {
+  /** Of all tensors of the adapter. */
   readonly layout: PackedLayout;
+  /** Names of those that are trained. */
+  readonly trained: readonly string[];
   readonly feeds: Map<string, Tensor>;
   readonly base: Graph;
   private readonly executables: Executable[] = [];
@@ -51,11 +55,9 @@ export class VerifySubject {
     const evaluated = removeDropout(traced.graph);
     this.base = evaluated.withOutputs([...evaluated.outputs].filter(([, node]) => isFloating(node.dtype)));
     this.layout = new PackedLayout(
-      adapter.targets.flatMap(({ path, inFeatures, outFeatures }) => [
-        { path: loraA(path), shape: [adapter.config.r, inFeatures] },
-        { path: loraB(path), shape: [outFeatures, adapter.config.r] },
-      ]),
+      adapter.layers.flatMap((one) => one.variant.tensors(one).map(({ name, shape }) => ({ path: name, shape }))),
     );
+    this.trained = trainedNames(adapter.layers);
   }
 
   /** Longest sum in any product of the base graph. */
@@ -68,55 +70,56 @@ export class VerifySubject {
     return productCount(this.base);
   }
 
-  /** The adapted graph for a configuration that targets the same layers, adapter values fed. */
-  adapted(config: LoraConfig = this.adapter.config): Graph {
-    return unpackParameters(removeDropout(injectLora(this.base, this.adapter.targets, config)), this.layout);
+  /** The adapted graph, adapter values fed. */
+  adapted(): Graph {
+    return unpackParameters(removeDropout(injectLora(this.base, this.adapter.layers)), this.layout);
   }
 
   /** The base graph with merged weights, adapter values fed; `rounded` to the dtypes that the weights are stored in. */
   merged(rounded: boolean): Graph {
-    const { targets, config } = this.adapter;
-    return unpackParameters(mergeLora(this.base, targets, config, { rounded }), this.layout);
+    return unpackParameters(mergeLora(this.base, this.adapter.layers, { rounded }), this.layout);
   }
 
   /** The half-precision dtype that a target's weight is stored in, which merging rounds to. */
   get storedHalf(): DType | undefined {
-    const stored = new Set(this.adapter.targets.map((target) => this.opened.values.get(weightOf(target).path)?.dtype));
+    const paths = this.adapter.layers.flatMap(({ layer, variant }) => variant.changes(layer));
+    const stored = new Set(paths.map((path) => this.opened.values.get(path)?.dtype));
     return (["bfloat16", "float16"] as const).find((dtype) => stored.has(dtype));
   }
 
-  /** For each target `low.N` and `delta.N`: the two ways to compute the adapter's contribution to a random input. */
-  lowRankPaths(config: LoraConfig): { graph: Graph; feeds: Map<string, Tensor> } {
+  /** For each layer `low.N` and `delta.N`: the two ways to compute the adapter's contribution to a random input. */
+  contributions(layers: readonly LayerAdapter[]): { graph: Graph; feeds: Map<string, Tensor> } {
     const random = new Random(this.opened.seed + 11);
     const feeds = new Map<string, Tensor>();
     const inputs: Node<"input">[] = [];
     const outputs: [string, Node][] = [];
-    this.adapter.targets.forEach(({ path, inFeatures, outFeatures }, i) => {
-      const target = { path, inFeatures, outFeatures };
-      const shape = [4, inFeatures];
-      const x = input(`x.${i}`, shape, "float32") as Node<"input">;
+    layers.forEach((one, i) => {
+      const { layer, variant } = one;
+      const spec = { ...variant.check.input(layer), name: `x.${i}` };
+      const x = input(spec.name, spec.shape, spec.dtype) as Node<"input">;
       inputs.push(x);
-      feeds.set(
-        `x.${i}`,
-        float32(
-          shape,
-          Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
-        ),
-      );
-      // The layer as injection leaves it, less the base product: what it adds.
-      const base = linear(x, parameter(`${path}.weight`, [outFeatures, inFeatures], "float32"));
-      const layer = injectLora(new Graph("layer", [x], new Map([["y", base]])), [target], config).output("y");
-      const low = withoutAddend(layer);
-      outputs.push([`low.${i}`, low], [`delta.${i}`, matmul(x, deltaWeight(target, config), { transposeB: true })]);
+      feeds.set(spec.name, randomInput(spec, random));
+      const operands = operandsOf(one, (path) => this.parameter(path));
+      const delta = variant.check.byDelta(one, x, operands);
+      // On top of nothing, the call gives what the adapter adds.
+      const base = full(0, delta.shape, "float32");
+      const low = variant.forward ? variant.forward(one, { x, base, scale: 1 }, operands) : delta;
+      outputs.push([`low.${i}`, low], [`delta.${i}`, delta]);
     });
-    const graph = removeDropout(new Graph("low-rank paths", inputs, new Map(outputs)));
+    const graph = removeDropout(new Graph("contributions", inputs, new Map(outputs)));
     return { graph: unpackParameters(graph, this.layout), feeds };
+  }
+
+  /** The base's parameter as it is stored. */
+  private parameter(path: string): Node {
+    const { shape, dtype } = this.opened.values.get(path)!;
+    return parameter(path, shape, dtype);
   }
 
   /** The adapted graph with one scalar `loss`: the outputs' product with fixed random numbers, averaged. */
   withScalarLoss(): { graph: Graph; feeds: Map<string, Tensor> } {
     const random = new Random(this.opened.seed + 7);
-    const adapted = removeDropout(injectLora(this.base, this.adapter.targets, this.adapter.config));
+    const adapted = removeDropout(injectLora(this.base, this.adapter.layers));
     const feeds = new Map(this.feeds);
     const inputs = [...adapted.inputs];
     let loss: Node | undefined;
@@ -163,12 +166,6 @@ export class VerifySubject {
   async dispose(): Promise<void> {
     for (const executable of this.executables) await executable.dispose();
   }
-}
-
-/** The injected product without its addend, the base layer's output. */
-function withoutAddend(layer: Node): Node {
-  if (!is(layer, "matmul") || layer.inputs.length !== 3) throw new Error("injection no longer adds in its product");
-  return matmul(layer.inputs[0]!, layer.inputs[1]!, layer.attrs);
 }
 
 /** Largest absolute difference over all outputs, and which output has it. NaN anywhere counts as infinite. */

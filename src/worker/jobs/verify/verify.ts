@@ -5,8 +5,8 @@ import { inFloat32 } from "../../passes/widen";
 import { openAdapter, planAdapter } from "../adapter";
 import { Estimate, type JobContext } from "../context";
 import { valuesOfInputs } from "../inputs";
-import { list } from "../modelWeights";
 import { openModel, withStored } from "../opened";
+import { list } from "../weights/modelWeights";
 import { CHECKS } from "./checks";
 import { prepare } from "./runs";
 import { VerifySubject } from "./subject";
@@ -63,10 +63,11 @@ export async function verify(request: VerifyRequest, context: JobContext): Promi
     progress.at(0.05, `Compiling for ${engine.label}`);
     const runs = await prepare(subject);
     const checks: VerifyCheck[] = [];
-    for (const check of CHECKS) {
-      progress.at(0.1 + (0.9 * checks.length) / CHECKS.length, `Check ${checks.length + 1} of ${CHECKS.length}`);
+    for (const [index, check] of CHECKS.entries()) {
+      progress.at(0.1 + (0.9 * index) / CHECKS.length, `Check ${index + 1} of ${CHECKS.length}`);
       context.signal.throwIfAborted();
-      checks.push(withRandom(await check(runs), opened.weights));
+      const result = await check(runs);
+      if (result) checks.push(withRandom(result, opened.weights));
     }
     return {
       kind: "verify",

@@ -1,5 +1,5 @@
 import type { Shape } from "../../graph/node";
-import type { Random } from "../../lora/random";
+import type { Random } from "../../numbers/random";
 import type { Initializer } from "../model";
 import { namedObject } from "./config";
 import type { Json } from "./json";

@@ -1,7 +1,7 @@
 import { parameter } from "../../graph/build";
 import type { Node, Shape, SourcePlace } from "../../graph/node";
 import { sameShape, shapeText } from "../../graph/shapes";
-import type { Random } from "../../lora/random";
+import type { Random } from "../../numbers/random";
 import type { Argument } from "./architecture";
 import { type Config, ConfigError } from "./config";
 import { initializerOf, type KerasInitializer } from "./initializers";

@@ -4,7 +4,7 @@ import { allocate, type Tensor } from "../../formats/tensor";
 import { input } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { is, Node, type SourcePlace } from "../../graph/node";
-import { Random } from "../../lora/random";
+import { Random } from "../../numbers/random";
 import type { GivenInput, GivenInputs } from "../givenInputs";
 import type {
   InputSpec,

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
+import type { GivenConfig } from "../../../../src/protocol/lora";
 import { analyze } from "../../../../src/worker/jobs/analyze/analyze";
 import type { JobContext } from "../../../../src/worker/jobs/context";
 
@@ -17,7 +18,8 @@ const BASE = FC1 + FC2 + HEAD;
 const PER_RANK = 64 + 128 + (128 + 128);
 
 describe("analyze", () => {
-  const digits = (choice: object = {}) => analyze({ kind: "analyze", model: { file: FILE }, adapter: choice }, context);
+  const digits = (choice: GivenConfig = {}) =>
+    analyze({ kind: "analyze", model: { file: FILE }, adapter: choice }, context);
 
   it("counts each layer at each rank", async () => {
     const { layers, ranks } = await digits();
@@ -87,7 +89,7 @@ describe("analyze", () => {
   });
 
   it("warns of a damped scale, and of adapters larger than their layers", async () => {
-    const { injection, insights } = await digits({ rank: 64, alpha: 16 });
+    const { injection, insights } = await digits({ r: 64, lora_alpha: 16 });
     assert.equal(injection.scaling, 0.25);
     const said = insights.join("\n");
     assert.match(said, /effective scale is 0\.25 \(alpha 16 over rank 64\)/);
@@ -95,7 +97,7 @@ describe("analyze", () => {
   });
 
   it("takes rsLoRA's scale", async () => {
-    const { injection } = await digits({ rank: 16, alpha: 16, rslora: true });
+    const { injection } = await digits({ r: 16, lora_alpha: 16, use_rslora: true });
     assert.equal(injection.scaling, 4);
   });
 

@@ -12,8 +12,8 @@ import { merge } from "../../../../src/worker/jobs/export/merge";
 import { exportable } from "../../../../src/worker/jobs/export/tfjs";
 import { checkLayersModel } from "../../../../src/worker/jobs/export/tfjsCheck";
 import { openModel, randomInputs, runOnce, valuesFor } from "../../../../src/worker/jobs/opened";
-import { saveAdapter } from "../../../../src/worker/lora/adapterFiles";
-import { initializeAdapter } from "../../../../src/worker/lora/initialize";
+import { saveAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
+import { initializeAdapter } from "../../../../src/worker/lora/init/initialize";
 import { removeDropout } from "../../../../src/worker/passes/dropout";
 import { injectLora } from "../../../../src/worker/passes/lora";
 import { KerasModel } from "../../../../src/worker/readers/keras/model";
@@ -46,8 +46,8 @@ async function handlerFor(file: string): Promise<tf.io.IOHandler> {
 async function exportedDifference(file: string, folder: string): Promise<{ exported: number; base: number }> {
   const choice = { file };
   const opened = await openModel(choice);
-  const { config, targets } = planAdapter(opened.model, { rank: 2, alpha: 4, targetModules: ".*" });
-  const adapter = initializeAdapter(targets, { ...config, init_lora_weights: false }, 3);
+  const { config, layers } = planAdapter(opened.model, { r: 2, lora_alpha: 4, target_modules: ".*" });
+  const adapter = await initializeAdapter(layers, false, 3);
   await saveAdapter(join(folder, "adapter"), config, adapter);
   const output = join(folder, "out", "model.json");
   await merge({ kind: "merge", model: choice, adapterFolder: join(folder, "adapter"), output }, context);
@@ -55,7 +55,7 @@ async function exportedDifference(file: string, folder: string): Promise<{ expor
   const { graph, inputs } = opened.model.trace();
   const feeds = randomInputs(inputs, 5);
   const { engine } = await chooseEngine("onnxruntime-cpu");
-  const adapted = removeDropout(injectLora(graph, targets, config));
+  const adapted = removeDropout(injectLora(graph, layers));
   const ours = await runOnce(engine, adapted, valuesFor(adapted, opened.values, adapter), feeds);
   const base = await runOnce(engine, graph, valuesFor(graph, opened.values), feeds);
 
@@ -91,8 +91,8 @@ describe("export to TensorFlow.js", function () {
     const file = join(folder, "model.json");
     await cp(join(FIXTURES, "tfjs"), folder, { recursive: true });
     const opened = await openModel({ file });
-    const { config, targets } = planAdapter(opened.model, { rank: 2, alpha: 4, targetModules: ".*" });
-    await saveAdapter(join(folder, "adapter"), config, initializeAdapter(targets, config, 3));
+    const { config, layers } = planAdapter(opened.model, { r: 2, lora_alpha: 4, target_modules: ".*" });
+    await saveAdapter(join(folder, "adapter"), config, await initializeAdapter(layers, true, 3));
     const before = await readFile(file);
     for (const name of ["model.json", "other.json"]) {
       const request = { kind: "merge", model: { file }, adapterFolder: join(folder, "adapter") } as const;

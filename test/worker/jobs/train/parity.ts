@@ -8,7 +8,7 @@ import { bytesOf, type Tensor, tensorFromBytes } from "../../../../src/worker/fo
 import { openAdapter } from "../../../../src/worker/jobs/adapter";
 import { openModel } from "../../../../src/worker/jobs/opened";
 import { Trainer } from "../../../../src/worker/jobs/train/trainer";
-import { loadAdapter } from "../../../../src/worker/lora/adapterFiles";
+import { loadAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
 import { injectLora } from "../../../../src/worker/passes/lora";
 import { addLoss } from "../../../../src/worker/passes/loss";
 
@@ -56,7 +56,7 @@ export async function parity(name: string, choice: EngineChoice): Promise<Parity
       engine,
       graph: (_, training) => {
         const { graph } = opened.model.trace({ inputs: [input], training });
-        return addLoss(injectLora(graph, adapter.targets, adapter.config), kind);
+        return addLoss(injectLora(graph, adapter.layers), kind);
       },
       trainable: [...adapter.tensors.keys()],
       values: opened.values,

@@ -5,8 +5,8 @@ import type { TrainRequest } from "../../../../src/protocol/jobs";
 import type { JobContext } from "../../../../src/worker/jobs/context";
 import { loadDataset } from "../../../../src/worker/jobs/train/data";
 import { train } from "../../../../src/worker/jobs/train/train";
-import { loadAdapter } from "../../../../src/worker/lora/adapterFiles";
-import { Random } from "../../../../src/worker/lora/random";
+import { loadAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
+import { Random } from "../../../../src/worker/numbers/random";
 import { chooseModel, openModelFile } from "../../../../src/worker/readers/open";
 import { temporaryFolder } from "../../formats/temporaryFolder";
 
@@ -45,7 +45,7 @@ describe("train", () => {
   const request = (more: Partial<TrainRequest> = {}): TrainRequest => ({
     kind: "train",
     model: { file: at("model.py"), seed: 0 },
-    adapter: { rank: 2, targetModules: ["fc1"] },
+    adapter: { r: 2, target_modules: ["fc1"] },
     method: "lora",
     data: at("data.csv"),
     label: "y",
@@ -98,7 +98,7 @@ describe("train", () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const run = async (seed: number, output: string) => {
       const { losses } = await train(
-        request({ model: { file: at("model.py"), seed }, output: at(output), adapter: { rank: 2, dropout: 0.1 } }),
+        request({ model: { file: at("model.py"), seed }, output: at(output), adapter: { r: 2, lora_dropout: 0.1 } }),
         quiet,
       );
       return { losses, bytes: await readFile(join(at(output), "adapter_model.safetensors")) };

@@ -9,7 +9,7 @@ import { openModel } from "../../../../src/worker/jobs/opened";
 import { CHECKS } from "../../../../src/worker/jobs/verify/checks";
 import { prepare } from "../../../../src/worker/jobs/verify/runs";
 import { VerifySubject } from "../../../../src/worker/jobs/verify/subject";
-import { initializeAdapter } from "../../../../src/worker/lora/initialize";
+import { initializeAdapter } from "../../../../src/worker/lora/init/initialize";
 
 const FOLDER = join(__dirname, "../../../fixtures/training");
 
@@ -93,10 +93,10 @@ describe("the checks of verify", () => {
       file: join(FOLDER, "mlp/model.py"),
       weights: join(FOLDER, "mlp-adam/base.safetensors"),
     });
-    const { config, ...rest } = planAdapter(opened.model, { rank: 4 });
+    const { config, ...rest } = planAdapter(opened.model, { r: 4 });
     const planned = { ...rest, config: options.random ? { ...config, init_lora_weights: false } : config };
     const adapter = options.inert
-      ? { ...planned, tensors: initializeAdapter(planned.targets, planned.config, 0) }
+      ? { ...planned, tensors: await initializeAdapter(planned.layers, planned.config.init_lora_weights, 0) }
       : planned;
     const { engine } = await chooseEngine("onnxruntime-cpu");
     const signal = new AbortController().signal;
@@ -111,6 +111,7 @@ describe("the checks of verify", () => {
     try {
       const runs = await prepare(subject);
       const found = await CHECKS[IDS.indexOf(id)]!(runs);
+      assert.ok(found);
       assert.equal(found.id, id, "FAULTS are in the order of the report");
       return found;
     } finally {

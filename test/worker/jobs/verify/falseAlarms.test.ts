@@ -55,7 +55,7 @@ describe("verify of right models", function () {
       {
         kind: "verify",
         model: { file: at("model.py"), class: "Net", seed },
-        adapter: { rank },
+        adapter: { r: rank },
         engine: "onnxruntime-cpu",
       },
       { onProgress: () => undefined, signal: never, stop: never },

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { type Slope, slopesAtZero } from "../../../../src/worker/jobs/verify/slopes";
-import { Random } from "../../../../src/worker/lora/random";
+import { Random } from "../../../../src/worker/numbers/random";
 
 type Function = (x: number) => number;
 

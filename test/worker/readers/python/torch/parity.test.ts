@@ -64,8 +64,8 @@ async function check(name: string): Promise<void> {
   same(base, strip(expected, "output"), "output");
 
   const adapter = await openAdapter({ model, values }, join(folder, "adapter"));
-  assert.equal(adapter.targets.length, described.adapters, adapter.targets.map((t) => t.path).join());
-  const adapted = removeDropout(injectLora(graph, adapter.targets, adapter.config));
+  assert.equal(adapter.layers.length, described.adapters, adapter.layers.map(({ layer }) => layer.path).join());
+  const adapted = removeDropout(injectLora(graph, adapter.layers));
   const first = adapted.output(described.outputs[0]!);
   const weights = build.constant(
     Float32Array.from({ length: sizeOf(first.shape) }, (_, i) => Math.sin(i)),

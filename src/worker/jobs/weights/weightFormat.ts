@@ -1,0 +1,34 @@
+import type { ModelFormat } from "../../../protocol/commands";
+import type { ParameterValue } from "../../engines/engine";
+
+/** A weights file of any kind, under the keys that it has itself. */
+export interface WeightsFile {
+  /** The file, or the index of shards. */
+  readonly file: string;
+  readonly tensors: ReadonlyMap<string, ParameterValue>;
+  /** In words: the file, and where in it the state dict is. */
+  readonly from: string;
+  /** Metadata of a safetensors file. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A format of weights files. A row of `registry.ts`; menus, file dialogs and the command line's help are drawn from it. */
+export interface WeightFormat {
+  /** For people. */
+  readonly name: string;
+  /** What its files' names end in, the usual first. */
+  readonly endings: readonly string[];
+  /** Further endings, which nobody is offered in a list because other files have them, too. */
+  readonly rareEndings?: readonly string[];
+  /** What the name of an index ends in, which says which shard holds each tensor. */
+  readonly indexEndings: readonly string[];
+  /** What a folder's weights are called, the preferred first. */
+  readonly usualNames: readonly string[];
+  /** What the models are written in whose weights it usually has. */
+  readonly models: readonly ModelFormat[];
+  /**
+   * Opens a file or an index. Without it the model's own reader does, which knows what its layers call their weights
+   * (`Model.readWeights`).
+   */
+  open?(file: string): Promise<WeightsFile>;
+}

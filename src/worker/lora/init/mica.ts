@@ -1,0 +1,19 @@
+import { type Initialization, refused } from "./initialization";
+
+/** MiCA (arXiv 2604.01694) begins with A at zero and leaves B as it begins. PEFT takes the word in any case of letters. */
+export const MICA: Initialization = {
+  name: '"mica"',
+  takes: (value) => typeof value === "string" && value.toLowerCase() === "mica",
+  identity: true,
+  decomposes: true,
+  refuse: (value, { rank, layer: { path, inFeatures, outFeatures } }) => {
+    const most = Math.min(inFeatures, outFeatures);
+    if (rank <= most) return;
+    throw refused(
+      value,
+      `PEFT then takes a rank of at most ${most} for ${path}, not ${rank}`,
+      "choose an adapter of a lower rank",
+    );
+  },
+  beganAtZero: "A",
+};

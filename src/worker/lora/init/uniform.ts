@@ -1,0 +1,20 @@
+import { uniform } from "./draws";
+import { CONVERT, type Initialization } from "./initialization";
+
+/** PEFT's default: B is zero, so that injection changes nothing. */
+export const UNIFORM: Initialization = {
+  name: "true",
+  takes: (value) => value === undefined || value === true,
+  identity: true,
+  draw: uniform,
+};
+
+/** Without the data that it begins from, EVA is PEFT's default. */
+export const EVA: Initialization = { ...UNIFORM, name: '"eva"', takes: (value) => value === "eva" };
+
+export const LORA_GA: Initialization = {
+  ...UNIFORM,
+  name: '"lora_ga"',
+  takes: (value) => value === "lora_ga",
+  warning: `init_lora_weights is "lora_ga": as PEFT does, the adapter is put on the base weights that are given, which is right only if they are the ones saved after LoRA-GA changed them. For the original weights, ${CONVERT}.`,
+};
