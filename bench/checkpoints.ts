@@ -26,7 +26,7 @@ import { openModel } from "../src/worker/jobs/opened";
 import { saveAdapter } from "../src/worker/lora/adapter/adapterFiles";
 import { initializeAdapter } from "../src/worker/lora/init/initialize";
 import { weightOf } from "../src/worker/lora/targets/layer";
-import { sitePackagesOf } from "../src/worker/readers/python/environment/sitePackages";
+import { sitePackagesOf } from "../src/worker/readers/python/imports/sitePackages";
 
 /**
  * `npm run bench:checkpoints -- --python INTERPRETER [--folder FOLDER] [TYPE ...]`: tiny checkpoints, saved by the

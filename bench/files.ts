@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isNamed } from "../src/worker/readers/model";
 import { openModelFile } from "../src/worker/readers/open";
-import { sitePackagesOf } from "../src/worker/readers/python/environment/sitePackages";
-import { PythonModel } from "../src/worker/readers/python/models";
-import type { PythonTraced } from "../src/worker/readers/python/trace";
+import { sitePackagesOf } from "../src/worker/readers/python/imports/sitePackages";
+import { PythonModel } from "../src/worker/readers/python/models/models";
+import type { PythonTraced } from "../src/worker/readers/python/trace/trace";
 import { difference, encode, encodeCall } from "./filesOurs";
 
 /**

@@ -7,10 +7,10 @@ import { Graph } from "../src/worker/graph/graph";
 import { runOnce } from "../src/worker/jobs/opened";
 import { removeDropout } from "../src/worker/passes/dropout";
 import { simplify } from "../src/worker/passes/simplify";
-import { constructedWith } from "../src/worker/readers/python/classes";
-import { type Argument, type Example, forwardArguments } from "../src/worker/readers/python/inputs";
-import type { PythonModel } from "../src/worker/readers/python/models";
-import type { PythonTraced } from "../src/worker/readers/python/trace";
+import { constructedWith } from "../src/worker/readers/python/evaluate/run/classes";
+import type { PythonModel } from "../src/worker/readers/python/models/models";
+import { type Argument, type Example, forwardArguments } from "../src/worker/readers/python/trace/inputs";
+import type { PythonTraced } from "../src/worker/readers/python/trace/trace";
 import {
   PyClass,
   PyDict,
@@ -25,7 +25,7 @@ import {
   PyTuple,
   Unknown,
   type Value,
-} from "../src/worker/readers/python/values";
+} from "../src/worker/readers/python/values/values";
 
 /** Our side of bench/files.ts: what the reader made of a class, told to Python, and the graph run on Python's numbers. */
 

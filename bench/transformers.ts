@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundleForHost } from "../scripts/build.mjs";
 import { type Model, walkModules } from "../src/worker/readers/model";
-import { sitePackagesOf } from "../src/worker/readers/python/environment/sitePackages";
+import { sitePackagesOf } from "../src/worker/readers/python/imports/sitePackages";
 
 /**
  * `npm run bench:transformers -- --python INTERPRETER [--json] [--reference FILE] [MODEL ...]`: reads every modeling file

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import type { Span } from "../../src/worker/readers/python/ast";
-import { parse } from "../../src/worker/readers/python/syntax";
+import type { Span } from "../../src/worker/readers/python/syntax/ast";
+import { parse } from "../../src/worker/readers/python/syntax/parse";
 import { EXPRESSIONS, NUMBERS, STATEMENTS, WRAPPED_EXPRESSIONS, WRAPPED_STATEMENTS } from "./hostile";
 
 /** Python sources changed by their syntax: expressions and statements exchanged, wrapped, and replaced by hostile ones. */

@@ -4,7 +4,7 @@ import type { ConfigurationChoice, EngineChoice, ModelChoice } from "../../proto
 import type { GivenConfig } from "../../protocol/lora";
 import { UserError } from "../formats/errors";
 import { weightsHelp } from "../jobs/weights/registry";
-import { pythonEnvironment } from "../readers/python/environment/sitePackages";
+import { pythonEnvironment } from "../readers/python/imports/sitePackages";
 
 /** Options that several commands share, and what they mean to a job. */
 

@@ -4,7 +4,7 @@ import type { ConfigurationsResult, InjectParams } from "../../protocol/messages
 import type { InjectionSummary } from "../../protocol/reports";
 import type { Reading } from "../language/layers";
 import type { FileShapes } from "../language/shapes";
-import type { EnvironmentSearch } from "../readers/python/environment/find";
+import type { EnvironmentSearch } from "../readers/python/imports/find";
 import type { ReadChoice } from "./readingChoices";
 
 /** Server to reading thread. One command is under way at a time. */

@@ -7,7 +7,7 @@ import { defaultTargets } from "../lora/targets/defaults";
 import { parseInput } from "../readers/givenInputs";
 import type { ModelFile, Problem, ReadOptions } from "../readers/model";
 import { chooseModel, openModelFile } from "../readers/open";
-import { findEnvironment } from "../readers/python/environment/find";
+import { findEnvironment } from "../readers/python/imports/find";
 import { placeOf, summarize } from "../readers/summary";
 import { toJobError } from "./failure";
 import { inject } from "./inject";

@@ -2,8 +2,8 @@ import { basename, dirname } from "node:path";
 import type { ClientCapabilities, Connection, FileSystemWatcher } from "vscode-languageserver/node";
 import type { Reading } from "../language/layers";
 import type { SearchedFolder } from "../readers/model";
-import { realPath } from "../readers/python/environment/look";
-import { isBelow } from "../readers/python/environment/project";
+import { realPath } from "../readers/python/imports/look";
+import { isBelow } from "../readers/python/imports/project";
 import type { ReadingChoices } from "./readingChoices";
 import { fileWatcher, folderWatcher, WatchedFiles } from "./watchedFiles";
 

@@ -1,5 +1,5 @@
-import { type Segment, Source } from "../python/source";
-import { Unknown, type Value } from "../python/values";
+import { type Segment, Source } from "../python/syntax/source";
+import { Unknown, type Value } from "../python/values/values";
 import type { CodeCell } from "./cells";
 import { blankMagics, COMMAND_RESULT, magicThatGivesNames } from "./magics";
 

@@ -1,8 +1,8 @@
 import { UserError } from "../../formats/errors";
 import type { ModelFile, Problem, Reader, ReadOptions } from "../model";
-import type { WrittenPart } from "../python/environment/writtenModules";
-import { DEFAULT_LIMITS } from "../python/limits";
+import type { WrittenPart } from "../python/imports/writtenModules";
 import { readPython } from "../python/reader";
+import { DEFAULT_LIMITS } from "../python/values/limits";
 import { readNotebook } from "./cells";
 import { joined, namesOfIPython, openedBy } from "./joined";
 import { blankMagics } from "./magics";

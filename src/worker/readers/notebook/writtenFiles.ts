@@ -1,4 +1,4 @@
-import type { WrittenPart } from "../python/environment/writtenModules";
+import type { WrittenPart } from "../python/imports/writtenModules";
 import { blank } from "./magics";
 
 /**

@@ -7,7 +7,7 @@ import { float32, type Tensor, type TensorRef } from "../../../../src/worker/for
 import { mergedTensors } from "../../../../src/worker/jobs/export/merge";
 import { openModel } from "../../../../src/worker/jobs/opened";
 import { temporaryFolder } from "../../formats/temporaryFolder";
-import { CONVERSIONS, TRANSFORMERS } from "../../readers/python/environment/transformers";
+import { CONVERSIONS, TRANSFORMERS } from "../../readers/python/imports/transformers";
 
 const steps = (shape: readonly number[], from: number): Tensor =>
   float32(

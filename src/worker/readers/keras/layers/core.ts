@@ -15,7 +15,7 @@ import {
 } from "../../../graph/build";
 import { Node } from "../../../graph/node";
 import { normalizeAxis } from "../../../graph/shapes";
-import { einsum } from "../../python/torch/functions/einsum";
+import { einsum } from "../../python/libraries/torch/functions/einsum";
 import { activate, elu, leakyRelu } from "../activations";
 import { ConfigError, Untraceable } from "../config";
 import { isJsonArray, type Json } from "../json";

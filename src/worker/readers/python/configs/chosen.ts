@@ -1,7 +1,7 @@
-import type { Param } from "../ast";
-import { asRecord, type ConfigFile, configAt } from "../configFile";
-import type { Evaluator } from "../evaluator";
-import { PyDict, PyList, type Value } from "../values";
+import type { Evaluator } from "../evaluate/evaluator";
+import { asRecord, type ConfigFile, configAt } from "../models/configFile";
+import type { Param } from "../syntax/ast";
+import { PyDict, PyList, type Value } from "../values/values";
 import { DataDict, dictsIn, Refused } from "./data";
 import { configOfData, containerOf } from "./dictConfig";
 import { formatOf, readData, readText } from "./files";

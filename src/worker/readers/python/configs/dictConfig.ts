@@ -1,7 +1,7 @@
-import { dictOf, keyOf } from "../equality";
-import type { Evaluator } from "../evaluator";
-import { native, nativeOfUnknown } from "../native";
-import { builtinClass, classOf, OBJECT } from "../types";
+import type { Evaluator } from "../evaluate/evaluator";
+import { dictOf, keyOf } from "../values/equality";
+import { native, nativeOfUnknown } from "../values/native";
+import { builtinClass, classOf, OBJECT } from "../values/types";
 import {
   EvaluationError,
   PyDict,
@@ -12,7 +12,7 @@ import {
   type Runtime,
   Unknown,
   type Value,
-} from "../values";
+} from "../values/values";
 import { type Data, DataDict, DataList } from "./data";
 import { hasInterpolation, interpolated } from "./interpolation";
 

@@ -1,5 +1,5 @@
-import type { Evaluator } from "../evaluator";
-import { PyDict, PyList, Unknown, type Value } from "../values";
+import type { Evaluator } from "../evaluate/evaluator";
+import { PyDict, PyList, Unknown, type Value } from "../values/values";
 import { type Data, DataDict, DataList } from "./data";
 
 /** Python's values of a file's data. Its dictionaries say which file they are from when they are asked. */

@@ -1,6 +1,6 @@
-import type { Evaluator } from "../evaluator";
-import { str } from "../text";
-import { PyDict, PyList, Unknown, type Value } from "../values";
+import type { Evaluator } from "../evaluate/evaluator";
+import { str } from "../evaluate/objects/text";
+import { PyDict, PyList, Unknown, type Value } from "../values/values";
 import type { ConfigEntries } from "./dictConfig";
 import { plainScalar } from "./scalars";
 

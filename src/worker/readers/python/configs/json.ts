@@ -1,4 +1,4 @@
-import { PyFloat, Unknown } from "../values";
+import { PyFloat, Unknown } from "../values/values";
 import { type Data, DataDict, type DataEntry, DataList, Refused } from "./data";
 
 /** JSON as Python's json module reads it. */

@@ -1,11 +1,11 @@
-import { dataclassFields } from "../dataclasses";
-import { keyOf } from "../equality";
-import type { Evaluator } from "../evaluator";
-import { native, nativeOfUnknown } from "../native";
-import { named, namespace } from "../stdlib/namespace";
-import { textOfPath } from "../stdlib/pathlib";
-import { builtinClass, OBJECT } from "../types";
-import { PyClass, PyDict, PyList, type PyNamespace, PyObject, PyTuple, Unknown, type Value } from "../values";
+import type { Evaluator } from "../evaluate/evaluator";
+import { dataclassFields } from "../evaluate/objects/dataclasses";
+import { named, namespace } from "../libraries/stdlib/namespace";
+import { textOfPath } from "../libraries/stdlib/pathlib";
+import { keyOf } from "../values/equality";
+import { native, nativeOfUnknown } from "../values/native";
+import { builtinClass, OBJECT } from "../values/types";
+import { PyClass, PyDict, PyList, type PyNamespace, PyObject, PyTuple, Unknown, type Value } from "../values/values";
 import { Refused } from "./data";
 import {
   configOf,

@@ -1,8 +1,8 @@
-import { assignedTargets } from "../assigned";
-import type { Stmt } from "../ast";
-import type { Scope } from "../scope";
-import type { PyClass } from "../values";
-import { namesMentionedBy, rootName } from "../walk";
+import type { Scope } from "../evaluate/scope";
+import { assignedTargets } from "../syntax/assigned";
+import type { Stmt } from "../syntax/ast";
+import { namesMentionedBy, rootName } from "../syntax/walk";
+import type { PyClass } from "../values/values";
 
 /** What they mention is used when they are called. */
 const DEFINITIONS = new Set<Stmt["kind"]>(["Function", "Class"]);

@@ -1,9 +1,9 @@
-import type { Evaluator } from "../evaluator";
-import { native, nativeOfUnknown } from "../native";
-import { named, namespace } from "../stdlib/namespace";
-import { addPathMethod, textOfPath } from "../stdlib/pathlib";
-import { builtinClass, OBJECT } from "../types";
-import { type PyNamespace, PyObject, Unknown, type Value } from "../values";
+import type { Evaluator } from "../evaluate/evaluator";
+import { named, namespace } from "../libraries/stdlib/namespace";
+import { addPathMethod, textOfPath } from "../libraries/stdlib/pathlib";
+import { native, nativeOfUnknown } from "../values/native";
+import { builtinClass, OBJECT } from "../values/types";
+import { type PyNamespace, PyObject, Unknown, type Value } from "../values/values";
 import { type Data, type Dialect, Refused } from "./data";
 import { valueOfData } from "./entries";
 import { type Format, isConfiguration, locateFile, readData, readText } from "./files";

@@ -1,4 +1,4 @@
-import { PyFloat, Unknown } from "../values";
+import { PyFloat, Unknown } from "../values/values";
 import type { Dialect, Scalar } from "./data";
 
 /**

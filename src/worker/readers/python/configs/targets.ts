@@ -1,11 +1,11 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import type { Environment } from "../environment/environment";
-import { realPath, textOf } from "../environment/look";
-import { stateOf } from "../environment/sources";
-import type { Evaluator } from "../evaluator";
-import type { Definition } from "../scope";
-import { type PyClass, PyDict, PyFunction, PyList, type Value } from "../values";
+import type { Evaluator } from "../evaluate/evaluator";
+import type { Definition } from "../evaluate/scope";
+import type { Environment } from "../imports/environment";
+import { realPath, textOf } from "../imports/look";
+import { stateOf } from "../imports/sources";
+import { type PyClass, PyDict, PyFunction, PyList, type Value } from "../values/values";
 import { compose } from "./composition";
 import { type DataDict, dictsIn, Refused, sameData } from "./data";
 import { configOfData, entriesOf } from "./dictConfig";

@@ -9,8 +9,8 @@ import {
   parseAllDocuments,
   type Scalar,
 } from "yaml";
-import { keyOf } from "../equality";
-import { PyFloat, Unknown } from "../values";
+import { keyOf } from "../values/equality";
+import { PyFloat, Unknown } from "../values/values";
 import { type Data, DataDict, type DataEntry, DataList, type Dialect, isScalar as isPlain, Refused } from "./data";
 import { plainScalar, taggedScalar } from "./scalars";
 

@@ -1,0 +1,517 @@
+import type { SourcePlace } from "../../../graph/node";
+import { ShapeError } from "../../../graph/shapes";
+import type { Problem, ReadLimits } from "../../model";
+import { Provenance } from "../configs/provenance";
+import type { ImportResolver, NotFollowed } from "../imports/importResolver";
+import { callStandIn, isModule, moduleCall, moduleClass, tensorAttributeLike } from "../libraries/torch";
+import type { CallExpr, Span } from "../syntax/ast";
+import type { Source } from "../syntax/source";
+import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "../values/limits";
+import type { Storage } from "../values/storage";
+import { classOf, PyPartial, PyWrapped, typeName } from "../values/types";
+import {
+  EvaluationError,
+  PyBound,
+  PyClass,
+  PyError,
+  PyFunction,
+  PyList,
+  type PyNamespace,
+  PyNative,
+  PyObject,
+  PyTensor,
+  PyTuple,
+  type Runtime,
+  Unknown,
+  type Value,
+} from "../values/values";
+import { bind, paramsOf } from "./binding";
+import { moved, placed, pythonMessage, severityOf, unforeseen, within } from "./errors";
+import { executeCode } from "./exec";
+import { type Constructed, type Noted, noteInherited } from "./noted";
+import { attributeOf, deleteAttributeOf, setAttributeOf } from "./objects/attributes";
+import { typeMethod, typeOf } from "./objects/builtinTypes";
+import { iterate, lengthOf, truthyOf } from "./objects/iteration";
+import type { Opener } from "./openNames";
+import { Patches } from "./patches";
+import type { Recorder } from "./recorder";
+import { Alike } from "./repeated/alike";
+import { Reports } from "./reports";
+import { allocate, construct, instantiate } from "./run/classes";
+import { evaluate } from "./run/expressions";
+import type { Guard } from "./run/predication";
+import { executeBody } from "./run/statements";
+import { generatorOf } from "./run/suspended";
+import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
+
+const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
+
+/**
+ * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and
+ * the operations values ask for; expressions and statements are in files of their own.
+ */
+export class Evaluator implements Runtime {
+  tracing = false;
+  /** Set while a trace is watched for shapes. */
+  recorder: Recorder | undefined;
+  /** Set in code that runs only where a condition holds that depends on data. */
+  guard: Guard | undefined;
+  /** Set in a trace: what storages held before it, to be put back so that the next trace starts from the same values. */
+  journal: Map<Storage, Pick<Storage, "node" | "unknown">> | undefined;
+  /** The names of the file that is read. */
+  readonly globals: Scope;
+  /** The text being evaluated: of the file that is read, or of a module it imports. */
+  source: Source;
+  /** Where evaluation left the file that is read for a module it imports. */
+  departure: SourcePlace | undefined;
+  /** The expression being evaluated. */
+  span: Span | undefined;
+  /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
+  private madeAt: SourcePlace | undefined;
+  readonly reports = new Reports();
+  readonly patches = new Patches(() => this.alike.forget());
+  /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
+  readonly constructed = new Map<PyClass, Constructed>();
+  /** Such calls of which less is known, and those of subclasses' constructors. */
+  readonly noted = new Map<PyClass, Noted>();
+  /** Classes whose constructor calls are of interest wherever they stand. */
+  readonly watched = new Set<PyClass>();
+  /** Code that may give its module any name, which has been evaluated: what it gave is known. */
+  readonly followed = new WeakSet<Opener>();
+  /** Where `requires_grad = False` was assigned to a module, which has none. */
+  readonly freezesNothing = new Map<PyObject, SourcePlace>();
+  /** Files that were read besides modules: configurations that the code names. */
+  readonly consulted = new Set<string>();
+  /** Which of them values come from. */
+  readonly provenance = new Provenance();
+  /** Classes of the file, in source order. */
+  readonly classes: DefinedClass[] = [];
+  /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
+  constructing = 0;
+  /** The call under way. */
+  frame: Scope | undefined;
+  nesting = 0;
+  /** Modules that stand for others like them. */
+  readonly alike = new Alike(this);
+  /** Modules that were made in this budget of steps: how far a construction came. */
+  modulesMade = 0;
+  /** Loops around this code of which nobody knows beforehand how often they turn. */
+  endless = 0;
+  /** Statements around this one that handle an import's failure. */
+  importErrors = 0;
+  private steps = 0;
+  private budget: number;
+  private depth = 0;
+
+  constructor(
+    /** The file that is read. */
+    readonly main: Source,
+    readonly limits: ReadLimits,
+    readonly builtins: Scope,
+    private readonly resolver: ImportResolver,
+  ) {
+    this.source = main;
+    this.globals = new Scope("module", builtins, "");
+    this.globals.text = main;
+    this.budget = limits.steps;
+  }
+
+  get problems(): readonly Problem[] {
+    return this.reports.problems;
+  }
+
+  get place(): SourcePlace | undefined {
+    return this.span ? this.source.place(this.span) : this.madeAt;
+  }
+
+  inModule<T>(madeAt: SourcePlace | undefined, body: () => T): T {
+    const outer = this.madeAt;
+    this.madeAt = madeAt;
+    try {
+      return body();
+    } catch (error) {
+      throw this.understood(error);
+    } finally {
+      this.madeAt = outer;
+    }
+  }
+
+  get stepsTaken(): number {
+    return this.steps;
+  }
+
+  /** `exec(...)`. */
+  execute(scope: Scope, call: CallExpr, args: readonly Value[]): Value {
+    return executeCode(this, scope, call, args);
+  }
+
+  /** Whether the code being evaluated stands in the file that is read. */
+  get inMain(): boolean {
+    return this.source === this.main;
+  }
+
+  resolveImport(name: string, importer: Scope = this.globals): PyNamespace | NotFollowed {
+    return this.resolver(this, name, importer.module);
+  }
+
+  /** Runs code of the scope's module. What goes wrong in an imported one is the business of where it was entered. */
+  private inSource<T>(scope: Scope, body: () => T): T {
+    const inner = scope.source ?? this.source;
+    if (inner === this.source) return body();
+    const { source, span, departure } = this;
+    if (source === this.main) this.departure = this.place;
+    this.source = inner;
+    this.span = undefined;
+    try {
+      return body();
+    } catch (error) {
+      const known = this.understood(error);
+      const { place } = known;
+      if (source !== this.main || !place || place.file === source.file) throw known;
+      throw this.standIn(known, moved(known, this.departure ?? place, within(place)));
+    } finally {
+      this.source = source;
+      this.span = span;
+      this.departure = departure;
+    }
+  }
+
+  /**
+   * Runs code at the top of an imported module, apart from whatever asked for it. Its problems are not this file's; what
+   * it could not do is the reason of the value it gives.
+   */
+  aside(scope: Scope, steps: number, body: () => Value): Value {
+    const restore = this.mark();
+    const { tracing, recorder, constructing, guard, importErrors, journal } = this;
+    const before = { tracing, recorder, constructing, guard, importErrors, journal };
+    // What a module makes of itself stays; only the trace's own changes are put back after it.
+    const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
+    Object.assign(this, { ...apart, journal: undefined });
+    // Each module on the way takes far more of the stack than an expression does.
+    this.nesting += 24;
+    let result: Value = null;
+    try {
+      this.collect(() => {
+        try {
+          const left = Math.max(1, Math.min(steps, this.budget - this.steps));
+          result = this.alike.unobserved(() => this.within(left, () => this.inSource(scope, body)));
+        } catch (error) {
+          const known = this.understood(error);
+          this.refuseCancelled();
+          result = new Unknown(known instanceof PyError ? pythonMessage(known) : known.message, this.departure);
+        }
+      });
+    } finally {
+      restore();
+      Object.assign(this, before);
+    }
+    return result;
+  }
+
+  private refuseCancelled(): void {
+    const { cancel } = this.limits;
+    if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
+  }
+
+  /** Runs `body` with a budget of steps of its own. */
+  within<T>(steps: number, body: () => T): T {
+    // Each model and each trace is one: a reading of many ends with the one under way.
+    this.refuseCancelled();
+    this.alike.forget();
+    const { steps: stepsBefore, budget, depth, nesting, endless, modulesMade } = this;
+    Object.assign(this, { steps: 0, budget: steps, endless: 0, modulesMade: 0 });
+    try {
+      return body();
+    } finally {
+      Object.assign(this, { steps: stepsBefore + this.steps, budget, depth, nesting, endless, modulesMade });
+    }
+  }
+
+  /** Counts work; throws when there has been too much of it, or when the reading was cancelled. */
+  step(count = 1): void {
+    const before = this.steps;
+    this.steps += count;
+    if (this.steps > this.budget) {
+      const loop = this.endless > 0;
+      throw new LimitError(tooManySteps(this.budget, loop ? undefined : this.modulesMade), this.place);
+    }
+    if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) this.refuseCancelled();
+  }
+
+  /** Refuses a list or string that is too long before it is made. */
+  allot(items: number, what: string): void {
+    if (items > MAX_ITEMS) {
+      throw new EvaluationError(
+        `${what} of ${items.toLocaleString("en-US")} is longer than the ${MAX_ITEMS.toLocaleString("en-US")} the reader holds`,
+        this.place,
+      );
+    }
+    this.step(1 + (items >> 4));
+  }
+
+  problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
+    // What a library's code only remarks on is not for this file's author.
+    if (severity !== "error" && (place ?? this.source).file !== this.main.file) return;
+    this.reports.add(this.located(message, severity, place));
+  }
+
+  /**
+   * Reports what holds however the code was come to: also in code that is evaluated on trial or for another file's sake,
+   * whose other problems are dropped.
+   */
+  certainly(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
+    this.reports.hold(this.located(message, severity, place));
+  }
+
+  /** At its place in the file that is read; at where that leads to it, when it is in another. */
+  private located(message: string, severity: Problem["severity"], place: SourcePlace | undefined): Problem {
+    // What is told of each module once is told of the first, which is not the first of the next model.
+    this.alike.spoil();
+    const where = place ?? this.source.place({ start: 0, end: 0 });
+    if (where.file === this.main.file) return { place: where, message, severity };
+    const from = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
+    return { place: from, message: `${message} ${within(where)}`, severity };
+  }
+
+  /** As Reports does it. */
+  collect(body: () => void): Problem[] {
+    return this.reports.collect(body);
+  }
+
+  /**
+   * Reports an error of evaluated code as a problem at its line. Anything but an error of evaluation is ours and is
+   * reported as that, so that one defect does not hide the rest of the file.
+   */
+  reportError(error: unknown, inScript = false): string {
+    const known = this.understood(error);
+    const message = known instanceof PyError ? pythonMessage(known) : known.message;
+    this.problem(message, severityOf(known, inScript), known.place ?? this.place);
+    return message;
+  }
+
+  /** Any thrown value as one of the evaluator's two errors, with a place. */
+  understood(error: unknown): PyError | EvaluationError {
+    if (error instanceof PyError || error instanceof EvaluationError) {
+      return error.place ? error : this.standIn(error, placed(error, this.place));
+    }
+    if (error instanceof ShapeError) return this.standIn(error, new PyError("RuntimeError", error.message, this.place));
+    return unforeseen(error, this.place);
+  }
+
+  private standIn<E extends PyError | EvaluationError>(error: Error, by: E): E {
+    this.recorder?.replaced(error, by);
+    return by;
+  }
+
+  // Runtime
+
+  call(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
+    const span = this.span;
+    if (++this.nesting > MAX_NESTING) throw this.tooDeep();
+    const result = this.dispatch(callee, args, kwargs);
+    this.nesting--;
+    this.span = span;
+    return result;
+  }
+
+  private dispatch(callee: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    if (callee instanceof PyBound) return this.dispatch(callee.callee, [callee.self, ...args], kwargs);
+    if (callee instanceof PyFunction) return this.callFunction(callee, args, kwargs);
+    if (callee instanceof PyNative) return this.callNative(callee, args, kwargs);
+    if (callee instanceof PyClass) return construct(this, callee, args, kwargs);
+    if (callee instanceof Unknown) return callee;
+    if (callee instanceof PyPartial) {
+      return this.call(callee.callee, [...callee.args, ...args], new Map([...callee.kwargs, ...kwargs]));
+    }
+    if (callee instanceof PyWrapped) return this.call(callee.callee, args, kwargs);
+    if (callee instanceof PyObject) {
+      if (callee.standsFor) return callStandIn(callee.standsFor, args, kwargs, this);
+      const method = this.special(callee, "__call__");
+      if (method !== undefined) return this.call(method, args, kwargs);
+      if (isModule(callee)) return this.callModule(callee, args, kwargs);
+    }
+    throw new PyError("TypeError", `'${typeName(callee)}' object is not callable`);
+  }
+
+  private callModule(module: PyObject, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    if (!this.tracing && this.constructing === 0) {
+      return new Unknown(`${module.type.name} is called outside of a trace`, this.place);
+    }
+    return moduleCall(module, args, kwargs, this);
+  }
+
+  callFunction(fn: PyFunction, args: readonly Value[], kwargs: ReadonlyMap<string, Value> = NO_KWARGS): Value {
+    const { node, params, qualifiedName, owner } = fn.definition as Definition;
+    this.step();
+    this.alike.enters(fn.scope as Scope);
+    if (fn.name === "__init__") noteInherited(this, owner?.type, args, kwargs);
+    const scope = new Scope("function", fn.scope as Scope, qualifiedName);
+    scope.owner = owner;
+    scope.receiver = args[0];
+    fn.params ??= params.map(({ name, kind }) => ({ name, kind, default: fn.defaults.get(name) }));
+    bind(qualifiedName || fn.name, fn.params, args, kwargs, (name, value) => scope.names.set(name, value));
+    if (node.kind === "Function" && node.generator) return generatorOf(this, scope, node.body);
+    return this.inFrame(scope, () => {
+      if (node.kind === "Lambda") return evaluate(this, scope, node.body);
+      executeBody(this, scope, node.body);
+      return scope.uncertain ?? scope.returned;
+    });
+  }
+
+  /** Runs code of a call: its whole body, or a generator's up to its next yield. */
+  inFrame<T>(scope: Scope, body: () => T): T {
+    if (++this.depth > this.limits.depth) {
+      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
+    }
+    const watched = scope.kind === "function" ? this.recorder : undefined;
+    watched?.enter(scope, this.place, scope.source === this.main);
+    const caller = this.frame;
+    scope.caller = caller;
+    this.frame = scope;
+    const result = this.inSource(scope, body);
+    this.frame = caller;
+    scope.caller = undefined;
+    watched?.leave();
+    this.depth--;
+    return result;
+  }
+
+  callNative(
+    native: PyNative,
+    args: readonly Value[],
+    kwargs: ReadonlyMap<string, Value> = NO_KWARGS,
+    name?: string,
+  ): Value {
+    this.step();
+    this.alike.native(native, args, kwargs);
+    const bound: Record<string, Value> = {};
+    const params = paramsOf(native);
+    // torch.zeros(2, 3), torch.zeros((2, 3)) and torch.zeros(size=(2, 3)) are one.
+    const size = kwargs.get("size");
+    if (size !== undefined && args.length === 0 && params[0]?.kind === "star" && params[0].name === "size") {
+      return this.callNative(native, [size], new Map([...kwargs].filter(([key]) => key !== "size")), name);
+    }
+    bind(name ?? native.name, params, args, kwargs, (key, value) => {
+      bound[key] = value;
+    });
+    const { recorder } = this;
+    const { self } = bound;
+    // Every method of a string goes through all of it.
+    if (typeof self === "string") this.step(self.length >> 6);
+    const result = recorder
+      ? recorder.native(this.source, native, bound, this.span, () => native.body(bound, this))
+      : native.body(bound, this);
+    if (result instanceof PyTensor) this.step(TENSOR_STEPS);
+    else if (result instanceof PyList || result instanceof PyTuple) this.step(result.items.length >> 4);
+    return result;
+  }
+
+  getAttribute(object: Value, name: string): Value {
+    const value = attributeOf(this, object, name);
+    if (value !== undefined) return value;
+    if (object instanceof PyClass)
+      throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
+    // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
+    if (object instanceof PyTensor && !tensorAttributeLike(name))
+      return new Unknown(`Tensor.${name} is not evaluated`, this.place);
+    const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);
+    if (object instanceof PyObject && object.unlisted) return object.unlisted;
+    if (typeof gap === "string") return new Unknown(gap, this.place);
+    const message = `'${typeName(object)}' object has no attribute '${name}'`;
+    throw new PyError("AttributeError", message, undefined, undefined, object);
+  }
+
+  /** The attribute, or undefined when there is none. */
+  tryAttribute(object: Value, name: string): Value | undefined {
+    const restore = this.mark();
+    try {
+      return attributeOf(this, object, name);
+    } catch (error) {
+      if (!(error instanceof PyError) || error.type !== "AttributeError") throw error;
+      restore();
+      return undefined;
+    }
+  }
+
+  setAttribute(object: Value, name: string, value: Value): void {
+    setAttributeOf(this, object, name, value);
+  }
+
+  iterate(value: Value): Iterable<Value> {
+    return iterate(this, value);
+  }
+
+  truthy(value: Value): boolean {
+    const result = truthyOf(this, value);
+    if (result instanceof Unknown) throw new EvaluationError(`a condition is unknown: ${result.reason}`, this.place);
+    return result;
+  }
+
+  changing(storage: Storage): void {
+    this.guard?.changing(storage);
+    if (this.journal && !this.journal.has(storage)) {
+      this.journal.set(storage, { node: storage.node, unknown: storage.unknown });
+    }
+  }
+
+  deleteAttribute(object: Value, name: string): void {
+    deleteAttributeOf(this, object, name);
+  }
+
+  /** An instance without its `__init__`: what `object.__new__` gives; of a metaclass, a new class. */
+  allocate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    return allocate(this, type, args, kwargs);
+  }
+
+  /** `type(...)` as `type.__call__` does it, past a `__call__` of the metaclass. */
+  instantiate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
+    return instantiate(this, type, args, kwargs);
+  }
+
+  isModuleType(type: PyClass): boolean {
+    return type.mro.includes(moduleClass);
+  }
+
+  /** type(value). */
+  typeOf(value: Value): Value {
+    return typeOf(value);
+  }
+
+  /** A method of a builtin type taken from the type: `str.lower`. */
+  builtinTypeMethod(type: PyClass, name: string): Value | undefined {
+    return typeMethod(type, name);
+  }
+
+  length(value: Value): Value {
+    return lengthOf(this, value);
+  }
+
+  /** A method a class defines for an operator, `__len__`, `__add__`, ...; undefined when it has none. */
+  special(value: Value, name: string): Value | undefined {
+    const own = classOf(value);
+    if (!own) return undefined;
+    for (const type of own.mro) {
+      const member = type.members.get(name);
+      if (member instanceof PyFunction || member instanceof PyNative) return new PyBound(value, member);
+      if (member !== undefined && member !== null) return this.getAttribute(value, name);
+    }
+    return undefined;
+  }
+
+  tooDeep(): LimitError {
+    return new LimitError(
+      "calls and expressions are nested too deeply here: a recursion that does not end?",
+      this.place,
+    );
+  }
+
+  /** Puts the counters back after an error has unwound the stack to where they were read. */
+  mark(): () => void {
+    const { depth, nesting, span, constructing, frame, endless } = this;
+    const frames = this.recorder?.frames.length ?? 0;
+    return () => {
+      this.recorder?.frames.splice(frames);
+      Object.assign(this, { depth, nesting, span, constructing, frame, endless });
+    };
+  }
+}

@@ -1,0 +1,71 @@
+import { deepCopy } from "../libraries/stdlib/copy";
+import { isModule } from "../libraries/torch";
+import { type PyClass, PyObject, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "./evaluator";
+import type { Given } from "./run/classes";
+
+/** What constructors of interest were called with while the file was evaluated: how somebody makes the class. */
+
+/** A call of a constructor whose arguments are all known. */
+export interface Constructed extends Given {
+  /** The arguments as they were before the constructor could change them. */
+  readonly before: Given;
+  /** The call stands in the file that is read. */
+  readonly inMain: boolean;
+}
+
+/** A call of a constructor that does not tell all, or that is made on an instance of a subclass. */
+export interface Noted {
+  readonly before: Given;
+  readonly known: number;
+  readonly whole: boolean;
+  readonly inMain: boolean;
+}
+
+/** Notes the call: the first whose arguments are all known, else the one of which most is known. */
+export function noteConstruction(
+  ev: Evaluator,
+  type: PyClass,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+): void {
+  if (ev.constructed.has(type)) return;
+  const given = [...args, ...kwargs.values()];
+  const known = given.filter((value) => !(value instanceof Unknown)).length;
+  if (known === given.length)
+    ev.constructed.set(type, { args, kwargs, before: beforeCall(ev, args, kwargs), inMain: ev.inMain });
+  else note(ev, type, args, kwargs, known, false);
+}
+
+/** `super().__init__(64, 10)`: what a subclass makes of the class, where nothing makes the class itself. */
+export function noteInherited(
+  ev: Evaluator,
+  type: PyClass | undefined,
+  [self, ...args]: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+): void {
+  if (!type || !ev.watched.has(type) || !(self instanceof PyObject) || self.type === type) return;
+  const given = [...args, ...kwargs.values()];
+  const known = given.filter((value) => !(value instanceof Unknown)).length;
+  note(ev, type, args, kwargs, known, known === given.length);
+}
+
+function note(
+  ev: Evaluator,
+  type: PyClass,
+  args: readonly Value[],
+  kwargs: ReadonlyMap<string, Value>,
+  known: number,
+  whole: boolean,
+): void {
+  const best = ev.noted.get(type);
+  if (known === 0 || (best && (best.whole || (!whole && known <= best.known)))) return;
+  ev.noted.set(type, { before: beforeCall(ev, args, kwargs), known, whole, inMain: ev.inMain });
+}
+
+/** Copies of the arguments: `__init__` may fill in a configuration, and a second call with that may be refused. */
+function beforeCall(ev: Evaluator, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Given {
+  const done = new Map<Value, Value>();
+  const copy = (value: Value): Value => (isModule(value) ? value : deepCopy(ev, value, done));
+  return { args: args.map(copy), kwargs: new Map([...kwargs].map(([name, value]) => [name, copy(value)])) };
+}

@@ -1,0 +1,46 @@
+import type { DType } from "../../../../../formats/dtype";
+import * as build from "../../../../../graph/build";
+import type { Node } from "../../../../../graph/node";
+import type { Runtime } from "../../../values/values";
+
+/**
+ * Random numbers that forward draws. A graph computes one thing, so they are inputs of it, which whoever runs it draws
+ * from a seed, anew at each run, as dropout's masks are.
+ */
+
+let count = 0;
+
+/** Called at the start of a trace, so that a graph's noise has the same names whenever it is traced. */
+export function resetNoise(): void {
+  count = 0;
+}
+
+/** Standard normal numbers, or uniform ones in [0, 1). */
+export function noise(
+  distribution: "normal" | "uniform",
+  shape: readonly number[],
+  dtype: DType,
+  runtime: Runtime,
+): Node {
+  const name = `noise.${count++}`;
+  runtime.problem(
+    `random numbers in forward are an input of the graph here (${name}): they are drawn anew at each run, from the run's seed, and are not PyTorch's`,
+    "information",
+  );
+  return build.cast(build.input(name, shape, "float32", undefined, distribution), dtype);
+}
+
+/** Uniform numbers away from 0, whose logarithm is finite. */
+export function openUniform(shape: readonly number[], dtype: DType, runtime: Runtime): Node {
+  const drawn = noise("uniform", shape, "float32", runtime);
+  return build.cast(build.binary("maximum", drawn, build.scalar(2 ** -24)), dtype);
+}
+
+/** Samples of the standard Gumbel distribution, -log(-log(u)): the largest of logits plus these is a draw from them. */
+export function gumbel(shape: readonly number[], dtype: DType, runtime: Runtime): Node {
+  const { unary } = build;
+  const inner = unary("neg", unary("log", openUniform(shape, "float32", runtime)));
+  // u just below 1 has -log(u) of 2^-24.
+  const open = build.binary("maximum", inner, build.scalar(2 ** -24));
+  return build.cast(unary("neg", unary("log", open)), dtype);
+}

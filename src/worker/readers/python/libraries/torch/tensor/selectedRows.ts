@@ -1,0 +1,236 @@
+import * as build from "../../../../../graph/build";
+import { withInputs } from "../../../../../graph/graph";
+import { is, type Node } from "../../../../../graph/node";
+import { sameComputation } from "../../../../../graph/same";
+import { EvaluationError, Unknown } from "../../../values/values";
+import { listableTensors } from "./listable";
+
+/**
+ * Selections whose length depends on data: `x[mask]`, `torch.where(mask)`. A graph's shapes are fixed, so such a tensor
+ * is held with every row, and the mask beside it. Each operation has to treat rows alone, until `index_add_` or
+ * `out[mask] = ...` puts the selected ones back where they came from; anything that would see the other rows is refused.
+ */
+export interface SelectedRows {
+  /** Of the selection: a bool tensor. The rows are its elements in order. */
+  readonly mask: Node;
+  readonly axis: number;
+}
+
+const known = new WeakMap<Node, SelectedRows | null>();
+/** What was selected from, by the selection. */
+const unselected = new WeakMap<Node, Node>();
+
+/** The length of a selection: how many elements of the mask are true. */
+export class SelectedLength extends Unknown {
+  constructor(readonly mask: Node) {
+    super("how many rows a mask selects depends on the data");
+  }
+
+  /** Twice a length is no longer that length. */
+  override derived(): Unknown {
+    return new Unknown(this.reason);
+  }
+}
+
+/** The node's selected axis, if it has one. Refuses a node that mixes rows. */
+export function selectedRows(node: Node): SelectedRows | undefined {
+  let rows = known.get(node);
+  if (rows === undefined) {
+    rows = derive(node) ?? null;
+    known.set(node, rows);
+  }
+  return rows ?? undefined;
+}
+
+/** numel(): unknown where rows were selected. */
+export function countOf(node: Node): number | SelectedLength {
+  const selection = selectedRows(node);
+  return selection ? new SelectedLength(selection.mask) : node.shape.reduce((n, d) => n * d, 1);
+}
+
+/** Every row of `rows` with the mask beside it; those not selected are 0. The mask's elements are dimension `axis`. */
+export function selectRows(rows: Node, mask: Node, axis = 0): Node {
+  const chosen = build.where(lanes(mask, rows, axis), rows, build.scalar(0, rows.dtype));
+  known.set(chosen, { mask, axis });
+  unselected.set(chosen, rows);
+  return chosen;
+}
+
+/**
+ * The rows of a selection along dimension 0 one by one, each with the condition under which it is selected. A row is
+ * what it is where that holds; elsewhere it means nothing.
+ */
+export function rowsOneByOne(selection: Node): { readonly row: Node; readonly selected: Node }[] | undefined {
+  const rows = selectedRows(selection);
+  if (rows?.axis !== 0) return undefined;
+  const all = withoutMask(selection, new Map());
+  const mask = build.reshape(rows.mask, [-1]);
+  const at = (node: Node, i: number): Node =>
+    build.reshape(build.narrow(node, 0, i, i + 1), node.shape.slice(1) as number[]);
+  return Array.from({ length: listableTensors(selection.shape[0]!) }, (_, i) => ({
+    row: at(all, i),
+    selected: at(mask, i),
+  }));
+}
+
+function withoutMask(node: Node, done: Map<Node, Node>): Node {
+  const before = done.get(node) ?? unselected.get(node);
+  if (before || !selectedRows(node)) return before ?? node;
+  const bare = withInputs(
+    node,
+    node.inputs.map((input) => withoutMask(input, done)),
+  );
+  done.set(node, bare);
+  return bare;
+}
+
+/** The mask as a column beside the rows' other dimensions. */
+function lanes(mask: Node, rows: Node, axis = 0): Node {
+  return build.reshape(
+    mask,
+    rows.shape.map((d, i) => (i === axis ? d : 1)),
+  );
+}
+
+/** torch.where(mask): the coordinates of its true elements, one tensor for each dimension. */
+export function coordinates(mask: Node): Node[] {
+  const size = mask.shape.reduce((n, d) => n * d, 1);
+  return mask.shape.map((d, axis) => {
+    const along = mask.shape.map((_, i) => (i === axis ? d : 1));
+    const index = build.expand(build.reshape(build.arange(d, "int64"), along), mask.shape);
+    return selectRows(build.reshape(index, [size]), mask);
+  });
+}
+
+/** `rows` with zeros where they were not selected, so that they may be added to something whole. */
+export function withoutOthers(rows: Node, selection: SelectedRows): Node {
+  return whole(build.where(lanes(selection.mask, rows, selection.axis), rows, build.scalar(0, rows.dtype)));
+}
+
+/** Whether two masks select the same rows; the source may compute one twice. */
+export function sameMask(a: Node, b: Node): boolean {
+  return a === b || sameComputation(a, b);
+}
+
+/** A sum or mean over `axes`: of a selection, over the rows that are selected. */
+export function reduceRows(op: "sum" | "mean", x: Node, axes: readonly number[], keepDims: boolean): Node {
+  const selection = selectedRows(x);
+  if (!selection || !axes.includes(selection.axis)) return build.reduce(op, x, axes, keepDims);
+  const total = build.reduce("sum", withoutOthers(x, selection), axes, keepDims);
+  if (op === "sum") return total;
+  const rows = build.reduceAll("sum", build.cast(selection.mask, "int64"));
+  const others = axes.reduce((n, a) => (a === selection.axis ? n : n * x.shape[a]!), 1);
+  const count = build.mul(build.cast(rows, "float32"), build.scalar(others, "float32"));
+  return build.div(total, build.cast(count, x.dtype));
+}
+
+/** A node in which the selection has found its place again. */
+export function whole(node: Node): Node {
+  known.set(node, null);
+  return node;
+}
+
+function refuse(node: Node): EvaluationError {
+  return new EvaluationError(
+    `a selection by a mask has a length that depends on data; it can go through operations on each row and be put back with index_add_ or by assigning to the same mask, but not through ${node.op} here`,
+    node.place,
+  );
+}
+
+function derive(node: Node): SelectedRows | undefined {
+  const inputs = node.inputs.map(selectedRows);
+  const first = inputs.find((rows) => rows !== undefined);
+  if (!first) return undefined;
+  if (inputs.some((rows) => rows && !sameMask(rows.mask, first.mask))) throw refuse(node);
+  const axis = axisAfter(node, inputs);
+  if (axis === undefined) throw refuse(node);
+  return { mask: first.mask, axis };
+}
+
+const ELEMENTWISE = new Set<string>([
+  ...["neg", "abs", "sign", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tanh", "sigmoid", "erf", "atan"],
+  ...[
+    "log1p",
+    "expm1",
+    "relu",
+    "gelu",
+    "floor",
+    "ceil",
+    "round",
+    "not",
+    "cast",
+    "dropout",
+    "detach",
+    "where",
+    "expand",
+  ],
+  ...["add", "sub", "mul", "div", "pow", "maximum", "minimum", "equal", "less", "lessEqual", "and", "or"],
+]);
+
+/** Where the selected axis is in the node's result; undefined when the node mixes rows. */
+function axisAfter(node: Node, inputs: readonly (SelectedRows | undefined)[]): number | undefined {
+  const [rows, second] = inputs;
+  const rank = node.shape.length;
+  if (ELEMENTWISE.has(node.op)) return alignedAxis(node, inputs);
+  if (is(node, "gather")) {
+    if (rows && second) return undefined;
+    if (second) return node.attrs.axis + second.axis;
+    if (!rows || rows.axis === node.attrs.axis) return undefined;
+    return rows.axis < node.attrs.axis ? rows.axis : rows.axis + node.inputs[1]!.shape.length - 1;
+  }
+  if (is(node, "gatherElements")) {
+    return rows && second && rows.axis === second.axis && rows.axis !== node.attrs.axis ? rows.axis : undefined;
+  }
+  if (is(node, "layer")) return rows && rows.axis === second?.axis ? rows.axis : undefined;
+  if (is(node, "concat")) {
+    const alike = rows !== undefined && inputs.every((r) => r?.axis === rows.axis);
+    return alike && node.attrs.axis !== rows.axis ? rows.axis : undefined;
+  }
+  if (!rows || inputs.some((r, i) => i > 0 && r !== undefined)) return undefined;
+  const { axis } = rows;
+  const from = node.inputs[0]!.shape;
+  if (is(node, "linear")) return axis < from.length - 1 ? axis : undefined;
+  if (is(node, "matmul")) {
+    const plain = !node.attrs.transposeA && node.inputs[1]!.shape.length === 2 && node.inputs.length === 2;
+    return plain && axis < from.length - 1 ? axis : undefined;
+  }
+  if (is(node, "reshape")) return reshapedAxis(from, node.shape, axis);
+  if (is(node, "transpose")) return node.attrs.perm.indexOf(axis);
+  if (is(node, "slice")) return node.shape[axis] === from[axis] ? axis : undefined;
+  if (is(node, "pad")) return node.shape[axis] === from[axis] ? axis : undefined;
+  if (is(node, "sum") || is(node, "mean") || is(node, "max") || is(node, "min") || is(node, "prod")) {
+    const { axes, keepDims } = node.attrs;
+    if (axes.includes(axis)) return undefined;
+    return keepDims ? axis : axis - axes.filter((a) => a < axis).length;
+  }
+  if (is(node, "argmax") || is(node, "argmin")) {
+    if (node.attrs.axis === axis) return undefined;
+    return node.attrs.keepDims || node.attrs.axis > axis ? axis : axis - 1;
+  }
+  if (is(node, "softmax") || is(node, "logSoftmax") || is(node, "topK") || is(node, "topKIndices")) {
+    return node.attrs.axis === axis ? undefined : axis;
+  }
+  if (is(node, "layerNorm")) return axis < rank - node.attrs.dims ? axis : undefined;
+  return undefined;
+}
+
+/** Broadcasting aligns shapes at their ends; a tensor that is not selected may only be spread over the rows. */
+function alignedAxis(node: Node, inputs: readonly (SelectedRows | undefined)[]): number | undefined {
+  const rank = node.shape.length;
+  const places = new Set(inputs.flatMap((r, i) => (r ? [r.axis + rank - node.inputs[i]!.shape.length] : [])));
+  const [axis] = places;
+  if (places.size !== 1 || axis === undefined) return undefined;
+  const spread = node.inputs.every((n, i) => inputs[i] || (n.shape[axis - (rank - n.shape.length)] ?? 1) === 1);
+  return spread ? axis : undefined;
+}
+
+/** The axis of the new shape that has the same elements before it and the same length. */
+function reshapedAxis(from: readonly number[], to: readonly number[], axis: number): number | undefined {
+  const before = from.slice(0, axis).reduce((n, d) => n * d, 1);
+  let product = 1;
+  for (const [i, d] of to.entries()) {
+    if (product === before && d === from[axis]) return i;
+    product *= d;
+  }
+  return undefined;
+}

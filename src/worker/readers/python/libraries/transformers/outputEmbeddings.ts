@@ -1,0 +1,39 @@
+import type { Pretrained } from "../../../model";
+import { pythonMessage } from "../../evaluate/errors";
+import type { Evaluator } from "../../evaluate/evaluator";
+import { differentModulesOf } from "../../models/tree";
+import { PyError, type PyObject, Unknown, type Value } from "../../values/values";
+
+/** The method looks at a few attributes; a model's own may look at more. */
+const STEPS = 100_000;
+
+/** What PEFT's "all-linear" asks of a model: whether it is of transformers, and what its output embeddings are. */
+export function pretrainedOf(ev: Evaluator, root: PyObject): Pretrained | undefined {
+  if (!root.type.mro.some(({ name, place }) => name === "PreTrainedModel" && isTransformers(place?.file)))
+    return undefined;
+  const given = answerOf(ev, root);
+  if (given instanceof Unknown) return { unknown: given.reason };
+  // What the method has given is no copy that nobody has looked into, or the copy itself.
+  const path = [...differentModulesOf(root)].find(([, module]) => module === given)?.[0];
+  return path === undefined ? {} : { outputEmbeddings: path };
+}
+
+function isTransformers(file: string | undefined): boolean {
+  return file !== undefined && /[\\/]transformers[\\/]modeling_utils\.py$/.test(file);
+}
+
+function answerOf(ev: Evaluator, root: PyObject): Value {
+  const restore = ev.mark();
+  let given: Value = null;
+  ev.collect(() => {
+    try {
+      given = ev.within(STEPS, () => ev.call(ev.getAttribute(root, "get_output_embeddings"), []));
+    } catch (error) {
+      const known = ev.understood(error);
+      given = new Unknown(known instanceof PyError ? pythonMessage(known) : known.message, known.place);
+    } finally {
+      restore();
+    }
+  });
+  return given;
+}
