@@ -9,8 +9,10 @@ import { removeDropout } from "../src/worker/passes/dropout";
 import { simplify } from "../src/worker/passes/simplify";
 import { constructedWith } from "../src/worker/readers/python/evaluate/run/classes";
 import type { PythonModel } from "../src/worker/readers/python/models/models";
-import { type Argument, type Example, forwardArguments } from "../src/worker/readers/python/trace/inputs";
+import type { Argument } from "../src/worker/readers/python/trace/argument";
+import { type Example, forwardArguments } from "../src/worker/readers/python/trace/inputs";
 import type { PythonTraced } from "../src/worker/readers/python/trace/trace";
+import { Unknown } from "../src/worker/readers/python/values/unknown";
 import {
   PyClass,
   PyDict,
@@ -23,7 +25,6 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../src/worker/readers/python/values/values";
 

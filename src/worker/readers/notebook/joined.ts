@@ -1,5 +1,6 @@
 import { type Segment, Source } from "../python/syntax/source";
-import { Unknown, type Value } from "../python/values/values";
+import { Unknown } from "../python/values/unknown";
+import type { Value } from "../python/values/values";
 import type { CodeCell } from "./cells";
 import { blankMagics, COMMAND_RESULT, magicThatGivesNames } from "./magics";
 

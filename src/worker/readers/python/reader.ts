@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions, SearchedFolder } from "../model";
 import { forgetConfigurations } from "./configs/targets";
-import { Evaluator } from "./evaluate/evaluator";
+import { PythonEvaluator } from "./evaluate/evaluator";
 import { builtinScope } from "./evaluate/objects/builtins";
 import { execute } from "./evaluate/run/statements";
 import type { Scope } from "./evaluate/scope";
@@ -19,8 +19,10 @@ import type { ClassStmt, Module, Stmt } from "./syntax/ast";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax/parse";
 import { Source } from "./syntax/source";
 import { NamedModules, withoutCopies } from "./usage/namedModules";
+import type { Evaluator } from "./values/evaluator";
 import { DEFAULT_LIMITS } from "./values/limits";
-import { Unknown, type Value } from "./values/values";
+import { Unknown } from "./values/unknown";
+import type { Value } from "./values/values";
 
 /** Steps that one statement at the top level, or one model's construction, may take of the whole. */
 const SHARE = 0.2;
@@ -114,7 +116,7 @@ function readModule(
   isWanted?: (definition: ClassStmt) => boolean,
 ): Found {
   const environment = environmentOf(source.file, limits.packages);
-  const ev = new Evaluator(source, limits, builtinScope(), environment.resolve);
+  const ev = new PythonEvaluator(source, limits, builtinScope(), environment.resolve);
   ev.globals.package = environment.package;
   ev.globals.statements = () => module.body;
   ev.globals.unfollowed = unfollowed;

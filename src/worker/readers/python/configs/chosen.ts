@@ -1,6 +1,6 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { asRecord, type ConfigFile, configAt } from "../models/configFile";
 import type { Param } from "../syntax/ast";
+import type { Evaluator } from "../values/evaluator";
 import { PyDict, PyList, type Value } from "../values/values";
 import { DataDict, dictsIn, Refused } from "./data";
 import { configOfData, containerOf } from "./dictConfig";

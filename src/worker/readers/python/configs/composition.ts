@@ -1,8 +1,9 @@
 import { join, relative, sep } from "node:path";
-import type { Evaluator } from "../evaluate/evaluator";
 import { isFile, isFolder, realPath } from "../imports/look";
 import { isBelow } from "../imports/project";
-import { type PyDict, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import type { PyDict, Value } from "../values/values";
 import { type Data, DataDict, DataList, Refused } from "./data";
 import { configOfData, entriesOf, mergeInto, newConfig } from "./dictConfig";
 import { projectFolder, readData, readText } from "./files";

@@ -1,4 +1,5 @@
-import { type PyFloat, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import type { PyFloat, Value } from "../values/values";
 
 /**
  * What a configuration file holds, as read: never changed, so that it is kept from one reading to the next. A reading

@@ -1,7 +1,8 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { dictOf, keyOf } from "../values/equality";
-import { native, nativeOfUnknown } from "../values/native";
+import type { Evaluator } from "../values/evaluator";
+import { evaluatorOf, native, nativeOfUnknown } from "../values/native";
 import { builtinClass, classOf, OBJECT } from "../values/types";
+import { Unknown } from "../values/unknown";
 import {
   EvaluationError,
   PyDict,
@@ -10,11 +11,10 @@ import {
   type PyObject,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../values/values";
 import { type Data, DataDict, DataList } from "./data";
-import { hasInterpolation, interpolated } from "./interpolation";
+import { hasInterpolation, interpolated, type Nested } from "./interpolation";
 
 /**
  * OmegaConf's dictionaries: entries are attributes, too, and `${model.width}` stands for another entry's value, found
@@ -34,9 +34,8 @@ export interface RawEntry {
 
 type Entry = { key: Value; value: Value };
 
-export class ConfigEntries extends Map<string, Entry> {
+export class ConfigEntries extends Map<string, Entry> implements Nested {
   private readonly given = new Map<string, RawEntry>();
-  /** Of a root: interpolations that are being followed. */
   following = 0;
 
   constructor(
@@ -135,7 +134,7 @@ function resolved(ev: Evaluator, value: Value, at: ConfigEntries, name: string):
 }
 
 const construct = ([content = null]: readonly Value[], _: unknown, runtime: Runtime): Value =>
-  content instanceof Unknown ? content : configOf(runtime as Evaluator, content ?? new PyDict());
+  content instanceof Unknown ? content : configOf(evaluatorOf(runtime), content ?? new PyDict());
 export const DICT_CONFIG = builtinClass("DictConfig", [OBJECT], construct);
 export const LIST_CONFIG = builtinClass("ListConfig", [OBJECT], construct);
 

@@ -1,5 +1,6 @@
-import type { Evaluator } from "../evaluate/evaluator";
-import { PyDict, PyList, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { PyDict, PyList, type Value } from "../values/values";
 import { type Data, DataDict, DataList } from "./data";
 
 /** Python's values of a file's data. Its dictionaries say which file they are from when they are asked. */

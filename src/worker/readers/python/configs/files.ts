@@ -1,10 +1,10 @@
 import { basename, dirname, extname, isAbsolute, relative, resolve, sep } from "node:path";
 import type { ConfigurationFile } from "../../../../protocol/model";
-import type { Evaluator } from "../evaluate/evaluator";
 import { isFile, realPath, textOf } from "../imports/look";
 import { isBelow } from "../imports/project";
 import { homeOf, projectOf } from "../imports/roots";
 import { stateOf } from "../imports/sources";
+import type { Evaluator } from "../values/evaluator";
 import { type Data, type Dialect, Refused } from "./data";
 import { MAX_JSON, parseJson } from "./json";
 import { MAX_YAML, parseYaml } from "./yaml";

@@ -1,12 +1,13 @@
 import { dirname, resolve } from "node:path";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Definition, Scope } from "../evaluate/scope";
 import { named, namespace } from "../libraries/stdlib/namespace";
 import { textOfPath } from "../libraries/stdlib/pathlib";
 import type { FunctionStmt } from "../syntax/ast";
+import type { Evaluator } from "../values/evaluator";
 import { nativeOfUnknown } from "../values/native";
 import { builtinClass, OBJECT, PyPartial } from "../values/types";
-import { PyDict, PyError, PyFunction, PyList, PyNamespace, PyObject, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyDict, PyError, PyFunction, PyList, PyNamespace, PyObject, type Value } from "../values/values";
 import { compose } from "./composition";
 import { OMEGACONF } from "./omegaconf";
 import { JSON_MODULE, YAML_MODULE } from "./reading";

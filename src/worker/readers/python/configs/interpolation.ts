@@ -1,7 +1,7 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { str } from "../evaluate/objects/text";
-import { PyDict, PyList, Unknown, type Value } from "../values/values";
-import type { ConfigEntries } from "./dictConfig";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { PyDict, PyList, type Value } from "../values/values";
 import { plainScalar } from "./scalars";
 
 /** `${...}` in the text of a configuration: another entry's value, or what a function makes of arguments. */
@@ -21,8 +21,17 @@ export function registerResolver(ev: Evaluator, name: string, fn: Value): void {
   registered.set(ev, known.set(name, fn));
 }
 
+/** A dictionary whose text may hold interpolations. */
+export interface Nested extends Map<string, { key: Value; value: Value }> {
+  readonly root: Nested;
+  /** The dictionary that this one is in. */
+  readonly parent: Nested | undefined;
+  /** Of a root: interpolations that are being followed. */
+  following: number;
+}
+
 /** The value of text of the dictionary whose entries are `at`. */
-export function interpolated(ev: Evaluator, text: string, at: ConfigEntries): Value {
+export function interpolated(ev: Evaluator, text: string, at: Nested): Value {
   const { root } = at;
   if (root.following >= MAX_DEPTH) return new Unknown(`the interpolations of "${short(text)}" do not end`, ev.place);
   root.following++;
@@ -33,7 +42,7 @@ export function interpolated(ev: Evaluator, text: string, at: ConfigEntries): Va
   }
 }
 
-function evaluate(ev: Evaluator, text: string, at: ConfigEntries): Value {
+function evaluate(ev: Evaluator, text: string, at: Nested): Value {
   ev.step(1 + (text.length >> 4));
   let result = "";
   for (let i = 0; i < text.length; ) {
@@ -69,7 +78,7 @@ function closing(text: string, from: number): number {
 }
 
 /** What stands between the braces: `model.width`, `..width`, `oc.env:NAME,default`. */
-function expression(ev: Evaluator, inner: string, at: ConfigEntries): Value {
+function expression(ev: Evaluator, inner: string, at: Nested): Value {
   const [, name, rest] = /^\s*([A-Za-z_][\w.]*)\s*:([\s\S]*)$/.exec(inner) ?? [];
   if (name !== undefined) return call(ev, name, rest!, at);
   const path = hasInterpolation(inner) ? interpolated(ev, inner, at) : inner;
@@ -78,9 +87,9 @@ function expression(ev: Evaluator, inner: string, at: ConfigEntries): Value {
 }
 
 /** The entry of the path, from the root or, with dots before it, from the dictionary that the text is in. */
-export function select(ev: Evaluator, path: string, at: ConfigEntries): Value | undefined {
+export function select(ev: Evaluator, path: string, at: Nested): Value | undefined {
   const dots = /^\.*/.exec(path)![0].length;
-  let from: ConfigEntries | undefined = dots === 0 ? at.root : at;
+  let from: Nested | undefined = dots === 0 ? at.root : at;
   for (let up = 1; up < dots; up++) from = from?.parent;
   if (!from) return undefined;
   let value: Value = new PyDict(from);
@@ -120,7 +129,7 @@ function split(text: string): string[] {
   return parts.map((part) => part.trim());
 }
 
-function argument(ev: Evaluator, text: string, at: ConfigEntries): Value {
+function argument(ev: Evaluator, text: string, at: Nested): Value {
   const quoted = /^(["'])([\s\S]*)\1$/.exec(text)?.[2];
   if (quoted !== undefined) return hasInterpolation(quoted) ? interpolated(ev, quoted, at) : quoted;
   if (hasInterpolation(text)) return interpolated(ev, text, at);
@@ -132,7 +141,7 @@ function argument(ev: Evaluator, text: string, at: ConfigEntries): Value {
   return /^(yes|no|on|off|~|)$/i.test(text) ? text : plainScalar(text, "omegaconf");
 }
 
-function call(ev: Evaluator, name: string, rest: string, at: ConfigEntries): Value {
+function call(ev: Evaluator, name: string, rest: string, at: Nested): Value {
   const parts = rest.trim() === "" ? [] : split(rest);
   const own = registered.get(ev)?.get(name);
   if (own !== undefined)

@@ -1,4 +1,5 @@
-import { PyFloat, Unknown } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyFloat } from "../values/values";
 import { type Data, DataDict, type DataEntry, DataList, Refused } from "./data";
 
 /** JSON as Python's json module reads it. */

@@ -1,11 +1,12 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { dataclassFields } from "../evaluate/objects/dataclasses";
 import { named, namespace } from "../libraries/stdlib/namespace";
 import { textOfPath } from "../libraries/stdlib/pathlib";
 import { keyOf } from "../values/equality";
+import type { Evaluator } from "../values/evaluator";
 import { native, nativeOfUnknown } from "../values/native";
 import { builtinClass, OBJECT } from "../values/types";
-import { PyClass, PyDict, PyList, type PyNamespace, PyObject, PyTuple, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyClass, PyDict, PyList, type PyNamespace, PyObject, PyTuple, type Value } from "../values/values";
 import { Refused } from "./data";
 import {
   configOf,

@@ -1,9 +1,10 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { named, namespace } from "../libraries/stdlib/namespace";
 import { addPathMethod, textOfPath } from "../libraries/stdlib/pathlib";
+import type { Evaluator } from "../values/evaluator";
 import { native, nativeOfUnknown } from "../values/native";
 import { builtinClass, OBJECT } from "../values/types";
-import { type PyNamespace, PyObject, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { type PyNamespace, PyObject, type Value } from "../values/values";
 import { type Data, type Dialect, Refused } from "./data";
 import { valueOfData } from "./entries";
 import { type Format, isConfiguration, locateFile, readData, readText } from "./files";

@@ -1,4 +1,5 @@
-import { PyFloat, Unknown } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyFloat } from "../values/values";
 import type { Dialect, Scalar } from "./data";
 
 /**

@@ -1,10 +1,10 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Definition } from "../evaluate/scope";
 import type { Environment } from "../imports/environment";
 import { realPath, textOf } from "../imports/look";
 import { stateOf } from "../imports/sources";
+import type { Evaluator } from "../values/evaluator";
 import { type PyClass, PyDict, PyFunction, PyList, type Value } from "../values/values";
 import { compose } from "./composition";
 import { type DataDict, dictsIn, Refused, sameData } from "./data";

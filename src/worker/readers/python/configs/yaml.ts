@@ -10,7 +10,8 @@ import {
   type Scalar,
 } from "yaml";
 import { keyOf } from "../values/equality";
-import { PyFloat, Unknown } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyFloat } from "../values/values";
 import { type Data, DataDict, type DataEntry, DataList, type Dialect, isScalar as isPlain, Refused } from "./data";
 import { plainScalar, taggedScalar } from "./scalars";
 

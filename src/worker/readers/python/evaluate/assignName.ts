@@ -1,5 +1,6 @@
-import { LazyNamespace, type PyClass, type PyNamespace, Unknown, type Value } from "../values/values";
-import type { Evaluator } from "./evaluator";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { LazyNamespace, type PyClass, type PyNamespace, type Value } from "../values/values";
 import { isCode } from "./patches";
 
 /** `module.name = value`, and `nn.Linear.forward = value`: what is made afterwards has it, in this reading alone. */

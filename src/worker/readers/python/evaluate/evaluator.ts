@@ -2,13 +2,14 @@ import type { SourcePlace } from "../../../graph/node";
 import { ShapeError } from "../../../graph/shapes";
 import type { Problem, ReadLimits } from "../../model";
 import { Provenance } from "../configs/provenance";
-import type { ImportResolver, NotFollowed } from "../imports/importResolver";
 import { callStandIn, isModule, moduleCall, moduleClass, tensorAttributeLike } from "../libraries/torch";
 import type { CallExpr, Span } from "../syntax/ast";
 import type { Source } from "../syntax/source";
+import type { Constructed, Evaluator, ImportResolver, Noted, NotFollowed, Opener } from "../values/evaluator";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "../values/limits";
 import type { Storage } from "../values/storage";
 import { classOf, PyPartial, PyWrapped, typeName } from "../values/types";
+import { Unknown } from "../values/unknown";
 import {
   EvaluationError,
   PyBound,
@@ -21,90 +22,62 @@ import {
   PyObject,
   PyTensor,
   PyTuple,
-  type Runtime,
-  Unknown,
   type Value,
 } from "../values/values";
 import { bind, paramsOf } from "./binding";
 import { moved, placed, pythonMessage, severityOf, unforeseen, within } from "./errors";
 import { executeCode } from "./exec";
-import { type Constructed, type Noted, noteInherited } from "./noted";
+import type { Guard } from "./guard";
+import { noteInherited } from "./noted";
 import { attributeOf, deleteAttributeOf, setAttributeOf } from "./objects/attributes";
 import { typeMethod, typeOf } from "./objects/builtinTypes";
 import { iterate, lengthOf, truthyOf } from "./objects/iteration";
-import type { Opener } from "./openNames";
 import { Patches } from "./patches";
 import type { Recorder } from "./recorder";
-import { Alike } from "./repeated/alike";
+import { AlikeModules } from "./repeated/alike";
 import { Reports } from "./reports";
 import { allocate, construct, instantiate } from "./run/classes";
 import { evaluate } from "./run/expressions";
-import type { Guard } from "./run/predication";
 import { executeBody } from "./run/statements";
 import { generatorOf } from "./run/suspended";
 import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
 
-/**
- * Evaluates Python without running it: no I/O, a step limit, a depth limit. This class is the state of one reading and
- * the operations values ask for; expressions and statements are in files of their own.
- */
-export class Evaluator implements Runtime {
+/** The one Evaluator: the state of a reading. Expressions and statements are in files of their own. */
+export class PythonEvaluator implements Evaluator {
   tracing = false;
-  /** Set while a trace is watched for shapes. */
   recorder: Recorder | undefined;
-  /** Set in code that runs only where a condition holds that depends on data. */
   guard: Guard | undefined;
-  /** Set in a trace: what storages held before it, to be put back so that the next trace starts from the same values. */
   journal: Map<Storage, Pick<Storage, "node" | "unknown">> | undefined;
-  /** The names of the file that is read. */
   readonly globals: Scope;
-  /** The text being evaluated: of the file that is read, or of a module it imports. */
   source: Source;
-  /** Where evaluation left the file that is read for a module it imports. */
   departure: SourcePlace | undefined;
-  /** The expression being evaluated. */
   span: Span | undefined;
   /** Where the module was made that runs without an expression: a layer of a Sequential that is a model by itself. */
   private madeAt: SourcePlace | undefined;
   readonly reports = new Reports();
   readonly patches = new Patches(() => this.alike.forget());
-  /** Constructor calls of the file's own module classes, and of those `watched`, whose arguments were all known. */
   readonly constructed = new Map<PyClass, Constructed>();
-  /** Such calls of which less is known, and those of subclasses' constructors. */
   readonly noted = new Map<PyClass, Noted>();
-  /** Classes whose constructor calls are of interest wherever they stand. */
   readonly watched = new Set<PyClass>();
-  /** Code that may give its module any name, which has been evaluated: what it gave is known. */
   readonly followed = new WeakSet<Opener>();
-  /** Where `requires_grad = False` was assigned to a module, which has none. */
   readonly freezesNothing = new Map<PyObject, SourcePlace>();
-  /** Files that were read besides modules: configurations that the code names. */
   readonly consulted = new Set<string>();
-  /** Which of them values come from. */
   readonly provenance = new Provenance();
-  /** Classes of the file, in source order. */
   readonly classes: DefinedClass[] = [];
-  /** Modules under construction. At the top level, calling a finished model is left to `trace`. */
   constructing = 0;
-  /** The call under way. */
   frame: Scope | undefined;
   nesting = 0;
-  /** Modules that stand for others like them. */
-  readonly alike = new Alike(this);
-  /** Modules that were made in this budget of steps: how far a construction came. */
+  readonly alike = new AlikeModules(this);
   modulesMade = 0;
-  /** Loops around this code of which nobody knows beforehand how often they turn. */
   endless = 0;
-  /** Statements around this one that handle an import's failure. */
   importErrors = 0;
   private steps = 0;
   private budget: number;
   private depth = 0;
 
   constructor(
-    /** The file that is read. */
     readonly main: Source,
     readonly limits: ReadLimits,
     readonly builtins: Scope,
@@ -140,12 +113,10 @@ export class Evaluator implements Runtime {
     return this.steps;
   }
 
-  /** `exec(...)`. */
   execute(scope: Scope, call: CallExpr, args: readonly Value[]): Value {
     return executeCode(this, scope, call, args);
   }
 
-  /** Whether the code being evaluated stands in the file that is read. */
   get inMain(): boolean {
     return this.source === this.main;
   }
@@ -176,10 +147,6 @@ export class Evaluator implements Runtime {
     }
   }
 
-  /**
-   * Runs code at the top of an imported module, apart from whatever asked for it. Its problems are not this file's; what
-   * it could not do is the reason of the value it gives.
-   */
   aside(scope: Scope, steps: number, body: () => Value): Value {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
@@ -213,7 +180,6 @@ export class Evaluator implements Runtime {
     if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
   }
 
-  /** Runs `body` with a budget of steps of its own. */
   within<T>(steps: number, body: () => T): T {
     // Each model and each trace is one: a reading of many ends with the one under way.
     this.refuseCancelled();
@@ -227,7 +193,6 @@ export class Evaluator implements Runtime {
     }
   }
 
-  /** Counts work; throws when there has been too much of it, or when the reading was cancelled. */
   step(count = 1): void {
     const before = this.steps;
     this.steps += count;
@@ -238,7 +203,6 @@ export class Evaluator implements Runtime {
     if (Math.floor(before / CANCEL_EVERY) !== Math.floor(this.steps / CANCEL_EVERY)) this.refuseCancelled();
   }
 
-  /** Refuses a list or string that is too long before it is made. */
   allot(items: number, what: string): void {
     if (items > MAX_ITEMS) {
       throw new EvaluationError(
@@ -255,10 +219,6 @@ export class Evaluator implements Runtime {
     this.reports.add(this.located(message, severity, place));
   }
 
-  /**
-   * Reports what holds however the code was come to: also in code that is evaluated on trial or for another file's sake,
-   * whose other problems are dropped.
-   */
   certainly(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
     this.reports.hold(this.located(message, severity, place));
   }
@@ -273,15 +233,10 @@ export class Evaluator implements Runtime {
     return { place: from, message: `${message} ${within(where)}`, severity };
   }
 
-  /** As Reports does it. */
   collect(body: () => void): Problem[] {
     return this.reports.collect(body);
   }
 
-  /**
-   * Reports an error of evaluated code as a problem at its line. Anything but an error of evaluation is ours and is
-   * reported as that, so that one defect does not hide the rest of the file.
-   */
   reportError(error: unknown, inScript = false): string {
     const known = this.understood(error);
     const message = known instanceof PyError ? pythonMessage(known) : known.message;
@@ -289,7 +244,6 @@ export class Evaluator implements Runtime {
     return message;
   }
 
-  /** Any thrown value as one of the evaluator's two errors, with a place. */
   understood(error: unknown): PyError | EvaluationError {
     if (error instanceof PyError || error instanceof EvaluationError) {
       return error.place ? error : this.standIn(error, placed(error, this.place));
@@ -358,7 +312,6 @@ export class Evaluator implements Runtime {
     });
   }
 
-  /** Runs code of a call: its whole body, or a generator's up to its next yield. */
   inFrame<T>(scope: Scope, body: () => T): T {
     if (++this.depth > this.limits.depth) {
       throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
@@ -421,7 +374,6 @@ export class Evaluator implements Runtime {
     throw new PyError("AttributeError", message, undefined, undefined, object);
   }
 
-  /** The attribute, or undefined when there is none. */
   tryAttribute(object: Value, name: string): Value | undefined {
     const restore = this.mark();
     try {
@@ -458,12 +410,10 @@ export class Evaluator implements Runtime {
     deleteAttributeOf(this, object, name);
   }
 
-  /** An instance without its `__init__`: what `object.__new__` gives; of a metaclass, a new class. */
   allocate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
     return allocate(this, type, args, kwargs);
   }
 
-  /** `type(...)` as `type.__call__` does it, past a `__call__` of the metaclass. */
   instantiate(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
     return instantiate(this, type, args, kwargs);
   }
@@ -472,12 +422,10 @@ export class Evaluator implements Runtime {
     return type.mro.includes(moduleClass);
   }
 
-  /** type(value). */
   typeOf(value: Value): Value {
     return typeOf(value);
   }
 
-  /** A method of a builtin type taken from the type: `str.lower`. */
   builtinTypeMethod(type: PyClass, name: string): Value | undefined {
     return typeMethod(type, name);
   }
@@ -486,7 +434,6 @@ export class Evaluator implements Runtime {
     return lengthOf(this, value);
   }
 
-  /** A method a class defines for an operator, `__len__`, `__add__`, ...; undefined when it has none. */
   special(value: Value, name: string): Value | undefined {
     const own = classOf(value);
     if (!own) return undefined;
@@ -505,7 +452,6 @@ export class Evaluator implements Runtime {
     );
   }
 
-  /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void {
     const { depth, nesting, span, constructing, frame, endless } = this;
     const frames = this.recorder?.frames.length ?? 0;

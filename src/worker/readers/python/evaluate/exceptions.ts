@@ -1,15 +1,7 @@
+import type { Evaluator } from "../values/evaluator";
 import { builtinClass, OBJECT } from "../values/types";
-import {
-  type EvaluationError,
-  PyClass,
-  PyError,
-  PyNative,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../values/values";
-import type { Evaluator } from "./evaluator";
+import { Unknown } from "../values/unknown";
+import { type EvaluationError, PyClass, PyError, PyNative, PyObject, PyTuple, type Value } from "../values/values";
 import { truthyOf } from "./objects/iteration";
 import { repr, str } from "./objects/text";
 

@@ -1,7 +1,7 @@
-import type { NotFollowed } from "../imports/importResolver";
 import type { ImportName } from "../syntax/ast";
-import { LazyNamespace, PyError, PyNamespace, Unfound, Unknown, type Value } from "../values/values";
-import type { Evaluator } from "./evaluator";
+import type { Evaluator, NotFollowed } from "../values/evaluator";
+import { Unfound, Unknown } from "../values/unknown";
+import { LazyNamespace, PyError, PyNamespace, type Value } from "../values/values";
 import type { Scope } from "./scope";
 
 /** The value of a name whose import could not be followed. Code that handles the failure gets Python's exception. */

@@ -1,26 +1,10 @@
 import { deepCopy } from "../libraries/stdlib/copy";
 import { isModule } from "../libraries/torch";
-import { type PyClass, PyObject, Unknown, type Value } from "../values/values";
-import type { Evaluator } from "./evaluator";
-import type { Given } from "./run/classes";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { type Given, type PyClass, PyObject, type Value } from "../values/values";
 
 /** What constructors of interest were called with while the file was evaluated: how somebody makes the class. */
-
-/** A call of a constructor whose arguments are all known. */
-export interface Constructed extends Given {
-  /** The arguments as they were before the constructor could change them. */
-  readonly before: Given;
-  /** The call stands in the file that is read. */
-  readonly inMain: boolean;
-}
-
-/** A call of a constructor that does not tell all, or that is made on an instance of a subclass. */
-export interface Noted {
-  readonly before: Given;
-  readonly known: number;
-  readonly whole: boolean;
-  readonly inMain: boolean;
-}
 
 /** Notes the call: the first whose arguments are all known, else the one of which most is known. */
 export function noteConstruction(

@@ -1,16 +1,13 @@
 import type { CallExpr, Expr, Stmt } from "../syntax/ast";
 import { blocksOf, expressionsOf, walkExpr } from "../syntax/walk";
-import { Unknown } from "../values/values";
-import type { Evaluator } from "./evaluator";
+import type { Evaluator, Opener } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
 import type { Scope } from "./scope";
 
 /**
  * Code that gives a module names which nobody can list by reading it: `exec(...)`, `globals().update(...)`, a wildcard
  * import in a branch. After it a name that is missing may exist, so that it is unknown and no mistake.
  */
-
-/** What opens the set of names, and where. */
-export type Opener = CallExpr | Stmt;
 
 /** Ways to ask for what `globals()` holds that change none of it. */
 const READING = new Set("get items keys values copy __contains__ __getitem__ __len__".split(" "));

@@ -1,14 +1,10 @@
 import type { ClassStmt, FunctionStmt, LambdaExpr, Param, Stmt } from "../syntax/ast";
 import type { Source } from "../syntax/source";
-import {
-  birth,
-  EvaluationError,
-  type LazyNamespace,
-  type PyClass,
-  type PyDict,
-  type Unknown,
-  type Value,
-} from "../values/values";
+import type { Unknown } from "../values/unknown";
+import { birth, EvaluationError, type LazyNamespace, type PyClass, type PyDict, type Value } from "../values/values";
+
+/** How a statement ends. */
+export type Completion = "normal" | "break" | "continue" | "return";
 
 export type ScopeKind = "module" | "function" | "class" | "comprehension";
 

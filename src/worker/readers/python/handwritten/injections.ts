@@ -1,10 +1,10 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Given } from "../evaluate/run/classes";
 import { deepCopy } from "../libraries/stdlib";
 import type { Stmt } from "../syntax/ast";
 import { namesMentionedBy } from "../syntax/walk";
 import type { EvaluatedCall } from "../usage/callSites";
 import type { Constructions } from "../usage/constructions";
+import type { Evaluator } from "../values/evaluator";
 import { type PyClass, PyFunction } from "../values/values";
 import { injectorsOf } from "./injectors";
 

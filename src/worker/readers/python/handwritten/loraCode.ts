@@ -1,10 +1,10 @@
 import type { LoraCode } from "../../model";
-import type { Evaluator } from "../evaluate/evaluator";
 import { argumentsByName, givenTo } from "../evaluate/run/classes";
 import type { Definition, Scope } from "../evaluate/scope";
 import { modulesOf } from "../models/tree";
 import type { Expr } from "../syntax/ast";
 import { expressionsOf, walkExpr, walkStatements } from "../syntax/walk";
+import type { Evaluator } from "../values/evaluator";
 import { findMember } from "../values/members";
 import { PyDict, PyFloat, PyFunction, PyObject, type Value } from "../values/values";
 

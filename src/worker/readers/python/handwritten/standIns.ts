@@ -1,5 +1,4 @@
 import type { Problem, StandIn } from "../../model";
-import type { Evaluator } from "../evaluate/evaluator";
 import { Recorder } from "../evaluate/recorder";
 import { initializeInstance } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
@@ -10,6 +9,7 @@ import type { Example } from "../trace/inputs";
 import { forwardParams } from "../trace/inputs";
 import { attempt } from "../trace/trace";
 import type { CallSites } from "../usage/callSites";
+import type { Evaluator } from "../values/evaluator";
 import { OBJECT } from "../values/types";
 import { PyClass, PyFunction, PyObject, type Value } from "../values/values";
 import { argumentsFor, type Injector, injectorsOf, layerNames } from "./injectors";

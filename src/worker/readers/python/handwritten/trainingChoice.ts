@@ -1,8 +1,8 @@
 import { basename, dirname } from "node:path";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Environment } from "../imports/environment";
 import type { Stmt } from "../syntax/ast";
 import { namesMentionedBy, walkStatements } from "../syntax/walk";
+import type { Evaluator } from "../values/evaluator";
 import { type TrainingCode, trainingCode, whatTrains } from "./trainedChoice";
 
 /** Files looked into that use a class. */

@@ -1,4 +1,3 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { executedBy } from "../evaluate/exec";
 import { openName } from "../evaluate/openNames";
 import type { Overlay } from "../evaluate/patches";
@@ -7,7 +6,9 @@ import { execute } from "../evaluate/run/statements";
 import { Scope } from "../evaluate/scope";
 import { assignedTargets } from "../syntax/assigned";
 import type { Expr, Stmt } from "../syntax/ast";
-import { LazyNamespace, PyFunction, type PyNamespace, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { LazyNamespace, PyFunction, type PyNamespace, type Value } from "../values/values";
 import { adaptLibrary, libraryName } from "./replaced";
 import type { ModuleSource } from "./sources";
 

@@ -1,4 +1,3 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { dataclassFields } from "../evaluate/objects/dataclasses";
 import { lightningName } from "../libraries/lightning";
 import { DATACLASSES } from "../libraries/stdlib/dataclasses";
@@ -13,21 +12,12 @@ import {
 } from "../libraries/transformers/pretrained";
 import { INIT_WEIGHTS, POST_INIT, TIE_WEIGHTS } from "../libraries/transformers/tiedWeights";
 import { dictGet, dictOf, dictSet } from "../values/equality";
+import type { Evaluator, NotFollowed } from "../values/evaluator";
 import { findMember } from "../values/members";
 import { native, nativeOfUnknown } from "../values/native";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../values/types";
-import {
-  PyClass,
-  PyDict,
-  PyFunction,
-  PyNamespace,
-  PyNative,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../values/values";
-import type { NotFollowed } from "./importResolver";
+import { Unknown } from "../values/unknown";
+import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values/values";
 
 /**
  * Parts of Hugging Face's libraries that are about downloading, documenting, distributing and checking, and would take

@@ -5,7 +5,8 @@ import { joined, namesOfIPython, openedBy } from "../../notebook/joined";
 import { outline, type TopStatement } from "../syntax/outline";
 import { MAX_SOURCE_LENGTH } from "../syntax/parse";
 import { Source } from "../syntax/source";
-import type { Unknown, Value } from "../values/values";
+import type { Unknown } from "../values/unknown";
+import type { Value } from "../values/values";
 
 /** Texts of imported modules with their syntax, kept while their files do not change. */
 

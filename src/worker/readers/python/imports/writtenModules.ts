@@ -1,8 +1,9 @@
 import type { SourcePlace } from "../../../graph/node";
-import type { Evaluator } from "../evaluate/evaluator";
 import { Scope } from "../evaluate/scope";
 import type { Module, Stmt } from "../syntax/ast";
-import { LazyNamespace, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { LazyNamespace, type Value } from "../values/values";
 import type { Home } from "./roots";
 
 /**

@@ -1,5 +1,6 @@
 import type { Initializer } from "../../model";
-import { PyNamespace, PyNative, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyNamespace, PyNative, type Value } from "../values/values";
 import { embedding } from "./torch/functions/neural";
 import { linear } from "./torch/functions/products";
 import { type Construction, layer, type Size, ZERO } from "./torch/layers/layer";

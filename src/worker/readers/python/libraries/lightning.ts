@@ -1,10 +1,11 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { DICT } from "../evaluate/objects/builtinTypes";
 import { dataclassFields } from "../evaluate/objects/dataclasses";
 import type { Definition, Scope } from "../evaluate/scope";
 import { dictGet, dictOf, dictSet } from "../values/equality";
+import type { Evaluator } from "../values/evaluator";
 import { nativeOfUnknown } from "../values/native";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../values/types";
+import { Unknown } from "../values/unknown";
 import {
   PyDict,
   PyDType,
@@ -14,7 +15,6 @@ import {
   PyNamespace,
   PyObject,
   PyTuple,
-  Unknown,
   type Value,
 } from "../values/values";
 import { ARGPARSE_NAMESPACE } from "./stdlib/argparse";

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Evaluator } from "../evaluate/evaluator";
 import { dictGet } from "../values/equality";
+import type { Evaluator } from "../values/evaluator";
 import { nativeOfUnknown } from "../values/native";
-import { LazyNamespace, PyDict, PyNamespace, type PyNative, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { LazyNamespace, PyDict, PyNamespace, type PyNative, type Value } from "../values/values";
 
 /**
  * timm's registry of models, which fills as all of its modules are run: here a model's function is found by looking for

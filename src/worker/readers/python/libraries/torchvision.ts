@@ -1,6 +1,7 @@
-import type { Evaluator } from "../evaluate/evaluator";
+import type { Evaluator } from "../values/evaluator";
 import { nativeOfUnknown } from "../values/native";
-import { PyDict, PyNamespace, type PyNative, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyDict, PyNamespace, type PyNative, type Value } from "../values/values";
 
 /** Parts of torchvision around the functions that make its models: registering, old arguments, downloading. */
 

@@ -1,7 +1,7 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import type { ClassStmt } from "../syntax/ast";
 import { expressionsOf, walkExpr, walkStatements } from "../syntax/walk";
 import { dictGet } from "../values/equality";
+import type { Evaluator } from "../values/evaluator";
 import { PyDict, type Value } from "../values/values";
 
 /** Names that the class reads of its parameter: `config.width`, `config["width"]`, `self.config.width`. */

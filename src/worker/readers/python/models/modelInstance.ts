@@ -2,7 +2,6 @@ import type { ConfigurationFile, MadeElsewhere } from "../../../../protocol/mode
 import type { Configuration, Problem, SearchedFolder } from "../../model";
 import { configurationFilesOf } from "../configs/files";
 import { isDeliberate, pythonMessage } from "../evaluate/errors";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Applied } from "../evaluate/patches";
 import { type Given, initializeInstance } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
@@ -11,7 +10,9 @@ import { type Draw, recordDraws } from "../libraries/torch";
 import { namesMentionedBy } from "../syntax/walk";
 import { constructorParameters, requiredParameters } from "../usage/constructors";
 import type { Made } from "../usage/elsewhere";
-import { type EvaluationError, PyDict, PyError, PyObject, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { type EvaluationError, PyDict, PyError, PyObject, type Value } from "../values/values";
 import type { Configured } from "./configuration";
 import { reportUnknowns, tooManyModules } from "./tree";
 import { constructedPartly, explained, nothingConstructs } from "./unknownSizes";

@@ -19,7 +19,6 @@ import type {
   TraceOptions,
 } from "../../model";
 import { ConfigTargets } from "../configs/targets";
-import type { Evaluator } from "../evaluate/evaluator";
 import { templateOf } from "../evaluate/repeated/template";
 import { argumentsByName, givenTo, moduleNameOf } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
@@ -43,6 +42,7 @@ import { Factories } from "../usage/factories";
 import type { NamedModule, NamedModules } from "../usage/namedModules";
 import { reportUnfound } from "../usage/unfoundModels";
 import { dictGet } from "../values/equality";
+import type { Evaluator } from "../values/evaluator";
 import { findMember } from "../values/members";
 import { type PyClass, PyDict, PyNative, type PyObject, type PyTensor, type Value } from "../values/values";
 import { standsAlone } from "./asMade";

@@ -1,9 +1,9 @@
 import { lineText } from "../../../graph/node";
 import { isInstalled } from "../evaluate/errors";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { DefinedClass } from "../evaluate/scope";
 import type { Module, Stmt } from "../syntax/ast";
 import { namesMentionedBy } from "../syntax/walk";
+import type { Evaluator } from "../values/evaluator";
 import type { PyClass, PyObject } from "../values/values";
 import { differentModulesOf } from "./tree";
 

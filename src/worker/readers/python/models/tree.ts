@@ -1,13 +1,14 @@
 import { sizeOf } from "../../../formats/tensor";
 import type { SourcePlace } from "../../../graph/node";
 import type { ModuleInfo, ParameterInfo } from "../../model";
-import type { Evaluator } from "../evaluate/evaluator";
 import { type Template, templateOf } from "../evaluate/repeated/template";
 import { layerClasses } from "../libraries/torch/layers/layer";
 import { hasFastPath } from "../libraries/torch/layers/transformer";
 import { hasDerivedWeights } from "../libraries/torch/module/derived";
 import { submodules } from "../libraries/torch/module/module";
-import { type ModuleState, type PyObject, type PyTensor, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import type { ModuleState, PyObject, PyTensor, Value } from "../values/values";
 import { join, Repeated } from "./repeated";
 
 /** From an instance to what a reader reports of it: the module tree and the state dict. */

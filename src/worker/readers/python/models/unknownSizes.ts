@@ -1,7 +1,8 @@
 import type { Problem, SearchedFolder } from "../../model";
 import type { Given } from "../evaluate/run/classes";
 import { mapUnknown } from "../usage/constructions";
-import { type PyClass, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import type { PyClass, Value } from "../values/values";
 
 /** What is said of a class whose constructor's arguments are not all known. */
 

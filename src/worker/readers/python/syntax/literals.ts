@@ -1,4 +1,5 @@
-import { PyFloat, Unknown, type Value } from "../values/values";
+import { Unknown } from "../values/unknown";
+import { PyFloat, type Value } from "../values/values";
 import type { Expr, FormattedPart } from "./ast";
 import type { PlacedText, Raw } from "./raw";
 

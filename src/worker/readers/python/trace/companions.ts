@@ -1,8 +1,8 @@
 import type { InputSpec } from "../../model";
 import { modulesOf } from "../models/tree";
 import type { PyObject } from "../values/values";
+import type { Argument } from "./argument";
 import type { Candidate } from "./candidates";
-import type { Argument } from "./inputs";
 
 /** Inputs of `forward` whose shape follows from another's, known by the names the field has for them. */
 

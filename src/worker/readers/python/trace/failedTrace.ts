@@ -2,11 +2,12 @@ import { sizeOf } from "../../../formats/tensor";
 import { is, type Node, type SourcePlace } from "../../../graph/node";
 import type { Problem } from "../../model";
 import { pythonMessage } from "../evaluate/errors";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { FailedOperation, OperandSeen, Recorder } from "../evaluate/recorder";
 import { LimitError } from "../evaluate/scope";
+import type { Evaluator } from "../values/evaluator";
 import { PyError, type PyObject, type PyTensor } from "../values/values";
-import { forwardParams, inputToState, specsOf } from "./inputs";
+import { specsOf } from "./argument";
+import { forwardParams, inputToState } from "./inputs";
 import type { Failure } from "./trace";
 
 /**

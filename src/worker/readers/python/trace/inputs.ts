@@ -4,6 +4,7 @@ import { paramsOf } from "../evaluate/binding";
 import type { Definition } from "../evaluate/scope";
 import type { EvaluatedCall } from "../usage/callSites";
 import { findMember } from "../values/members";
+import { Unknown } from "../values/unknown";
 import {
   type BoundParam,
   PyFunction,
@@ -12,19 +13,13 @@ import {
   type PyObject,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../values/values";
+import { type Argument, specsOf } from "./argument";
 import { type Candidate, candidatesOf } from "./candidates";
 import { type Companion, companionOf } from "./companions";
 
 /** Example inputs of `forward`: from a call in the file, or inferred from the first layers. */
-
-/** A tensor is described by its InputSpec, a tuple or list of them by its items; any other argument is passed as it is. */
-export type Argument =
-  | InputSpec
-  | { readonly items: readonly Argument[]; readonly type: "tuple" | "list" }
-  | { readonly constant: Value };
 
 export interface Example {
   readonly arguments: ReadonlyMap<string, Argument>;
@@ -113,18 +108,6 @@ export function inputToState(params: readonly ForwardParam[], example: Example |
   const [spec] = example ? [...example.arguments.values()].flatMap(specsOf) : [];
   const name = spec?.name ?? params.find(({ required }) => required)?.name ?? params[0]?.name ?? "x";
   return [name, (spec?.shape ?? [1, 3, 224, 224]).join(",")];
-}
-
-/** The tensors of an argument. */
-export function specsOf(argument: Argument): readonly InputSpec[] {
-  if ("shape" in argument) return [argument];
-  return "items" in argument ? argument.items.flatMap(specsOf) : [];
-}
-
-/** The argument with its tensors changed. */
-export function mapSpecs(argument: Argument, change: (spec: InputSpec) => InputSpec): Argument {
-  if ("shape" in argument) return change(argument);
-  return "items" in argument ? { ...argument, items: argument.items.map((item) => mapSpecs(item, change)) } : argument;
 }
 
 function holdsTensor(value: Value): boolean {

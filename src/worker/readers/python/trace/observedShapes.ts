@@ -1,12 +1,13 @@
 import { UserError } from "../../../formats/errors";
 import type { DimensionName, InputSpec, ObservedShapes, Problem, ShapeHint } from "../../model";
-import type { Evaluator } from "../evaluate/evaluator";
 import { Recorder, type Sighting } from "../evaluate/recorder";
 import { LimitError } from "../evaluate/scope";
 import type { CallSites } from "../usage/callSites";
+import type { Evaluator } from "../values/evaluator";
 import type { PyObject } from "../values/values";
+import { mapSpecs, specsOf } from "./argument";
 import { type FailedAttempt, problemOf } from "./failedTrace";
-import { type Example, forwardParams, mapSpecs, specsOf } from "./inputs";
+import { type Example, forwardParams } from "./inputs";
 import { type Attempt, attempt, examples } from "./trace";
 
 /**

@@ -1,12 +1,13 @@
 import type { SourcePlace } from "../../../graph/node";
 import { is, type Node } from "../../../graph/node";
 import type { TraceOptions } from "../../model";
-import type { Evaluator } from "../evaluate/evaluator";
 import { Recorder } from "../evaluate/recorder";
 import type { Scope } from "../evaluate/scope";
 import type { CallSites } from "../usage/callSites";
+import type { Evaluator } from "../values/evaluator";
 import { type PyClass, PyDType, PyFloat, PyList, PyObject, PyTensor, PyTuple, type Value } from "../values/values";
-import { type Argument, type Example, type ForwardParam, forwardParams, specOf } from "./inputs";
+import type { Argument } from "./argument";
+import { type Example, type ForwardParam, forwardParams, specOf } from "./inputs";
 import { attempt, examples } from "./trace";
 
 /** Example inputs of a class that other models of the file are made of: what those give it when they run. */

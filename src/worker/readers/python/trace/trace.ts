@@ -5,7 +5,6 @@ import { is, lineText, type Node, type SourcePlace } from "../../../graph/node";
 import { dtypesToTry, type GivenInputs, specsWith } from "../../givenInputs";
 import type { InputSpec, Problem, Traced, TraceOptions } from "../../model";
 import { pythonMessage } from "../evaluate/errors";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Recorder } from "../evaluate/recorder";
 import { standInFor } from "../libraries/torch/layerCalls";
 import { resetNoise } from "../libraries/torch/random/noise";
@@ -13,7 +12,9 @@ import { selectedRows } from "../libraries/torch/tensor/selectedRows";
 import { nodeOf } from "../libraries/torch/tensor/tensor";
 import { assignPaths, isLinearLayer, modulesOf } from "../models/tree";
 import type { CallSites } from "../usage/callSites";
+import type { Evaluator } from "../values/evaluator";
 import { typeName } from "../values/types";
+import { Unknown } from "../values/unknown";
 import {
   type EvaluationError,
   type ModuleState,
@@ -24,12 +25,11 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../values/values";
+import { type Argument, specsOf } from "./argument";
 import { precisionOf } from "./candidates";
 import {
-  type Argument,
   type Example,
   exampleFromCall,
   type ForwardParam,
@@ -37,7 +37,6 @@ import {
   forwardParams,
   inferredExamples,
   inputToState,
-  specsOf,
 } from "./inputs";
 
 /** Evaluates `forward` on symbolic tensors: what it computes is the graph. */

@@ -1,6 +1,5 @@
 import type { SourcePlace } from "../../../graph/node";
 import { composedFor } from "../configs/hydraModule";
-import type { Evaluator } from "../evaluate/evaluator";
 import { truthyOf } from "../evaluate/objects/iteration";
 import type { Applied } from "../evaluate/patches";
 import { assignTarget, evaluateArguments, evaluateSafely } from "../evaluate/run/expressions";
@@ -14,7 +13,9 @@ import { assignedTargets } from "../syntax/assigned";
 import type { CallExpr, Expr, Stmt } from "../syntax/ast";
 import { isDotted, namesIn, namesMentioned, walkStatements } from "../syntax/walk";
 import { StatedInputs } from "../trace/statedInputs";
-import { PyClass, PyFunction, PyObject, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { PyClass, PyFunction, PyObject, type Value } from "../values/values";
 import { holdsModules, isBuilder } from "./builders";
 import { CHANGERS, changedNames } from "./changedNames";
 import type { NamedModule } from "./namedModules";

@@ -1,10 +1,11 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Given } from "../evaluate/run/classes";
 import { evaluateSafely } from "../evaluate/run/expressions";
 import type { Scope } from "../evaluate/scope";
 import type { CallExpr, Expr, Stmt } from "../syntax/ast";
 import { isDotted, namesIn } from "../syntax/walk";
-import { type PyClass, PyDict, type PyFunction, Unknown, type Value } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unknown } from "../values/unknown";
+import { type PyClass, PyDict, type PyFunction, type Value } from "../values/values";
 import type { CallSites, EvaluatedCall } from "./callSites";
 import { constructorParameters, requiredParameters } from "./constructors";
 import { methodsOf, type Region } from "./regions";

@@ -1,8 +1,8 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Given } from "../evaluate/run/classes";
 import { LimitError, type Scope } from "../evaluate/scope";
 import type { FunctionStmt, Stmt } from "../syntax/ast";
 import { walkStatements, wordsMentioned } from "../syntax/walk";
+import type { Evaluator } from "../values/evaluator";
 import { PyBound, type PyClass, PyFunction } from "../values/values";
 
 /** Functions called for one class, before it is taken to have no factory. */

@@ -1,12 +1,12 @@
 import type { SourcePlace } from "../../../graph/node";
 import { isNamed, type Model, type ModuleInfo } from "../../model";
-import type { Evaluator } from "../evaluate/evaluator";
 import type { Applied } from "../evaluate/patches";
 import type { Scope } from "../evaluate/scope";
 import type { Draw } from "../libraries/torch";
 import { differentModulesOf } from "../models/tree";
 import { assignedTargets } from "../syntax/assigned";
 import type { Stmt } from "../syntax/ast";
+import type { Evaluator } from "../values/evaluator";
 import { PyObject } from "../values/values";
 
 /**

@@ -1,6 +1,6 @@
-import type { Evaluator } from "../evaluate/evaluator";
 import { rootName, walkStatements } from "../syntax/walk";
-import { Unfound } from "../values/values";
+import type { Evaluator } from "../values/evaluator";
+import { Unfound } from "../values/unknown";
 import type { CallSites } from "./callSites";
 import { type Region, targetsOf } from "./regions";
 

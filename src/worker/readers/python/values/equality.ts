@@ -1,5 +1,6 @@
 import { isNumeric, numberOf } from "./numbers";
 import { plain, typeName } from "./types";
+import { Unknown } from "./unknown";
 import {
   EvaluationError,
   PyBound,
@@ -10,7 +11,6 @@ import {
   PyObject,
   PySet,
   PyTuple,
-  Unknown,
   type Value,
 } from "./values";
 

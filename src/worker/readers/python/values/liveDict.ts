@@ -1,5 +1,6 @@
 import { keyOf } from "./equality";
-import { PyDict, type Unknown, type Value } from "./values";
+import type { Unknown } from "./unknown";
+import { PyDict, type Value } from "./values";
 
 type Names = Map<string, Value | null>;
 type Entry = { key: Value; value: Value };

@@ -1,5 +1,9 @@
-import type { Evaluator } from "../evaluate/evaluator";
-import { type BoundArgs, PyNative, Unknown, type Value } from "./values";
+import type { Evaluator } from "./evaluator";
+import { Unknown } from "./unknown";
+import { type BoundArgs, PyNative, type Runtime, type Value } from "./values";
+
+/** What a function of the language itself is given: the evaluator is the only Runtime there is, and it sees all of it. */
+export const evaluatorOf = (runtime: Runtime): Evaluator => runtime as Evaluator;
 
 export type NativeBody = (args: Readonly<Record<string, Value>>, ev: Evaluator) => Value;
 
@@ -10,12 +14,11 @@ export function native(name: string, signature: string, body: NativeBody): PyNat
       const value = args[key];
       if (value instanceof Unknown) return value.derived();
     }
-    // The evaluator is the only Runtime there is; natives of the language itself see all of it.
-    return body(args, runtime as Evaluator);
+    return body(args, evaluatorOf(runtime));
   });
 }
 
 /** One that takes unknown arguments as they are. */
 export function nativeOfUnknown(name: string, signature: string, body: NativeBody): PyNative {
-  return new PyNative(name, signature, (args: BoundArgs, runtime) => body(args, runtime as Evaluator));
+  return new PyNative(name, signature, (args: BoundArgs, runtime) => body(args, evaluatorOf(runtime)));
 }

@@ -1,5 +1,6 @@
 import type { BinaryOp } from "../syntax/ast";
-import { PyError, PyFloat, Unknown, type Value } from "./values";
+import { Unknown } from "./unknown";
+import { PyError, PyFloat, type Value } from "./values";
 
 export type Numeric = number | boolean | PyFloat;
 

@@ -3,7 +3,7 @@ import { withInputs } from "../../../graph/graph";
 import { is, type Node } from "../../../graph/node";
 import type { OpName } from "../../../graph/ops";
 import { ShapeError, stridesOf } from "../../../graph/shapes";
-import type { Unknown } from "./values";
+import type { Unknown } from "./unknown";
 
 /**
  * The memory that a tensor and its views share, as PyTorch's storages are shared. Values are graph nodes, so a view is

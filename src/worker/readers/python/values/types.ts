@@ -1,3 +1,4 @@
+import { Unknown } from "./unknown";
 import {
   PyBound,
   PyClass,
@@ -15,7 +16,6 @@ import {
   PySlice,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "./values";
 

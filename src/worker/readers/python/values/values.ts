@@ -2,6 +2,7 @@ import type { DType } from "../../../formats/dtype";
 import type { Node, SourcePlace } from "../../../graph/node";
 import type { Checkpoint, Initializer } from "../../model";
 import { moved, Storage, writtenThrough } from "./storage";
+import type { Unknown } from "./unknown";
 
 /**
  * Python values as the evaluator holds them.
@@ -29,35 +30,6 @@ export type Value =
   | PyDType
   | PyGenerator
   | Unknown;
-
-/**
- * A value that could not be evaluated, and why. Every operation on it gives it back, so that it affects only what
- * depends on it.
- */
-export class Unknown {
-  constructor(
-    /** Completes "unknown because ...": "the import of `config` was not followed". */
-    readonly reason: string,
-    readonly place?: SourcePlace,
-  ) {}
-
-  /** What an operation on it gives: unknown for the same reason. */
-  derived(): Unknown {
-    return this;
-  }
-}
-
-/** Of a module that was looked for and is nowhere. */
-export class Unfound extends Unknown {
-  constructor(
-    reason: string,
-    place: SourcePlace | undefined,
-    /** Empty where nobody knows what is installed. */
-    readonly why: string,
-  ) {
-    super(reason, place);
-  }
-}
 
 let births = 0;
 
@@ -156,19 +128,19 @@ export interface Runtime {
   /** Reports a problem at the place being evaluated; evaluation goes on. */
   problem(message: string, severity?: "error" | "warning" | "information"): void;
   /** Reports what holds however the code was come to, also where it is evaluated on trial. */
-  certainly?(message: string, severity?: "error" | "warning" | "information"): void;
+  certainly(message: string, severity?: "error" | "warning" | "information"): void;
   /** The expression being evaluated. */
   readonly place: SourcePlace | undefined;
   /** Set while `forward` is traced: nn modules are called to build graph nodes. */
   readonly tracing: boolean;
   /** Modules under construction. */
-  readonly constructing?: number;
+  readonly constructing: number;
   /** Counts work that a native does at length. */
-  step?(count: number): void;
+  step(count: number): void;
   /** Runs a module of torch's own: where it was made stands for its code. */
-  inModule?<T>(madeAt: SourcePlace | undefined, body: () => T): T;
+  inModule<T>(madeAt: SourcePlace | undefined, body: () => T): T;
   /** Told of a storage before it is changed in place. */
-  changing?(storage: Storage): void;
+  changing(storage: Storage): void;
 }
 
 /** A parameter with its default already evaluated. */

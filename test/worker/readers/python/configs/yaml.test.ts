@@ -11,7 +11,8 @@ import {
 import { parseJson } from "../../../../../src/worker/readers/python/configs/json";
 import { plainScalar } from "../../../../../src/worker/readers/python/configs/scalars";
 import { parseYaml } from "../../../../../src/worker/readers/python/configs/yaml";
-import { PyFloat, Unknown } from "../../../../../src/worker/readers/python/values/values";
+import { Unknown } from "../../../../../src/worker/readers/python/values/unknown";
+import { PyFloat } from "../../../../../src/worker/readers/python/values/values";
 import { fixtures } from "../reading";
 
 type Read = ["int" | "float" | "bool" | "str" | "NoneType", unknown] | "date" | "error" | "other";

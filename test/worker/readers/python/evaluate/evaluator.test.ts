@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pythonMessage } from "../../../../../src/worker/readers/python/evaluate/errors";
-import { Evaluator } from "../../../../../src/worker/readers/python/evaluate/evaluator";
+import { PythonEvaluator } from "../../../../../src/worker/readers/python/evaluate/evaluator";
 import { builtinScope } from "../../../../../src/worker/readers/python/evaluate/objects/builtins";
 import { repr } from "../../../../../src/worker/readers/python/evaluate/objects/text";
 import { execute } from "../../../../../src/worker/readers/python/evaluate/run/statements";
@@ -8,7 +8,8 @@ import { STANDARD_LIBRARY } from "../../../../../src/worker/readers/python/libra
 import { parse } from "../../../../../src/worker/readers/python/syntax/parse";
 import { Source } from "../../../../../src/worker/readers/python/syntax/source";
 import { DEFAULT_LIMITS } from "../../../../../src/worker/readers/python/values/limits";
-import { PyError, Unknown } from "../../../../../src/worker/readers/python/values/values";
+import { Unknown } from "../../../../../src/worker/readers/python/values/unknown";
+import { PyError } from "../../../../../src/worker/readers/python/values/values";
 import { fixture, layersOf, modelNamed, readTorch } from "../reading";
 
 const PRELUDE =
@@ -19,7 +20,7 @@ async function outcome(source: string): Promise<string> {
   const text = PRELUDE + source;
   const module = await parse(text);
   assert.deepEqual(module.errors, []);
-  const ev = new Evaluator(
+  const ev = new PythonEvaluator(
     new Source("a.py", text),
     DEFAULT_LIMITS,
     builtinScope(),

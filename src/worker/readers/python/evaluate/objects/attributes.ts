@@ -10,9 +10,11 @@ import {
   tensorSetAttribute,
 } from "../../libraries/torch";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { liveDict } from "../../values/liveDict";
 import { findMember } from "../../values/members";
 import { classOf, PyPartial, PyProperty, PySuper, PyWrapped, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   LazyNamespace,
   PyBound,
@@ -28,11 +30,9 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { assignMember, assignName } from "../assignName";
-import type { Evaluator } from "../evaluator";
 import { isCode } from "../patches";
 import { fill, isDataDescriptor, newInstance } from "./instances";
 import { methodOf } from "./methods";

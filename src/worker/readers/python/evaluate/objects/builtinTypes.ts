@@ -1,7 +1,10 @@
 import { parameterClass, tensorClass, tensorIsInstance, tensorScalar } from "../../libraries/torch";
 import { dictOf, setOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
+import { evaluatorOf } from "../../values/native";
 import { int, isNumeric, numberOf } from "../../values/numbers";
 import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyBound,
@@ -18,10 +21,8 @@ import {
   PyTensor,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { plainly } from "../plain/plainFunctions";
 import { truthyOf } from "./iteration";
 import { BUILTIN_METHODS, updateDict } from "./methods";
@@ -34,7 +35,7 @@ type Make = (ev: Evaluator, args: readonly Value[], kwargs: ReadonlyMap<string, 
 function type(name: string, make: Make, bases: readonly PyClass[] = [OBJECT]): PyClass {
   return builtinClass(name, bases, (args: readonly Value[], kwargs: ReadonlyMap<string, Value>, runtime: Runtime) => {
     const unknown = args.find((a) => a instanceof Unknown);
-    return unknown ?? make(runtime as Evaluator, args, kwargs);
+    return unknown ?? make(evaluatorOf(runtime), args, kwargs);
   });
 }
 

@@ -1,10 +1,12 @@
 import { OPEN } from "../../configs/reading";
 import { isModule, tensorAttribute, tensorIsInstance } from "../../libraries/torch";
 import { compare, identityOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { type NativeBody, native, nativeOfUnknown } from "../../values/native";
 import { arithmetic, int, isNumeric, numberOf, roundHalfEven } from "../../values/numbers";
 import { NOT_IMPLEMENTED, PyPartial, PyProperty, PyRange, PyWrapped, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyBound,
   PyClass,
@@ -20,10 +22,8 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { EXCEPTIONS } from "../exceptions";
 import { plainLength } from "../plain/plainCode";
 import { type PlainFunction, plainly } from "../plain/plainFunctions";

@@ -1,7 +1,8 @@
 import { tensorOperator } from "../../libraries/torch";
 import { compare, equal, isSame, keyOf } from "../../values/equality";
-import { PyList, PyTensor, PyTuple, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import type { Evaluator } from "../../values/evaluator";
+import { Unknown } from "../../values/unknown";
+import { PyList, PyTensor, PyTuple, type Value } from "../../values/values";
 import { contains, truthyOf } from "./iteration";
 import { isNotImplemented } from "./operators";
 

@@ -1,6 +1,9 @@
 import { dictOf, keyOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
+import { evaluatorOf } from "../../values/native";
 import { builtinClass, classOf, OBJECT } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   type BoundParam,
   PyClass,
@@ -9,11 +12,9 @@ import {
   PyNative,
   PyObject,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { PyNativeWithParams } from "../binding";
-import type { Evaluator } from "../evaluator";
 import { compareValues } from "./comparisons";
 import { repr } from "./text";
 
@@ -161,7 +162,7 @@ function initializer(type: PyClass, fields: readonly DataField[]): PyNative {
     ...taken.filter((f) => f.keywordOnly).map(param),
   ];
   return new PyNativeWithParams(`${type.name}.__init__`, params, (args, runtime) => {
-    const ev = runtime as Evaluator;
+    const ev = evaluatorOf(runtime);
     const self = args.self!;
     const initOnly: Value[] = [];
     for (const field of fields) {

@@ -1,6 +1,9 @@
 import { equal } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
+import { evaluatorOf } from "../../values/native";
 import { builtinClass, isDescriptor, OBJECT, plain } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyBound,
   PyClass,
@@ -10,10 +13,8 @@ import {
   PyNative,
   PyObject,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { repr } from "./text";
 
 /** The module enum: its classes, and what a class statement makes of theirs. */
@@ -33,7 +34,7 @@ ENUM.members.set(
 ENUM.members.set(
   "__repr__",
   new PyNative("__repr__", "self", ({ self }, runtime) => {
-    const text = repr(runtime as Evaluator, valueIn(self!));
+    const text = repr(evaluatorOf(runtime), valueIn(self!));
     return text instanceof Unknown ? text : `<${(self as PyObject).type.name}.${nameOf(self!)}: ${text}>`;
   }),
 );
@@ -137,7 +138,7 @@ for (const [name, operation] of Object.entries(OPERATIONS)) {
       if (typeof a !== "number" || typeof b !== "number") {
         throw new PyError("TypeError", "unsupported operand type(s) for a flag's operator");
       }
-      return composite(runtime as Evaluator, (self as PyObject).type, operation(a, b));
+      return composite(evaluatorOf(runtime), (self as PyObject).type, operation(a, b));
     }),
   );
 }
@@ -146,7 +147,7 @@ FLAG.members.set(
   new PyNative("__invert__", "self", ({ self }, runtime) => {
     const { type } = self as PyObject;
     const all = [...(type.enumMembers?.values() ?? [])].reduce((bits, m) => bits | Number(valueIn(m)), 0);
-    return composite(runtime as Evaluator, type, all & ~Number(valueIn(self!)));
+    return composite(evaluatorOf(runtime), type, all & ~Number(valueIn(self!)));
   }),
 );
 FLAG.members.set("__bool__", new PyNative("__bool__", "self", ({ self }) => valueIn(self!) !== 0));

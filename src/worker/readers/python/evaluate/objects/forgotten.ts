@@ -1,7 +1,8 @@
 import { moduleSetAttribute } from "../../libraries/torch";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
-import { PyClass, PyObject, type Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import type { Unknown } from "../../values/unknown";
+import { PyClass, PyObject, type Value } from "../../values/values";
 import { attributesOf, isCached } from "./attributes";
 import { isDataDescriptor } from "./instances";
 

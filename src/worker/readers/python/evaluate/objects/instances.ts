@@ -1,3 +1,4 @@
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { classOf, PyDefaultDict, PyProperty } from "../../values/types";
 import {
@@ -11,7 +12,6 @@ import {
   PyTuple,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 
 /** Instances before their `__init__`, also of classes of the source that derive from Python's builtin types. */
 

@@ -1,7 +1,9 @@
 import { tensorIterate, tensorLength, tensorTruthy } from "../../libraries/torch";
 import { equal, keyOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { isNumeric, numberOf } from "../../values/numbers";
 import { classOf, PyRange, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyClass,
@@ -13,10 +15,8 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 
 /** Whoever goes through the items pays for them: built-in functions take a million at once. */
 export function iterate(ev: Evaluator, given: Value): Iterable<Value> {

@@ -1,7 +1,9 @@
 import { compare, dictGet, dictOf, dictSet, equal, keyOf, setOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { storedUnderUnknown } from "../../values/liveDict";
 import { type NativeBody, native, nativeOfUnknown } from "../../values/native";
 import { PyRange, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyClass,
   PyDict,
@@ -12,10 +14,8 @@ import {
   type PyNative,
   PySet,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { GENERATOR_METHODS } from "../run/generators";
 import { compareValues } from "./comparisons";
 import { onSets } from "./operators";

@@ -1,9 +1,11 @@
 import { tensorOperator } from "../../libraries/torch";
 import type { BinaryOp, UnaryOp } from "../../syntax/ast";
 import { dictSet, setOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { TENSOR_STEPS } from "../../values/limits";
 import { arithmetic, int, isNumeric, numberOf } from "../../values/numbers";
 import { classOf, NOT_IMPLEMENTED, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyClass,
   PyDict,
@@ -14,10 +16,8 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { truthyOf } from "./iteration";
 import { percentFormat } from "./text";
 

@@ -1,7 +1,8 @@
+import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";
 import { typeName } from "../../values/types";
-import { type PyDict, PyError, PyList, type PyNative, PyTuple, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import { Unknown } from "../../values/unknown";
+import { type PyDict, PyError, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
 import { applyFormat, repr, str } from "./text";
 
 type Args = Readonly<Record<string, Value>>;

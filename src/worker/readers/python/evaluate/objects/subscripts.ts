@@ -1,9 +1,11 @@
 import { isModule, tensorIndex, tensorSetIndex } from "../../libraries/torch";
 import { firstUnknown } from "../../libraries/torch/registry/native";
 import { dictSet, keyOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { storedUnderUnknown } from "../../values/liveDict";
 import { findMember } from "../../values/members";
 import { PyDefaultDict, PyRange, PyWrapped, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyClass,
@@ -16,10 +18,8 @@ import {
   PySlice,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { repr } from "./text";
 
 /** `object[key]`. */

@@ -1,5 +1,7 @@
+import type { Evaluator } from "../../values/evaluator";
 import { floatText, isNumeric, numberOf, roundHalfEven } from "../../values/numbers";
 import { classOf, NOT_IMPLEMENTED, PyRange, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyBound,
   PyClass,
@@ -15,10 +17,8 @@ import {
   PySet,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 
 type Text = string | Unknown;
 

@@ -1,9 +1,10 @@
 import type { BinaryOp, CompareOp, Expr } from "../../syntax/ast";
 import { dictSet, equal, keyOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { arithmetic, isNumeric, numberOf } from "../../values/numbers";
 import { PyRange } from "../../values/types";
-import { PyDict, PyFloat, PyList, PyNamespace, PySet, PyTuple, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import { Unknown } from "../../values/unknown";
+import { PyDict, PyFloat, PyList, PyNamespace, PySet, PyTuple, type Value } from "../../values/values";
 import type { Scope } from "../scope";
 import { plainFunctionOf } from "./plainFunctions";
 

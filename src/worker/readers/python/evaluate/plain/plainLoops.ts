@@ -1,8 +1,7 @@
 import type { ComprehensionExpr, Expr, Stmt } from "../../syntax/ast";
+import type { Evaluator } from "../../values/evaluator";
 import { PyList, PyTuple, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
-import type { Completion } from "../run/branches";
-import { LimitError, type Scope } from "../scope";
+import { type Completion, LimitError, type Scope } from "../scope";
 import {
   compile,
   type Frame,

@@ -1,6 +1,7 @@
 import { isModule, moduleClass, nextCreation, recordDraws } from "../../libraries/torch";
 import type { Span } from "../../syntax/ast";
 import type { Source } from "../../syntax/source";
+import type { Alike, Evaluator } from "../../values/evaluator";
 import { PyRange } from "../../values/types";
 import {
   birth,
@@ -19,7 +20,6 @@ import {
   PyTuple,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import type { Scope } from "../scope";
 import { Template } from "./template";
 
@@ -28,7 +28,7 @@ import { Template } from "./template";
  * constructed under observation. Where it was made of nothing but what it was given, and nothing that was there before
  * it has changed, those after it are copies of it. What is not known to be so is constructed as Python does.
  */
-export class Alike {
+export class AlikeModules implements Alike {
   private recording: Recording | undefined;
   private readonly calls = new Map<PyClass, Call[]>();
   /** What the templates were made of: a change of one of these, and the next module may be another. */
@@ -40,7 +40,6 @@ export class Alike {
 
   constructor(private readonly ev: Evaluator) {}
 
-  /** The module that `type(*args, **kwargs)` gives; `make` constructs it. */
   module(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>, make: () => PyObject): PyObject {
     const { ev } = this;
     if (ev.tracing || ev.recorder || ev.guard) return make();
@@ -101,7 +100,6 @@ export class Alike {
     return call.template.first();
   }
 
-  /** Nothing is known any more. */
   forget(): void {
     if (this.recording) this.recording.spoilt = true;
     if (!this.armed) return;
@@ -110,12 +108,10 @@ export class Alike {
     this.read.clear();
   }
 
-  /** The module under construction is not to be repeated without its code. */
   spoil(): void {
     if (this.recording) this.recording.spoilt = true;
   }
 
-  /** Runs code whose effects are not observed. */
   unobserved<T>(body: () => T): T {
     this.forget();
     const { recording } = this;
@@ -128,7 +124,6 @@ export class Alike {
     }
   }
 
-  /** Code looks into the value, not into what that holds. */
   reads(value: Value | Numbered): void {
     const { recording } = this;
     if (!recording || typeof value !== "object" || value === null || !("born" in value)) return;
@@ -139,7 +134,6 @@ export class Alike {
     else if (!isFixed(value as Value)) recording.read.add(value);
   }
 
-  /** Code looks into the value and compares what it holds. */
   readsItems(value: Value): void {
     if (!this.recording) return;
     this.reads(value);
@@ -147,12 +141,10 @@ export class Alike {
     for (const item of items) if (!isFixed(item)) this.readsWhole(item);
   }
 
-  /** Code looks into the value and all that it holds. */
   readsWhole(value: Value): void {
     if (this.recording && !this.isGivenAnew(value)) this.recording.spoilt = true;
   }
 
-  /** Code changes the value. */
   writes(value: Value): void {
     if (this.recording && !this.isGivenAnew(value)) this.recording.spoilt = true;
     if (!this.armed) return;
@@ -160,7 +152,6 @@ export class Alike {
     else if (typeof value === "object" && value !== null && (this.read.has(value) || isLive(value))) this.forget();
   }
 
-  /** A function of ours is called. */
   native(callee: PyNative, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): void {
     if (!this.recording && !this.armed) return;
     const { name, born } = callee;
@@ -169,7 +160,6 @@ export class Alike {
     else this.builtin(name, args, kwargs);
   }
 
-  /** A builtin type makes a value of what it is given, or a function of ours that sees no more than that is called. */
   builtin(name: string, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): void {
     if (!this.recording && !this.armed) return;
     const looks = READERS.has(name);
@@ -185,7 +175,6 @@ export class Alike {
     else if (!isFixed(value)) this.writes(value);
   }
 
-  /** A function of the source is called: one that stands in another sees that one's names. */
   enters(scope: Scope): void {
     const { recording } = this;
     if (!recording) return;

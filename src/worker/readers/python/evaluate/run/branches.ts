@@ -1,16 +1,14 @@
 import { assignedTargets, leaves } from "../../syntax/assigned";
 import type { Expr, Stmt } from "../../syntax/ast";
 import { walkStatements } from "../../syntax/walk";
-import { PyObject, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import type { Evaluator } from "../../values/evaluator";
+import { Unknown } from "../../values/unknown";
+import { PyObject, type Value } from "../../values/values";
 import { forgetAttribute, setUnlisted } from "../objects/forgotten";
-import { LimitError, type Scope } from "../scope";
+import { type Completion, LimitError, type Scope } from "../scope";
 import { assignTarget, evaluate, safely } from "./expressions";
 
 /** What stays known when a statement's condition, or what it assigns, is not. */
-
-/** How a statement ends. */
-export type Completion = "normal" | "break" | "continue" | "return";
 
 /** Neither branch is taken; whatever either would have assigned is unknown from here on. */
 export function undecided(

@@ -2,8 +2,10 @@ import { isModule, moduleClass } from "../../libraries/torch";
 import { noteAsMade } from "../../models/asMade";
 import type { ClassStmt } from "../../syntax/ast";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   type BoundParam,
   EvaluationError,
@@ -16,11 +18,9 @@ import {
   PyNative,
   PyObject,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { bind } from "../binding";
-import type { Evaluator } from "../evaluator";
 import { noteConstruction } from "../noted";
 import { TYPE } from "../objects/builtinTypes";
 import { ENUM, enumMember, makeEnum } from "../objects/enums";

@@ -7,9 +7,11 @@ import type {
   LambdaExpr,
 } from "../../syntax/ast";
 import { dictSet, setOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { MAX_NESTING } from "../../values/limits";
 import { liveDict } from "../../values/liveDict";
 import { classOf, PySuper } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyClass,
@@ -20,10 +22,8 @@ import {
   PyNative,
   PySlice,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { compareValues } from "../objects/comparisons";
 import { truthyOf } from "../objects/iteration";
 import { binaryOperation, unaryOperation } from "../objects/operators";

@@ -1,5 +1,6 @@
+import type { Evaluator } from "../../values/evaluator";
+import { evaluatorOf } from "../../values/native";
 import { PyError, PyGenerator, PyNative, PyObject, PyTuple, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
 import { EXCEPTIONS, raise } from "../exceptions";
 import type { Scope } from "../scope";
 
@@ -98,7 +99,7 @@ export const GENERATOR_METHODS: ReadonlyMap<string, PyNative> = new Map(
     ),
     new PyNative("throw", "self, type, value=None, traceback=None", ({ self, type, value }, runtime) => {
       if (!(self instanceof PySuspended)) return missing("throw");
-      const ev = runtime as Evaluator;
+      const ev = evaluatorOf(runtime);
       const raised = value === null || !(value instanceof PyObject) ? type! : value!;
       const error = raise(ev, raised);
       if (!(error instanceof PyError)) throw error;

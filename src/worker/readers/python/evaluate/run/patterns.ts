@@ -1,7 +1,8 @@
 import type { Pattern } from "../../syntax/ast";
 import { dictOf, keyOf } from "../../values/equality";
-import { PyClass, PyDict, PyError, PyList, PyTuple, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import type { Evaluator } from "../../values/evaluator";
+import { Unknown } from "../../values/unknown";
+import { PyClass, PyDict, PyError, PyList, PyTuple, type Value } from "../../values/values";
 import { compareValues } from "../objects/comparisons";
 import { truthyOf } from "../objects/iteration";
 import type { Scope } from "../scope";

@@ -2,9 +2,10 @@ import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
 import { conditionOf, SelectedLength, wrapNode } from "../../libraries/torch";
 import type { Expr, Stmt } from "../../syntax/ast";
-import type { Storage } from "../../values/storage";
-import { EvaluationError, PyDict, PyList, PyTensor, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import type { Evaluator } from "../../values/evaluator";
+import { Unknown } from "../../values/unknown";
+import { EvaluationError, PyDict, PyList, PyTensor, type Value } from "../../values/values";
+import { Guard } from "../guard";
 import type { Scope } from "../scope";
 import { evaluateSafely } from "./expressions";
 
@@ -13,15 +14,6 @@ import { evaluateSafely } from "./expressions";
  * after `if idx.numel() == 0: continue`. It is run in any case, and what it changes keeps its old value where the
  * condition does not hold, so that the graph is right for every input.
  */
-
-/** What storages held before the guarded code changed them in place. */
-export class Guard {
-  readonly before = new Map<Storage, Node | undefined>();
-
-  changing(storage: Storage): void {
-    if (!this.before.has(storage)) this.before.set(storage, storage.node);
-  }
-}
 
 export function predicated<C extends string>(
   ev: Evaluator,

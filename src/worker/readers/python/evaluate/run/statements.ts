@@ -3,8 +3,10 @@ import { rowsOneByOne, wrapNode } from "../../libraries/torch";
 import { leaves } from "../../syntax/assigned";
 import type { ExceptHandler, Expr, FunctionStmt, MatchCase, Stmt, TryStmt } from "../../syntax/ast";
 import { dictOf, dictSet } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { MANY_TURNS } from "../../values/limits";
 import { PyRange } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyDict,
@@ -13,11 +15,9 @@ import {
   PyGenerator,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { deliberately } from "../errors";
-import type { Evaluator } from "../evaluator";
 import { classOfError, endsThere, errorValue, raise } from "../exceptions";
 import { importModule, importNames } from "../imports";
 import { truthyOf } from "../objects/iteration";
@@ -26,8 +26,8 @@ import { deleteItem } from "../objects/subscripts";
 import { str } from "../objects/text";
 import { openName } from "../openNames";
 import { runPlainLoop } from "../plain/plainLoops";
-import { LimitError, type Scope } from "../scope";
-import { assignment, assignSafely, type Completion, undecided } from "./branches";
+import { type Completion, LimitError, type Scope } from "../scope";
+import { assignment, assignSafely, undecided } from "./branches";
 import { makeClass } from "./classes";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { matches } from "./patterns";

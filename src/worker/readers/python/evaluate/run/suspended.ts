@@ -1,12 +1,13 @@
 import type { Expr, Stmt, TryStmt } from "../../syntax/ast";
 import { blocksOf, expressionsOf, walkExpr } from "../../syntax/walk";
-import { EvaluationError, PyError, type PyGenerator, Unknown, type Value } from "../../values/values";
-import type { Evaluator } from "../evaluator";
+import type { Evaluator } from "../../values/evaluator";
+import { Unknown } from "../../values/unknown";
+import { EvaluationError, PyError, type PyGenerator, type Value } from "../../values/values";
 import { endsThere } from "../exceptions";
 import { truthyOf } from "../objects/iteration";
 import { augmented } from "../objects/operators";
-import { LimitError, type Scope } from "../scope";
-import { assignSafely, type Completion } from "./branches";
+import { type Completion, LimitError, type Scope } from "../scope";
+import { assignSafely } from "./branches";
 import { assignTarget, evaluate, evaluateSafely, safely } from "./expressions";
 import { type Body, PySuspended } from "./generators";
 import { matches } from "./patterns";

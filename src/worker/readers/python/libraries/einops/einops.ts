@@ -1,6 +1,7 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
+import { Unknown } from "../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -9,7 +10,6 @@ import {
   PyNamespace,
   type PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { stackNodes } from "../torch/functions/joining";

@@ -1,9 +1,10 @@
 import { DTYPE_BYTES, type DType, isFloating } from "../../../../formats/dtype";
 import { sizeOf } from "../../../../formats/tensor";
 import { stridesOf } from "../../../../graph/shapes";
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { int } from "../../values/numbers";
 import { builtinClass, OBJECT, PyRange, plain, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyError,
@@ -12,7 +13,6 @@ import {
   PyObject,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { fold } from "../torch/tensor/fold";

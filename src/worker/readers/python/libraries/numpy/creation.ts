@@ -1,9 +1,10 @@
 import type { DType } from "../../../../formats/dtype";
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { isNumeric, numberOf } from "../../values/numbers";
 import { typeName } from "../../values/types";
-import { EvaluationError, PyError, PyFloat, type PyNative, PyTuple, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { EvaluationError, PyError, PyFloat, type PyNative, PyTuple, type Value } from "../../values/values";
 import { allot, arrayOf, converted, type PyArray, toArray } from "./array";
 import { dtypeArg } from "./dtypes";
 import { spread } from "./elementwise";

@@ -1,5 +1,6 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
+import { evaluatorOf } from "../../values/native";
 import { isNumeric, numberOf } from "../../values/numbers";
 import { builtinClass, OBJECT } from "../../values/types";
 import { EvaluationError, PyClass, PyDType, type Value } from "../../values/values";
@@ -30,7 +31,7 @@ for (const [name, dtype] of NAMES) {
   const base = dtype === "bool" ? GENERIC : isFloating(dtype) ? FLOATING : INTEGER;
   const type = builtinClass(name, [base], ([value = 0], _kwargs, runtime) => {
     if (isNumeric(value)) return scalar(stored(numberOf(value), dtype), dtype);
-    const array = converted(runtime as Evaluator, toArray(runtime as Evaluator, value), dtype);
+    const array = converted(evaluatorOf(runtime), toArray(evaluatorOf(runtime), value), dtype);
     return array.shape.length === 0 ? scalar(array.memory[0]!, dtype) : array;
   });
   TYPES.set(type, dtype);

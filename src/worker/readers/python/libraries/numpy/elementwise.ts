@@ -1,6 +1,6 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
-import type { Evaluator } from "../../evaluate/evaluator";
 import { type PlainFunction, plainly } from "../../evaluate/plain/plainFunctions";
+import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { isNumeric, numberOf } from "../../values/numbers";
 import { NOT_IMPLEMENTED, plain } from "../../values/types";

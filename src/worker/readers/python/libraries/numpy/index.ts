@@ -1,7 +1,8 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { repr } from "../../evaluate/objects/text";
+import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { PyProperty } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
   PyFloat,
@@ -9,7 +10,6 @@ import {
   type PyNamespace,
   type PyNative,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { named, namespace } from "../stdlib/namespace";

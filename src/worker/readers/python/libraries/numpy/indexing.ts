@@ -1,17 +1,9 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { sliceBounds } from "../../evaluate/objects/subscripts";
+import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { typeName } from "../../values/types";
-import {
-  EvaluationError,
-  PyEllipsis,
-  PyError,
-  PyList,
-  PySlice,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { EvaluationError, PyEllipsis, PyError, PyList, PySlice, PyTuple, type Value } from "../../values/values";
 import { ARRAY, allot, arrayOf, PyArray, toArray, unwrapped } from "./array";
 import { broadcastShape, spread, write } from "./elementwise";
 

@@ -1,7 +1,8 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";
-import { EvaluationError, PyError, PyList, type PyNative, PyTuple, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { EvaluationError, PyError, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
 import { arrayOf, PyArray, toArray, unwrapped } from "./array";
 import { dtypeArg } from "./dtypes";
 

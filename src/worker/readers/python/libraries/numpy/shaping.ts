@@ -1,4 +1,4 @@
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";
 import { PyError, PyList, type PyNative, PySlice, PyTuple, type Value } from "../../values/values";
 import { allot, arrayOf, converted, PyArray, scalar, toArray, unwrapped, widest } from "./array";

@@ -1,16 +1,8 @@
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT } from "../../values/types";
-import {
-  type BoundArgs,
-  type PyDict,
-  PyError,
-  PyList,
-  PyObject,
-  PyTuple,
-  Unknown,
-  type Value,
-} from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { type BoundArgs, type PyDict, PyError, PyList, PyObject, PyTuple, type Value } from "../../values/values";
 import { namespace } from "./namespace";
 
 /**

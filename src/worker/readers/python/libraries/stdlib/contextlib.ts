@@ -1,9 +1,10 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { endsThere } from "../../evaluate/exceptions";
 import { PySuspended } from "../../evaluate/run/generators";
+import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT, PyPartial } from "../../values/types";
-import { PyClass, type PyDict, PyError, PyObject, PyTuple, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { PyClass, type PyDict, PyError, PyObject, PyTuple, type Value } from "../../values/values";
 import { named, namespace } from "./namespace";
 
 /** The module contextlib. https://docs.python.org/3/library/contextlib.html */

@@ -1,6 +1,6 @@
 import { configOf, entriesOf } from "../../configs/dictConfig";
-import type { Evaluator } from "../../evaluate/evaluator";
 import { dictOf, dictSet, setOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { PyDefaultDict } from "../../values/types";
 import { PyDict, PyList, PyObject, PySet, PyTensor, PyTuple, type Value } from "../../values/values";

@@ -1,4 +1,3 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { EXCEPTIONS } from "../../evaluate/exceptions";
 import {
   dataclassFields,
@@ -9,6 +8,7 @@ import {
   makeDataclass,
 } from "../../evaluate/objects/dataclasses";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT } from "../../values/types";
 import { PyClass, PyDict, PyError, PyList, PyObject, PyTuple, type Value } from "../../values/values";

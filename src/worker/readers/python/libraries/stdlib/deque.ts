@@ -1,6 +1,7 @@
 import { native } from "../../values/native";
 import { builtinClass, OBJECT } from "../../values/types";
-import { PyError, PyList, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { PyError, PyList, type Value } from "../../values/values";
 
 /** `collections.deque`: a list that also grows and shrinks at its left. */
 export const DEQUE = builtinClass("deque", [OBJECT], ([iterable, maxlen = null], kwargs, runtime): Value => {

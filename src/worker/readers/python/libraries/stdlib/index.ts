@@ -1,4 +1,3 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import {
   COUNTER,
   DEFAULT_DICT,
@@ -13,8 +12,10 @@ import {
 import { AUTO, ENUM, FLAG, showsValue } from "../../evaluate/objects/enums";
 import { NAMED_TUPLE } from "../../evaluate/run/classes";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT, PARTIAL, PyProperty } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyClass,
   type PyDict,
@@ -24,7 +25,6 @@ import {
   type PyNative,
   type PyObject,
   type PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { ARGPARSE } from "./argparse";

@@ -1,11 +1,12 @@
 import { paramsOf } from "../../evaluate/binding";
-import type { Evaluator } from "../../evaluate/evaluator";
 import { MISSING } from "../../evaluate/objects/dataclasses";
 import type { Definition } from "../../evaluate/scope";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { native } from "../../values/native";
 import { builtinClass, OBJECT, PyPartial, PyWrapped, typeName } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   type BoundParam,
   PyBound,
@@ -15,7 +16,6 @@ import {
   PyNative,
   PyObject,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../values/values";
 import { named, namespace } from "./namespace";

@@ -1,5 +1,5 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { binaryOperation } from "../../evaluate/objects/operators";
+import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";
 import { PyGenerator, PyTuple, type Value } from "../../values/values";
 

@@ -1,8 +1,9 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT } from "../../values/types";
-import { PyError, PyList, PyTuple, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { PyError, PyList, PyTuple, type Value } from "../../values/values";
 
 /** `collections.abc.Mapping` and `MutableMapping`: what a class of the source gets that defines `__getitem__` and the like. */
 

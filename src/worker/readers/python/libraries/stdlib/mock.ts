@@ -1,7 +1,8 @@
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT } from "../../values/types";
-import { type PyDict, PyNamespace, PyObject, type PyTuple, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { type PyDict, PyNamespace, PyObject, type PyTuple, type Value } from "../../values/values";
 import { namespace } from "./namespace";
 
 /**

@@ -1,8 +1,8 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { compareValues } from "../../evaluate/objects/comparisons";
 import { isNotImplemented } from "../../evaluate/objects/operators";
-import { nativeOfUnknown } from "../../values/native";
-import { PyClass, PyError, PyNative, Unknown, type Value } from "../../values/values";
+import { evaluatorOf, nativeOfUnknown } from "../../values/native";
+import { Unknown } from "../../values/unknown";
+import { PyClass, PyError, PyNative, type Value } from "../../values/values";
 
 type Derive = (holds: boolean, same: () => boolean) => boolean;
 
@@ -26,7 +26,7 @@ export const TOTAL_ORDERING = nativeOfUnknown("total_ordering", "cls", ({ cls })
     cls.members.set(
       name,
       new PyNative(name, "self, other", ({ self, other }, runtime): Value => {
-        const ev = runtime as Evaluator;
+        const ev = evaluatorOf(runtime);
         const result = ev.call(ev.getAttribute(self!, root), [other!]);
         if (isNotImplemented(result) || result instanceof Unknown) return result;
         return derive(ev.truthy(result), () => ev.truthy(compareValues(ev, "==", self!, other!)));

@@ -1,7 +1,8 @@
 import { posix } from "node:path";
 import { type NativeBody, nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT, PyProperty } from "../../values/types";
-import { PyObject, PyTuple, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { PyObject, PyTuple, type Value } from "../../values/values";
 import { namespace } from "./namespace";
 
 /**

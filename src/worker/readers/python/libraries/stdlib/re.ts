@@ -1,6 +1,6 @@
 import type { Flags } from "../../../../formats/pythonRegExp";
-import type { Evaluator } from "../../evaluate/evaluator";
 import { dictOf } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";
 import { patternOf, textFor } from "../../values/regularExpressions";
 import { builtinClass, OBJECT, typeName } from "../../values/types";

@@ -1,5 +1,6 @@
 import { typeName } from "../../values/types";
-import { PyError, PyTensor, type Runtime, Unknown, type Value } from "../../values/values";
+import { Unknown } from "../../values/unknown";
+import { PyError, PyTensor, type Runtime, type Value } from "../../values/values";
 import { arithmetic, type BinaryOp, type Operands } from "./functions/arithmetic";
 import { affine } from "./functions/elementwise";
 import { matmul } from "./functions/products";

@@ -1,7 +1,7 @@
 import { UserError } from "../../../../formats/errors";
 import type { KeyConversion, KeyConversions, Rearrangement } from "../../../keyConversion";
 import { pythonMessage } from "../../evaluate/errors";
-import type { Evaluator } from "../../evaluate/evaluator";
+import type { Evaluator } from "../../values/evaluator";
 import { PyDict, PyError, PyList, PyNamespace, PyObject, PyTuple, type Value } from "../../values/values";
 
 /**

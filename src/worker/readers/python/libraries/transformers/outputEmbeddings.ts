@@ -1,8 +1,9 @@
 import type { Pretrained } from "../../../model";
 import { pythonMessage } from "../../evaluate/errors";
-import type { Evaluator } from "../../evaluate/evaluator";
 import { differentModulesOf } from "../../models/tree";
-import { PyError, type PyObject, Unknown, type Value } from "../../values/values";
+import type { Evaluator } from "../../values/evaluator";
+import { Unknown } from "../../values/unknown";
+import { PyError, type PyObject, type Value } from "../../values/values";
 
 /** The method looks at a few attributes; a model's own may look at more. */
 const STEPS = 100_000;

@@ -1,12 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import type { Evaluator } from "../../evaluate/evaluator";
 import { configAt, pythonValue } from "../../models/configFile";
 import { storedTensors } from "../../models/tree";
 import { dictGet } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
 import { nativeOfUnknown } from "../../values/native";
 import { PyWrapped } from "../../values/types";
+import { Unknown } from "../../values/unknown";
 import {
   PyClass,
   PyDict,
@@ -15,7 +16,6 @@ import {
   type PyNative,
   PyObject,
   type PyTensor,
-  Unknown,
   type Value,
 } from "../../values/values";
 

@@ -1,7 +1,7 @@
-import type { Evaluator } from "../../evaluate/evaluator";
 import { type Template, templateOf } from "../../evaluate/repeated/template";
 import { LimitError } from "../../evaluate/scope";
 import { typesWithin } from "../../models/parts";
+import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { nativeOfUnknown } from "../../values/native";
 import { patternOf, textFor } from "../../values/regularExpressions";

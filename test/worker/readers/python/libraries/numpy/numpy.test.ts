@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Evaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
+import { PythonEvaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
 import { builtinScope } from "../../../../../../src/worker/readers/python/evaluate/objects/builtins";
 import { repr } from "../../../../../../src/worker/readers/python/evaluate/objects/text";
 import { execute } from "../../../../../../src/worker/readers/python/evaluate/run/statements";
@@ -8,13 +8,14 @@ import { STANDARD_LIBRARY } from "../../../../../../src/worker/readers/python/li
 import { parse } from "../../../../../../src/worker/readers/python/syntax/parse";
 import { Source } from "../../../../../../src/worker/readers/python/syntax/source";
 import { DEFAULT_LIMITS } from "../../../../../../src/worker/readers/python/values/limits";
-import { PyError, Unknown } from "../../../../../../src/worker/readers/python/values/values";
+import { Unknown } from "../../../../../../src/worker/readers/python/values/unknown";
+import { PyError } from "../../../../../../src/worker/readers/python/values/values";
 import { fixture, layersOf, messages, modelNamed, readTorch } from "../../reading";
 
 /** repr of `result`, or the type of the error that the source ends in. */
 async function outcome(source: string): Promise<string> {
   const text = `import numpy as np\n${source}`;
-  const ev = new Evaluator(
+  const ev = new PythonEvaluator(
     new Source("a.py", text),
     DEFAULT_LIMITS,
     builtinScope(),

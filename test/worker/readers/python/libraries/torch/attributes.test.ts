@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { Evaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
+import { PythonEvaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
 import { builtinScope } from "../../../../../../src/worker/readers/python/evaluate/objects/builtins";
 import { repr } from "../../../../../../src/worker/readers/python/evaluate/objects/text";
 import { execute } from "../../../../../../src/worker/readers/python/evaluate/run/statements";
@@ -8,16 +8,17 @@ import { STANDARD_LIBRARY } from "../../../../../../src/worker/readers/python/li
 import { torchModules } from "../../../../../../src/worker/readers/python/libraries/torch";
 import { parse } from "../../../../../../src/worker/readers/python/syntax/parse";
 import { Source } from "../../../../../../src/worker/readers/python/syntax/source";
+import type { Evaluator } from "../../../../../../src/worker/readers/python/values/evaluator";
 import { DEFAULT_LIMITS } from "../../../../../../src/worker/readers/python/values/limits";
 import { findMember } from "../../../../../../src/worker/readers/python/values/members";
 import { PyProperty } from "../../../../../../src/worker/readers/python/values/types";
+import { Unknown } from "../../../../../../src/worker/readers/python/values/unknown";
 import {
   PyClass,
   PyDict,
   PyError,
   PyObject,
   type PyTensor,
-  Unknown,
   type Value,
 } from "../../../../../../src/worker/readers/python/values/values";
 
@@ -75,7 +76,7 @@ async function run(source: string): Promise<{ ev: Evaluator; result: Value }> {
   const text = PRELUDE + source;
   const module = await parse(text);
   assert.deepEqual(module.errors, []);
-  const ev = new Evaluator(
+  const ev = new PythonEvaluator(
     new Source("a.py", text),
     DEFAULT_LIMITS,
     builtinScope(),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Evaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
+import { PythonEvaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
 import { builtinScope } from "../../../../../../src/worker/readers/python/evaluate/objects/builtins";
 import { repr } from "../../../../../../src/worker/readers/python/evaluate/objects/text";
 import { execute } from "../../../../../../src/worker/readers/python/evaluate/run/statements";
@@ -7,6 +7,7 @@ import { torchModules } from "../../../../../../src/worker/readers/python/librar
 import { parse } from "../../../../../../src/worker/readers/python/syntax/parse";
 import { Source } from "../../../../../../src/worker/readers/python/syntax/source";
 import { dictGet } from "../../../../../../src/worker/readers/python/values/equality";
+import type { Evaluator } from "../../../../../../src/worker/readers/python/values/evaluator";
 import { DEFAULT_LIMITS } from "../../../../../../src/worker/readers/python/values/limits";
 import type { PyDict } from "../../../../../../src/worker/readers/python/values/values";
 import { fixture, layersOf, messages, modelNamed, readTorch } from "../../reading";
@@ -16,7 +17,7 @@ describe("a walk over modules that changes what it goes through", () => {
   let ev: Evaluator;
   before(async () => {
     const text = fixture("walks.py");
-    ev = new Evaluator(
+    ev = new PythonEvaluator(
       new Source("walks.py", text),
       DEFAULT_LIMITS,
       builtinScope(),

@@ -4,6 +4,7 @@ import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import type { Dim } from "../../../../model";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   PyError,
@@ -11,7 +12,6 @@ import {
   PyTensor,
   type PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { PyArray } from "../../numpy/array";

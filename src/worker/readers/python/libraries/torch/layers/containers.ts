@@ -1,5 +1,6 @@
 import { isFloating } from "../../../../../formats/dtype";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -14,7 +15,6 @@ import {
   PyTensor,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { isModule, stateOf, submodules } from "../module/module";

@@ -1,5 +1,6 @@
 import * as build from "../../../../../graph/build";
-import { EvaluationError, PyList, PyTuple, Unknown, type Value } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { EvaluationError, PyList, PyTuple, type Value } from "../../../values/values";
 import { interpolate, pixelShuffle, pixelUnshuffle } from "../functions/images";
 import { padMode, padSizes } from "../functions/padding";
 import {

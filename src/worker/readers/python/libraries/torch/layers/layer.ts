@@ -2,6 +2,7 @@ import { isFloating } from "../../../../../formats/dtype";
 import type { Node } from "../../../../../graph/node";
 import type { Initializer } from "../../../../model";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -14,7 +15,6 @@ import {
   PyTensor,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { derivedWeight } from "../module/derived";

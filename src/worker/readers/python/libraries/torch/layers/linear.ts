@@ -1,4 +1,5 @@
-import { PyDict, PyNative, PyObject, PyTensor, Unknown } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { PyDict, PyNative, PyObject, PyTensor } from "../../../values/values";
 import { renormalized } from "../functions/bags";
 import { embedding } from "../functions/neural";
 import { bilinear, linear } from "../functions/products";

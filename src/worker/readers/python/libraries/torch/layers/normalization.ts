@@ -1,5 +1,5 @@
 import * as build from "../../../../../graph/build";
-import { Unknown } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
 import { layerNorm, rmsNorm } from "../functions/neural";
 import { batchNorm, batchNormOfBatch, groupNorm, instanceNorm } from "../functions/normalization";
 import { intsOf, isNumber, numberOf } from "../registry/arguments";

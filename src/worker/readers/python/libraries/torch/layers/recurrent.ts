@@ -2,6 +2,7 @@ import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
 import { PyProperty } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   EvaluationError,
   PyError,
@@ -10,7 +11,6 @@ import {
   type PyObject,
   PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { linear } from "../functions/products";

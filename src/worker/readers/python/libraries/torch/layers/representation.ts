@@ -1,4 +1,5 @@
 import { floatText } from "../../../values/numbers";
+import { Unknown } from "../../../values/unknown";
 import {
   PyDType,
   PyFloat,
@@ -7,7 +8,6 @@ import {
   PyObject,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { moduleAttribute, moduleClass, stateOf } from "../module/module";

@@ -2,6 +2,7 @@ import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import type { Initializer } from "../../../../model";
 import { findMember } from "../../../values/members";
+import { Unknown } from "../../../values/unknown";
 import {
   EvaluationError,
   PyError,
@@ -9,7 +10,6 @@ import {
   PyObject,
   PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
@@ -327,7 +327,7 @@ function stack(c: Construction, prototype: Value, count: Size): void {
 const COPY_STEPS = 20;
 
 function copyModule(module: PyObject, c: Construction): PyObject {
-  c.runtime.step?.(COPY_STEPS);
+  c.runtime.step(COPY_STEPS);
   const state = stateOf(module, c.runtime);
   const copy = new PyObject(module.type, module.place);
   for (const [name, value] of module.attributes) copy.attributes.set(name, value);

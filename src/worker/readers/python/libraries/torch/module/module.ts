@@ -1,5 +1,6 @@
 import { findMember } from "../../../values/members";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type ModuleState,
   PyClass,
@@ -7,7 +8,6 @@ import {
   PyObject,
   PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { bufferRequest, storeBuffer } from "../tensor/parameter";

@@ -2,6 +2,7 @@ import { type DType, isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
 import { keyOf } from "../../../values/equality";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -14,7 +15,6 @@ import {
   PySet,
   PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { given, sequenceOf, stringArg, tuple } from "../registry/arguments";

@@ -107,7 +107,7 @@ function endless(root: PyObject, runtime: Runtime): PyError {
     "maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends";
   // A later loop only finds what this one has left.
   const state = stateOf(root, runtime);
-  if (!state.endless) runtime.certainly?.(`RecursionError: ${message}`, "error");
+  if (!state.endless) runtime.certainly(`RecursionError: ${message}`, "error");
   state.endless = true;
   return new PyError("RecursionError", message, runtime.place);
 }

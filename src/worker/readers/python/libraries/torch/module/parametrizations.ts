@@ -1,12 +1,12 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
+import { Unknown } from "../../../values/unknown";
 import {
   EvaluationError,
   PyNative,
   type PyObject,
   type PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { norm } from "../functions/reductions";

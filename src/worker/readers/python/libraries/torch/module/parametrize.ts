@@ -1,3 +1,4 @@
+import { Unknown } from "../../../values/unknown";
 import {
   EvaluationError,
   PyError,
@@ -5,7 +6,6 @@ import {
   PyObject,
   PyTensor,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { layerClasses } from "../layers/layer";

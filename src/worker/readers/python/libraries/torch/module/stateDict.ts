@@ -1,7 +1,8 @@
 import * as build from "../../../../../graph/build";
 import { dictOf } from "../../../values/equality";
 import { findMember } from "../../../values/members";
-import { type PyDict, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { type PyDict, PyError, PyObject, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { nodeOf, unknownTensor, wrap } from "../tensor/tensor";
 import { isParameter, moduleAttribute, stateOf } from "./module";
 import { method } from "./moduleMethods";
@@ -12,7 +13,7 @@ import { method } from "./moduleMethods";
 function stateDict(root: PyObject, prefix: string, keepsParameters: boolean, runtime: Runtime): PyDict {
   const entries: [string, PyTensor][] = [];
   const visit = (module: PyObject, path: string): void => {
-    runtime.step?.(1);
+    runtime.step(1);
     const { parameters, buffers, modules } = stateOf(module, runtime);
     for (const [name, tensor] of parameters) if (tensor) entries.push([`${path}${name}`, tensor]);
     for (const [name, { tensor, persistent }] of buffers)

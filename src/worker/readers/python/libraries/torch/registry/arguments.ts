@@ -1,6 +1,7 @@
 import type { DType } from "../../../../../formats/dtype";
 import { normalizeAxis } from "../../../../../graph/shapes";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -11,7 +12,6 @@ import {
   PyList,
   PyTensor,
   PyTuple,
-  Unknown,
   type Value,
 } from "../../../values/values";
 

@@ -1,5 +1,6 @@
 import { at } from "../../../../../graph/build";
-import { type BoundArgs, PyList, PyNative, PyTuple, type Runtime, Unknown, type Value } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { type BoundArgs, PyList, PyNative, PyTuple, type Runtime, type Value } from "../../../values/values";
 import { UnknownResult } from "../tensor/tensor";
 
 export interface NativeOptions {

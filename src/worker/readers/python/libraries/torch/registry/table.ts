@@ -100,7 +100,7 @@ function writeOut(out: PyTensor, result: PyTensor, runtime: Runtime): PyTensor {
   if (out.shape.length === node.shape.length && out.shape.every((d, i) => d === node.shape[i])) {
     return replaceValue(out, node, runtime);
   }
-  runtime.changing?.(out.storage);
+  runtime.changing(out.storage);
   out.become(node);
   return out;
 }

@@ -2,6 +2,7 @@ import { isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -13,7 +14,6 @@ import {
   PyTensor,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { arithmetic, type Number as RealNumber } from "../functions/arithmetic";

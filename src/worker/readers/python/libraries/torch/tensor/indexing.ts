@@ -1,6 +1,7 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { broadcast, shapeText } from "../../../../../graph/shapes";
+import { Unknown } from "../../../values/unknown";
 import {
   EvaluationError,
   PyEllipsis,
@@ -10,7 +11,6 @@ import {
   PyTensor,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { fromData } from "../functions/creation";

@@ -3,7 +3,8 @@ import { sizeOf } from "../../../../../formats/tensor";
 import * as build from "../../../../../graph/build";
 import type { Dim, Initializer } from "../../../../model";
 import { typeName } from "../../../values/types";
-import { PyClass, PyError, PyObject, PyTensor, type Runtime, Unknown, type Value } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { PyClass, PyError, PyObject, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { draw } from "../random/draws";
 import { randomNode, store, unknownTensor } from "./tensor";
 

@@ -2,7 +2,8 @@ import * as build from "../../../../../graph/build";
 import { withInputs } from "../../../../../graph/graph";
 import { is, type Node } from "../../../../../graph/node";
 import { sameComputation } from "../../../../../graph/same";
-import { EvaluationError, Unknown } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { EvaluationError } from "../../../values/values";
 import { listableTensors } from "./listable";
 
 /**

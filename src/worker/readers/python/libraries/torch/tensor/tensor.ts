@@ -5,7 +5,8 @@ import { Graph } from "../../../../../graph/graph";
 import { is, type Node } from "../../../../../graph/node";
 import type { Dim } from "../../../../model";
 import { Storage } from "../../../values/storage";
-import { EvaluationError, PyError, PyTensor, type Runtime, type StoredTensor, Unknown } from "../../../values/values";
+import { Unknown } from "../../../values/unknown";
+import { EvaluationError, PyError, PyTensor, type Runtime, type StoredTensor } from "../../../values/values";
 import { creationOrder, draw, type RandomValue, shifted } from "../random/draws";
 import { copyInitialValues } from "../random/initialize";
 import { selectedRows } from "./selectedRows";
@@ -164,7 +165,7 @@ function initializerOf(node: Node | undefined): StoredTensor["initializer"] {
 /** An in-place operation whose result is unknown: so is the tensor from here on, under every name it has. */
 export function forgetValue(tensor: PyTensor, unknown: Unknown, runtime: Runtime): void {
   if (tensor.stored || tensor.storage.fixed !== undefined) return;
-  runtime.changing?.(tensor.storage);
+  runtime.changing(tensor.storage);
   tensor.storage.node = undefined;
   tensor.storage.unknown = unknown;
   forgetRivals(tensor.storage, runtime);
@@ -173,7 +174,7 @@ export function forgetValue(tensor: PyTensor, unknown: Unknown, runtime: Runtime
 /** After a change in place: what may be the same memory, by strides that are not followed, is not known any more. */
 function forgetRivals(storage: Storage, runtime: Runtime): void {
   for (const rival of storage.rivals) {
-    runtime.changing?.(rival);
+    runtime.changing(rival);
     rival.node = undefined;
     rival.unknown = new Unknown(
       "it may share memory with a tensor that is changed in place here, which depends on strides: clone() makes a copy for certain",
@@ -195,12 +196,12 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   if (storage.fixed !== undefined) {
     // What reads it from here on would read the old value.
     const reason = `changing ${storage.fixed} in place is not supported in forward: a graph's weights change in training only`;
-    runtime.changing?.(storage);
+    runtime.changing(storage);
     storage.node = undefined;
     storage.unknown = new Unknown(reason, runtime.place);
     throw new EvaluationError(reason, runtime.place);
   }
-  runtime.changing?.(storage);
+  runtime.changing(storage);
   if (runtime.tracing && buffers.has(storage)) {
     runtime.problem(
       `${buffers.get(storage)} is changed in forward: this call sees the change, the next one begins with the stored value again`,

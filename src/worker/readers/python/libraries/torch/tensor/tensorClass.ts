@@ -4,6 +4,7 @@ import { nearest } from "../../../../../formats/nearest";
 import { sizeOf } from "../../../../../formats/tensor";
 import * as build from "../../../../../graph/build";
 import { builtinClass, typeName } from "../../../values/types";
+import { Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
   EvaluationError,
@@ -17,7 +18,6 @@ import {
   PyTensor,
   PyTuple,
   type Runtime,
-  Unknown,
   type Value,
 } from "../../../values/values";
 import { PyArray } from "../../numpy/array";
