@@ -4,7 +4,7 @@ import { isFloating } from "../formats/dtype";
 import { UserError } from "../formats/errors";
 import { readNpz } from "../formats/npz";
 import type { Tensor } from "../formats/tensor";
-import type { InputSpec } from "../readers/model";
+import type { InputSpec } from "../readers/inputSpec";
 
 /**
  * Values of the inputs that a file holds, in the dtypes that the model is traced with. Throws a UserError for a number

@@ -2,16 +2,8 @@ import { basename } from "node:path";
 import type { ModelSummary, ProblemSummary } from "../../protocol/model";
 import type { DType } from "../formats/dtype";
 import { lineText } from "../graph/node";
-import type {
-  DimensionName,
-  InputSpec,
-  Model,
-  ModelFile,
-  ObservedShapes,
-  Problem,
-  ShapeHint,
-  StandIn,
-} from "../readers/model";
+import type { InputSpec } from "../readers/inputSpec";
+import type { DimensionName, Model, ModelFile, ObservedShapes, Problem, ShapeHint, StandIn } from "../readers/model";
 import { placeOf, problemSummary } from "../readers/summary";
 import { handwrittenLora } from "./handwritten/handwritten";
 import { layerFindings } from "./layerUses";

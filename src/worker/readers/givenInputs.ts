@@ -3,7 +3,7 @@ import { DTYPE_BYTES } from "../formats/dtype";
 import { UserError } from "../formats/errors";
 import { sizeOf } from "../formats/tensor";
 import type { SourcePlace } from "../graph/node";
-import type { InputSpec } from "./model";
+import type { InputSpec } from "./inputSpec";
 
 /** Example inputs that somebody states, where the code does not say them or leads to wrong ones. */
 

@@ -5,6 +5,7 @@ import type { Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import type { SourcePlace } from "../graph/node";
 import type { GivenInputs } from "./givenInputs";
+import type { InputSpec } from "./inputSpec";
 import type { KeyConversions } from "./keyConversion";
 
 /** A problem found while reading: shown as a diagnostic at its place; the rest of the file still works. */
@@ -87,15 +88,6 @@ export interface ModuleInfo {
   readonly trainable?: number;
   /** A getter where the module is made as others are: a spread of it has none. */
   readonly children: readonly ModuleInfo[];
-}
-
-/** What the example inputs of a trace are and where they came from. */
-export interface InputSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly dtype: DType;
-  /** For integer inputs: values are in [0, below), the size of the table they index. */
-  readonly below?: number;
 }
 
 export interface Traced {

@@ -16,7 +16,7 @@ import { removeDropout } from "../../../src/worker/passes/dropout";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { mergeLora } from "../../../src/worker/passes/merge";
 import { simplify } from "../../../src/worker/passes/simplify";
-import type { InputSpec } from "../../../src/worker/readers/model";
+import type { InputSpec } from "../../../src/worker/readers/inputSpec";
 import { openModelFile } from "../../../src/worker/readers/open";
 import { temporaryFolder } from "../formats/temporaryFolder";
 import { modelNamed } from "../readers/python/reading";

@@ -3,7 +3,8 @@ import { UserError } from "../../formats/errors";
 import { float32, int64, sizeOf, type Tensor } from "../../formats/tensor";
 import { shapeText } from "../../graph/shapes";
 import { Random } from "../../numbers/random";
-import type { InputSpec, Model, Traced } from "../../readers/model";
+import type { InputSpec } from "../../readers/inputSpec";
+import type { Model, Traced } from "../../readers/model";
 import { type Targets, targetsOf } from "./labels";
 
 /** A table laid out for one model: how its rows become the model's input and what they are compared with. */

@@ -1,6 +1,7 @@
 import type { Tensor } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
-import type { InputSpec, LayerWeight, ModuleInfo } from "../../readers/model";
+import type { InputSpec } from "../../readers/inputSpec";
+import type { LayerWeight, ModuleInfo } from "../../readers/model";
 import type { LoraConfig } from "../config/config";
 
 /** A layer that an adapter is put on. */

@@ -1,7 +1,15 @@
 import type { Node as SyntaxNode } from "web-tree-sitter";
-import type { Evaluator } from "./evaluator";
 import { automaticName, layerClass } from "./library";
-import { JsFunction, JsObject, type JsValue, LayerValue, ModelValue, SymbolicTensor, Unknown } from "./values";
+import {
+  type Evaluator,
+  JsFunction,
+  JsObject,
+  type JsValue,
+  LayerValue,
+  ModelValue,
+  SymbolicTensor,
+  Unknown,
+} from "./values";
 
 /** Calls of TensorFlow.js's functions and of the methods of what they give. */
 

@@ -1,7 +1,16 @@
 import type { Node as SyntaxNode } from "web-tree-sitter";
 import { evaluate } from "./expressions";
-import { Scope } from "./scope";
-import { JsFunction, JsObject, type JsValue, joined, LibraryName, ModelValue, Unknown } from "./values";
+import {
+  type Evaluator,
+  JsFunction,
+  JsObject,
+  type JsValue,
+  joined,
+  LibraryName,
+  ModelValue,
+  Scope,
+  Unknown,
+} from "./values";
 
 /** Evaluates as much of a program as its layers' arguments need. Nothing is run: there is no I/O and no library. */
 
@@ -18,7 +27,7 @@ type Completion = { readonly kind: "return"; readonly value: JsValue } | { reado
 
 const LIBRARY = /^@tensorflow\/tfjs(?:-|$)/;
 
-export class Evaluator {
+export class JavaScriptEvaluator implements Evaluator {
   /** Every model that was made, in order; a place that makes several is listed for each. */
   readonly models: ModelValue[] = [];
   /** Counts layers and models by class, as TensorFlow.js does to name them. */

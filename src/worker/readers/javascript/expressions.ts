@@ -1,8 +1,7 @@
 import type { Node as SyntaxNode } from "web-tree-sitter";
 import { callLibrary, callMethod } from "./calls";
-import type { Evaluator } from "./evaluator";
-import type { Scope } from "./scope";
 import {
+  type Evaluator,
   JsFunction,
   JsObject,
   type JsValue,
@@ -10,6 +9,7 @@ import {
   LayerValue,
   LibraryName,
   ModelValue,
+  type Scope,
   SymbolicTensor,
   Unknown,
 } from "./values";

@@ -5,7 +5,7 @@ import type { SourcePlace } from "../../graph/node";
 import { Architecture, ArchitectureError } from "../keras/architecture";
 import { KerasModel } from "../keras/model";
 import type { ModelFile, Problem, Reader, ReadLimits } from "../model";
-import { Evaluator, LimitReached } from "./evaluator";
+import { JavaScriptEvaluator, LimitReached } from "./evaluator";
 import { parseJavaScript } from "./syntax";
 import { topologyOf } from "./topology";
 import { type LayerValue, ModelValue, Unknown } from "./values";
@@ -34,7 +34,7 @@ async function read(file: string, text: string, limits: Partial<ReadLimits> = {}
   const tree = await parseJavaScript(file, text, cancelled);
   if (!tree) return refused("reading was cancelled");
   try {
-    const ev = new Evaluator(cancelled);
+    const ev = new JavaScriptEvaluator(cancelled);
     const problems: Problem[] = [];
     try {
       ev.program(tree.rootNode);

@@ -1,5 +1,4 @@
 import type { Node as SyntaxNode } from "web-tree-sitter";
-import type { Scope } from "./scope";
 
 /** Values of the JavaScript evaluator: what a layer's arguments can be made of, and TensorFlow.js's own objects. */
 
@@ -89,3 +88,52 @@ export type JsValue =
   | ModelValue
   | SymbolicTensor
   | Unknown;
+
+/** Names of a block or function. */
+export class Scope {
+  private readonly names = new Map<string, JsValue>();
+
+  constructor(private readonly parent?: Scope) {}
+
+  declare(name: string, value: JsValue): void {
+    this.names.set(name, value);
+  }
+
+  /** The scope that has the name. */
+  private owner(name: string): Scope | undefined {
+    for (let scope: Scope | undefined = this; scope; scope = scope.parent) if (scope.names.has(name)) return scope;
+    return undefined;
+  }
+
+  has(name: string): boolean {
+    return this.owner(name) !== undefined;
+  }
+
+  get(name: string): JsValue {
+    const owner = this.owner(name);
+    return owner ? owner.names.get(name) : new Unknown(`${name} is not defined in this file`);
+  }
+
+  assign(name: string, value: JsValue): void {
+    (this.owner(name) ?? this).names.set(name, value);
+  }
+}
+
+/** What evaluating an expression asks of the evaluator (`evaluator.ts`). */
+export interface Evaluator {
+  /** Every model that was made, in order; a place that makes several is listed for each. */
+  readonly models: ModelValue[];
+  /** Counts layers and models by class, as TensorFlow.js does to name them. */
+  readonly counts: Map<string, number>;
+  /** Why it is not known whether what is evaluated now would run. */
+  uncertain: string | undefined;
+  order: number;
+  /** The function or variable that models made now are known by. */
+  readonly owner: string | undefined;
+  step(): void;
+  function(node: SyntaxNode, scope: Scope): JsFunction;
+  /** Without `args`, parameters without a default are unknown. */
+  call(fn: JsFunction, args: readonly JsValue[] | undefined): JsValue;
+  /** Declares the names of a pattern. */
+  bind(pattern: SyntaxNode, value: JsValue, scope: Scope): void;
+}

@@ -6,16 +6,8 @@ import { Graph } from "../../graph/graph";
 import { is, Node, type SourcePlace } from "../../graph/node";
 import { Random } from "../../numbers/random";
 import type { GivenInput, GivenInputs } from "../givenInputs";
-import type {
-  InputSpec,
-  Model,
-  ModuleInfo,
-  ParameterInfo,
-  Problem,
-  StoredWeights,
-  Traced,
-  TraceOptions,
-} from "../model";
+import type { InputSpec } from "../inputSpec";
+import type { Model, ModuleInfo, ParameterInfo, Problem, StoredWeights, Traced, TraceOptions } from "../model";
 import type { Architecture, LayerSpec, Network } from "./architecture";
 import { dimsOf } from "./config";
 import { Layer } from "./layer";

@@ -5,7 +5,7 @@ import { chooseEngine } from "../../../../src/worker/engines/choose";
 import { toFloat32 } from "../../../../src/worker/formats/convert";
 import { float32, int64, type Tensor } from "../../../../src/worker/formats/tensor";
 import { openModel, runOnce, valuesFor } from "../../../../src/worker/jobs/opened";
-import type { InputSpec } from "../../../../src/worker/readers/model";
+import type { InputSpec } from "../../../../src/worker/readers/inputSpec";
 
 const FIXTURES = join(__dirname, "../../../fixtures/keras");
 

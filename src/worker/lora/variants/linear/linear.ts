@@ -2,7 +2,7 @@ import { UserError } from "../../../formats/errors";
 import { add, cast, dropout, linear, matmul, reshape } from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import { sameShape, shapeText } from "../../../graph/shapes";
-import type { InputSpec } from "../../../readers/model";
+import type { InputSpec } from "../../../readers/inputSpec";
 import { weightOf } from "../../targets/layer";
 import type { AdaptedLayer, AdapterTensor, Call, LayerAdapter, Operands, Variant } from "../variant";
 

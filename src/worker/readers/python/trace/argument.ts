@@ -1,4 +1,4 @@
-import type { InputSpec } from "../../model";
+import type { InputSpec } from "../../inputSpec";
 import type { Value } from "../values/values";
 
 /** What is given to a parameter of `forward`. */

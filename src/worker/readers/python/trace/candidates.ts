@@ -1,5 +1,5 @@
 import { type DType, isFloating } from "../../../formats/dtype";
-import type { InputSpec } from "../../model";
+import type { InputSpec } from "../../inputSpec";
 import { constructedWith } from "../evaluate/run/classes";
 import type { Definition } from "../evaluate/scope";
 import { modulesOf } from "../models/tree";

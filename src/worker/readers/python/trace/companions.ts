@@ -1,4 +1,4 @@
-import type { InputSpec } from "../../model";
+import type { InputSpec } from "../../inputSpec";
 import { modulesOf } from "../models/tree";
 import type { PyObject } from "../values/values";
 import type { Argument } from "./argument";

@@ -1,5 +1,5 @@
 import { lineText, type SourcePlace } from "../../../graph/node";
-import type { InputSpec } from "../../model";
+import type { InputSpec } from "../../inputSpec";
 import { paramsOf } from "../evaluate/binding";
 import type { Definition } from "../evaluate/scope";
 import type { EvaluatedCall } from "../usage/callSites";

@@ -1,5 +1,6 @@
 import { UserError } from "../../../formats/errors";
-import type { DimensionName, InputSpec, ObservedShapes, Problem, ShapeHint } from "../../model";
+import type { InputSpec } from "../../inputSpec";
+import type { DimensionName, ObservedShapes, Problem, ShapeHint } from "../../model";
 import { Recorder, type Sighting } from "../evaluate/recorder";
 import { LimitError } from "../evaluate/scope";
 import type { CallSites } from "../usage/callSites";
