@@ -8,7 +8,7 @@ const ROOT = join(__dirname, "..");
 
 /** Lower floors may not import higher ones. */
 const FLOORS: readonly (readonly string[])[] = [
-  ["formats", "numbers"],
+  ["formats", "numbers", "text"],
   ["graph"],
   ["readers", "lora", "passes"],
   ["engines"],

@@ -1,7 +1,7 @@
 import { CsvError, parse } from "csv-parse";
+import { nearest } from "../text/nearest";
 import { UserError } from "./errors";
 import { withFile, yieldToEvents } from "./files";
-import { nearest } from "./nearest";
 
 /** A table of numbers with one column to predict, read from a CSV file with a header row. */
 export interface Table {

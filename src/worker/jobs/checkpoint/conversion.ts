@@ -1,8 +1,8 @@
 import { runInNewContext } from "node:vm";
 import { UserError } from "../../formats/errors";
-import { PatternError, pythonRegExp } from "../../formats/pythonRegExp";
 import type { StoredTensor } from "../../formats/tensor";
 import type { KeyConversion, KeyConversions } from "../../readers/keyConversion";
+import { PatternError, pythonRegExp } from "../../text/pythonRegExp";
 import { rearranged } from "./rearrangements";
 
 /**

@@ -1,8 +1,8 @@
 import { runInNewContext } from "node:vm";
 import { UserError } from "../../formats/errors";
-import { PatternError, pythonRegExp } from "../../formats/pythonRegExp";
 import { lineText } from "../../graph/node";
 import { type Model, type ModuleInfo, walkModules } from "../../readers/model";
+import { PatternError, pythonRegExp } from "../../text/pythonRegExp";
 import type { LoraConfig } from "../config/config";
 import type { CostedLayer } from "../variants/costs";
 import { VARIANTS } from "../variants/registry";

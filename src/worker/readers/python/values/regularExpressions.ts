@@ -1,4 +1,4 @@
-import { type Flags, PatternError, pythonRegExp } from "../../../formats/pythonRegExp";
+import { type Flags, PatternError, pythonRegExp } from "../../../text/pythonRegExp";
 import { EvaluationError, PyError } from "./values";
 
 /**

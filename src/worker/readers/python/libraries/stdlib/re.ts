@@ -1,4 +1,4 @@
-import type { Flags } from "../../../../formats/pythonRegExp";
+import type { Flags } from "../../../../text/pythonRegExp";
 import { dictOf } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";

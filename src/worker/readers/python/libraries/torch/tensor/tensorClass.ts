@@ -1,8 +1,8 @@
 import type { DType } from "../../../../../formats/dtype";
 import { DTYPE_BYTES, isFloating } from "../../../../../formats/dtype";
-import { nearest } from "../../../../../formats/nearest";
 import { sizeOf } from "../../../../../formats/tensor";
 import * as build from "../../../../../graph/build";
+import { nearest } from "../../../../../text/nearest";
 import { builtinClass, typeName } from "../../../values/types";
 import { Unknown } from "../../../values/unknown";
 import {

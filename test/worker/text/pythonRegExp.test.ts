@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PatternError, pythonRegExp } from "../../../src/worker/formats/pythonRegExp";
+import { PatternError, pythonRegExp } from "../../../src/worker/text/pythonRegExp";
 
 interface Case {
   readonly pattern: string;
