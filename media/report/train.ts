@@ -1,5 +1,6 @@
 import type { PanelState } from "../../src/protocol/panel";
 import type { EpochResult, TrainProgress, TrainReport } from "../../src/protocol/reports";
+import { TRAIN_METHODS } from "../../src/protocol/training";
 import { type Chart, type ChartSpec, chart } from "./charts";
 import { button, disable, progressRing } from "./controls";
 import { type Cell, element, facts, section, table, verdict } from "./dom";
@@ -161,9 +162,6 @@ function labelsSection({ column, classes }: NonNullable<TrainReport["labels"]>):
   );
 }
 
-const METHODS = { lora: "LoRA", full: "Full fine-tuning", head: "Last layer only" } as const;
-const LOSSES = { "cross-entropy": "cross-entropy", "mean-squared-error": "mean squared error" } as const;
-
 export function trainPage(report: TrainReport, host: Host): { element: HTMLElement; charts: readonly Chart[] } {
   const { before, after, epochs, samples, output, injection } = report;
   const drawn = report.losses.length > 0 ? chart(lossChart(report.losses)) : undefined;
@@ -188,7 +186,7 @@ export function trainPage(report: TrainReport, host: Host): { element: HTMLEleme
             },
           ]
         : []),
-      { label: "Validation loss", value: change, note: LOSSES[report.loss] },
+      { label: "Validation loss", value: change, note: report.lossLabel },
       {
         label: "Trainable",
         value: percent(report.percent),
@@ -196,7 +194,7 @@ export function trainPage(report: TrainReport, host: Host): { element: HTMLEleme
       },
       {
         label: "Method",
-        value: METHODS[report.method],
+        value: TRAIN_METHODS[report.method].label,
         ...(injection
           ? { note: `rank ${injection.rank} · alpha ${injection.alpha} · ${count(injection.targets.length)} layers` }
           : {}),
@@ -231,7 +229,9 @@ export function trainPage(report: TrainReport, host: Host): { element: HTMLEleme
           ["Batch size", count(report.batchSize)],
           ["Learning rate", decimal(report.learningRate)],
           ["Seed", String(report.seed)],
-          ["Loss", LOSSES[report.loss]],
+          ["Optimizer", report.optimizer],
+          ["Schedule", report.schedule],
+          ["Loss", report.lossLabel],
           ["Duration", duration(report.seconds)],
         ].map((row) => row.map((text) => ({ text: text! }))),
       ),

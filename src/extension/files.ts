@@ -1,13 +1,8 @@
 import type { Dirent } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { parse } from "csv-parse/sync";
 import { type QuickPickItem, window, workspace } from "vscode";
-import { messageOf, Notice } from "./errors";
 import { type Frame, type Outcome, pickOne } from "./steps";
-
-/** A header line longer than this is no table's. */
-const HEADER_BYTES = 256 * 1024;
 
 /**
  * Bounds of a search, so that opening a dialog over a home directory does not take minutes. What lies deeper is found
@@ -98,29 +93,5 @@ export async function pickFile(frame: Frame, options: FilePick): Promise<Outcome
       options.accept(chosen[0].fsPath);
       return "accepted";
     }
-  }
-}
-
-/** The columns of a CSV file, from its header line. Throws a Notice when there is none to read. */
-export async function csvColumns(file: string): Promise<string[]> {
-  try {
-    const text = await readStart(file);
-    const [header] = parse(text, { to_line: 1, bom: true, trim: true, relax_column_count: true }) as string[][];
-    if (header && header.length > 1) return header;
-  } catch (error) {
-    throw new Notice(`cannot read the header of ${file}: ${messageOf(error)}`);
-  }
-  throw new Notice(`${file} has no header line with at least two columns: inputs and the label`);
-}
-
-async function readStart(file: string): Promise<string> {
-  const handle = await open(file, "r");
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
-    const text = buffer.toString("utf8", 0, bytesRead);
-    const end = text.indexOf("\n");
-    return end < 0 ? text : text.slice(0, end);
-  } finally {
-    await handle.close();
   }
 }

@@ -1,30 +1,26 @@
 import { isAbsolute } from "node:path";
 import { window } from "vscode";
 import type { TrainRequest } from "../protocol/jobs";
-import type { TrainMethod } from "../protocol/reports";
+import { DataColumnsRequest, DataFormatsRequest } from "../protocol/messages";
+import { TRAIN_METHODS, type TrainMethod } from "../protocol/training";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
 import { Notice } from "./errors";
-import { csvColumns, findFiles, pickFile } from "./files";
+import { findFiles, pickFile } from "./files";
 import { chooseModel } from "./modelFile";
+import { offeredRates, parseRates, type Rates, ratesText } from "./rates";
 import { defaultAdapter, modelChoice, runInPanel } from "./report";
 import { readSettings } from "./settings";
 import { type Checked, inputText, pickOne, runSteps } from "./steps";
 import { weightChoices } from "./weights";
 
-const METHODS: readonly { label: string; description: string; method: TrainMethod }[] = [
-  { label: "LoRA", description: "only the adapters", method: "lora" },
-  { label: "Last layer only", description: "only the output head", method: "head" },
-  { label: "Full fine-tuning", description: "every parameter", method: "full" },
-];
+const METHODS = Object.entries(TRAIN_METHODS).map(([method, { label, description }]) => ({
+  label,
+  description,
+  method: method as TrainMethod,
+}));
 
 /** Names that label columns usually have. */
 const LABEL_NAMES = /^(label|target|class|y)$/i;
-
-interface Rates {
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-}
 
 /** Asks for data, label, method, weights, rates and folder, each offered as chosen before; then trains with its page open. */
 export async function train(context: CommandContext, argument: unknown): Promise<void> {
@@ -37,30 +33,35 @@ export async function train(context: CommandContext, argument: unknown): Promise
   }
   const before = memory.of(model);
   const { training, engine } = readSettings();
-  const csvFiles = await findFiles(".csv", model.file);
+  const { formats } = await context.client.request(DataFormatsRequest, {});
+  const endings = formats.flatMap(({ extensions }) => extensions);
+  const dataFiles = (await Promise.all(endings.map((ending) => findFiles(`.${ending}`, model.file)))).flat();
   const baseWeights = await weightChoices(context.client, model);
 
   let data = before.data;
-  let columns: string[] = [];
+  let columns: readonly string[] = [];
   let label = before.label;
   let method = before.method ?? "lora";
   let weights = before.weights;
-  let rates: Rates = training;
+  let typed: Rates | undefined;
   let output = memory.adapterFolder(model);
 
   const finished = await runSteps(`Train ${model.class}`, [
     (frame) =>
       pickFile(frame, {
-        placeholder: "Data: a CSV file with a header line",
-        files: csvFiles,
+        placeholder: `Data: ${formats.map(({ what }) => what).join(", or ")}`,
+        files: dataFiles,
         current: data,
-        browse: { title: "Training data", filters: { CSV: ["csv"] } },
+        browse: {
+          title: "Training data",
+          filters: Object.fromEntries(formats.map(({ label, extensions }) => [label, [...extensions]])),
+        },
         accept: (file) => {
           data = file;
         },
       }),
     async (frame) => {
-      columns = await csvColumns(data!);
+      ({ columns } = await context.client.request(DataColumnsRequest, { file: data! }));
       const guess = columns.find((name) => name === label) ?? columns.find((name) => LABEL_NAMES.test(name));
       const items = columns.map((name) => ({ label: name }));
       return pickOne(frame, {
@@ -78,6 +79,8 @@ export async function train(context: CommandContext, argument: unknown): Promise
         items: METHODS,
         active: METHODS.find((item) => item.method === method),
         accept: (item) => {
+          // What was typed for one method is no choice for another.
+          if (item.method !== method) typed = undefined;
           method = item.method;
         },
       }),
@@ -95,10 +98,10 @@ export async function train(context: CommandContext, argument: unknown): Promise
     (frame) =>
       inputText(frame, {
         prompt: "Epochs, batch size, learning rate",
-        value: `${rates.epochs}, ${rates.batchSize}, ${rates.learningRate}`,
+        value: ratesText(typed ?? offeredRates(training, method)),
         check: checkRates,
         accept: (text) => {
-          rates = parseRates(text)!;
+          typed = parseRates(text);
         },
       }),
     (frame) =>
@@ -111,7 +114,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
         },
       }),
   ]);
-  if (!finished || data === undefined || label === undefined) return;
+  if (!finished || data === undefined || label === undefined || !typed) return;
 
   await memory.add(model, { data, label, method, weights, ...(method === "lora" ? { adapterFolder: output } : {}) });
   const saved = await savedAdapter(context, model);
@@ -123,19 +126,10 @@ export async function train(context: CommandContext, argument: unknown): Promise
     data,
     label,
     output,
-    ...rates,
+    ...typed,
     validation: training.validation,
     engine,
   });
-}
-
-function parseRates(text: string): Rates | undefined {
-  const parts = text.split(",").map((part) => part.trim());
-  const [epochs, batchSize, learningRate] = parts.map(Number);
-  const whole = (n: number | undefined): n is number => n !== undefined && Number.isInteger(n) && n >= 1;
-  if (parts.length !== 3 || parts.includes("") || !whole(epochs) || !whole(batchSize)) return undefined;
-  if (learningRate === undefined || !(learningRate > 0 && Number.isFinite(learningRate))) return undefined;
-  return { epochs, batchSize, learningRate };
 }
 
 function checkRates(text: string): Checked {

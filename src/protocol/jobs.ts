@@ -3,11 +3,11 @@ import type {
   EngineSummary,
   MergeReport,
   Report,
-  TrainMethod,
   TrainProgress,
   TrainReport,
   VerifyReport,
 } from "./reports";
+import type { TrainMethod } from "./training";
 
 /** What a job is asked to do. Sent by the editor or the command line to the worker, and by it to the compute process. */
 export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRequest;
@@ -88,16 +88,21 @@ export interface TrainRequest {
   readonly model: ModelChoice;
   readonly adapter: AdapterChoice;
   readonly method: TrainMethod;
-  /** A CSV file with a header line. */
+  /** A file of one of the kinds that training knows, such as a CSV file with a header line. */
   readonly data: string;
-  /** The column to predict; the others are the input, in order. */
+  /** The column or field to predict. */
   readonly label: string;
   /** Folder that receives the adapter; made when missing. */
   readonly output: string;
   readonly epochs: number;
   readonly batchSize: number;
+  /** Without one the method's own. */
   readonly learningRate?: number;
   readonly weightDecay?: number;
+  /** Ids of the loss, the optimizer and the learning-rate schedule; without one the default. */
+  readonly loss?: string;
+  readonly optimizer?: string;
+  readonly schedule?: string;
   /** Part of the rows held out, 0 to 0.5. */
   readonly validation: number;
   readonly engine: EngineChoice;

@@ -77,6 +77,25 @@ export interface InjectParams {
 }
 export const InjectRequest: RequestName<InjectParams, InjectionSummary> = { method: "loraLens/inject" };
 
+/** A kind of file that a model can be trained on. */
+export interface DataFormat {
+  /** Name on screen: "CSV". */
+  readonly label: string;
+  /** In words: "a CSV file with a header line". */
+  readonly what: string;
+  /** Endings of its files' names, without the dot. */
+  readonly extensions: readonly string[];
+}
+/** The kinds of data that training knows; the first is the default. */
+export const DataFormatsRequest: RequestName<Record<string, never>, { readonly formats: readonly DataFormat[] }> = {
+  method: "loraLens/dataFormats",
+};
+
+/** The columns or fields of a data file that can be the label, in the file's order. */
+export const DataColumnsRequest: RequestName<{ readonly file: string }, { readonly columns: readonly string[] }> = {
+  method: "loraLens/dataColumns",
+};
+
 export interface AdapterParams {
   /** Absolute path of the folder an adapter or a choice about one is kept in. */
   readonly folder: string;

@@ -3,7 +3,8 @@ import { join, resolve, sep } from "node:path";
 import { Command } from "commander";
 import type { EngineChoice, JobProgress, JobRequest, ReportOf } from "../../protocol/jobs";
 import type { Place } from "../../protocol/model";
-import type { Report, TrainMethod } from "../../protocol/reports";
+import type { Report } from "../../protocol/reports";
+import { TRAIN_METHODS, type TrainMethod } from "../../protocol/training";
 import { listEngines } from "../engines/choose";
 import { UserError } from "../formats/errors";
 import { replaceFile } from "../formats/files";
@@ -186,8 +187,8 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     .option("--html <file>", "write the report as one HTML page")
     .action(
       async (file: string, options: Json & ModelOptions & InputOptions & AdapterOptions & Engined & TrainOptions) => {
-        if (!["lora", "full", "head"].includes(options.method)) {
-          throw new UserError(`--method must be lora, full or head, not "${options.method}"`);
+        if (!Object.hasOwn(TRAIN_METHODS, options.method)) {
+          throw new UserError(`--method must be ${Object.keys(TRAIN_METHODS).join(", ")}, not "${options.method}"`);
         }
         const report = await job<"train">({
           kind: "train",

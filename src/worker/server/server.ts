@@ -16,6 +16,8 @@ import type { JobRequest, ModelChoice } from "../../protocol/jobs";
 import {
   AdapterRequest,
   ConfigurationsRequest,
+  DataColumnsRequest,
+  DataFormatsRequest,
   EnginesRequest,
   EnvironmentNotification,
   HtmlRequest,
@@ -38,6 +40,7 @@ import { hover } from "../language/hover";
 import { inlayHints } from "../language/inlayHints";
 import { type Reading, traced } from "../language/layers";
 import { targetChoices } from "../language/targets";
+import { DATA_SOURCES, dataSourceOf } from "../training/data/registry";
 import { Compute } from "./compute";
 import { toResponseError } from "./failure";
 import { NOTEBOOK_SYNC, OpenNotebooks } from "./notebooks";
@@ -233,6 +236,10 @@ export function startServer(connection: Connection, processes: Processes = bundl
     thread.run({ type: "inject", params: { ...params, model: await asShown(params.model) } }),
   );
   answer(AdapterRequest, async ({ folder }) => ({ adapter: await adapterIn(folder) }));
+  answer(DataFormatsRequest, () => ({
+    formats: DATA_SOURCES.map(({ label, what, extensions }) => ({ label, what, extensions })),
+  }));
+  answer(DataColumnsRequest, async ({ file }) => ({ columns: await dataSourceOf(file).columns(file) }));
   answer(HtmlRequest, async ({ report }) => ({ html: standaloneHtml(report, await processes.pageAssets()) }));
   answer(RunJobRequest, async ({ id, job }, token) => {
     const shown: JobRequest = { ...job, model: await asShown(job.model) };

@@ -9,9 +9,10 @@ import type { Node } from "../../graph/node";
 import { ShapeError } from "../../graph/shapes";
 import { maskDropout } from "../../passes/dropout";
 import { injectLora } from "../../passes/lora";
-import { trainingStep } from "../../passes/optimizer";
 import { simplify } from "../../passes/simplify";
 import type { Model } from "../../readers/model";
+import { defaultOptimizer } from "../../training/optimizers/registry";
+import { trainingStep } from "../../training/step";
 import type { PlannedAdapter } from "../adapter";
 
 /**
@@ -47,14 +48,21 @@ export function memoryEstimate(model: Model, adapter: PlannedAdapter): { memory:
 }
 
 function kinds(graph: Graph, trainable: readonly string[], weights: number): MemoryKinds {
-  const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable).graph);
+  const optimizer = defaultOptimizer();
+  const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable, optimizer).graph);
   const scalars = graph.parameters
     .filter((node) => trainable.includes(node.attrs.path))
     .reduce((sum, node) => sum + byteLengthOf(node), 0);
   const own = trainable.some((path) => /\.lora_[AB]\.weight$/.test(path)) ? scalars : 0;
   // Gradients are intermediates of the graph; they are told apart because people budget for them apart.
   const activations = Math.max(0, peakActivationBytes(step) - scalars);
-  const parts = { weights, trainable: own, gradients: scalars, optimizer: 2 * scalars, activations };
+  const parts = {
+    weights,
+    trainable: own,
+    gradients: scalars,
+    optimizer: optimizer.state.length * scalars,
+    activations,
+  };
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
 }
 

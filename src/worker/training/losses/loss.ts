@@ -1,76 +1,61 @@
-import { UserError } from "../formats/errors";
-import { sizeOf } from "../formats/tensor";
-import {
-  arange,
-  argmax,
-  binary,
-  cast,
-  full,
-  input,
-  logSoftmax,
-  mul,
-  reduce,
-  reduceAll,
-  reshape,
-  scalar,
-  sub,
-  unary,
-  where,
-} from "../graph/build";
-import { Graph } from "../graph/graph";
-import type { Node } from "../graph/node";
-import { shapeText } from "../graph/shapes";
+import type { TrainReport } from "../../../protocol/reports";
+import type { Labels } from "../../formats/labels";
+import type { Tensor } from "../../formats/tensor";
+import { cast } from "../../graph/build";
+import { Graph } from "../../graph/graph";
+import type { Node, Shape } from "../../graph/node";
+import type { Model } from "../../readers/model";
 
-export type LossKind = "cross-entropy" | "mean-squared-error";
-
-/** Name of the input that holds the classes or values to predict. */
-export const TARGET_INPUT = "target";
-
-/**
- * Adds a `target` input and the outputs `loss` (mean over the samples) and, for classes, `correct` (how many are
- * predicted right, float32). `prediction` names the graph's output to compare.
- */
-export function addLoss(graph: Graph, kind: LossKind, prediction = "output"): Graph {
-  const output = cast(graph.output(prediction), "float32");
-  const { target, outputs } = kind === "cross-entropy" ? crossEntropy(output) : meanSquaredError(output);
-  return new Graph(graph.name, [...graph.inputs, target], new Map([...graph.outputs, ...outputs]));
+/** What training makes small: how a prediction is compared with a sample's label. */
+export interface Loss {
+  /** As requests, reports and the command line name it. */
+  readonly id: string;
+  /** Name on screen. */
+  readonly label: string;
+  /** Whether it is the usual loss of an output of this shape with these labels. */
+  takes(output: Shape, labels: Labels): boolean;
+  /** What the labels are to a model. Throws a UserError where the two do not fit. */
+  targets(labels: Labels, subject: LossSubject): Targets;
+  /** The loss as nodes of the graph; `prediction` is float32. */
+  attach(prediction: Node): LossNodes;
 }
 
-interface WithLoss {
-  readonly target: Node<"input">;
-  readonly outputs: readonly (readonly [string, Node])[];
+/** What is trained, and by what. */
+export interface LossSubject {
+  readonly model: Model;
+  /** Of the model's prediction. */
+  readonly output: Shape;
+  /** The column or field that holds the labels, for messages. */
+  readonly column: string;
 }
 
-/** Mean of -log softmax(logits)[class] over all rows; logits [..., classes], target int64 [...]. */
-function crossEntropy(logits: Node): WithLoss {
-  const rank = logits.shape.length;
-  const classes = logits.shape.at(-1);
-  if (rank < 2 || classes === undefined || classes < 2) {
-    throw new UserError(
-      `cross-entropy needs an output of [samples, classes] with at least two classes; this model's is ${shapeText(logits.shape)}`,
-    );
-  }
-  const leading = logits.shape.slice(0, -1);
-  const target = input(TARGET_INPUT, leading, "int64") as Node<"input">;
-  // A comparison instead of a gather: its gradient is a product too, and every engine is fast at both.
-  const hit = binary("equal", reshape(target, [...leading, 1]), arange(classes, "int64"));
-  const logProbability = logSoftmax(logits, rank - 1);
-  const picked = reduce("sum", where(hit, logProbability, full(0, [], "float32")), [rank - 1], false);
-  const loss = unary("neg", reduceAll("mean", picked));
-  const correct = reduceAll("sum", cast(binary("equal", argmax(logits, rank - 1, false), target), "float32"));
-  return {
-    target,
-    outputs: [
-      ["loss", loss],
-      ["correct", correct],
-    ],
+/** Labels made ready for one model. */
+export interface Targets {
+  /** Values for the loss's own inputs, by name, of the samples with these numbers. */
+  batch(samples: Uint32Array): ReadonlyMap<string, Tensor>;
+  /** Of classes: the output that stands for each label. */
+  readonly labels?: NonNullable<TrainReport["labels"]>;
+}
+
+export interface LossNodes {
+  /** What it compares with: inputs of its own. */
+  readonly inputs: readonly Node<"input">[];
+  readonly results: {
+    /** Mean over what was predicted. */
+    readonly loss: Node;
+    /** Of classes: how many were predicted right, float32. */
+    readonly correct?: Node;
+    /** How many predictions the mean is over, float32, where that is not the number of samples. */
+    readonly counted?: Node;
   };
 }
 
-/** Mean of (output - target)^2 over every element, as torch.nn.MSELoss reduces. */
-function meanSquaredError(output: Node): WithLoss {
-  const target = input(TARGET_INPUT, output.shape, "float32") as Node<"input">;
-  const difference = sub(output, target);
-  const sum = reduceAll("sum", mul(difference, difference));
-  return { target, outputs: [["loss", mul(sum, scalar(1 / sizeOf(output.shape)))]] };
+/** Names of the outputs that a loss may add to a graph. */
+export const RESULTS = ["loss", "correct", "counted"] as const satisfies readonly (keyof LossNodes["results"])[];
+
+/** Adds the loss's inputs and results. `prediction` names the graph's output to compare. */
+export function addLoss(graph: Graph, loss: Loss, prediction = "output"): Graph {
+  const { inputs, results } = loss.attach(cast(graph.output(prediction), "float32"));
+  const outputs = RESULTS.flatMap((name) => (results[name] ? [[name, results[name]] as const] : []));
+  return new Graph(graph.name, [...graph.inputs, ...inputs], new Map([...graph.outputs, ...outputs]));
 }

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainRequest } from "../../../../src/protocol/jobs";
 import type { JobContext } from "../../../../src/worker/jobs/context";
-import { loadDataset } from "../../../../src/worker/jobs/train/data";
+import { loadSamples } from "../../../../src/worker/jobs/train/samples";
 import { train } from "../../../../src/worker/jobs/train/train";
 import { loadAdapter } from "../../../../src/worker/lora/adapterFiles";
 import { Random } from "../../../../src/worker/lora/random";
@@ -143,7 +143,7 @@ describe("train", () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const opened = chooseModel(await openModelFile(at("model.py")));
     for (const share of [0, 0.25, 0.5]) {
-      const data = await loadDataset(opened, at("data.csv"), "y", share, 5, never);
+      const data = await loadSamples(opened, { file: at("data.csv"), label: "y", validation: share, seed: 5 }, never);
       assert.equal(data.validation.length, ROWS * share);
       const rows = [...data.train, ...data.validation].sort((a, b) => a - b);
       assert.deepEqual(
