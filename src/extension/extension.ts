@@ -3,6 +3,7 @@ import { MODEL_TEXT } from "../protocol/commands";
 import { HtmlRequest } from "../protocol/messages";
 import { WorkerClient } from "./client";
 import { registerCommands } from "./commands";
+import { engineLabels } from "./engineLabels";
 import { showError } from "./errors";
 import { Jobs } from "./jobs";
 import { Memory } from "./memory";
@@ -37,7 +38,7 @@ export function activate(context: ExtensionContext): void {
     worker,
     jobs,
     panels,
-    createStatus(worker, jobs),
+    createStatus(worker, jobs, engineLabels(context.extension.packageJSON)),
     createPythonStatus(worker, python),
     watchModelContext(),
     registerCommands({ extensionUri, client: worker, jobs, panels, memory, log }),

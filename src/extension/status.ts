@@ -1,19 +1,12 @@
 import { Disposable, LanguageStatusSeverity, languages } from "vscode";
 import { COMMANDS } from "../protocol/commands";
 import type { WorkerClient, WorkerState } from "./client";
+import { type EngineLabels, engineLabel } from "./engineLabels";
 import type { Jobs } from "./jobs";
 import { readSettings } from "./settings";
 
-const ENGINE_LABELS = {
-  auto: "fastest engine",
-  "onnxruntime-cpu": "ONNX Runtime, CPU",
-  "onnxruntime-webgpu": "ONNX Runtime, WebGPU",
-  "onnxruntime-cuda": "ONNX Runtime, CUDA",
-  tfjs: "TensorFlow.js",
-};
-
 /** The entry in Python files' language status: what the worker does and which engine jobs run on. */
-export function createStatus(client: WorkerClient, jobs: Jobs): Disposable {
+export function createStatus(client: WorkerClient, jobs: Jobs, engines: EngineLabels): Disposable {
   const item = languages.createLanguageStatusItem("loraLens.status", { language: "python" });
   item.name = "LoRA Lens";
   let worker: WorkerState = { state: "stopped" };
@@ -23,7 +16,7 @@ export function createStatus(client: WorkerClient, jobs: Jobs): Disposable {
     item.busy = worker.state === "starting" || running.length > 0;
     item.severity = LanguageStatusSeverity.Information;
     item.command = { title: "Show Log", command: COMMANDS.showLog };
-    item.detail = jobs.lastEngine() ?? ENGINE_LABELS[readSettings().engine];
+    item.detail = jobs.lastEngine() ?? engineLabel(readSettings().engine, engines);
     switch (worker.state) {
       case "stopped":
         item.text = "LoRA Lens: no model open";
@@ -46,8 +39,7 @@ export function createStatus(client: WorkerClient, jobs: Jobs): Disposable {
   const showRunning = (reading: (WorkerState & { state: "running" })["reading"], running: readonly string[]) => {
     if (running.length > 0) {
       item.text = `LoRA Lens: ${running.join(", ")}`;
-      if (running.some((title) => title.startsWith("Train")))
-        item.command = { title: "Stop", command: COMMANDS.stopTraining };
+      if (jobs.trainings().length > 0) item.command = { title: "Stop", command: COMMANDS.stopTraining };
       return;
     }
     switch (reading.state) {

@@ -12,8 +12,8 @@ import type { TrainMethod } from "./training";
 /** What a job is asked to do. Sent by the editor or the command line to the worker, and by it to the compute process. */
 export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRequest;
 
-/** `auto` is the fastest real device. */
-export type EngineChoice = "auto" | "onnxruntime-cpu" | "onnxruntime-webgpu" | "onnxruntime-cuda" | "tfjs";
+/** `auto`, the fastest real device, or the id of an engine; the worker says which there are. */
+export type EngineChoice = string;
 
 /**
  * A config.json by its path, an instance that the file makes (by the name the reader gives it; without a name the

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { AdapterChoice, ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
+import { engines } from "../engines/choose";
 import { UserError } from "../formats/errors";
 import { pythonEnvironment } from "../readers/python/environment/sitePackages";
 
@@ -135,7 +136,7 @@ export function withAdapter(command: Command): Command {
 export function withEngine(command: Command): Command {
   return command.addOption(
     new Option("--engine <name>", "what to run on")
-      .choices(["auto", "onnxruntime-cpu", "onnxruntime-webgpu", "onnxruntime-cuda", "tfjs"])
+      .choices(["auto", ...engines().map(({ id }) => id)])
       .default("auto" satisfies EngineChoice),
   );
 }
