@@ -1,6 +1,7 @@
 /** The page of every panel, and of a report saved as a file: shows a PanelState, nothing else. */
+
+import type { Report } from "../../src/protocol/jobRegistry";
 import type { FromPage, PanelState, ToPage } from "../../src/protocol/panel";
-import type { Report } from "../../src/protocol/reports";
 import { analyzePage } from "./analyze";
 import type { Chart } from "./charts";
 import { element } from "./dom";

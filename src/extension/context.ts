@@ -18,8 +18,8 @@ export interface CommandContext {
 }
 
 /** Models of an untrusted folder are read and shown; nothing is run or written for them. */
-export function requireTrust(what: string): void {
-  if (workspace.isTrusted) return;
+export function requireTrust(what: string | null): void {
+  if (what === null || workspace.isTrusted) return;
   throw new Notice(`${what} needs a trusted workspace`, {
     title: "Manage Workspace Trust",
     command: "workbench.trust.manage",

@@ -7,9 +7,9 @@ import {
   ProgressLocation,
   window,
 } from "vscode";
-import type { JobProgress, JobRequest, ModelChoice, ReportOf } from "../protocol/jobs";
+import { JOBS, type JobRequest, type Report, type ReportOf } from "../protocol/jobRegistry";
+import type { JobProgress, ModelChoice } from "../protocol/jobs";
 import { RunJobRequest, StopJobRequest } from "../protocol/messages";
-import type { Report } from "../protocol/reports";
 import type { WorkerClient } from "./client";
 
 /** A job that is over sooner needs no notification. */
@@ -97,11 +97,11 @@ export class Jobs implements Disposable {
     }
   }
 
-  /** Ends a job: training finishes early and saves what it has, others are cancelled. */
+  /** Ends a job: one that can, such as training, finishes early with what it has; others are cancelled. */
   async stop(id: string): Promise<void> {
     const job = this.jobs.get(id);
     if (!job) return;
-    if (job.job.kind === "train") await this.client.request(StopJobRequest, { id });
+    if (JOBS[job.job.kind].finishesEarly) await this.client.request(StopJobRequest, { id });
     else job.source.cancel();
   }
 

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, extname, isAbsolute, join } from "node:path";
 import { commands, Uri, window } from "vscode";
 import { modelFormat } from "../protocol/commands";
+import { JOBS } from "../protocol/jobRegistry";
 import type { MergeRequest } from "../protocol/jobs";
 import { type CommandContext, requireTrust } from "./context";
 import { Notice } from "./errors";
@@ -21,7 +22,7 @@ const TFJS = {
 
 /** Asks for adapter, base weights, form and place of the output, and merges the adapter into the weights. */
 export async function merge(context: CommandContext, argument: unknown): Promise<void> {
-  requireTrust("Merging");
+  requireTrust(JOBS.merge.needsTrust);
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const { memory, jobs } = context;

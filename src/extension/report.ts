@@ -1,12 +1,6 @@
 import { basename } from "node:path";
-import type {
-  AdapterChoice,
-  AnalyzeRequest,
-  JobRequest,
-  ModelChoice,
-  TrainRequest,
-  VerifyRequest,
-} from "../protocol/jobs";
+import { JOBS, type JobRequest } from "../protocol/jobRegistry";
+import type { AdapterChoice, AnalyzeRequest, ModelChoice, VerifyRequest } from "../protocol/jobs";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
 import { isCancellation, messageOf, Notice, remedyFor, showError } from "./errors";
 import { jobId } from "./jobs";
@@ -15,7 +9,7 @@ import { readSettings } from "./settings";
 
 /** Verify and Analyze: jobs whose result is a page. */
 export async function verify(context: CommandContext, argument: unknown): Promise<void> {
-  requireTrust("Verifying");
+  requireTrust(JOBS.verify.needsTrust);
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const saved = await savedAdapter(context, model);
@@ -29,6 +23,7 @@ export async function verify(context: CommandContext, argument: unknown): Promis
 }
 
 export async function analyze(context: CommandContext, argument: unknown): Promise<void> {
+  requireTrust(JOBS.analyze.needsTrust);
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const saved = await savedAdapter(context, model);
@@ -58,18 +53,16 @@ export function defaultAdapter(): AdapterChoice {
   return { rank, alpha };
 }
 
-const VERBS = { verify: "Verify", analyze: "Analyze", train: "Train" } as const;
-
 /** Each message carries all losses so far, so the more there are the rarer they are sent: a million every 5 seconds. */
 const LOSSES_PER_MS = 200;
 
 /** Runs a job with its page open: progress, then the report or what went wrong. While it runs, asking again shows its page. */
-export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | TrainRequest>(
+export async function runInPanel<J extends JobRequest>(
   { jobs, panels }: CommandContext,
   model: ChosenModel,
   job: J,
 ): Promise<void> {
-  const title = `${VERBS[job.kind]} ${model.class}`;
+  const title = `${JOBS[job.kind].verb} ${model.class}`;
   const id = jobId(job);
   if (jobs.has(id)) {
     if (!panels.reveal(id)) throw new Notice(`"${title}" is still under way; stop it, or wait for it`);
@@ -85,9 +78,9 @@ export async function runInPanel<J extends VerifyRequest | AnalyzeRequest | Trai
   let nextShown = 0;
   const listeners = [
     panel.onStop(() => void jobs.stop(id).catch(showError)),
-    // Training goes on without its page: the notification and the status still show it.
+    // A job that can finish early, such as training, goes on without its page: the notification and the status still show it.
     panel.onDispose(() => {
-      if (job.kind !== "train") void jobs.stop(id).catch(showError);
+      if (!JOBS[job.kind].finishesEarly) void jobs.stop(id).catch(showError);
     }),
   ];
   try {

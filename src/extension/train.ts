@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { window } from "vscode";
+import { JOBS } from "../protocol/jobRegistry";
 import type { TrainRequest } from "../protocol/jobs";
 import { DataColumnsRequest, DataFormatsRequest } from "../protocol/messages";
 import { TRAIN_METHODS, type TrainMethod } from "../protocol/training";
@@ -24,7 +25,7 @@ const LABEL_NAMES = /^(label|target|class|y)$/i;
 
 /** Asks for data, label, method, weights, rates and folder, each offered as chosen before; then trains with its page open. */
 export async function train(context: CommandContext, argument: unknown): Promise<void> {
-  requireTrust("Training");
+  requireTrust(JOBS.train.needsTrust);
   const model = await chooseModel(context.client, argument);
   if (!model) return;
   const { memory, jobs } = context;

@@ -1,16 +1,5 @@
-import type {
-  AnalyzeReport,
-  EngineSummary,
-  MergeReport,
-  Report,
-  TrainProgress,
-  TrainReport,
-  VerifyReport,
-} from "./reports";
+import type { TrainProgress } from "./reports";
 import type { TrainMethod } from "./training";
-
-/** What a job is asked to do. Sent by the editor or the command line to the worker, and by it to the compute process. */
-export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRequest;
 
 /** `auto`, the fastest real device, or the id of an engine; the worker says which there are. */
 export type EngineChoice = string;
@@ -119,13 +108,6 @@ export interface MergeRequest {
   readonly output: string;
 }
 
-export interface ReportOf {
-  readonly verify: VerifyReport;
-  readonly analyze: AnalyzeReport;
-  readonly train: TrainReport;
-  readonly merge: MergeReport;
-}
-
 /** How far a job is. */
 export interface JobProgress {
   /** What it is doing, in words. */
@@ -144,20 +126,3 @@ export interface JobError {
   readonly line?: number;
   readonly defect: boolean;
 }
-
-/** Worker to compute process. */
-export type ComputeCommand =
-  | { readonly type: "start"; readonly job: JobRequest }
-  /** Finish early and report: training saves what it has. */
-  | { readonly type: "stop" }
-  /** End without a result. */
-  | { readonly type: "cancel" }
-  /** Instead of "start": ask each engine whether it can run here. */
-  | { readonly type: "engines" };
-
-/** Compute process to worker. `result`, `engines` or `error` comes once and last. */
-export type ComputeEvent =
-  | { readonly type: "progress"; readonly progress: JobProgress }
-  | { readonly type: "result"; readonly report: Report }
-  | { readonly type: "engines"; readonly engines: readonly EngineSummary[] }
-  | { readonly type: "error"; readonly error: JobError };

@@ -1,7 +1,8 @@
 import type { EnvironmentState, FolderEnvironments } from "./environments";
-import type { AdapterChoice, ConfigurationChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
+import type { JobRequest, Report } from "./jobRegistry";
+import type { AdapterChoice, ConfigurationChoice, JobError, JobProgress, ModelChoice } from "./jobs";
 import type { FileSummary, Place } from "./model";
-import type { EngineSummary, InjectionSummary, Report, TargetSummary } from "./reports";
+import type { EngineSummary, InjectionSummary, TargetSummary } from "./reports";
 
 /**
  * The requests and notifications between the extension and the worker beyond the Language Server Protocol's own.

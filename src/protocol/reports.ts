@@ -249,5 +249,3 @@ export interface EngineSummary {
   /** It is what `auto` picks. */
   readonly chosen: boolean;
 }
-
-export type Report = VerifyReport | AnalyzeReport | TrainReport | MergeReport;

@@ -1,4 +1,5 @@
-import type { ComputeCommand, ComputeEvent, JobRequest } from "../protocol/jobs";
+import type { ComputeCommand, ComputeEvent } from "../protocol/compute";
+import type { JobRequest } from "../protocol/jobRegistry";
 import { listEngines } from "./engines/choose";
 import { runJob } from "./jobs/run";
 import { toJobError } from "./server/failure";

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { Command } from "commander";
-import type { EngineChoice, JobProgress, JobRequest, ReportOf } from "../../protocol/jobs";
+import type { JobRequest, Report, ReportOf } from "../../protocol/jobRegistry";
+import type { EngineChoice, JobProgress } from "../../protocol/jobs";
 import type { Place } from "../../protocol/model";
-import type { Report } from "../../protocol/reports";
 import { TRAIN_METHODS, type TrainMethod } from "../../protocol/training";
 import { listEngines } from "../engines/choose";
 import { UserError } from "../formats/errors";

@@ -2,8 +2,10 @@ import type { ChildProcess } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import type { CancellationToken } from "vscode-languageserver";
-import type { ComputeCommand, ComputeEvent, JobProgress, JobRequest } from "../../protocol/jobs";
-import type { EngineSummary, Report } from "../../protocol/reports";
+import type { ComputeCommand, ComputeEvent } from "../../protocol/compute";
+import type { JobRequest, Report } from "../../protocol/jobRegistry";
+import type { JobProgress } from "../../protocol/jobs";
+import type { EngineSummary } from "../../protocol/reports";
 import { UserError } from "../formats/errors";
 import { Cancelled, JobFailure } from "./failure";
 

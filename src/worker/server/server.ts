@@ -12,7 +12,8 @@ import {
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { modelFormat } from "../../protocol/commands";
-import type { JobRequest, ModelChoice } from "../../protocol/jobs";
+import type { JobRequest } from "../../protocol/jobRegistry";
+import type { ModelChoice } from "../../protocol/jobs";
 import {
   AdapterRequest,
   ConfigurationsRequest,
