@@ -1,8 +1,8 @@
-import type { AnalyzeLayer, AnalyzeReport } from "../../src/protocol/reports";
-import { checkbox, textField } from "./controls";
-import { dataCell, element } from "./dom";
-import { count, factor } from "./format";
-import type { Host } from "./host";
+import type { AnalyzeLayer, AnalyzeReport } from "../../../../src/protocol/reports";
+import { checkbox, textField } from "../../controls";
+import { dataCell, element } from "../../dom";
+import { count, factor } from "../../format";
+import type { Host } from "../../host";
 
 interface Column {
   readonly id: string;

@@ -1,14 +1,15 @@
-import type { AnalyzeReport, MemoryEstimate, MemoryKinds } from "../../src/protocol/reports";
-import { type Chart, chart } from "./charts";
-import { dropdown } from "./controls";
-import { type Cell, element, facts, section, table } from "./dom";
-import { bytes, count, factor, fileName, percent, scientific, shortCount } from "./format";
-import { header } from "./header";
-import type { Host } from "./host";
+import { JOBS } from "../../../../src/protocol/jobRegistry";
+import type { AnalyzeReport, MemoryEstimate, MemoryKinds } from "../../../../src/protocol/reports";
+import { type Chart, chart } from "../../charts";
+import { dropdown } from "../../controls";
+import { type Cell, element, facts, section, table } from "../../dom";
+import { bytes, count, factor, fileName, percent, scientific, shortCount } from "../../format";
+import { header } from "../../header";
+import type { Host, Page } from "../../host";
+import { warningList } from "../../warnings";
 import { layerTable } from "./layerTable";
-import { warningList } from "./warnings";
 
-export function analyzePage(report: AnalyzeReport, host: Host): { element: HTMLElement; charts: readonly Chart[] } {
+export function analyzePage(report: AnalyzeReport, host: Host): Page {
   const { injection, totals } = report;
   const full = injection.targets.reduce((sum, target) => sum + target.full, 0);
   const rankNow = report.ranks.includes(injection.rank) ? injection.rank : undefined;
@@ -108,7 +109,7 @@ export function analyzePage(report: AnalyzeReport, host: Host): { element: HTMLE
   const page = element(
     "main",
     {},
-    header("Efficiency", injection, host),
+    header(JOBS.analyze.title, injection, host),
     warningList(injection.warnings),
     facts([
       { label: "Trainable", value: count(injection.trainable), note: `${percent(injection.percent)} of all` },

@@ -1,17 +1,18 @@
-import type { MergeReport } from "../../src/protocol/reports";
-import { button } from "./controls";
-import { element, facts, section, table, verdict } from "./dom";
-import { bytes, count, decimal, fileName, percent } from "./format";
-import { header } from "./header";
-import type { Host } from "./host";
-import { warningList } from "./warnings";
+import { JOBS } from "../../../../src/protocol/jobRegistry";
+import type { MergeReport } from "../../../../src/protocol/reports";
+import { button } from "../../controls";
+import { element, facts, section, table, verdict } from "../../dom";
+import { bytes, count, decimal, fileName, percent } from "../../format";
+import { header } from "../../header";
+import type { Host, Page } from "../../host";
+import { warningList } from "../../warnings";
 
-export function mergePage(report: MergeReport, host: Host): HTMLElement {
+export function mergePage(report: MergeReport, host: Host): Page {
   const { merged, checkpoint } = report;
-  return element(
+  const page = element(
     "main",
     {},
-    header("Merge", { model: report.model }, host),
+    header(JOBS.merge.title, { model: report.model }, host),
     warningList([...report.weights.notes, ...(report.warnings ?? [])]),
     verdict(true, `Merged the adapter into ${count(merged.length)} ${merged.length === 1 ? "layer" : "layers"}`),
     facts([
@@ -52,6 +53,7 @@ export function mergePage(report: MergeReport, host: Host): HTMLElement {
       element("p", { class: "hint" }, "Norms are Frobenius norms; the change is scaling · B A."),
     ),
   );
+  return { element: page, charts: [] };
 }
 
 function shards({ checkpoint }: MergeReport): string {

@@ -1,21 +1,22 @@
-import type { VerifyCheck, VerifyReport } from "../../src/protocol/reports";
-import { element, facts, mark, section, verdict } from "./dom";
-import { count, duration, factor, fileName, percent, scientific, shape } from "./format";
-import { header } from "./header";
-import type { Host } from "./host";
-import { warningList } from "./warnings";
+import { JOBS } from "../../../../src/protocol/jobRegistry";
+import type { VerifyCheck, VerifyReport } from "../../../../src/protocol/reports";
+import { element, facts, mark, section, verdict } from "../../dom";
+import { count, duration, factor, fileName, percent, scientific, shape } from "../../format";
+import { header } from "../../header";
+import type { Host, Page } from "../../host";
+import { warningList } from "../../warnings";
 
-export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
+export function verifyPage(report: VerifyReport, host: Host): Page {
   const { injection, checks } = report;
   const failed = checks.filter((check) => !check.passed);
   const outcome = report.passed
     ? `All ${checks.length} checks passed`
     : `${failed.length} of ${checks.length} checks failed: ${failed.map(({ title }) => title).join(", ")}`;
   const inputs = report.inputs.map(({ name, shape: dims, dtype }) => `${name} ${shape(dims)} ${dtype}`).join(", ");
-  return element(
+  const page = element(
     "main",
     {},
-    header("Verification", injection, host),
+    header(JOBS.verify.title, injection, host),
     warningList([...report.weights.notes, ...(injection.warnings ?? [])]),
     verdict(report.passed, outcome),
     facts([
@@ -55,6 +56,7 @@ export function verifyPage(report: VerifyReport, host: Host): HTMLElement {
       ),
     ),
   );
+  return { element: page, charts: [] };
 }
 
 function pair(term: string, value: string): [HTMLElement, HTMLElement] {
