@@ -20,7 +20,7 @@ import {
 import { UserError } from "../formats/errors";
 import { diagnostics } from "../language/diagnostics";
 import { type Reading, traced } from "../language/layers";
-import { Compute } from "./compute";
+import { Compute } from "./compute/compute";
 import { toResponseError } from "./failure";
 import { OpenNotebooks } from "./notebooks";
 import type { Processes } from "./processes";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
-import type { JobProgress } from "../../../src/protocol/jobs";
-import type { EpochResult } from "../../../src/protocol/reports";
-import { ThrottledProgress } from "../../../src/worker/server/progress";
+import type { JobProgress } from "../../../../src/protocol/jobs";
+import type { EpochResult } from "../../../../src/protocol/reports";
+import { ThrottledProgress } from "../../../../src/worker/server/compute/progress";
 
 function step(n: number, validation?: EpochResult): JobProgress {
   return {

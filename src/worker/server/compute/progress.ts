@@ -1,4 +1,4 @@
-import type { JobProgress } from "../../protocol/jobs";
+import type { JobProgress } from "../../../protocol/jobs";
 
 /** About ten messages a second are as smooth as the eye asks for. */
 const INTERVAL_MS = 100;

@@ -2,12 +2,12 @@ import type { ChildProcess } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import type { CancellationToken } from "vscode-languageserver";
-import type { ComputeCommand, ComputeEvent } from "../../protocol/compute";
-import type { JobRequest, Report } from "../../protocol/jobRegistry";
-import type { JobProgress } from "../../protocol/jobs";
-import type { EngineSummary } from "../../protocol/reports";
-import { UserError } from "../formats/errors";
-import { Cancelled, JobFailure } from "./failure";
+import type { ComputeCommand, ComputeEvent } from "../../../protocol/compute";
+import type { JobRequest, Report } from "../../../protocol/jobRegistry";
+import type { JobProgress } from "../../../protocol/jobs";
+import type { EngineSummary } from "../../../protocol/reports";
+import { UserError } from "../../formats/errors";
+import { Cancelled, JobFailure } from "../failure";
 
 /** How long a process may take to end by itself before the next, harder means. */
 const GRACE_MS = 2000;

@@ -2,13 +2,13 @@ import { strict as assert } from "node:assert";
 import { fork } from "node:child_process";
 import { join } from "node:path";
 import { CancellationTokenSource } from "vscode-languageserver";
-import type { JobRequest } from "../../../src/protocol/jobRegistry";
-import type { JobProgress, TrainRequest } from "../../../src/protocol/jobs";
-import { UserError } from "../../../src/worker/formats/errors";
-import { Compute } from "../../../src/worker/server/compute";
-import { Cancelled, JobFailure } from "../../../src/worker/server/failure";
+import type { JobRequest } from "../../../../src/protocol/jobRegistry";
+import type { JobProgress, TrainRequest } from "../../../../src/protocol/jobs";
+import { UserError } from "../../../../src/worker/formats/errors";
+import { Compute } from "../../../../src/worker/server/compute/compute";
+import { Cancelled, JobFailure } from "../../../../src/worker/server/failure";
 
-const ENTRY = join(__dirname, "processes", "compute.cjs");
+const ENTRY = join(__dirname, "../processes", "compute.cjs");
 
 /** A job that the stand-in process treats as the behavior says. */
 function job(behavior: string, file = "/net.py"): JobRequest {
