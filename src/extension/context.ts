@@ -2,7 +2,7 @@ import { type OutputChannel, type Uri, workspace } from "vscode";
 import { AdapterRequest, type AdapterResult } from "../protocol/messages";
 import type { WorkerClient } from "./client";
 import { Notice } from "./errors";
-import type { Jobs } from "./jobs";
+import type { Jobs } from "./jobs/jobs";
 import type { Memory } from "./memory";
 import type { ChosenModel } from "./modelFile";
 import type { Panels } from "./panels/panels";

@@ -4,9 +4,9 @@ import { COMMANDS, type LensTarget } from "../protocol/commands";
 import { InjectRequest, TargetsRequest } from "../protocol/messages";
 import type { InjectionSummary } from "../protocol/reports";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
+import { type Checked, inputText, pickMany, runSteps } from "./dialogs/steps";
 import { chooseModel, lineText } from "./modelFile";
 import { readSettings } from "./settings";
-import { type Checked, inputText, pickMany, runSteps } from "./steps";
 
 const count = (n: number) => n.toLocaleString("en-US");
 

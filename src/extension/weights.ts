@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type ModelFormat, modelFormat } from "../protocol/commands";
 import { SummaryRequest } from "../protocol/messages";
 import type { WorkerClient } from "./client";
-import { findFiles } from "./files";
+import { findFiles } from "./dialogs/files";
 import type { ChosenModel } from "./modelFile";
 
 /** Which files may hold a base model's weights: it depends on what the model itself is written in. */

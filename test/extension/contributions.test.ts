@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { engineLabel, engineLabels } from "../../src/extension/engineLabels";
+import { engineLabel, engineLabels } from "../../src/extension/status/engineLabels";
 import { COMMANDS } from "../../src/protocol/commands";
 import { JOBS, type JobKind } from "../../src/protocol/jobRegistry";
 import { TRAIN_METHODS } from "../../src/protocol/training";

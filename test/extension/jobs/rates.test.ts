@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { offeredRates, parseRates, ratesText } from "../../src/extension/rates";
+import { offeredRates, parseRates, ratesText } from "../../../src/extension/jobs/rates";
 
 describe("the rates that the training dialog offers", () => {
   const settings = { epochs: 20, batchSize: 32, learningRate: null };

@@ -1,4 +1,4 @@
-import { TRAIN_METHODS, type TrainMethod } from "../protocol/training";
+import { TRAIN_METHODS, type TrainMethod } from "../../protocol/training";
 
 /** Epochs, batch size and learning rate as one line of text: what the training dialog offers and takes. */
 

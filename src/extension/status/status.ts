@@ -1,9 +1,9 @@
 import { Disposable, LanguageStatusSeverity, languages } from "vscode";
-import { COMMANDS } from "../protocol/commands";
-import type { WorkerClient, WorkerState } from "./client";
+import { COMMANDS } from "../../protocol/commands";
+import type { WorkerClient, WorkerState } from "../client";
+import type { Jobs } from "../jobs/jobs";
+import { readSettings } from "../settings";
 import { type EngineLabels, engineLabel } from "./engineLabels";
-import type { Jobs } from "./jobs";
-import { readSettings } from "./settings";
 
 /** The entry in Python files' language status: what the worker does and which engine jobs run on. */
 export function createStatus(client: WorkerClient, jobs: Jobs, engines: EngineLabels): Disposable {

@@ -8,7 +8,7 @@ import {
   type QuickPickItem,
   window,
 } from "vscode";
-import { messageOf } from "./errors";
+import { messageOf } from "../errors";
 
 /** A dialog of several quick inputs with step numbers and a back button. */
 

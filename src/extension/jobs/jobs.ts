@@ -7,10 +7,10 @@ import {
   ProgressLocation,
   window,
 } from "vscode";
-import { JOBS, type JobRequest, type Report, type ReportOf } from "../protocol/jobRegistry";
-import type { JobProgress, ModelChoice } from "../protocol/jobs";
-import { RunJobRequest, StopJobRequest } from "../protocol/messages";
-import type { WorkerClient } from "./client";
+import { JOBS, type JobRequest, type Report, type ReportOf } from "../../protocol/jobRegistry";
+import type { JobProgress, ModelChoice } from "../../protocol/jobs";
+import { RunJobRequest, StopJobRequest } from "../../protocol/messages";
+import type { WorkerClient } from "../client";
 
 /** A job that is over sooner needs no notification. */
 const NOTIFY_AFTER_MS = 1000;

@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, extname, isAbsolute, join } from "node:path";
 import { commands, Uri, window } from "vscode";
-import { modelFormat } from "../protocol/commands";
-import { JOBS } from "../protocol/jobRegistry";
-import type { MergeRequest } from "../protocol/jobs";
-import { type CommandContext, requireTrust } from "./context";
-import { Notice } from "./errors";
-import { findFiles, pickFile } from "./files";
+import { modelFormat } from "../../protocol/commands";
+import { JOBS } from "../../protocol/jobRegistry";
+import type { MergeRequest } from "../../protocol/jobs";
+import { type CommandContext, requireTrust } from "../context";
+import { findFiles, pickFile } from "../dialogs/files";
+import { type Checked, inputText, pickOne, runSteps, type Step } from "../dialogs/steps";
+import { Notice } from "../errors";
+import { type ChosenModel, chooseModel } from "../modelFile";
+import { weightChoices } from "../weights";
 import { jobId } from "./jobs";
-import { type ChosenModel, chooseModel } from "./modelFile";
 import { modelChoice } from "./report";
-import { type Checked, inputText, pickOne, runSteps, type Step } from "./steps";
-import { weightChoices } from "./weights";
 
 const SAFETENSORS = { label: "Safetensors", description: "one .safetensors file with the merged weights", tfjs: false };
 const TFJS = {

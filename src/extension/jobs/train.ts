@@ -1,18 +1,18 @@
 import { isAbsolute } from "node:path";
 import { window } from "vscode";
-import { JOBS } from "../protocol/jobRegistry";
-import type { TrainRequest } from "../protocol/jobs";
-import { DataColumnsRequest, DataFormatsRequest } from "../protocol/messages";
-import { TRAIN_METHODS, type TrainMethod } from "../protocol/training";
-import { type CommandContext, requireTrust, savedAdapter } from "./context";
-import { Notice } from "./errors";
-import { findFiles, pickFile } from "./files";
-import { chooseModel } from "./modelFile";
+import { JOBS } from "../../protocol/jobRegistry";
+import type { TrainRequest } from "../../protocol/jobs";
+import { DataColumnsRequest, DataFormatsRequest } from "../../protocol/messages";
+import { TRAIN_METHODS, type TrainMethod } from "../../protocol/training";
+import { type CommandContext, requireTrust, savedAdapter } from "../context";
+import { findFiles, pickFile } from "../dialogs/files";
+import { type Checked, inputText, pickOne, runSteps } from "../dialogs/steps";
+import { Notice } from "../errors";
+import { chooseModel } from "../modelFile";
+import { readSettings } from "../settings";
+import { weightChoices } from "../weights";
 import { offeredRates, parseRates, type Rates, ratesText } from "./rates";
 import { defaultAdapter, modelChoice, runInPanel } from "./report";
-import { readSettings } from "./settings";
-import { type Checked, inputText, pickOne, runSteps } from "./steps";
-import { weightChoices } from "./weights";
 
 const METHODS = Object.entries(TRAIN_METHODS).map(([method, { label, description }]) => ({
   label,

@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { Disposable, languages, window, workspace } from "vscode";
-import { COMMANDS } from "../protocol/commands";
-import type { EnvironmentState } from "../protocol/environments";
-import type { WorkerClient } from "./client";
+import { COMMANDS } from "../../protocol/commands";
+import type { EnvironmentState } from "../../protocol/environments";
+import type { WorkerClient } from "../client";
 import type { PythonEnvironments } from "./python";
 
 /** The entry in Python files' language status that says which environment imports are followed into. */

@@ -1,11 +1,11 @@
 import { basename } from "node:path";
-import { JOBS, type JobRequest } from "../protocol/jobRegistry";
-import type { AdapterChoice, AnalyzeRequest, ModelChoice, VerifyRequest } from "../protocol/jobs";
-import { type CommandContext, requireTrust, savedAdapter } from "./context";
-import { isCancellation, messageOf, Notice, remedyFor, showError } from "./errors";
+import { JOBS, type JobRequest } from "../../protocol/jobRegistry";
+import type { AdapterChoice, AnalyzeRequest, ModelChoice, VerifyRequest } from "../../protocol/jobs";
+import { type CommandContext, requireTrust, savedAdapter } from "../context";
+import { isCancellation, messageOf, Notice, remedyFor, showError } from "../errors";
+import { type ChosenModel, chooseModel } from "../modelFile";
+import { readSettings } from "../settings";
 import { jobId } from "./jobs";
-import { type ChosenModel, chooseModel } from "./modelFile";
-import { readSettings } from "./settings";
 
 /** Verify and Analyze: jobs whose result is a page. */
 export async function verify(context: CommandContext, argument: unknown): Promise<void> {

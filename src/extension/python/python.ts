@@ -10,8 +10,8 @@ import {
   type WorkspaceFolder,
   workspace,
 } from "vscode";
-import type { EnvironmentCandidate, FolderEnvironments } from "../protocol/environments";
-import { messageOf } from "./errors";
+import type { EnvironmentCandidate, FolderEnvironments } from "../../protocol/environments";
+import { messageOf } from "../errors";
 import { interpreterPath } from "./interpreterPath";
 
 const EXTENSION = "ms-python.python";
