@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { chooseEngine, engines, listEngines } from "../../../src/worker/engines/choose";
+import { ENGINES } from "../../../src/worker/engines/registry";
 import { UserError } from "../../../src/worker/formats/errors";
 
 describe("choosing an engine", function () {
@@ -27,6 +28,12 @@ describe("choosing an engine", function () {
           (e) => e instanceof UserError && e.message.includes(state.reason),
         );
     }
+  });
+
+  it("gives each engine a turn of its own, so that the automatic choice is one", () => {
+    const turns = ENGINES.flatMap(({ automatic }) => automatic.map(({ turn }) => turn));
+    assert.equal(new Set(turns).size, turns.length);
+    assert.equal(new Set(engines().map(({ id }) => id)).size, ENGINES.length);
   });
 
   it("picks a real device", async () => {

@@ -94,6 +94,45 @@ describe("train", () => {
     assert.ok(report.after.loss < report.before.loss / 2, `${report.before.loss} to ${report.after.loss}`);
   });
 
+  it("takes loss, optimizer and schedule by name, and says which it took", async () => {
+    await write(2, (x) => (x[0]! > 0 ? 1 : 0));
+    const decayed = (more: Partial<TrainRequest>) => train(request({ weightDecay: 0.5, ...more }), quiet);
+    const usual = await decayed({});
+    assert.deepEqual([usual.optimizer, usual.schedule, usual.lossLabel], ["AdamW", "constant", "cross-entropy"]);
+    const named = await decayed({ optimizer: "adamw", schedule: "constant", loss: "cross-entropy" });
+    assert.deepEqual(named.losses, usual.losses);
+    const other = await decayed({ optimizer: "adam" });
+    assert.equal(other.optimizer, "Adam");
+    assert.notDeepEqual(other.losses, usual.losses);
+  });
+
+  it("refuses names that it does not know, and a loss that the output does not fit", async () => {
+    await write(2, (x) => (x[0]! > 0 ? 1 : 0));
+    await assert.rejects(train(request({ optimizer: "sgdx" }), quiet), /no optimizer "sgdx"; choose adamw, adam/);
+    await assert.rejects(
+      train(request({ schedule: "none" }), quiet),
+      /no learning-rate schedule "none"; choose constant/,
+    );
+    await assert.rejects(
+      train(request({ loss: "none" }), quiet),
+      /no loss "none"; choose cross-entropy, mean-squared-error/,
+    );
+    await assert.rejects(
+      train(request({ loss: "mean-squared-error" }), quiet),
+      /Small returns \[.*\]; mean squared error compares one number a sample/,
+    );
+  });
+
+  it("takes the method's own learning rate when none is given", async () => {
+    await write(2, (x) => (x[0]! > 0 ? 1 : 0));
+    const { learningRate: _, ...unset } = request({ epochs: 1 });
+    const rates = [];
+    for (const method of ["lora", "head", "full"] as const) {
+      rates.push((await train({ ...unset, method }, quiet)).learningRate);
+    }
+    assert.deepEqual(rates, [1e-3, 1e-3, 1e-4]);
+  });
+
   it("gives the same run for the same seed and another for another", async () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const run = async (seed: number, output: string) => {
