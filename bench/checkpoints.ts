@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { runModel } from "../src/worker/cli/run";
+import { runModel } from "../src/worker/cli/runModel";
 import { toFloat32 } from "../src/worker/formats/convert";
 import { UserError } from "../src/worker/formats/errors";
 import { readNpz } from "../src/worker/formats/npz";

@@ -10,7 +10,9 @@ import { Trainer } from "../src/worker/jobs/train/trainer";
 import { initializeAdapter } from "../src/worker/lora/init/initialize";
 import { Random } from "../src/worker/numbers/random";
 import { injectLora } from "../src/worker/passes/lora";
-import { addLoss } from "../src/worker/passes/loss";
+import { crossEntropy } from "../src/worker/training/losses/crossEntropy";
+import { addLoss } from "../src/worker/training/losses/loss";
+import { defaultOptimizer } from "../src/worker/training/optimizers/registry";
 
 /**
  * Our side of the training benchmark: the model is read from PyTorch source, adapted, differentiated and trained by the
@@ -61,16 +63,16 @@ async function makeTrainer(request: StepRequest, folder: string): Promise<Traine
       engine,
       graph: (_, training) => {
         const { graph } = opened.model.trace({ inputs: [input], training });
-        return addLoss(injectLora(graph, adapter.layers), "cross-entropy");
+        return addLoss(injectLora(graph, adapter.layers), crossEntropy);
       },
       trainable: [...initial.keys()],
       values: opened.values,
       initial,
-      learningRate: 1e-3,
-      adam: {},
+      learningRate: () => 1e-3,
+      optimizer: defaultOptimizer(),
       seed: 0,
     },
-    request.batch,
+    new Map([[input.name, input.shape]]),
   );
 }
 

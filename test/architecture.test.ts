@@ -12,6 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["graph"],
   ["readers", "lora", "passes"],
   ["engines"],
+  ["training"],
   ["jobs"],
   ["language", "cli", "server"],
 ];

@@ -1,4 +1,5 @@
 import type { FromPage, PanelState } from "../../src/protocol/panel";
+import type { Chart } from "./charts";
 
 /** Choices people made on the page, kept while it is hidden and across a reload of the window. */
 export interface Choices {
@@ -15,6 +16,12 @@ export interface Host {
   post(message: FromPage): void;
   readonly choices: Choices;
   choose(choices: Choices): void;
+}
+
+/** A report's page, with the charts on it. */
+export interface Page {
+  readonly element: HTMLElement;
+  readonly charts: readonly Chart[];
 }
 
 /** A page's content for one kind of state. */

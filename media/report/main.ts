@@ -1,13 +1,11 @@
 /** The page of every panel, and of a report saved as a file: shows a PanelState, nothing else. */
+
+import type { Report } from "../../src/protocol/jobRegistry";
 import type { FromPage, PanelState, ToPage } from "../../src/protocol/panel";
-import type { Report } from "../../src/protocol/reports";
-import { analyzePage } from "./analyze";
-import type { Chart } from "./charts";
 import { element } from "./dom";
-import type { Choices, Host, View } from "./host";
-import { mergePage } from "./merge";
-import { runningPage, trainPage } from "./train";
-import { verifyPage } from "./verify";
+import type { Choices, Host, Page, View } from "./host";
+import { pageOf } from "./pages";
+import { runningPage } from "./running";
 
 interface Kept {
   readonly state?: PanelState;
@@ -52,39 +50,24 @@ function viewOf(state: PanelState): View {
     case "running":
       return runningPage(state, host);
     case "failed":
-      return still(
-        element(
-          "main",
-          {},
-          element("header", {}, element("h1", {}, state.title)),
-          element("p", { class: "verdict failed", role: "alert" }, "✗ It could not be done"),
-          element("p", { class: "failure" }, state.message),
-        ),
-      );
+      return still({ element: failedPage(state), charts: [] });
     case "report":
-      return reportView(state.report);
+      return still(pageOf(state.report, host));
   }
 }
 
-function reportView(report: Report): View {
-  switch (report.kind) {
-    case "verify":
-      return still(verifyPage(report, host));
-    case "merge":
-      return still(mergePage(report, host));
-    case "analyze": {
-      const { element: page, charts } = analyzePage(report, host);
-      return still(page, charts);
-    }
-    case "train": {
-      const { element: page, charts } = trainPage(report, host);
-      return still(page, charts);
-    }
-  }
+function failedPage({ title, message }: Extract<PanelState, { type: "failed" }>): HTMLElement {
+  return element(
+    "main",
+    {},
+    element("header", {}, element("h1", {}, title)),
+    element("p", { class: "verdict failed", role: "alert" }, "✗ It could not be done"),
+    element("p", { class: "failure" }, message),
+  );
 }
 
 /** A view that a later state replaces as a whole. */
-function still(page: HTMLElement, charts: readonly Chart[] = []): View {
+function still({ element: page, charts }: Page): View {
   return {
     element: page,
     update: () => false,

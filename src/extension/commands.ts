@@ -4,10 +4,10 @@ import { chooseConfiguration } from "./configuration";
 import type { CommandContext } from "./context";
 import { showError } from "./errors";
 import { inject } from "./inject";
-import { merge } from "./merge";
-import { analyze, verify } from "./report";
+import { merge } from "./jobs/merge";
+import { analyze, verify } from "./jobs/report";
+import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
-import { stopTraining, train } from "./train";
 
 /** What each command does. `argument` is a lens's LensTarget, a file of the explorer, or nothing. */
 const HANDLERS: Readonly<

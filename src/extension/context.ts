@@ -2,7 +2,7 @@ import { type OutputChannel, type Uri, workspace } from "vscode";
 import { AdapterRequest, type AdapterResult } from "../protocol/messages";
 import type { WorkerClient } from "./client";
 import { Notice } from "./errors";
-import type { Jobs } from "./jobs";
+import type { Jobs } from "./jobs/jobs";
 import type { Memory } from "./memory";
 import type { ChosenModel } from "./modelFile";
 import type { Panels } from "./panels/panels";
@@ -18,8 +18,8 @@ export interface CommandContext {
 }
 
 /** Models of an untrusted folder are read and shown; nothing is run or written for them. */
-export function requireTrust(what: string): void {
-  if (workspace.isTrusted) return;
+export function requireTrust(what: string | null): void {
+  if (what === null || workspace.isTrusted) return;
   throw new Notice(`${what} needs a trusted workspace`, {
     title: "Manage Workspace Trust",
     command: "workbench.trust.manage",

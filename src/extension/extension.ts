@@ -4,14 +4,15 @@ import { HtmlRequest } from "../protocol/messages";
 import { WorkerClient } from "./client";
 import { registerCommands } from "./commands";
 import { showError } from "./errors";
-import { Jobs } from "./jobs";
+import { Jobs } from "./jobs/jobs";
 import { Memory } from "./memory";
 import { watchModelContext } from "./modelContext";
 import { looksLikeModel } from "./modelFile";
 import { Panels } from "./panels/panels";
-import { PythonEnvironments } from "./python";
-import { createPythonStatus } from "./pythonStatus";
-import { createStatus } from "./status";
+import { PythonEnvironments } from "./python/python";
+import { createPythonStatus } from "./python/pythonStatus";
+import { engineLabels } from "./status/engineLabels";
+import { createStatus } from "./status/status";
 import { WorkerSettingsSource } from "./workerSettings";
 
 let client: WorkerClient | undefined;
@@ -37,7 +38,7 @@ export function activate(context: ExtensionContext): void {
     worker,
     jobs,
     panels,
-    createStatus(worker, jobs),
+    createStatus(worker, jobs, engineLabels(context.extension.packageJSON)),
     createPythonStatus(worker, python),
     watchModelContext(),
     registerCommands({ extensionUri, client: worker, jobs, panels, memory, log }),

@@ -5,10 +5,10 @@ import { ADAPTER_CONFIG_FILE, type GivenConfig } from "../protocol/lora";
 import { InjectRequest, TargetsRequest } from "../protocol/messages";
 import type { InjectionSummary } from "../protocol/reports";
 import { type CommandContext, requireTrust, savedAdapter } from "./context";
+import { type Checked, inputText, pickMany, runSteps } from "./dialogs/steps";
+import { defaultAdapter } from "./jobs/report";
 import { chooseModel, lineText } from "./modelFile";
-import { defaultAdapter } from "./report";
 import { readSettings } from "./settings";
-import { type Checked, inputText, pickMany, runSteps } from "./steps";
 
 const count = (n: number) => n.toLocaleString("en-US");
 

@@ -1,7 +1,7 @@
 import { basename, dirname, extname, join } from "node:path";
 import { EventEmitter, type Memento } from "vscode";
 import type { ConfigurationChoice } from "../protocol/jobs";
-import type { TrainMethod } from "../protocol/reports";
+import type { TrainMethod } from "../protocol/training";
 import type { ChosenModel } from "./modelFile";
 
 /** What was chosen for a model before, to be offered first the next time. Paths are absolute. */

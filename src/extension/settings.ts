@@ -13,7 +13,8 @@ export interface Settings extends Omit<WorkerSettings, "environments" | "configu
 export interface TrainingSettings {
   readonly epochs: number;
   readonly batchSize: number;
-  readonly learningRate: number;
+  /** Null: the method's own. */
+  readonly learningRate: number | null;
   /** Part of the rows held out. */
   readonly validation: number;
   readonly seed: number;
@@ -35,7 +36,7 @@ export function readSettings(): Settings {
     training: {
       epochs: atLeastOne(section.get("training.epochs", 20)),
       batchSize: atLeastOne(section.get("training.batchSize", 32)),
-      learningRate: section.get("training.learningRate", 0.002),
+      learningRate: section.get<number | null>("training.learningRate", null),
       validation: section.get("training.validation", 0.2),
       seed: section.get("training.seed", 0),
     },

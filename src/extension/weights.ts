@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type ModelFormat, modelFormat } from "../protocol/commands";
 import { SummaryRequest, WeightFilesRequest } from "../protocol/messages";
 import type { WorkerClient } from "./client";
-import { findFiles } from "./files";
+import { findFiles } from "./dialogs/files";
 import type { ChosenModel } from "./modelFile";
 
 /** What no file means, by what the model is written in. */

@@ -1,7 +1,7 @@
 import { Disposable, EventEmitter, workspace } from "vscode";
 import type { WorkerSettings } from "../protocol/messages";
 import type { Memory } from "./memory";
-import type { PythonEnvironments } from "./python";
+import type { PythonEnvironments } from "./python/python";
 import { readSettings, SECTION } from "./settings";
 
 /** What the worker has to know, from wherever people set it: the settings, what was chosen for files, Python's environments. */

@@ -1,20 +1,9 @@
 import type { GivenConfig } from "./lora";
-import type {
-  AnalyzeReport,
-  EngineSummary,
-  MergeReport,
-  Report,
-  TrainMethod,
-  TrainProgress,
-  TrainReport,
-  VerifyReport,
-} from "./reports";
+import type { TrainProgress } from "./reports";
+import type { TrainMethod } from "./training";
 
-/** What a job is asked to do. Sent by the editor or the command line to the worker, and by it to the compute process. */
-export type JobRequest = VerifyRequest | AnalyzeRequest | TrainRequest | MergeRequest;
-
-/** `auto` is the fastest real device. */
-export type EngineChoice = "auto" | "onnxruntime-cpu" | "onnxruntime-webgpu" | "onnxruntime-cuda" | "tfjs";
+/** `auto`, the fastest real device, or the id of an engine; the worker says which there are. */
+export type EngineChoice = string;
 
 /**
  * A config.json by its path, an instance that the file makes (by the name the reader gives it; without a name the
@@ -78,16 +67,21 @@ export interface TrainRequest {
   readonly model: ModelChoice;
   readonly adapter: GivenConfig;
   readonly method: TrainMethod;
-  /** A CSV file with a header line. */
+  /** A file of one of the kinds that training knows, such as a CSV file with a header line. */
   readonly data: string;
-  /** The column to predict; the others are the input, in order. */
+  /** The column or field to predict. */
   readonly label: string;
   /** Folder that receives the adapter; made when missing. */
   readonly output: string;
   readonly epochs: number;
   readonly batchSize: number;
+  /** Without one the method's own. */
   readonly learningRate?: number;
   readonly weightDecay?: number;
+  /** Ids of the loss, the optimizer and the learning-rate schedule; without one the default. */
+  readonly loss?: string;
+  readonly optimizer?: string;
+  readonly schedule?: string;
   /** Part of the rows held out, 0 to 0.5. */
   readonly validation: number;
   readonly engine: EngineChoice;
@@ -102,13 +96,6 @@ export interface MergeRequest {
    * a slash or has no extension.
    */
   readonly output: string;
-}
-
-export interface ReportOf {
-  readonly verify: VerifyReport;
-  readonly analyze: AnalyzeReport;
-  readonly train: TrainReport;
-  readonly merge: MergeReport;
 }
 
 /** How far a job is. */
@@ -129,20 +116,3 @@ export interface JobError {
   readonly line?: number;
   readonly defect: boolean;
 }
-
-/** Worker to compute process. */
-export type ComputeCommand =
-  | { readonly type: "start"; readonly job: JobRequest }
-  /** Finish early and report: training saves what it has. */
-  | { readonly type: "stop" }
-  /** End without a result. */
-  | { readonly type: "cancel" }
-  /** Instead of "start": ask each engine whether it can run here. */
-  | { readonly type: "engines" };
-
-/** Compute process to worker. `result`, `engines` or `error` comes once and last. */
-export type ComputeEvent =
-  | { readonly type: "progress"; readonly progress: JobProgress }
-  | { readonly type: "result"; readonly report: Report }
-  | { readonly type: "engines"; readonly engines: readonly EngineSummary[] }
-  | { readonly type: "error"; readonly error: JobError };

@@ -1,8 +1,9 @@
 import type { EnvironmentState, FolderEnvironments } from "./environments";
-import type { ConfigurationChoice, JobError, JobProgress, JobRequest, ModelChoice } from "./jobs";
+import type { JobRequest, Report } from "./jobRegistry";
+import type { ConfigurationChoice, JobError, JobProgress, ModelChoice } from "./jobs";
 import type { GivenConfig, SavedConfig } from "./lora";
 import type { FileSummary, Place } from "./model";
-import type { EngineSummary, InjectionSummary, Report, TargetSummary } from "./reports";
+import type { EngineSummary, InjectionSummary, TargetSummary } from "./reports";
 
 /**
  * The requests and notifications between the extension and the worker beyond the Language Server Protocol's own.
@@ -80,6 +81,25 @@ export interface InjectParams {
   readonly saveTo?: string;
 }
 export const InjectRequest: RequestName<InjectParams, InjectionSummary> = { method: "loraLens/inject" };
+
+/** A kind of file that a model can be trained on. */
+export interface DataFormat {
+  /** Name on screen: "CSV". */
+  readonly label: string;
+  /** In words: "a CSV file with a header line". */
+  readonly what: string;
+  /** Endings of its files' names, without the dot. */
+  readonly extensions: readonly string[];
+}
+/** The kinds of data that training knows; the first is the default. */
+export const DataFormatsRequest: RequestName<Record<string, never>, { readonly formats: readonly DataFormat[] }> = {
+  method: "loraLens/dataFormats",
+};
+
+/** The columns or fields of a data file that can be the label, in the file's order. */
+export const DataColumnsRequest: RequestName<{ readonly file: string }, { readonly columns: readonly string[] }> = {
+  method: "loraLens/dataColumns",
+};
 
 export interface AdapterParams {
   /** Absolute path of the folder an adapter or a choice about one is kept in. */

@@ -1,5 +1,5 @@
+import type { Report } from "./jobRegistry";
 import type { JobProgress } from "./jobs";
-import type { Report } from "./reports";
 
 /** What a panel shows: a finished report, a job under way, or what went wrong. */
 export type PanelState =

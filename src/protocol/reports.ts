@@ -1,3 +1,5 @@
+import type { TrainMethod } from "./training";
+
 /**
  * Results of jobs: plain and serialisable. A panel, the command line and a test read the same one.
  * Every number comes from the model, the graph or a run; units stand in the field's description.
@@ -145,8 +147,6 @@ export interface MemoryKinds {
   readonly total: number;
 }
 
-export type TrainMethod = "lora" | "full" | "head";
-
 export interface TrainProgress {
   readonly kind: "train-progress";
   readonly step: number;
@@ -180,7 +180,12 @@ export interface TrainReport {
   readonly injection: InjectionSummary | null;
   readonly engine: string;
   readonly device: string;
-  readonly loss: "cross-entropy" | "mean-squared-error";
+  /** The loss's id, such as "cross-entropy". */
+  readonly loss: string;
+  /** Names on screen of the loss, the optimizer and the learning-rate schedule. */
+  readonly lossLabel: string;
+  readonly optimizer: string;
+  readonly schedule: string;
   /** For cross-entropy: the class labels that occur in the column, each with the output that stands for it. */
   readonly labels?: {
     readonly column: string;
@@ -244,5 +249,3 @@ export interface EngineSummary {
   /** It is what `auto` picks. */
   readonly chosen: boolean;
 }
-
-export type Report = VerifyReport | AnalyzeReport | TrainReport | MergeReport;

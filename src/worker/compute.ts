@@ -1,8 +1,9 @@
-import type { ComputeCommand, ComputeEvent, JobRequest } from "../protocol/jobs";
+import type { ComputeCommand, ComputeEvent } from "../protocol/compute";
+import type { JobRequest } from "../protocol/jobRegistry";
 import { listEngines } from "./engines/choose";
 import { runJob } from "./jobs/run";
+import { ThrottledProgress } from "./server/compute/progress";
 import { toJobError } from "./server/failure";
-import { ThrottledProgress } from "./server/progress";
 
 /**
  * Entry of the compute process: one job, then it ends. A crash of native code ends this process and nothing else.

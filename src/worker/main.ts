@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createConnection, IPCMessageReader, IPCMessageWriter, ProposedFeatures } from "vscode-languageserver/node";
-import { commandLine, type ServeOptions } from "./cli/commands";
+import { commandLine, type ServeOptions } from "./cli/commandLine";
 import { failure } from "./cli/failure";
 import { startServer } from "./server/server";
 

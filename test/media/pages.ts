@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { build, root } from "../../scripts/build.mjs";
+import type { Report } from "../../src/protocol/jobRegistry";
 import type { FromPage, PanelState } from "../../src/protocol/panel";
-import type { Report } from "../../src/protocol/reports";
 import { type PageAssets, standaloneHtml } from "../../src/worker/jobs/html";
 import { launchBrowser } from "../vscode/browser";
 

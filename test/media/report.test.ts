@@ -1,10 +1,11 @@
 import { strict as assert } from "node:assert";
 import type { Page } from "playwright-core";
+import { JOBS, type JobKind, type ReportOf } from "../../src/protocol/jobRegistry";
 import type { PanelState } from "../../src/protocol/panel";
 import { PageLab as Lab, type PageLab, photograph, type Theme } from "./pages";
 import { analyzeReport, HOSTILE, injection, mergeReport, trainReport, verifyReport } from "./sampleReports";
 
-const REPORTS = { verify: verifyReport, analyze: analyzeReport, train: trainReport, merge: mergeReport };
+const REPORTS: ReportOf = { verify: verifyReport, analyze: analyzeReport, train: trainReport, merge: mergeReport };
 
 const running: PanelState = {
   type: "running",
@@ -44,9 +45,9 @@ describe("report page", function () {
     for (const [kind, report] of Object.entries(REPORTS)) {
       it(`shows ${kind} in the ${theme} theme, hostile names as text`, async () => {
         const { page } = await lab.panel({ type: "report", report }, theme);
-        await page.locator("main h1").waitFor();
+        await page.locator("main h1", { hasText: JOBS[kind as JobKind].title }).waitFor();
         if (kind === "analyze" || kind === "train") await page.locator("figure svg text").first().waitFor();
-        if (kind !== "train") assert.ok((await page.locator("main").textContent())!.includes(HOSTILE));
+        assert.ok((await page.locator("main").textContent())!.includes(HOSTILE));
         await noMarkup(page);
         await photograph(page, `${kind}-${theme}`);
         await page.close();
@@ -87,6 +88,19 @@ describe("report page", function () {
     await page.keyboard.press("Enter");
     assert.ok(await why.getByText("rounding of a sum").isVisible());
     await page.close();
+  });
+
+  it("shows how a training was done, and where its result lies", async () => {
+    const panel = await lab.panel({ type: "report", report: trainReport });
+    const settings = await panel.page.getByRole("table", { name: "Settings of the training" }).textContent();
+    for (const said of ["digits.csv", "1,437 to train, 360 to validate", "AdamW", "constant", "cross-entropy"])
+      assert.ok(settings!.includes(said), said);
+    const facts = await panel.page.locator("main").textContent();
+    for (const said of ["31.2 % → 94.7 %", "4.21 → 0.31", "adapter_model.safetensors", "LoRA"])
+      assert.ok(facts!.includes(said), said);
+    await panel.page.getByRole("button", { name: "Open" }).click();
+    assert.deepEqual((await panel.sent()).at(-1), { type: "openOutput" });
+    await panel.page.close();
   });
 
   it("sorts the layers by a column, both ways", async () => {

@@ -156,6 +156,9 @@ export const trainReport: TrainReport = {
   engine: "ONNX Runtime",
   device: "CPU",
   loss: "cross-entropy",
+  lossLabel: "cross-entropy",
+  optimizer: "AdamW",
+  schedule: "constant",
   labels: {
     column: HOSTILE,
     identity: false,

@@ -1,3 +1,4 @@
+import { JOBS } from "../../protocol/jobRegistry";
 import type { FromPage, PanelState } from "../../protocol/panel";
 
 /** What a page sent, if it is on the list of what a page may ask for. */
@@ -32,7 +33,7 @@ export function fromPage(message: unknown): FromPage | undefined {
 export function restoredState(kept: unknown): PanelState {
   const state = isRecord(kept) && isRecord(kept.state) ? kept.state : {};
   const title = typeof state.title === "string" ? state.title : "LoRA Lens";
-  if (state.type === "report" && isRecord(state.report) && REPORT_KINDS.includes(String(state.report.kind))) {
+  if (state.type === "report" && isRecord(state.report) && Object.hasOwn(JOBS, String(state.report.kind))) {
     // The page keeps what we sent it, so the rest of the report is of its kind.
     return state as unknown as PanelState;
   }
@@ -45,8 +46,6 @@ export function restoredState(kept: unknown): PanelState {
     message: "The window was reloaded before there was a result. Run the command again.",
   };
 }
-
-const REPORT_KINDS: readonly string[] = ["verify", "analyze", "train", "merge"];
 
 function isOrdinal(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) > 0;

@@ -14,8 +14,8 @@ import {
   window,
   workspace,
 } from "vscode";
+import type { Report } from "../../protocol/jobRegistry";
 import type { FromPage, PanelState, ToPage } from "../../protocol/panel";
-import type { Report } from "../../protocol/reports";
 import { showError } from "../errors";
 import { pageHtml, pageRoot } from "./html";
 import { fromPage } from "./messages";
@@ -126,7 +126,7 @@ export class ReportPanel implements Disposable {
 }
 
 function fileOf(report: Report): string | undefined {
-  if (report.kind === "train") return report.file;
+  if ("file" in report) return report.file;
   return "injection" in report ? report.injection.file : undefined;
 }
 
@@ -146,6 +146,7 @@ async function reveal({ file, line, cell }: FromPage & { type: "reveal" }): Prom
 }
 
 async function openOutput(report: Extract<Report, { output: unknown }>): Promise<void> {
-  const target = report.kind === "train" ? (report.output.files[0] ?? report.output.folder) : report.output;
+  const { output } = report;
+  const target = typeof output === "string" ? output : (output.files[0] ?? output.folder);
   await commands.executeCommand("revealInExplorer", Uri.file(target));
 }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConfigurationChoice, EngineChoice, ModelChoice } from "../../protocol/jobs";
 import type { GivenConfig } from "../../protocol/lora";
+import { engines } from "../engines/choose";
 import { UserError } from "../formats/errors";
 import { weightsHelp } from "../jobs/weights/registry";
 import { pythonEnvironment } from "../readers/python/imports/sitePackages";
@@ -134,7 +135,7 @@ export function withAdapter(command: Command): Command {
 export function withEngine(command: Command): Command {
   return command.addOption(
     new Option("--engine <name>", "what to run on")
-      .choices(["auto", "onnxruntime-cpu", "onnxruntime-webgpu", "onnxruntime-cuda", "tfjs"])
+      .choices(["auto", ...engines().map(({ id }) => id)])
       .default("auto" satisfies EngineChoice),
   );
 }

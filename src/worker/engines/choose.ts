@@ -1,9 +1,8 @@
 import type { EngineChoice } from "../../protocol/jobs";
 import type { EngineSummary } from "../../protocol/reports";
 import { UserError } from "../formats/errors";
-import type { Availability, Engine, EngineId } from "./engine";
-import { onnxruntimeEngine } from "./onnxruntime/engine";
-import { tfjsEngine } from "./tfjs/engine";
+import type { Engine } from "./engine";
+import { ENGINES } from "./registry";
 
 export interface ChosenEngine {
   readonly engine: Engine;
@@ -15,14 +14,13 @@ let all: readonly Engine[] | undefined;
 
 /** Every engine, one object each for the life of the process, so that each is probed once. Loads none. */
 export function engines(): readonly Engine[] {
-  all ??= [onnxruntimeEngine("cuda"), onnxruntimeEngine("webgpu"), onnxruntimeEngine("cpu"), tfjsEngine()];
+  all ??= ENGINES.map((row) => row.create());
   return all;
 }
 
 /**
- * The engine asked for; `auto` takes the fastest real device: CUDA, then a GPU through WebGPU, then TensorFlow.js where
- * that has CUDA, then ONNX Runtime on the CPU, then TensorFlow.js. Throws a UserError with the reason when the one asked
- * for is not available, or none is.
+ * The engine asked for; `auto` takes the fastest real device, in the order of the registry's turns. Throws a UserError
+ * with the reason when the one asked for is not available, or none is.
  */
 export async function chooseEngine(choice: EngineChoice): Promise<ChosenEngine> {
   if (choice === "auto") return automatic();
@@ -38,24 +36,15 @@ export async function chooseEngine(choice: EngineChoice): Promise<ChosenEngine> 
 
 async function automatic(): Promise<ChosenEngine> {
   const reasons: string[] = [];
-  for (const { id, accepts } of PREFERENCE) {
-    const engine = engines().find((e) => e.id === id)!;
+  const known = engines();
+  const turns = ENGINES.flatMap(({ automatic }, i) => automatic.map((turn) => ({ engine: known[i]!, ...turn })));
+  for (const { engine, takes } of turns.sort((a, b) => a.turn - b.turn)) {
     const state = await engine.available();
-    if (!state.available) reasons.push(`${id}: ${state.reason}`);
-    else if (accepts(state)) return { engine, device: state.device };
+    if (!state.available) reasons.push(`${engine.id}: ${state.reason}`);
+    else if (takes(state)) return { engine, device: state.device };
   }
   throw new UserError(`no engine is available. ${[...new Set(reasons)].join("; ")}`);
 }
-
-type Available = Extract<Availability, { available: true }>;
-
-const PREFERENCE: readonly { readonly id: EngineId; accepts(state: Available): boolean }[] = [
-  { id: "onnxruntime-cuda", accepts: (state) => !state.software },
-  { id: "onnxruntime-webgpu", accepts: (state) => !state.software },
-  { id: "tfjs", accepts: (state) => /CUDA/.test(state.device) },
-  { id: "onnxruntime-cpu", accepts: () => true },
-  { id: "tfjs", accepts: () => true },
-];
 
 /** Each engine with its device or the reason why not, for `lora-lens engines` and the status item. */
 export async function listEngines(): Promise<EngineSummary[]> {

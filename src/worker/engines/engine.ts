@@ -1,9 +1,6 @@
 import type { StoredTensor, Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 
-/** One name for each way to run; `auto` picks among them (engines/choose.ts). */
-export type EngineId = "onnxruntime-cpu" | "onnxruntime-webgpu" | "onnxruntime-cuda" | "tfjs";
-
 export type Availability =
   | {
       readonly available: true;
@@ -42,7 +39,8 @@ export interface Executable {
 
 /** Turns a graph into numbers. Nothing above this interface knows which engine runs. */
 export interface Engine {
-  readonly id: EngineId;
+  /** As settings, requests and the command line name it; `auto` picks among all (engines/choose.ts). */
+  readonly id: string;
   /** Name on screen. */
   readonly label: string;
   /** Loads the native library on first call. Never throws. */

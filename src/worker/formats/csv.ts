@@ -2,6 +2,7 @@ import { CsvError, parse } from "csv-parse";
 import { nearest } from "../text/nearest";
 import { UserError } from "./errors";
 import { withFile, yieldToEvents } from "./files";
+import type { Labels } from "./labels";
 
 /** A table of numbers with one column to predict, read from a CSV file with a header row. */
 export interface Table {
@@ -12,23 +13,6 @@ export interface Table {
   readonly features: Float32Array;
   readonly labels: Labels;
 }
-
-export type Labels =
-  | {
-      readonly kind: "names";
-      /** A row's position in `names`. */
-      readonly values: Int32Array;
-      /** In alphabetical order. */
-      readonly names: readonly string[];
-      /** The first that is no number. */
-      readonly name: string;
-    }
-  | {
-      readonly kind: "numbers";
-      readonly values: Float64Array;
-      /** Each that occurs, the smallest first. */
-      readonly distinct: readonly number[];
-    };
 
 export interface ReadTableOptions {
   /** Called now and then with the share of the file that has been read, 0 to 1. */

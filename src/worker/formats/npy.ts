@@ -1,7 +1,6 @@
 import { convert } from "./convert";
 import { DTYPE_BYTES, type DType } from "./dtype";
 import { UserError } from "./errors";
-import { readBytes, replaceFile } from "./files";
 import { allocate, bytesOf, sizeOf, type Tensor, tensorFromBytes } from "./tensor";
 
 /**
@@ -29,16 +28,6 @@ const DTYPES: Readonly<Record<string, DType>> = {
   b1: "bool",
 };
 const CODES = new Map(Object.entries(DTYPES).map(([code, dtype]) => [dtype, code]));
-
-/** Reads one `.npy` file. */
-export async function readNpy(file: string): Promise<Tensor> {
-  return decodeNpy(await readBytes(file, MAX_ARRAY_BYTES, "model inputs are smaller"), file);
-}
-
-/** Writes one `.npy` file. */
-export function writeNpy(file: string, tensor: Tensor): Promise<void> {
-  return replaceFile(file, encodeNpy(tensor));
-}
 
 /** The array in `bytes`, in C order. `origin` names it in errors: a file, or an entry of one. */
 export function decodeNpy(bytes: Uint8Array, origin: string): Tensor {

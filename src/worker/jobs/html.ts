@@ -1,12 +1,10 @@
-import type { Report } from "../../protocol/reports";
+import { JOBS, type Report } from "../../protocol/jobRegistry";
 
 /** The built page of the panels: contents of dist/media/report.js and dist/media/report.css. */
 export interface PageAssets {
   readonly script: string;
   readonly style: string;
 }
-
-const TITLES = { verify: "Verification", analyze: "Efficiency", train: "Training", merge: "Merge" } as const;
 
 /** The report as one HTML page that needs no other file, no network and no editor. */
 export function standaloneHtml(report: Report, assets: PageAssets): string {
@@ -19,7 +17,7 @@ export function standaloneHtml(report: Report, assets: PageAssets): string {
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">`,
-    `<title>${escapeText(`${TITLES[report.kind]} of ${model} · LoRA Lens`)}</title>`,
+    `<title>${escapeText(`${JOBS[report.kind].title} of ${model} · LoRA Lens`)}</title>`,
     `<style>${escapeStyle(assets.style)}</style>`,
     "</head>",
     "<body>",

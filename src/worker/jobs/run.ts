@@ -1,5 +1,4 @@
-import type { JobRequest, ReportOf } from "../../protocol/jobs";
-import type { Report } from "../../protocol/reports";
+import type { JobKind, JobRequest, Report, ReportOf, RequestOf } from "../../protocol/jobRegistry";
 import { analyze } from "./analyze/analyze";
 import type { JobContext } from "./context";
 import { merge } from "./export/merge";
@@ -8,9 +7,7 @@ import { verify } from "./verify/verify";
 
 export type { JobContext } from "./context";
 
-type Jobs = {
-  readonly [K in keyof ReportOf]: (job: Extract<JobRequest, { kind: K }>, context: JobContext) => Promise<ReportOf[K]>;
-};
+type Jobs = { readonly [K in JobKind]: (job: RequestOf[K], context: JobContext) => Promise<ReportOf[K]> };
 
 const JOBS: Jobs = { verify, analyze, train, merge };
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { commandLine } from "../../../src/worker/cli/commands";
+import { commandLine } from "../../../src/worker/cli/commandLine";
 import { failure } from "../../../src/worker/cli/failure";
 
 export const ROOT = join(__dirname, "../../..");

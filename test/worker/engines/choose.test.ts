@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { EngineChoice } from "../../../src/protocol/jobs";
 import { chooseEngine, engines, listEngines } from "../../../src/worker/engines/choose";
+import { ENGINES } from "../../../src/worker/engines/registry";
 import { UserError } from "../../../src/worker/formats/errors";
 
 describe("choosing an engine", function () {
@@ -30,6 +30,12 @@ describe("choosing an engine", function () {
     }
   });
 
+  it("gives each engine a turn of its own, so that the automatic choice is one", () => {
+    const turns = ENGINES.flatMap(({ automatic }) => automatic.map(({ turn }) => turn));
+    assert.equal(new Set(turns).size, turns.length);
+    assert.equal(new Set(engines().map(({ id }) => id)).size, ENGINES.length);
+  });
+
   it("picks a real device", async () => {
     const { engine } = await chooseEngine("auto");
     const state = await engine.available();
@@ -37,9 +43,6 @@ describe("choosing an engine", function () {
   });
 
   it("names the engines there are when asked for another", async () => {
-    await assert.rejects(
-      chooseEngine("tensorrt" as EngineChoice),
-      /no engine "tensorrt"; choose auto, .*onnxruntime-cpu/,
-    );
+    await assert.rejects(chooseEngine("tensorrt"), /no engine "tensorrt"; choose auto, .*onnxruntime-cpu/);
   });
 });

@@ -1,13 +1,16 @@
 import type { Engine, EngineTensor, Feed } from "../../../src/worker/engines/engine";
 import type { Tensor } from "../../../src/worker/formats/tensor";
-import { allocate, float32, int64, sizeOf } from "../../../src/worker/formats/tensor";
+import { float32, int64, sizeOf } from "../../../src/worker/formats/tensor";
 import * as b from "../../../src/worker/graph/build";
 import { Graph } from "../../../src/worker/graph/graph";
 import type { Node } from "../../../src/worker/graph/node";
 import { loraConfig } from "../../../src/worker/lora/config/config";
 import { injectLora } from "../../../src/worker/passes/lora";
-import { addLoss } from "../../../src/worker/passes/loss";
-import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep } from "../../../src/worker/passes/optimizer";
+import { crossEntropy } from "../../../src/worker/training/losses/crossEntropy";
+import { addLoss } from "../../../src/worker/training/losses/loss";
+import { defaultOptimizer } from "../../../src/worker/training/optimizers/registry";
+import { PARAMETERS } from "../../../src/worker/training/packed";
+import { initialState, trainingStep } from "../../../src/worker/training/step";
 import { linearAdapters } from "../lora/linearAdapters";
 
 /** A tiny language model (embedding, attention, normalization, feed-forward) with its weights and a batch. */
@@ -44,18 +47,16 @@ export async function trainTiny(engine: Engine, steps: number): Promise<{ losses
     const [outFeatures, inFeatures] = values.get(`${path}.weight`)!.shape as [number, number];
     return { path, inFeatures, outFeatures };
   });
-  const adapted = addLoss(injectLora(graph, linearAdapters(loraConfig({ r: 2 }), ...targets)), "cross-entropy");
+  const adapted = addLoss(injectLora(graph, linearAdapters(loraConfig({ r: 2 }), ...targets)), crossEntropy);
   const trainable = adapted.parameters.map((p) => p.attrs.path).filter((path) => path.includes("lora_"));
-  const step = trainingStep(adapted, trainable);
+  const optimizer = defaultOptimizer();
+  const step = trainingStep(adapted, trainable, optimizer);
+  const flat = sequence([step.layout.length], 99);
   const executable = await engine.compile(step.graph, { parameters: values });
-  let state = new Map<string, Feed>([
-    [PARAMETERS, sequence([step.layout.length], 99)],
-    [MOMENT_1, allocate("float32", [step.layout.length])],
-    [MOMENT_2, allocate("float32", [step.layout.length])],
-  ]);
+  let state = new Map<string, Feed>(initialState(step.layout, step.layout.unpack(flat), optimizer));
   const losses: number[] = [];
   for (let t = 1; t <= steps; t++) {
-    const outputs = await executable.run(new Map<string, Feed>([...feeds, ...adamFeeds(t, 0.01), ...state]));
+    const outputs = await executable.run(new Map<string, Feed>([...feeds, ...optimizer.feeds(t, 0.01), ...state]));
     for (const old of state.values()) if (!("data" in old)) old.dispose();
     losses.push(Number((await outputs.get("loss")!.read()).data[0]));
     state = new Map([...state.keys()].map((name) => [name, outputs.get(name)!]));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
-import { runModel } from "../../../src/worker/cli/run";
+import { runModel } from "../../../src/worker/cli/runModel";
 import { convert, toFloat32 } from "../../../src/worker/formats/convert";
 import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
 import { loadTensor, readHeader, writeSafetensors } from "../../../src/worker/formats/safetensors";

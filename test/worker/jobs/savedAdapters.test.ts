@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { VerifyReport } from "../../../src/protocol/reports";
-import { runModel } from "../../../src/worker/cli/run";
+import { runModel } from "../../../src/worker/cli/runModel";
 import { toFloat32 } from "../../../src/worker/formats/convert";
 import { UserError } from "../../../src/worker/formats/errors";
 import { readNpz, writeNpz } from "../../../src/worker/formats/npz";

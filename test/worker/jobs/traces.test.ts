@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { planAdapter } from "../../../src/worker/jobs/adapter";
-import { loadDataset } from "../../../src/worker/jobs/train/data";
+import { loadSamples } from "../../../src/worker/jobs/train/samples";
 import type { Model } from "../../../src/worker/readers/model";
 import { temporaryFolder } from "../formats/temporaryFolder";
 import { modelNamed, readTorch } from "../readers/python/reading";
@@ -50,8 +50,9 @@ describe("how often a job traces the model", () => {
     const { model, traces } = await counted("self.head(self.fc(x))");
     const example = model.trace();
     const signal = new AbortController().signal;
-    const { input } = await loadDataset(model, at("data.csv"), "y", 0, 0, signal, example);
-    assert.deepEqual(input.shape.slice(1), [4]);
+    const choice = { file: at("data.csv"), label: "y", validation: 0, seed: 0 };
+    const { data } = await loadSamples(model, choice, signal, example);
+    assert.deepEqual(data.inputs[0]!.shape.slice(1), [4]);
     assert.equal(traces(), 1);
   });
 });

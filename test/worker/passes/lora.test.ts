@@ -9,8 +9,10 @@ import { Random } from "../../../src/worker/numbers/random";
 import { maskDropout, removeDropout } from "../../../src/worker/passes/dropout";
 import { injectLora } from "../../../src/worker/passes/lora";
 import { mergeLora } from "../../../src/worker/passes/merge";
-import { PARAMETERS, PackedLayout, trainingStep, unpackParameters } from "../../../src/worker/passes/optimizer";
 import { simplify } from "../../../src/worker/passes/simplify";
+import { defaultOptimizer } from "../../../src/worker/training/optimizers/registry";
+import { PARAMETERS, PackedLayout, unpackParameters } from "../../../src/worker/training/packed";
+import { trainingStep } from "../../../src/worker/training/step";
 import { evaluate } from "../engines/reference";
 import { linearAdapters } from "../lora/linearAdapters";
 
@@ -228,7 +230,7 @@ describe("the optimizer's packed parameters", () => {
         ["other", q],
       ]),
     );
-    const step = trainingStep(graph, ["used", "idle"]);
+    const step = trainingStep(graph, ["used", "idle"], defaultOptimizer());
     assert.deepEqual(step.unused, ["idle"]);
     assert.deepEqual(
       step.layout.parameters.map((parameter) => parameter.path),
@@ -239,7 +241,7 @@ describe("the optimizer's packed parameters", () => {
   it("refuses to train when nothing can learn", () => {
     const x = g.input("x", [2], "float32") as Node<"input">;
     const graph = new Graph("n", [x], new Map([["loss", g.reduceAll("sum", x)]]));
-    assert.throws(() => trainingStep(graph, ["p"]), /nothing to train/);
+    assert.throws(() => trainingStep(graph, ["p"], defaultOptimizer()), /nothing to train/);
   });
 });
 

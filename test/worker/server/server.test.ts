@@ -18,6 +18,8 @@ import {
   StreamMessageWriter,
 } from "vscode-languageserver/node";
 import {
+  DataColumnsRequest,
+  DataFormatsRequest,
   EnginesRequest,
   HtmlRequest,
   InjectRequest,
@@ -291,6 +293,16 @@ describe("language server", () => {
     const { endings } = await session.send(WeightFilesRequest, { file: "/models/net.py" });
     assert.equal(endings[0], ".safetensors");
     assert.equal((await session.send(WeightFilesRequest, { file: "/models/net.keras" })).endings[0], ".weights.h5");
+  });
+
+  it("tells which data can be trained on and the columns of a file, and starts no process for it", async () => {
+    const { formats } = await session.send(DataFormatsRequest, {});
+    assert.deepEqual(formats[0], { label: "CSV", what: "a CSV file with a header line", extensions: ["csv"] });
+    const digits = join(__dirname, "../../../examples/digits/digits.csv");
+    const { columns } = await session.send(DataColumnsRequest, { file: digits });
+    assert.ok(columns.length === 65 && columns.includes("label"), columns.join(", "));
+    await assert.rejects(session.send(DataColumnsRequest, { file: `${digits}.none` }), /cannot read the header of/);
+    assert.deepEqual(session.counts, { threads: 0, processes: 0 });
   });
 
   it("injects into the text that is open, not the file's", async () => {

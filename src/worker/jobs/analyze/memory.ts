@@ -10,9 +10,10 @@ import { ShapeError } from "../../graph/shapes";
 import { trainedNames } from "../../lora/variants/costs";
 import { maskDropout } from "../../passes/dropout";
 import { injectLora } from "../../passes/lora";
-import { trainingStep } from "../../passes/optimizer";
 import { simplify } from "../../passes/simplify";
 import type { Model, Traced } from "../../readers/model";
+import { defaultOptimizer } from "../../training/optimizers/registry";
+import { trainingStep } from "../../training/step";
 import type { PlannedAdapter } from "../adapter";
 
 /**
@@ -64,14 +65,21 @@ function reasonOf(error: unknown): string {
 
 /** @param beside what is trained lies beside the weights, and is none of them. */
 function kinds(graph: Graph, trainable: readonly string[], weights: number, beside: boolean): MemoryKinds {
-  const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable).graph);
+  const optimizer = defaultOptimizer();
+  const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable, optimizer).graph);
   const scalars = graph.parameters
     .filter((node) => trainable.includes(node.attrs.path))
     .reduce((sum, node) => sum + byteLengthOf(node), 0);
   const own = beside ? scalars : 0;
   // Gradients are intermediates of the graph; they are told apart because people budget for them apart.
   const activations = Math.max(0, peakActivationBytes(step) - scalars);
-  const parts = { weights, trainable: own, gradients: scalars, optimizer: 2 * scalars, activations };
+  const parts = {
+    weights,
+    trainable: own,
+    gradients: scalars,
+    optimizer: optimizer.state.length * scalars,
+    activations,
+  };
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
 }
 

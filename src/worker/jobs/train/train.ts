@@ -1,5 +1,6 @@
 import type { TrainRequest } from "../../../protocol/jobs";
-import type { EpochResult, InjectionSummary, TrainMethod, TrainProgress, TrainReport } from "../../../protocol/reports";
+import type { EpochResult, InjectionSummary, TrainReport } from "../../../protocol/reports";
+import { TRAIN_METHODS } from "../../../protocol/training";
 import { chooseEngine } from "../../engines/choose";
 import { UserError } from "../../formats/errors";
 import { insideFolder, makeFolder } from "../../formats/files";
@@ -13,28 +14,28 @@ import { outputHead, targetableLayers } from "../../lora/targets/targets";
 import { trainedNames } from "../../lora/variants/costs";
 import { Random } from "../../numbers/random";
 import { injectLora } from "../../passes/lora";
-import { addLoss } from "../../passes/loss";
+import { rowOf } from "../../training/choose";
+import { addLoss, type Targets } from "../../training/losses/loss";
+import { OPTIMIZERS } from "../../training/optimizers/registry";
+import { SCHEDULES } from "../../training/schedules/registry";
 import { type PlannedAdapter, planAdapter } from "../adapter";
 import type { JobContext } from "../context";
 import { type OpenedModel, openModel, withStored } from "../opened";
-import { batchCount, batchOf, type Dataset, loadDataset } from "./data";
-import { LABELS_FILE, type Targets, writeLabels } from "./labels";
-import { type StepResult, Trainer } from "./trainer";
-
-/**
- * Adam starts here unless told otherwise. An adapter wants about ten times a full fine-tune's learning rate
- * (Schulman et al., "LoRA Without Regret", 2025).
- */
-const LEARNING_RATE: Readonly<Record<TrainMethod, number>> = { lora: 1e-3, head: 1e-3, full: 1e-4 };
+import { LABELS_FILE, writeLabels } from "./labels";
+import { Run } from "./progress";
+import { batchCount, batchOf, loadSamples, type Samples } from "./samples";
+import { type BatchShapes, shapesKey, shapesOf, Trainer } from "./trainer";
 
 /** Trains an adapter, the head alone, or every weight, and saves the result. */
 export async function train(request: TrainRequest, context: JobContext): Promise<TrainReport> {
   requireWhole("epochs", request.epochs);
   requireWhole("the batch size", request.batchSize);
-  const learningRate = request.learningRate ?? LEARNING_RATE[request.method];
+  const learningRate = request.learningRate ?? TRAIN_METHODS[request.method].learningRate;
   if (!(learningRate > 0 && learningRate < 100)) {
     throw new UserError(`the learning rate must be above 0, not ${learningRate}; 0.001 is usual`);
   }
+  const optimizer = rowOf(OPTIMIZERS, request.optimizer, "optimizer");
+  const schedule = rowOf(SCHEDULES, request.schedule, "learning-rate schedule");
   const started = performance.now();
   context.onProgress({ message: "Reading the model and the data", fraction: 0 });
   const opened = await openModel(request.model);
@@ -42,12 +43,14 @@ export async function train(request: TrainRequest, context: JobContext): Promise
   const example = model.trace();
   const what = await whatToTrain(request, opened, example.graph);
   const { data: file, label, validation } = request;
-  const data = await loadDataset(model, file, label, validation, seed, context.signal, example);
+  const choice = { file, label, validation, seed, ...(request.loss !== undefined && { loss: request.loss }) };
+  const data = await loadSamples(model, choice, context.signal, example);
   const { engine, device } = await chooseEngine(request.engine);
   context.onProgress({ message: `Compiling the training step for ${engine.label}`, fraction: 0 });
 
   const batchSize = Math.min(request.batchSize, data.train.length);
   const graphs = new GraphsByBatch(opened, data, what.adapter);
+  const steps = request.epochs * batchCount(data.train.length, batchSize);
   const trainer = Trainer.create(
     {
       engine,
@@ -55,16 +58,16 @@ export async function train(request: TrainRequest, context: JobContext): Promise
       trainable: what.trained,
       values: opened.values,
       initial: what.initial,
-      learningRate,
-      adam: { weightDecay: request.weightDecay ?? 0 },
+      optimizer: optimizer.make({ weightDecay: request.weightDecay ?? 0 }),
+      learningRate: (step) => learningRate * schedule.factor(step, steps),
       seed,
       signal: context.signal,
     },
-    batchSize,
+    shapesOf(batchOf(data, data.train.subarray(0, batchSize))),
   );
   try {
     const held = data.validation.length > 0 ? data.validation : data.train;
-    const measure = () => evaluate(trainer, data, held, batchSize, graphs, context.signal);
+    const measure = () => evaluate(trainer, data, held, batchSize, context.signal);
     const before = await measure();
     const run = new Run(request.epochs, batchCount(data.train.length, batchSize), context, before);
     const epochs: EpochResult[] = [];
@@ -74,21 +77,21 @@ export async function train(request: TrainRequest, context: JobContext): Promise
     for (let epoch = 1; epoch <= request.epochs && !context.stop.aborted; epoch++) {
       shuffle.shuffle(order);
       let sum = 0;
-      let samples = 0;
+      let counted = 0;
       for (let start = 0; start < order.length && !context.stop.aborted; start += batchSize) {
         context.signal.throwIfAborted();
         const rows = order.subarray(start, start + batchSize);
-        const { loss } = await trainer.step(batchOf(data, rows, graphs.targetShape(rows.length)));
-        sum += loss * rows.length;
-        samples += rows.length;
-        run.stepped(epoch, loss, rows.length);
+        const result = await trainer.step(batchOf(data, rows));
+        sum += result.loss * result.counted;
+        counted += result.counted;
+        run.stepped(epoch, result.loss, rows.length);
         // Messages, a stop among them, are handled between steps.
         await new Promise(setImmediate);
       }
       after = await measure();
       const result = {
         epoch,
-        trainLoss: sum / samples,
+        trainLoss: sum / counted,
         validationLoss: after.loss,
         validationAccuracy: after.accuracy,
       };
@@ -108,7 +111,10 @@ export async function train(request: TrainRequest, context: JobContext): Promise
       injection: what.injection,
       engine: engine.label,
       device,
-      loss: data.targets.loss,
+      loss: data.loss.id,
+      lossLabel: data.loss.label,
+      optimizer: optimizer.label,
+      schedule: schedule.label,
       ...(data.targets.labels && { labels: data.targets.labels }),
       samples: { train: data.train.length, validation: data.validation.length },
       batchSize,
@@ -181,130 +187,51 @@ function headPaths(model: OpenedModel["model"], paths: readonly string[]): strin
   return paths.filter((path) => path === weightOf(head).path || path === `${head.path}.bias`);
 }
 
-/** The model's graph with its loss, traced at each batch size that occurs. */
+/** The model's graph with its loss, traced for each shape of a batch that occurs. */
 class GraphsByBatch {
   private readonly cache = new Map<string, Graph>();
 
   constructor(
     private readonly opened: OpenedModel,
-    private readonly data: Dataset,
+    private readonly samples: Samples,
     private readonly adapter: PlannedAdapter | null,
   ) {}
 
-  at(batch: number, training: boolean): Graph {
-    const key = `${batch} ${training}`;
+  at(batch: BatchShapes, training: boolean): Graph {
+    const key = `${training} ${shapesKey(batch)}`;
     let graph = this.cache.get(key);
     if (!graph) {
-      const {
-        input,
-        targets: { loss },
-      } = this.data;
-      const shape = [batch, ...input.shape.slice(1)];
+      const { data, loss } = this.samples;
       const { model, values } = this.opened;
-      graph = withStored(model.trace({ inputs: [{ ...input, shape }], training }), values).graph;
+      const inputs = data.inputs.map((input) => ({ ...input, shape: batch.get(input.name) ?? input.shape }));
+      graph = withStored(model.trace({ inputs, training }), values).graph;
       if (this.adapter) graph = injectLora(graph, this.adapter.layers);
       graph = addLoss(graph, loss);
       this.cache.set(key, graph);
     }
     return graph;
   }
-
-  targetShape(batch: number): readonly number[] {
-    return this.at(batch, true).inputs.find((node) => node.attrs.name === "target")!.shape;
-  }
 }
 
 async function evaluate(
   trainer: Trainer,
-  data: Dataset,
+  samples: Samples,
   rows: Uint32Array,
   batchSize: number,
-  graphs: GraphsByBatch,
   signal: AbortSignal,
 ): Promise<{ loss: number; accuracy: number | null }> {
   let loss = 0;
-  let correct: number | null = data.targets.loss === "cross-entropy" ? 0 : null;
+  let correct: number | undefined;
+  let counted = 0;
   for (let start = 0; start < rows.length; start += batchSize) {
     signal.throwIfAborted();
-    const part = rows.subarray(start, start + batchSize);
-    const result: StepResult = await trainer.evaluate(batchOf(data, part, graphs.targetShape(part.length)));
-    loss += result.loss * part.length;
-    if (correct !== null) correct += result.correct ?? 0;
+    const result = await trainer.evaluate(batchOf(samples, rows.subarray(start, start + batchSize)));
+    loss += result.loss * result.counted;
+    counted += result.counted;
+    if (result.correct !== undefined) correct = (correct ?? 0) + result.correct;
     await new Promise(setImmediate);
   }
-  return { loss: loss / rows.length, accuracy: correct === null ? null : correct / rows.length };
-}
-
-/** Counts steps, measures speed and tells both. */
-class Run {
-  readonly losses: number[] = [];
-  private readonly started = performance.now();
-  private pending: number[] = [];
-  private samples = 0;
-  private window = { at: performance.now(), samples: 0, rate: 0 };
-  private validation: EpochResult | undefined;
-
-  constructor(
-    private readonly epochs: number,
-    private readonly stepsPerEpoch: number,
-    private readonly context: JobContext,
-    before: { readonly loss: number; readonly accuracy: number | null },
-  ) {
-    this.validation = {
-      epoch: 0,
-      trainLoss: before.loss,
-      validationLoss: before.loss,
-      validationAccuracy: before.accuracy,
-    };
-  }
-
-  /** Samples a second, evaluation included. */
-  get overallRate(): number {
-    return this.samples / ((performance.now() - this.started) / 1000);
-  }
-
-  stepped(epoch: number, loss: number, samples: number): void {
-    this.losses.push(loss);
-    this.pending.push(loss);
-    this.samples += samples;
-    this.window.samples += samples;
-    const now = performance.now();
-    if (now - this.window.at > 1000 || this.window.rate === 0) {
-      this.window = { at: now, samples: 0, rate: this.window.samples / ((now - this.window.at) / 1000) };
-    }
-    this.report(epoch);
-  }
-
-  finishedEpoch(result: EpochResult): void {
-    this.validation = result;
-    this.report(result.epoch);
-  }
-
-  private report(epoch: number): void {
-    const step = this.losses.length;
-    const steps = this.epochs * this.stepsPerEpoch;
-    const seconds = (performance.now() - this.started) / 1000;
-    const secondsLeft = step === 0 ? 0 : (seconds * (steps - step)) / step;
-    const training: TrainProgress = {
-      kind: "train-progress",
-      step,
-      steps,
-      epoch,
-      epochs: this.epochs,
-      losses: this.pending,
-      samplesPerSecond: this.window.rate,
-      secondsLeft,
-      ...(this.validation && { validation: this.validation }),
-    };
-    this.pending = [];
-    this.validation = undefined;
-    this.context.onProgress({
-      message: `Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}`,
-      fraction: step / steps,
-      secondsLeft,
-      training,
-    });
-  }
+  return { loss: loss / counted, accuracy: correct === undefined ? null : correct / counted };
 }
 
 /** An adapter as PEFT saves it; for the other methods the whole state dict. */

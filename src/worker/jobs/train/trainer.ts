@@ -1,54 +1,60 @@
 import type { Engine, EngineTensor, Executable, Feed, ParameterValue } from "../../engines/engine";
 import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
-import { allocate, type Tensor } from "../../formats/tensor";
+import type { Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
 import { Random } from "../../numbers/random";
 import { maskDropout, removeDropout } from "../../passes/dropout";
-import {
-  type AdamOptions,
-  adamFeeds,
-  MOMENT_1,
-  MOMENT_2,
-  PARAMETERS,
-  type PackedLayout,
-  trainingStep,
-  unpackParameters,
-} from "../../passes/optimizer";
 import { simplify } from "../../passes/simplify";
+import { RESULTS } from "../../training/losses/loss";
+import type { Optimizer } from "../../training/optimizers/optimizer";
+import { PARAMETERS, type PackedLayout, unpackParameters } from "../../training/packed";
+import { initialState, trainingStep } from "../../training/step";
 import { drawNoise } from "../noise";
 import { valuesFor } from "../opened";
 
-/** What to train: a graph with a `loss` for each batch size, and what of it may change. */
+/** Shapes of a batch's tensors, by name. */
+export type BatchShapes = ReadonlyMap<string, readonly number[]>;
+
+/** What to train: a graph with a `loss` for each shape of a batch, and what of it may change. */
 export interface TrainerSetup {
   readonly engine: Engine;
-  /** The forward graph with its loss at a batch size, in training or evaluation mode. */
-  graph(batch: number, training: boolean): Graph;
+  /** The forward graph with its loss for a batch of these shapes, in training or evaluation mode. */
+  graph(batch: BatchShapes, training: boolean): Graph;
   /** State-dict paths of the trainable parameters. */
   readonly trainable: readonly string[];
   /** Values of every parameter, the trainable ones' first values included. */
   readonly values: ReadonlyMap<string, ParameterValue>;
   readonly initial: ReadonlyMap<string, Tensor>;
-  readonly learningRate: number;
-  readonly adam: AdamOptions;
+  readonly optimizer: Optimizer;
+  /** At a step, counted from 1. */
+  learningRate(step: number): number;
   readonly seed: number;
   readonly signal?: AbortSignal;
 }
 
 export interface StepResult {
-  /** Mean over the batch. */
+  /** Mean over what was predicted. */
   readonly loss: number;
-  /** Samples predicted right; undefined for regression. */
+  /** Predictions that are right; undefined for regression. */
   readonly correct: number | undefined;
+  /** Predictions that the loss is the mean of: the samples, unless the loss counts by itself. */
+  readonly counted: number;
+}
+
+interface Compiled {
+  readonly executable: Executable;
+  readonly graph: Graph;
 }
 
 /**
- * Holds the trainable parameters and the optimizer's moments in the engine's memory and runs compiled training steps
- * on them. One executable for each batch size, made when it is first met: the last batch of an epoch is often smaller.
+ * Holds the trainable parameters and the optimizer's state in the engine's memory and runs compiled training steps on
+ * them. One executable for each shape of a batch, made when it is first met: the last batch of an epoch is often
+ * smaller.
  */
 export class Trainer {
-  private readonly steps = new Map<number, { executable: Executable; graph: Graph }>();
-  private readonly evaluations = new Map<number, { executable: Executable; graph: Graph }>();
+  private readonly steps = new Map<string, Compiled>();
+  private readonly evaluations = new Map<string, Compiled>();
   private readonly masks: Random;
   private state: ReadonlyMap<string, Feed>;
   private count = 0;
@@ -60,41 +66,37 @@ export class Trainer {
     readonly unused: readonly string[],
   ) {
     this.masks = new Random(setup.seed + 1);
-    const zeros = () => allocate("float32", [layout.length]);
-    this.state = new Map([
-      [PARAMETERS, layout.pack(setup.initial)],
-      [MOMENT_1, zeros()],
-      [MOMENT_2, zeros()],
-    ]);
+    this.state = initialState(layout, setup.initial, setup.optimizer);
   }
 
-  static create(setup: TrainerSetup, batch: number): Trainer {
-    const { layout, unused } = trainingStep(maskDropout(setup.graph(batch, true)), setup.trainable, setup.adam);
+  static create(setup: TrainerSetup, batch: BatchShapes): Trainer {
+    const { layout, unused } = trainingStep(maskDropout(setup.graph(batch, true)), setup.trainable, setup.optimizer);
     return new Trainer(setup, layout, unused);
   }
 
   /** One optimizer step on a batch. Throws a UserError when the loss is no longer a number. */
   async step(batch: ReadonlyMap<string, Tensor>): Promise<StepResult> {
-    const { executable, graph } = await this.compiled(this.steps, sizeOfBatch(batch), true);
+    const { optimizer } = this.setup;
+    const { executable, graph } = await this.compiled(this.steps, batch, true);
     this.count++;
+    const learningRate = this.setup.learningRate(this.count);
     const feeds = new Map<string, Feed>([
       ...batch,
       ...this.state,
-      ...adamFeeds(this.count, this.setup.learningRate, this.setup.adam),
+      ...optimizer.feeds(this.count, learningRate),
       ...drawNoise(graph, this.masks),
     ]);
     const outputs = await executable.run(feeds);
-    const result = await readResult(outputs);
+    const result = await readResult(outputs, batch);
     const next = new Map<string, Feed>();
-    for (const name of [PARAMETERS, MOMENT_1, MOMENT_2]) {
-      const previous = this.state.get(name)!;
+    for (const [name, previous] of this.state) {
       if ("dispose" in previous) previous.dispose();
       next.set(name, outputs.get(name)!);
     }
     this.state = next;
     if (!Number.isFinite(result.loss)) {
       throw new UserError(
-        `the loss is ${result.loss} at step ${this.count}: training diverged; use a smaller learning rate than ${this.setup.learningRate}`,
+        `the loss is ${result.loss} at step ${this.count}: training diverged; use a smaller learning rate than ${learningRate}`,
       );
     }
     return result;
@@ -102,12 +104,11 @@ export class Trainer {
 
   /** Loss and correct predictions of a batch in evaluation mode, with the parameters as they are now. */
   async evaluate(batch: ReadonlyMap<string, Tensor>): Promise<StepResult> {
-    const { executable, graph } = await this.compiled(this.evaluations, sizeOfBatch(batch), false);
+    const { executable, graph } = await this.compiled(this.evaluations, batch, false);
     // The same noise at each evaluation, so that their losses compare.
     const noise = drawNoise(graph, new Random(this.setup.seed + 3));
-    return readResult(
-      await executable.run(new Map<string, Feed>([...batch, ...noise, [PARAMETERS, this.state.get(PARAMETERS)!]])),
-    );
+    const feeds = new Map<string, Feed>([...batch, ...noise, [PARAMETERS, this.state.get(PARAMETERS)!]]);
+    return readResult(await executable.run(feeds), batch);
   }
 
   /** The trainable parameters as they are now, by path; those the loss does not depend on keep their first values. */
@@ -123,17 +124,19 @@ export class Trainer {
   }
 
   private async compiled(
-    cache: Map<number, { executable: Executable; graph: Graph }>,
-    batch: number,
+    cache: Map<string, Compiled>,
+    batch: ReadonlyMap<string, Tensor>,
     training: boolean,
-  ) {
-    const known = cache.get(batch);
+  ): Promise<Compiled> {
+    const shapes = shapesOf(batch);
+    const key = shapesKey(shapes);
+    const known = cache.get(key);
     if (known) return known;
-    const { engine, trainable, adam, values, signal } = this.setup;
-    const forward = this.setup.graph(batch, training);
+    const { engine, trainable, optimizer, values, signal } = this.setup;
+    const forward = this.setup.graph(shapes, training);
     const graph = simplify(
       training
-        ? trainingStep(maskDropout(forward), trainable, adam).graph
+        ? trainingStep(maskDropout(forward), trainable, optimizer).graph
         : unpackParameters(onlyResults(removeDropout(forward)), this.layout),
     );
     const made = {
@@ -143,28 +146,43 @@ export class Trainer {
       }),
       graph,
     };
-    cache.set(batch, made);
+    cache.set(key, made);
     return made;
   }
 }
 
 function onlyResults(graph: Graph): Graph {
-  return graph.withOutputs([...graph.outputs].filter(([name]) => name === "loss" || name === "correct"));
+  return graph.withOutputs([...graph.outputs].filter(([name]) => (RESULTS as readonly string[]).includes(name)));
 }
 
-function sizeOfBatch(batch: ReadonlyMap<string, Tensor>): number {
+export function shapesOf(batch: ReadonlyMap<string, Tensor>): BatchShapes {
+  return new Map([...batch].map(([name, { shape }]) => [name, shape]));
+}
+
+export function shapesKey(shapes: BatchShapes): string {
+  return [...shapes].map(([name, shape]) => `${name}:${shape.join(",")}`).join(" ");
+}
+
+function samplesIn(batch: ReadonlyMap<string, Tensor>): number {
   for (const tensor of batch.values()) return tensor.shape[0] ?? 1;
   throw new RangeError("an empty batch");
 }
 
 /** Reads and disposes of the scalars; the state outputs stay. */
-async function readResult(outputs: ReadonlyMap<string, EngineTensor>): Promise<StepResult> {
-  const scalar = async (name: string) => {
+async function readResult(
+  outputs: ReadonlyMap<string, EngineTensor>,
+  batch: ReadonlyMap<string, Tensor>,
+): Promise<StepResult> {
+  const scalar = async (name: (typeof RESULTS)[number]) => {
     const tensor = outputs.get(name);
     if (!tensor) return undefined;
     const value = toFloat32(await tensor.read())[0]!;
     tensor.dispose();
     return value;
   };
-  return { loss: (await scalar("loss"))!, correct: await scalar("correct") };
+  return {
+    loss: (await scalar("loss"))!,
+    correct: await scalar("correct"),
+    counted: (await scalar("counted")) ?? samplesIn(batch),
+  };
 }

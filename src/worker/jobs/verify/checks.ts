@@ -9,7 +9,9 @@ import { loadAdapter, saveAdapter } from "../../lora/adapter/adapterFiles";
 import { savedInitialization } from "../../lora/init/registry";
 import { resolveAll } from "../../lora/variants/resolve";
 import { differentiate } from "../../passes/autodiff";
-import { adamFeeds, MOMENT_1, MOMENT_2, PARAMETERS, trainingStep, unpackParameters } from "../../passes/optimizer";
+import { defaultOptimizer } from "../../training/optimizers/registry";
+import { PARAMETERS, unpackParameters } from "../../training/packed";
+import { initialState, trainingStep } from "../../training/step";
 import { withZeros } from "../adapterBase";
 import { finiteDifferences } from "./finiteDifferences";
 import type { Runs } from "./runs";
@@ -134,7 +136,7 @@ const onlyAdapters: Check = async ({ subject, perturbed }) => {
   const { graph, feeds } = subject.withScalarLoss();
   const trainable = subject.trained;
   const wrt = graph.parameters.filter((node) => trainable.includes(node.attrs.path));
-  const trained = wrt.length === 0 ? [] : trainingStep(graph, trainable).layout.parameters;
+  const trained = wrt.length === 0 ? [] : trainingStep(graph, trainable, defaultOptimizer()).layout.parameters;
   const gradients = differentiate(graph, graph.output("loss"), wrt);
   const outputs = [...gradients].map(([node, gradient]) => [nameOf(node), gradient] as const);
   let values: Outputs = new Map();
@@ -179,24 +181,20 @@ const baseUnchanged: Check = async ({ subject, perturbed }) => {
       detail: "no adapter has an effect, so none can be trained",
     };
   }
-  const { graph: step, layout } = trainingStep(graph, trainable);
+  const optimizer = defaultOptimizer();
+  const { graph: step, layout } = trainingStep(graph, trainable, optimizer);
   const run = await subject.compile(step);
   const before = await checksum(subject);
-  const zeros = float32([layout.length], new Float32Array(layout.length));
-  const start = new Map([
-    [PARAMETERS, layout.pack(perturbed)],
-    [MOMENT_1, zeros],
-    [MOMENT_2, zeros],
-  ]);
+  const start = initialState(layout, perturbed, optimizer);
   let state = start;
   let first: Outputs | undefined;
   for (let t = 1; t <= TRAINING_STEPS; t++) {
-    const outputs = await run(new Map([...feeds, ...state, ...adamFeeds(t, 1e-2)]));
+    const outputs = await run(new Map([...feeds, ...state, ...optimizer.feeds(t, 1e-2)]));
     first ??= outputs;
-    state = new Map([PARAMETERS, MOMENT_1, MOMENT_2].map((name) => [name, outputs.get(name)!]));
+    state = new Map([...start.keys()].map((name) => [name, outputs.get(name)!]));
   }
   // The same first step again, in the same session: had a step changed a base weight, it would come out otherwise.
-  const again = await run(new Map([...feeds, ...start, ...adamFeeds(1, 1e-2)]));
+  const again = await run(new Map([...feeds, ...start, ...optimizer.feeds(1, 1e-2)]));
   const after = await checksum(subject);
   const changed = differingElements(first!, again) + (before === after ? 0 : 1);
   const moved = largestDifference(new Map([["p", state.get(PARAMETERS)!]]), new Map([["p", start.get(PARAMETERS)!]]));

@@ -3,7 +3,7 @@ import { toFloat32 } from "../../formats/convert";
 import { float32, type Tensor } from "../../formats/tensor";
 import { Random } from "../../numbers/random";
 import { differentiate } from "../../passes/autodiff";
-import { PARAMETERS, unpackParameters } from "../../passes/optimizer";
+import { PARAMETERS, unpackParameters } from "../../training/packed";
 import type { Runs } from "./runs";
 import { BESIDE, scattered } from "./scattered";
 import { type Slope, slopesAtZero } from "./slopes";

@@ -1,9 +1,11 @@
 import { strict as assert } from "node:assert";
 import { readFile, writeFile } from "node:fs/promises";
 import type { TrainReport } from "../../../../src/protocol/reports";
+import { toFloat32 } from "../../../../src/worker/formats/convert";
 import { readTable } from "../../../../src/worker/formats/csv";
-import { type Targets, targetsOf, writeLabels } from "../../../../src/worker/jobs/train/labels";
+import { writeLabels } from "../../../../src/worker/jobs/train/labels";
 import { chooseModel, openModelFile } from "../../../../src/worker/readers/open";
+import { chooseLoss } from "../../../../src/worker/training/losses/registry";
 import { invoke, json } from "../../cli/invoke";
 import { temporaryFolder } from "../../formats/temporaryFolder";
 
@@ -24,15 +26,20 @@ describe("labels", () => {
   const at = temporaryFolder();
 
   /** What the labels are to a model of so many outputs. */
-  async function targets(labels: readonly string[], outputs: number): Promise<Targets> {
+  async function targets(labels: readonly string[], outputs: number) {
     await writeFile(at("model.py"), MODEL(outputs));
     await writeFile(at("data.csv"), `a,b,y\n${labels.map((label, i) => `${i},${i * i},${label}`).join("\n")}\n`);
     const model = chooseModel(await openModelFile(at("model.py")));
     const table = await readTable(at("data.csv"), "y");
-    return targetsOf(table.labels, [2, outputs], model, "y");
+    const subject = { model, output: [2, outputs], column: "y" };
+    const loss = chooseLoss(undefined, table.labels, subject);
+    const found = loss.targets(table.labels, subject);
+    const batch = found.batch(Uint32Array.from(labels, (_, i) => i));
+    return { loss: loss.id, labels: found.labels, values: [...toFloat32(batch.get("target")!)] };
   }
 
-  const mapping = ({ labels }: Targets) => labels?.classes.map(({ label, index }) => `${label}:${index}`).join(" ");
+  const mapping = ({ labels }: Awaited<ReturnType<typeof targets>>) =>
+    labels?.classes.map(({ label, index }) => `${label}:${index}`).join(" ");
 
   for (const [labels, outputs, expected, values] of [
     // Whole numbers of the outputs' own are what they say, whether or not each occurs.
@@ -55,7 +62,7 @@ describe("labels", () => {
       const found = await targets(labels, outputs);
       assert.equal(found.loss, "cross-entropy");
       assert.equal(mapping(found), expected);
-      assert.deepEqual([...Array.from(found.values)], values);
+      assert.deepEqual(found.values, values);
       assert.equal(
         found.labels!.identity,
         labels.every((label, i) => Number(label) === values[i]),
@@ -72,7 +79,7 @@ describe("labels", () => {
       const found = await targets(labels, 1);
       assert.equal(found.loss, "mean-squared-error");
       assert.equal(found.labels, undefined);
-      assert.deepEqual(Array.from(found.values), labels.map(Number));
+      assert.deepEqual(found.values, labels.map(Number));
     }
   });
 

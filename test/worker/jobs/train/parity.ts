@@ -10,7 +10,10 @@ import { openModel } from "../../../../src/worker/jobs/opened";
 import { Trainer } from "../../../../src/worker/jobs/train/trainer";
 import { loadAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
 import { injectLora } from "../../../../src/worker/passes/lora";
-import { addLoss } from "../../../../src/worker/passes/loss";
+import { rowOf } from "../../../../src/worker/training/choose";
+import { addLoss } from "../../../../src/worker/training/losses/loss";
+import { LOSSES } from "../../../../src/worker/training/losses/registry";
+import { OPTIMIZERS } from "../../../../src/worker/training/optimizers/registry";
 
 /** The fixtures: 100 steps of PyTorch with PEFT (test/fixtures/training/make_parity.py). */
 export const FIXTURES = join(__dirname, "../../../fixtures/training");
@@ -50,22 +53,22 @@ export async function parity(name: string, choice: EngineChoice): Promise<Parity
   const { engine } = await chooseEngine(choice);
   const { inputs } = opened.model.trace();
   const input = { ...inputs[0]!, shape: x.shape.slice(1), dtype: x.dtype };
-  const kind = fixture.loss === "cross-entropy" ? "cross-entropy" : "mean-squared-error";
+  const lossRow = rowOf(LOSSES, fixture.loss === "mse" ? "mean-squared-error" : fixture.loss, "loss");
   const trainer = Trainer.create(
     {
       engine,
       graph: (_, training) => {
         const { graph } = opened.model.trace({ inputs: [input], training });
-        return addLoss(injectLora(graph, adapter.layers), kind);
+        return addLoss(injectLora(graph, adapter.layers), lossRow);
       },
       trainable: [...adapter.tensors.keys()],
       values: opened.values,
       initial: adapter.tensors,
-      learningRate: fixture.learningRate,
-      adam: { weightDecay: fixture.weightDecay, decoupled: fixture.optimizer === "adamw" },
+      learningRate: () => fixture.learningRate,
+      optimizer: rowOf(OPTIMIZERS, fixture.optimizer, "optimizer").make({ weightDecay: fixture.weightDecay }),
       seed: 0,
     },
-    x.shape[1]!,
+    new Map([[input.name, x.shape.slice(1)]]),
   );
   let loss = 0;
   for (const [step, expected] of fixture.losses.entries()) {

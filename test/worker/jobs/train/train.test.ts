@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TrainRequest } from "../../../../src/protocol/jobs";
 import type { JobContext } from "../../../../src/worker/jobs/context";
-import { loadDataset } from "../../../../src/worker/jobs/train/data";
+import { loadSamples } from "../../../../src/worker/jobs/train/samples";
 import { train } from "../../../../src/worker/jobs/train/train";
 import { loadAdapter } from "../../../../src/worker/lora/adapter/adapterFiles";
 import { Random } from "../../../../src/worker/numbers/random";
@@ -94,6 +94,45 @@ describe("train", () => {
     assert.ok(report.after.loss < report.before.loss / 2, `${report.before.loss} to ${report.after.loss}`);
   });
 
+  it("takes loss, optimizer and schedule by name, and says which it took", async () => {
+    await write(2, (x) => (x[0]! > 0 ? 1 : 0));
+    const decayed = (more: Partial<TrainRequest>) => train(request({ weightDecay: 0.5, ...more }), quiet);
+    const usual = await decayed({});
+    assert.deepEqual([usual.optimizer, usual.schedule, usual.lossLabel], ["AdamW", "constant", "cross-entropy"]);
+    const named = await decayed({ optimizer: "adamw", schedule: "constant", loss: "cross-entropy" });
+    assert.deepEqual(named.losses, usual.losses);
+    const other = await decayed({ optimizer: "adam" });
+    assert.equal(other.optimizer, "Adam");
+    assert.notDeepEqual(other.losses, usual.losses);
+  });
+
+  it("refuses names that it does not know, and a loss that the output does not fit", async () => {
+    await write(2, (x) => (x[0]! > 0 ? 1 : 0));
+    await assert.rejects(train(request({ optimizer: "sgdx" }), quiet), /no optimizer "sgdx"; choose adamw, adam/);
+    await assert.rejects(
+      train(request({ schedule: "none" }), quiet),
+      /no learning-rate schedule "none"; choose constant/,
+    );
+    await assert.rejects(
+      train(request({ loss: "none" }), quiet),
+      /no loss "none"; choose cross-entropy, mean-squared-error/,
+    );
+    await assert.rejects(
+      train(request({ loss: "mean-squared-error" }), quiet),
+      /Small returns \[.*\]; mean squared error compares one number a sample/,
+    );
+  });
+
+  it("takes the method's own learning rate when none is given", async () => {
+    await write(2, (x) => (x[0]! > 0 ? 1 : 0));
+    const { learningRate: _, ...unset } = request({ epochs: 1 });
+    const rates = [];
+    for (const method of ["lora", "head", "full"] as const) {
+      rates.push((await train({ ...unset, method }, quiet)).learningRate);
+    }
+    assert.deepEqual(rates, [1e-3, 1e-3, 1e-4]);
+  });
+
   it("gives the same run for the same seed and another for another", async () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const run = async (seed: number, output: string) => {
@@ -143,7 +182,7 @@ describe("train", () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const opened = chooseModel(await openModelFile(at("model.py")));
     for (const share of [0, 0.25, 0.5]) {
-      const data = await loadDataset(opened, at("data.csv"), "y", share, 5, never);
+      const data = await loadSamples(opened, { file: at("data.csv"), label: "y", validation: share, seed: 5 }, never);
       assert.equal(data.validation.length, ROWS * share);
       const rows = [...data.train, ...data.validation].sort((a, b) => a - b);
       assert.deepEqual(

@@ -1,0 +1,14 @@
+import type { JobRequest } from "../../../protocol/jobRegistry";
+import { EnginesRequest, JobProgressNotification, RunJobRequest, StopJobRequest } from "../../../protocol/messages";
+import type { Session } from "../session";
+
+/** What runs in a process of its own. */
+export function jobs(session: Session): void {
+  const { compute } = session;
+  session.answer(RunJobRequest, async ({ id, job }, token) => {
+    const shown: JobRequest = { ...job, model: await session.asShown(job.model) };
+    return compute.run(id, shown, (progress) => session.notify(JobProgressNotification, { id, progress }), token);
+  });
+  session.answer(StopJobRequest, ({ id }) => ({ found: compute.stop(id) }));
+  session.answer(EnginesRequest, async (_, token) => ({ engines: await compute.engines(token) }));
+}
