@@ -2,7 +2,13 @@ import { basename, dirname, extname, join } from "node:path";
 import { EventEmitter, type Memento } from "vscode";
 import type { ConfigurationChoice } from "../protocol/jobs";
 import type { TrainMethod } from "../protocol/training";
-import type { ChosenModel } from "./modelFile";
+
+/** What a model is remembered by. */
+export interface RememberedModel {
+  /** Absolute path. */
+  readonly file: string;
+  readonly class: string;
+}
 
 /** What was chosen for a model before, to be offered first the next time. Paths are absolute. */
 export interface Remembered {
@@ -46,24 +52,24 @@ export class Memory {
     this.configurationEmitter.fire();
   }
 
-  of(model: ChosenModel): Remembered {
+  of(model: RememberedModel): Remembered {
     return this.memento.get<Remembered>(keyOf(model), {});
   }
 
-  async add(model: ChosenModel, remembered: Remembered): Promise<void> {
+  async add(model: RememberedModel, remembered: Remembered): Promise<void> {
     await this.memento.update(keyOf(model), { ...this.of(model), ...remembered });
   }
 
-  adapterFolder(model: ChosenModel): string {
+  adapterFolder(model: RememberedModel): string {
     return this.of(model).adapterFolder ?? defaultAdapterFolder(model);
   }
 }
 
 /** `net-lora` beside `net.py`. */
-export function defaultAdapterFolder({ file }: ChosenModel): string {
+export function defaultAdapterFolder({ file }: RememberedModel): string {
   return join(dirname(file), `${basename(file, extname(file))}-lora`);
 }
 
-function keyOf({ file, class: className }: ChosenModel): string {
+function keyOf({ file, class: className }: RememberedModel): string {
   return `model:${file}#${className}`;
 }
