@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { runModel } from "../src/worker/cli/runModel";
 import { toFloat32 } from "../src/worker/formats/convert";
 import { UserError } from "../src/worker/formats/errors";
-import { readNpz } from "../src/worker/formats/npz";
+import { readNpz } from "../src/worker/formats/numpy/npz";
 import { loadTensor, readHeader, writeSafetensors } from "../src/worker/formats/safetensors";
 import { float32, type StoredTensor, type Tensor } from "../src/worker/formats/tensor";
 import { planAdapter } from "../src/worker/jobs/adapter";

@@ -45,7 +45,7 @@ const PARTS = {
     options: { ...forNode, banner: { js: "#!/usr/bin/env node" } },
   },
   compute: { entry: "src/worker/compute.ts", outfile: "dist/compute.js", options: forNode },
-  reading: { entry: "src/worker/server/readingThread.ts", outfile: "dist/reading.js", options: forNode },
+  reading: { entry: "src/worker/server/reading/main.ts", outfile: "dist/reading.js", options: forNode },
   report: { entry: "media/report/main.ts", outfile: "dist/media/report.js", options: forPages },
   style: { entry: "media/report/report.css", outfile: "dist/media/report.css", options: forPages },
 };

@@ -3,7 +3,7 @@ import type { WeightsSummary } from "../../protocol/reports";
 import { chooseEngine } from "../engines/choose";
 import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
-import { readNpz, writeNpz } from "../formats/npz";
+import { readNpz, writeNpz } from "../formats/numpy/npz";
 import type { Tensor } from "../formats/tensor";
 import { openAdapter } from "../jobs/adapter";
 import type { OpenOptions } from "../jobs/adapterBase";

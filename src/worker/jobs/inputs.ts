@@ -2,7 +2,7 @@ import type { InputChoice } from "../../protocol/jobs";
 import { convert, toFloat32 } from "../formats/convert";
 import { isFloating } from "../formats/dtype";
 import { UserError } from "../formats/errors";
-import { readNpz } from "../formats/npz";
+import { readNpz } from "../formats/numpy/npz";
 import type { Tensor } from "../formats/tensor";
 import type { InputSpec } from "../readers/inputSpec";
 

@@ -3,7 +3,7 @@ import { basename, extname } from "node:path";
 import type { InputChoice, ModelChoice } from "../../protocol/jobs";
 import { isFloating } from "../formats/dtype";
 import { UserError } from "../formats/errors";
-import { readNpz } from "../formats/npz";
+import { readNpz } from "../formats/numpy/npz";
 import { lineText } from "../graph/node";
 import { type GivenInput, type GivenInputs, parseInput } from "./givenInputs";
 import { javascriptReader } from "./javascript/reader";

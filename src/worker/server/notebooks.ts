@@ -6,7 +6,7 @@ import {
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { notebookText } from "../readers/notebook/cells";
-import type { OpenText } from "./readings";
+import type { OpenText } from "./reading/readings";
 
 /** What the server asks the editor to keep it told of: every cell, since cells are counted with the Markdown ones. */
 export const NOTEBOOK_SYNC = { notebookSelector: [{ notebook: "jupyter-notebook" }] };

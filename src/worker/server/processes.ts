@@ -6,7 +6,7 @@ import type { PageAssets } from "../jobs/html";
 
 /** How the server gets the thread and the processes it works with; tests put their own in. */
 export interface Processes {
-  /** The thread that reads model files: readingThread.ts. */
+  /** The thread that reads model files: reading/main.ts. */
   startReadingThread(): Worker;
   /** A process that runs one job: compute.ts. Its output is piped, its messages are ComputeCommand and ComputeEvent. */
   forkCompute(): ChildProcess;

@@ -24,10 +24,10 @@ import { Compute } from "./compute/compute";
 import { toResponseError } from "./failure";
 import { OpenNotebooks } from "./notebooks";
 import type { Processes } from "./processes";
-import { ReadingThread } from "./reading";
-import { ReadingChoices } from "./readingChoices";
-import type { ReadingCommand, ReadingResults } from "./readingProtocol";
-import { type OpenText, Readings } from "./readings";
+import { ReadingChoices } from "./reading/readingChoices";
+import type { ReadingCommand, ReadingResults } from "./reading/readingProtocol";
+import { type OpenText, Readings } from "./reading/readings";
+import { ReadingThread } from "./reading/readingThread";
 import { DEFAULT_SETTINGS } from "./settings";
 import { Watching } from "./watching";
 

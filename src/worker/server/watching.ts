@@ -4,7 +4,7 @@ import type { Reading } from "../language/layers";
 import type { SearchedFolder } from "../readers/model";
 import { realPath } from "../readers/python/imports/look";
 import { isBelow } from "../readers/python/imports/project";
-import type { ReadingChoices } from "./readingChoices";
+import type { ReadingChoices } from "./reading/readingChoices";
 import { fileWatcher, folderWatcher, WatchedFiles } from "./watchedFiles";
 
 /** Where people keep an environment in a project, and what each has. */

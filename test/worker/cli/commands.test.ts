@@ -9,7 +9,7 @@ import type {
   VerifyReport,
 } from "../../../src/protocol/reports";
 import { toFloat32 } from "../../../src/worker/formats/convert";
-import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
+import { readNpz, writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { readHeader, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { allocate, float32, type Tensor } from "../../../src/worker/formats/tensor";
 import { loadAdapter, saveAdapter } from "../../../src/worker/lora/adapter/adapterFiles";

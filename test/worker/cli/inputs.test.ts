@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
-import { writeNpz } from "../../../src/worker/formats/npz";
+import { writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { float32, int64, type Tensor } from "../../../src/worker/formats/tensor";
 import { temporaryFolder } from "../formats/temporaryFolder";
 import { invoke, json, ROOT } from "./invoke";

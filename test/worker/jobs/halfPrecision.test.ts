@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
 import { runModel } from "../../../src/worker/cli/runModel";
 import { convert, toFloat32 } from "../../../src/worker/formats/convert";
-import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
+import { readNpz, writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { loadTensor, readHeader, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { float32, type Tensor } from "../../../src/worker/formats/tensor";
 import { runJob } from "../../../src/worker/jobs/run";

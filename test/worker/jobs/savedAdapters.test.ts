@@ -6,7 +6,7 @@ import type { VerifyReport } from "../../../src/protocol/reports";
 import { runModel } from "../../../src/worker/cli/runModel";
 import { toFloat32 } from "../../../src/worker/formats/convert";
 import { UserError } from "../../../src/worker/formats/errors";
-import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
+import { readNpz, writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { loadTensor, readHeader, readTensors, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { float32, type Tensor } from "../../../src/worker/formats/tensor";
 import { openAdapter } from "../../../src/worker/jobs/adapter";

@@ -15,7 +15,7 @@ import {
 import { openModelFile } from "../../../src/worker/readers/open";
 import { summarize } from "../../../src/worker/readers/summary";
 import { NOTEBOOK_SYNC, OpenNotebooks } from "../../../src/worker/server/notebooks";
-import type { OpenText } from "../../../src/worker/server/readings";
+import type { OpenText } from "../../../src/worker/server/reading/readings";
 
 const NOTEBOOK = "file:///notes/lora.ipynb";
 const cellUri = (name: string) => `vscode-notebook-cell:/notes/lora.ipynb#${name}`;

@@ -6,7 +6,7 @@ import { parseInput } from "../../../../../src/worker/readers/givenInputs";
 import type { ModelFile } from "../../../../../src/worker/readers/model";
 import { notebookText } from "../../../../../src/worker/readers/notebook/cells";
 import { chooseModel, openModelFile } from "../../../../../src/worker/readers/open";
-import { ReadingThread } from "../../../../../src/worker/server/reading";
+import { ReadingThread } from "../../../../../src/worker/server/reading/readingThread";
 import { temporaryFolder } from "../../../formats/temporaryFolder";
 import { messages, modelNamed, read, writeFiles } from "../reading";
 
@@ -235,7 +235,7 @@ describe("inputs that cannot be guessed", () => {
 });
 
 describe("inputs that the settings state", () => {
-  const entry = join(__dirname, "../../../../../src/worker/server/readingThread.ts");
+  const entry = join(__dirname, "../../../../../src/worker/server/reading/main.ts");
   const thread = new ReadingThread({
     start: () => new Worker(`require("tsx/cjs"); require(${JSON.stringify(entry)});`, { eval: true }),
     log: () => undefined,

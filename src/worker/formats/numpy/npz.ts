@@ -1,9 +1,9 @@
 import { zipSync } from "fflate";
-import { UserError } from "./errors";
-import { readBytes, replaceFile, yieldToEvents } from "./files";
+import { UserError } from "../errors";
+import { readBytes, replaceFile, yieldToEvents } from "../files";
+import type { Tensor } from "../tensor";
+import { type Archive, membersOf, unpackMember, type ZipMember } from "../unzip";
 import { decodeNpy, encodeNpy, MAX_ARRAY_BYTES } from "./npy";
-import type { Tensor } from "./tensor";
-import { type Archive, membersOf, unpackMember, type ZipMember } from "./unzip";
 
 /** NumPy's archive of named arrays: a zip file of one `name.npy` an array, stored or deflated. */
 

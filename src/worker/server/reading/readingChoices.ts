@@ -1,8 +1,8 @@
 import { dirname, join, sep } from "node:path";
-import type { EnvironmentState, FolderEnvironments } from "../../protocol/environments";
-import type { ModelChoice } from "../../protocol/jobs";
-import type { InputShapes, WorkerSettings } from "../../protocol/messages";
-import type { EnvironmentSearch } from "../readers/python/imports/find";
+import type { EnvironmentState, FolderEnvironments } from "../../../protocol/environments";
+import type { ModelChoice } from "../../../protocol/jobs";
+import type { InputShapes, WorkerSettings } from "../../../protocol/messages";
+import type { EnvironmentSearch } from "../../readers/python/imports/find";
 
 /** How a file is read, beside its text. */
 export interface ReadChoice extends Pick<ModelChoice, "packages" | "configuration"> {

@@ -1,7 +1,7 @@
-import { convert } from "./convert";
-import { DTYPE_BYTES, type DType } from "./dtype";
-import { UserError } from "./errors";
-import { allocate, bytesOf, sizeOf, type Tensor, tensorFromBytes } from "./tensor";
+import { convert } from "../convert";
+import { DTYPE_BYTES, type DType } from "../dtype";
+import { UserError } from "../errors";
+import { allocate, bytesOf, sizeOf, type Tensor, tensorFromBytes } from "../tensor";
 
 /**
  * NumPy's array file: magic, version, header length, a Python dictionary literal with dtype, order and shape, then the

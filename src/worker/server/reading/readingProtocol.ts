@@ -1,10 +1,10 @@
-import type { EnvironmentCandidate } from "../../protocol/environments";
-import type { JobError } from "../../protocol/jobs";
-import type { ConfigurationsResult, InjectParams } from "../../protocol/messages";
-import type { InjectionSummary } from "../../protocol/reports";
-import type { Reading } from "../language/layers";
-import type { FileShapes } from "../language/shapes";
-import type { EnvironmentSearch } from "../readers/python/imports/find";
+import type { EnvironmentCandidate } from "../../../protocol/environments";
+import type { JobError } from "../../../protocol/jobs";
+import type { ConfigurationsResult, InjectParams } from "../../../protocol/messages";
+import type { InjectionSummary } from "../../../protocol/reports";
+import type { Reading } from "../../language/layers";
+import type { FileShapes } from "../../language/shapes";
+import type { EnvironmentSearch } from "../../readers/python/imports/find";
 import type { ReadChoice } from "./readingChoices";
 
 /** Server to reading thread. One command is under way at a time. */

@@ -1,16 +1,16 @@
 import { parentPort } from "node:worker_threads";
-import type { ConfigurationsResult } from "../../protocol/messages";
-import { UserError } from "../formats/errors";
-import type { Reading } from "../language/layers";
-import { type FileShapes, shapesOf } from "../language/shapes";
-import { defaultTargets } from "../lora/targets/defaults";
-import { parseInput } from "../readers/givenInputs";
-import type { ModelFile, Problem, ReadOptions } from "../readers/model";
-import { chooseModel, openModelFile } from "../readers/open";
-import { findEnvironment } from "../readers/python/imports/find";
-import { placeOf, summarize } from "../readers/summary";
-import { toJobError } from "./failure";
-import { inject } from "./inject";
+import type { ConfigurationsResult } from "../../../protocol/messages";
+import { UserError } from "../../formats/errors";
+import type { Reading } from "../../language/layers";
+import { type FileShapes, shapesOf } from "../../language/shapes";
+import { defaultTargets } from "../../lora/targets/defaults";
+import { parseInput } from "../../readers/givenInputs";
+import type { ModelFile, Problem, ReadOptions } from "../../readers/model";
+import { chooseModel, openModelFile } from "../../readers/open";
+import { findEnvironment } from "../../readers/python/imports/find";
+import { placeOf, summarize } from "../../readers/summary";
+import { toJobError } from "../failure";
+import { inject } from "../inject";
 import { FROM_SETTINGS, type ReadChoice } from "./readingChoices";
 import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 
@@ -105,7 +105,7 @@ function targetsOf({ models }: ModelFile): Map<string, readonly string[]> {
 }
 
 const port = parentPort;
-if (!port) throw new Error("readingThread is the entry of a worker thread and cannot be run by itself");
+if (!port) throw new Error("this is the entry of a worker thread and cannot be run by itself");
 port.on("message", (command: ReadingCommand) => {
   void answer(command).then((reply) => port.postMessage(reply));
 });

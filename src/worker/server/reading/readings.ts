@@ -1,10 +1,10 @@
 import type { CancellationToken } from "vscode-languageserver";
-import { FORMAT_TEXT, modelFormat } from "../../protocol/commands";
-import type { ReadingState } from "../../protocol/messages";
-import { EMPTY_READING, type Reading } from "../language/layers";
-import type { FileShapes } from "../language/shapes";
-import { Cancelled, toJobError } from "./failure";
-import type { ReadingThread } from "./reading";
+import { FORMAT_TEXT, modelFormat } from "../../../protocol/commands";
+import type { ReadingState } from "../../../protocol/messages";
+import { EMPTY_READING, type Reading } from "../../language/layers";
+import type { FileShapes } from "../../language/shapes";
+import { Cancelled, toJobError } from "../failure";
+import type { ReadingThread } from "./readingThread";
 
 /** The changes of one edit, such as a completion with its import, are read once; a later keystroke abandons the reading. */
 export const DEBOUNCE_MS = 1;

@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Cancelled } from "../../../src/worker/server/failure";
-import { ReadingThread } from "../../../src/worker/server/reading";
+import { Cancelled } from "../../../../src/worker/server/failure";
+import { ReadingThread } from "../../../../src/worker/server/reading/readingThread";
 
-const ENTRY = join(__dirname, "../../../src/worker/server/readingThread.ts");
+const ENTRY = join(__dirname, "../../../../src/worker/server/reading/main.ts");
 
 /** The real thread, from its source. */
 function startThread(): Worker {

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 import { strToU8, unzipSync, zipSync } from "fflate";
-import { convert } from "../../../src/worker/formats/convert";
-import { decodeNpy, encodeNpy } from "../../../src/worker/formats/npy";
-import { readNpz, writeNpz } from "../../../src/worker/formats/npz";
-import { allocate, bytesOf, float32, int64, type Tensor } from "../../../src/worker/formats/tensor";
-import { temporaryFolder } from "./temporaryFolder";
+import { convert } from "../../../../src/worker/formats/convert";
+import { decodeNpy, encodeNpy } from "../../../../src/worker/formats/numpy/npy";
+import { readNpz, writeNpz } from "../../../../src/worker/formats/numpy/npz";
+import { allocate, bytesOf, float32, int64, type Tensor } from "../../../../src/worker/formats/tensor";
+import { temporaryFolder } from "../temporaryFolder";
 
-const FIXTURES = path.join(__dirname, "../../fixtures/formats");
+const FIXTURES = path.join(__dirname, "../../../fixtures/formats");
 const COUNT = Array.from({ length: 24 }, (_, i) => i);
 
 function npy(header: string, content: Uint8Array = new Uint8Array(0)): Uint8Array {

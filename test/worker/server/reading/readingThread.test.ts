@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { Cancelled, type JobFailure } from "../../../src/worker/server/failure";
-import { ReadingThread } from "../../../src/worker/server/reading";
-import type { ReadingCommand } from "../../../src/worker/server/readingProtocol";
+import { Cancelled, type JobFailure } from "../../../../src/worker/server/failure";
+import type { ReadingCommand } from "../../../../src/worker/server/reading/readingProtocol";
+import { ReadingThread } from "../../../../src/worker/server/reading/readingThread";
 
-const ENTRY = join(__dirname, "processes", "reading.cjs");
+const ENTRY = join(__dirname, "../processes", "reading.cjs");
 
 function read(text: string): ReadingCommand & { type: "read" } {
   return { type: "read", file: "net.py", text, cancel: new SharedArrayBuffer(4) };

@@ -1,5 +1,5 @@
 import type { Worker } from "node:worker_threads";
-import { Cancelled, JobFailure } from "./failure";
+import { Cancelled, JobFailure } from "../failure";
 import type { ReadingCommand, ReadingReply, ReadingResults } from "./readingProtocol";
 
 /** A reading of a real file takes milliseconds; one that takes this long has met something it cannot handle. */
