@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { isNamed } from "../src/worker/readers/model";
 import { openModelFile } from "../src/worker/readers/open";
 import { sitePackagesOf } from "../src/worker/readers/python/imports/sitePackages";
-import { PythonModel } from "../src/worker/readers/python/models/models";
+import { PythonModel } from "../src/worker/readers/python/models/pythonModel";
 import type { PythonTraced } from "../src/worker/readers/python/trace/trace";
 import { difference, encode, encodeCall } from "./filesOurs";
 

@@ -8,7 +8,7 @@ import { runOnce } from "../src/worker/jobs/opened";
 import { removeDropout } from "../src/worker/passes/dropout";
 import { simplify } from "../src/worker/passes/simplify";
 import { constructedWith } from "../src/worker/readers/python/evaluate/run/classes";
-import type { PythonModel } from "../src/worker/readers/python/models/models";
+import type { PythonModel } from "../src/worker/readers/python/models/pythonModel";
 import type { Argument } from "../src/worker/readers/python/trace/argument";
 import { type Example, forwardArguments } from "../src/worker/readers/python/trace/inputs";
 import type { PythonTraced } from "../src/worker/readers/python/trace/trace";

@@ -3,7 +3,7 @@ import { Recorder } from "../evaluate/recorder";
 import { initializeInstance } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
 import { moduleClass, newModuleState, torchModules } from "../libraries/torch";
-import { PythonModel, UNRELATED } from "../models/models";
+import { PythonModel, UNRELATED } from "../models/pythonModel";
 import type { Module } from "../syntax/ast";
 import type { Example } from "../trace/inputs";
 import { forwardParams } from "../trace/inputs";
