@@ -1,4 +1,4 @@
-import { asRecord, type ConfigFile, configAt } from "../models/configFile";
+import { asRecord, type ConfigFile, configAt } from "../models/configuration/configFile";
 import type { Param } from "../syntax/ast";
 import type { Evaluator } from "../values/evaluator";
 import { PyDict, PyList, type Value } from "../values/values";

@@ -5,7 +5,7 @@ import type { ClassStmt } from "../syntax/ast";
 import type { Elsewhere } from "../usage/elsewhere";
 import type { Factories } from "../usage/factories";
 import type { Evaluator } from "../values/evaluator";
-import type { Configurations } from "./configuration";
+import type { Configurations } from "./configuration/configuration";
 import { ConstructorArguments, type Sources } from "./constructorArguments";
 import { type Arguments, type Built, build, buildPartly, buildWithUnknowns } from "./modelInstance";
 

@@ -8,7 +8,7 @@ import { constructorParameters, requiredParameters } from "../usage/constructors
 import type { Elsewhere } from "../usage/elsewhere";
 import type { Constructed, Evaluator } from "../values/evaluator";
 import type { PyClass } from "../values/values";
-import type { Configurations, Configured } from "./configuration";
+import type { Configurations, Configured } from "./configuration/configuration";
 import { type Arguments, NO_ARGUMENTS } from "./modelInstance";
 import { partsOf } from "./parts";
 

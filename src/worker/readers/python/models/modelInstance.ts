@@ -13,7 +13,7 @@ import type { Made } from "../usage/elsewhere";
 import type { Evaluator } from "../values/evaluator";
 import { Unknown } from "../values/unknown";
 import { type EvaluationError, PyDict, PyError, PyObject, type Value } from "../values/values";
-import type { Configured } from "./configuration";
+import type { Configured } from "./configuration/configuration";
 import { reportUnknowns, tooManyModules } from "./tree";
 import { constructedPartly, explained, nothingConstructs } from "./unknownSizes";
 

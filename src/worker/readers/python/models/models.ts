@@ -12,7 +12,7 @@ import { reportUnfound } from "../usage/unfoundModels";
 import type { Evaluator } from "../values/evaluator";
 import type { PyClass, PyObject } from "../values/values";
 import { type BuilderOptions, ModelBuilder } from "./builder";
-import { Configurations } from "./configuration";
+import { Configurations } from "./configuration/configuration";
 import { type Built, NO_ARGUMENTS } from "./modelInstance";
 import { modelClasses, typesWithin } from "./parts";
 import { PythonModel, UNRELATED } from "./pythonModel";

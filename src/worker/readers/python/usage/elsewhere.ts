@@ -6,7 +6,7 @@ import type { Scope } from "../evaluate/scope";
 import type { Injections } from "../handwritten/injections";
 import type { Environment } from "../imports/environment";
 import { moduleSource } from "../imports/sources";
-import type { Configurations } from "../models/configuration";
+import type { Configurations } from "../models/configuration/configuration";
 import type { ClassStmt, Span, Stmt } from "../syntax/ast";
 import { wordsMentioned } from "../syntax/walk";
 import type { Evaluator, Noted } from "../values/evaluator";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { configAt, pythonValue } from "../../models/configFile";
+import { configAt, pythonValue } from "../../models/configuration/configFile";
 import { storedTensors } from "../../models/tree";
 import { dictGet } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";

@@ -1,9 +1,9 @@
-import { dataclassFields } from "../evaluate/objects/dataclasses";
-import type { Definition } from "../evaluate/scope";
-import { simpleNamespace } from "../libraries/stdlib";
-import { findMember } from "../values/members";
-import { builtinClass } from "../values/types";
-import { type PyClass, PyFunction, PyObject } from "../values/values";
+import { dataclassFields } from "../../evaluate/objects/dataclasses";
+import type { Definition } from "../../evaluate/scope";
+import { simpleNamespace } from "../../libraries/stdlib";
+import { findMember } from "../../values/members";
+import { builtinClass } from "../../values/types";
+import { type PyClass, PyFunction, PyObject } from "../../values/values";
 import { asRecord, type ConfigFile, pythonValue } from "./configFile";
 
 /** What a configuration file's fields are to a configuration class. */

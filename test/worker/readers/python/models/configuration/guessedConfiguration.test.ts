@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ConfigurationChoice } from "../../../../../src/protocol/jobs";
-import { openModelFile } from "../../../../../src/worker/readers/open";
-import { layersOf, modelNamed, writeFiles } from "../reading";
+import type { ConfigurationChoice } from "../../../../../../src/protocol/jobs";
+import { openModelFile } from "../../../../../../src/worker/readers/open";
+import { layersOf, modelNamed, writeFiles } from "../../reading";
 
 const IMPORTS = "import torch.nn as nn\nfrom dataclasses import dataclass\n";
 const LORA = `@dataclass

@@ -1,8 +1,8 @@
-import type { ClassStmt } from "../syntax/ast";
-import { expressionsOf, walkExpr, walkStatements } from "../syntax/walk";
-import { dictGet } from "../values/equality";
-import type { Evaluator } from "../values/evaluator";
-import { PyDict, type Value } from "../values/values";
+import type { ClassStmt } from "../../syntax/ast";
+import { expressionsOf, walkExpr, walkStatements } from "../../syntax/walk";
+import { dictGet } from "../../values/equality";
+import type { Evaluator } from "../../values/evaluator";
+import { PyDict, type Value } from "../../values/values";
 
 /** Names that the class reads of its parameter: `config.width`, `config["width"]`, `self.config.width`. */
 export function namesReadOf(node: ClassStmt, parameter: string): ReadonlySet<string> {

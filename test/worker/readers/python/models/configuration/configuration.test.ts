@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ConfigurationChoice } from "../../../../../src/protocol/jobs";
-import { walkModules } from "../../../../../src/worker/readers/model";
-import { openModelFile } from "../../../../../src/worker/readers/open";
-import { pythonReader } from "../../../../../src/worker/readers/python/reader";
+import type { ConfigurationChoice } from "../../../../../../src/protocol/jobs";
+import { walkModules } from "../../../../../../src/worker/readers/model";
+import { openModelFile } from "../../../../../../src/worker/readers/open";
+import { pythonReader } from "../../../../../../src/worker/readers/python/reader";
 
 const MODEL = `
 from dataclasses import dataclass

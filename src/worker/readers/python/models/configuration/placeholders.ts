@@ -1,5 +1,5 @@
-import { Unknown } from "../values/unknown";
-import { type PyClass, PyObject, type Value } from "../values/values";
+import { Unknown } from "../../values/unknown";
+import { type PyClass, PyObject, type Value } from "../../values/values";
 
 const VOCABULARY = /^(n_|num_)?vocab(ulary)?(_size)?$/;
 

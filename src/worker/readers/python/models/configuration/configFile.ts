@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { dictOf } from "../values/equality";
-import { Unknown } from "../values/unknown";
-import { PyFloat, PyList, type Value } from "../values/values";
+import { dictOf } from "../../values/equality";
+import { Unknown } from "../../values/unknown";
+import { PyFloat, PyList, type Value } from "../../values/values";
 
 /** A config.json as read: a JSON object of a model's sizes. */
 export interface ConfigFile {
