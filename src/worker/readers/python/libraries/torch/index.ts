@@ -21,10 +21,10 @@ export {
   moduleSetAttribute,
   newModuleState,
 } from "./module/module";
+export { torchModules } from "./namespaces";
 export { tensorOperator } from "./operators";
 export { type Draw, drawAgain, nextCreation, recordDraws } from "./random/draws";
 export { type InitialTensor, initialize } from "./random/initialize";
-export { torchModules } from "./registry/namespaces";
 export { tensorSetIndex } from "./tensor/assignment";
 export { conditionOf, tensorScalar, tensorTruthy } from "./tensor/fold";
 export { tensorIndex, tensorIterate, tensorLength } from "./tensor/indexing";

@@ -1,9 +1,9 @@
 import * as build from "../../../../../graph/build";
 import { EvaluationError, PyError, PyNamespace, PyNative, PyTensor, type Value } from "../../../values/values";
 import { stackNodes } from "../functions/joining";
+import { boolArg, numberArg, sequenceOf, stringArg } from "../registry/arguments";
+import { native } from "../registry/native";
 import { nodeOf, wrap } from "../tensor/tensor";
-import { boolArg, numberArg, sequenceOf, stringArg } from "./arguments";
-import { native } from "./native";
 
 /**
  * What forward asks about where it runs: whether it is being compiled, scripted, exported, autocast or distributed. It is
