@@ -319,6 +319,10 @@ export class PyTensor {
   /** Set on nn.Parameter and registered buffers: identity decides tying; the path is assigned when the tree is walked. */
   stored?: StoredTensor;
   requiresGrad = false;
+  /** Set on a value of nn.Buffer: assigning it to a module registers it. */
+  bufferRequest?: { readonly persistent: boolean };
+  /** Of a weight of torch's own layers: what `reset_parameters` gives it again. */
+  firstValues?: Exclude<Initializer, { kind: "graph" }>;
   /** What code has set on it, `p._no_weight_decay = True`. */
   attributes?: Map<string, Value>;
 
@@ -394,6 +398,14 @@ export interface StoredTensor {
   /** Order of creation: random initial values are drawn in this order, as PyTorch draws them. */
   readonly order: number;
   path?: string;
+  /** Changes the drawn values: Embedding sets its padding row to zero. */
+  patch?: (values: Float32Array | Float64Array) => void;
+  /** Computes the initial value from the numbers of the draw, which it may share with another tensor. */
+  derive?: (values: Float32Array | Float64Array) => Float32Array;
+  /** In a trace: what stands for it in the graph. */
+  node?: Node;
+  /** In a trace: the memory of a parameter, which nothing may change, or of a buffer. */
+  storage?: Storage;
   /** Of a tensor that `from_pretrained` loads: from where, and its paths in the module as it was loaded. */
   loaded?: { readonly from: Checkpoint; readonly names: readonly string[] };
 }

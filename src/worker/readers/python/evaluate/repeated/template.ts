@@ -1,8 +1,6 @@
 import type { SourcePlace } from "../../../../graph/node";
 import { type Draw, drawAgain, isModule } from "../../libraries/torch";
-import { firstValues } from "../../libraries/torch/layers/layer";
 import { hasDerivedWeights } from "../../libraries/torch/module/derived";
-import { copyBufferRequest } from "../../libraries/torch/tensor/parameter";
 import { canDrawAgain, drawnAgain } from "../../libraries/torch/tensor/tensor";
 import { PyDefaultDict, PyRange } from "../../values/types";
 import {
@@ -135,9 +133,8 @@ class Copy {
     }
     if (value instanceof PyTensor) {
       const copy = drawnAgain(value, this.shift);
-      const initializer = firstValues.get(value);
-      if (initializer) firstValues.set(copy, initializer);
-      copyBufferRequest(value, copy);
+      if (value.firstValues) copy.firstValues = value.firstValues;
+      if (value.bufferRequest) copy.bufferRequest = value.bufferRequest;
       this.keep(value, copy, born);
       return copy;
     }

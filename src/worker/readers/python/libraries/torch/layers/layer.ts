@@ -120,7 +120,7 @@ export class Construction {
   parameter(name: string, shape: readonly Size[], initializer: Exclude<Initializer, { kind: "graph" }>): PyTensor {
     const tensor = newStored(shape, initializer, false, dtypeFrom(this.args.dtype ?? null) ?? "float32");
     stateOf(this.self, this.runtime).parameters.set(name, tensor);
-    firstValues.set(tensor, initializer);
+    tensor.firstValues = initializer;
     return tensor;
   }
 
@@ -226,9 +226,6 @@ export function layerOption({ attributes, module }: PyObject, name: string): Val
   if (own !== undefined) return own;
   return (module?.modules.has(name) ? module.modules.get(name) : module?.options[name]) ?? null;
 }
-
-/** How the layers' parameters start. */
-export const firstValues = new WeakMap<PyTensor, Exclude<Initializer, { kind: "graph" }>>();
 
 export interface LayerSpec {
   /** Registers parameters, buffers and children, in PyTorch's order. */

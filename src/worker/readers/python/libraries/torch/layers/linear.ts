@@ -4,7 +4,6 @@ import { renormalized } from "../functions/bags";
 import { embedding } from "../functions/neural";
 import { bilinear, linear } from "../functions/products";
 import { stateOf } from "../module/module";
-import { patchInitialValues } from "../random/initialize";
 import { makeParameter } from "../tensor/parameter";
 import {
   type Construction,
@@ -58,7 +57,7 @@ export function paddingRow(c: Construction, rows: Size, width: Size, weight: PyT
   const row = padding < 0 ? padding + rows : padding;
   c.show("padding_idx", row);
   if (typeof width !== "number" || !weight.stored) return;
-  patchInitialValues(weight.stored, (values) => values.fill(0, row * width, (row + 1) * width));
+  weight.stored.patch = (values) => values.fill(0, row * width, (row + 1) * width);
 }
 
 /** Embedding.from_pretrained: a layer whose table is the given tensor. */

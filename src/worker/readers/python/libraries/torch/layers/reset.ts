@@ -3,7 +3,7 @@ import { moduleMethod } from "../module/moduleMethods";
 import { walkModules } from "../module/moduleWalks";
 import { startAgain } from "../random/init";
 import { layerBases } from "./families";
-import { firstValues, layerClasses } from "./layer";
+import { layerClasses } from "./layer";
 
 /** Layers that have `reset_parameters`: LoRA written as a subclass of Linear calls it. */
 const RESETTABLE =
@@ -41,7 +41,7 @@ for (const [name, type] of layerClasses) {
       const modules = whole ? [...walkModules(self, runtime)].map(([, module]) => module) : [self];
       for (const { module } of modules) {
         for (const tensor of module?.parameters.values() ?? []) {
-          const initializer = tensor && firstValues.get(tensor);
+          const initializer = tensor?.firstValues;
           if (initializer) startAgain(tensor, initializer, runtime);
         }
       }

@@ -10,7 +10,7 @@ import {
   type Runtime,
   type Value,
 } from "../../../values/values";
-import { bufferRequest, storeBuffer } from "../tensor/parameter";
+import { storeBuffer } from "../tensor/parameter";
 import { wrap } from "../tensor/tensor";
 import { derivedWeight } from "./derived";
 import { keptByModule, namesOf } from "./moduleDicts";
@@ -94,7 +94,7 @@ export function moduleSetAttribute(object: PyObject, name: string, value: Value,
     return true;
   }
   if (value instanceof PyTensor) {
-    const request = bufferRequest(value);
+    const request = value.bufferRequest;
     if (request) {
       if (!state) throw beforeInit("buffer", runtime);
       forget(object, state, name, state.buffers);

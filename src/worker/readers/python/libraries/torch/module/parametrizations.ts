@@ -10,7 +10,6 @@ import {
   type Value,
 } from "../../../values/values";
 import { norm } from "../functions/reductions";
-import { deriveInitialValues } from "../random/initialize";
 import { axisOf, given, intArg, stringArg } from "../registry/arguments";
 import { newStored } from "../tensor/parameter";
 import { nodeOf } from "../tensor/tensor";
@@ -46,7 +45,7 @@ function magnitudeOf(weight: PyTensor, dim: number | undefined): PyTensor {
   if (initializer.kind === "graph") return magnitude;
   magnitude.stored = { buffer: false, initializer, order };
   const full = weight.shape as readonly number[];
-  deriveInitialValues(magnitude.stored, (values) => lengths(values, full, dim));
+  magnitude.stored.derive = (values) => lengths(values, full, dim);
   return magnitude;
 }
 
@@ -132,10 +131,10 @@ function spectrallyNormed(
 function direction(size: number): PyTensor {
   const vector = newStored([size], { kind: "normal", mean: 0, std: 1 }, true);
   if (vector.stored) {
-    deriveInitialValues(vector.stored, (values) => {
+    vector.stored.derive = (values) => {
       const [length] = lengths(values, [values.length], undefined);
       return Float32Array.from(values, (value) => value / Math.max(length ?? 1, 1e-12));
-    });
+    };
   }
   return vector;
 }

@@ -10,29 +10,6 @@ const MAX_INITIAL = 2 ** 32;
 
 /** PyTorch's own initial values: the log of draws is replayed on its generator. */
 
-type Patch = (values: Float32Array | Float64Array) => void;
-const patches = new WeakMap<StoredTensor, Patch>();
-
-/** Registers a change of the drawn values: Embedding sets its padding row to zero. */
-export function patchInitialValues(stored: StoredTensor, patch: Patch): void {
-  patches.set(stored, patch);
-}
-
-type Derive = (values: Float32Array | Float64Array) => Float32Array;
-const derived = new WeakMap<StoredTensor, Derive>();
-
-/** Registers a tensor whose initial value is computed from the numbers of its draw, which it may share with another. */
-export function deriveInitialValues(stored: StoredTensor, derive: Derive): void {
-  derived.set(stored, derive);
-}
-
-/** The same of a copy. */
-export function copyInitialValues(from: StoredTensor, to: StoredTensor): void {
-  const [patch, derive] = [patches.get(from), derived.get(from)];
-  if (patch) patches.set(to, patch);
-  if (derive) derived.set(to, derive);
-}
-
 export interface InitialTensor {
   readonly path: string;
   readonly stored: StoredTensor;
@@ -88,8 +65,8 @@ export function initialize(
           ? generator.normal(entry.size, initializer.mean, initializer.std)
           : new Float32Array(entry.size);
     for (const target of targets) {
-      patches.get(target.stored)?.(values);
-      const own = derived.get(target.stored)?.(values) ?? values;
+      target.stored.patch?.(values);
+      const own = target.stored.derive?.(values) ?? values;
       const data = target.dtype === "float64" ? Float64Array.from(own) : own;
       result.set(target.path, { dtype: target.dtype === "float64" ? "float64" : "float32", shape: target.shape, data });
     }

@@ -10,19 +10,6 @@ import { randomNode, store, unknownTensor } from "./tensor";
 
 /** torch.nn.Parameter and torch.nn.Buffer. */
 
-const requests = new WeakMap<PyTensor, { readonly persistent: boolean }>();
-
-/** Set on a value of nn.Buffer: assigning it to a module registers it. */
-export function bufferRequest(tensor: PyTensor): { readonly persistent: boolean } | undefined {
-  return requests.get(tensor);
-}
-
-/** The same of a copy. */
-export function copyBufferRequest(from: PyTensor, to: PyTensor): void {
-  const request = requests.get(from);
-  if (request) requests.set(to, request);
-}
-
 /** A persistent buffer is part of the state dict. */
 export function storeBuffer(tensor: PyTensor, runtime: Runtime): void {
   if (!tensor.stored) store(tensor, true, runtime);
@@ -100,7 +87,7 @@ export const bufferClass = new PyClass("Buffer", [], new Map(), undefined, {
     const persistent = runtime.truthy(args[1] ?? kwargs.get("persistent") ?? true);
     const buffer = new PyTensor(data.node, data.shape, data.dtype, data.unknown);
     buffer.share(data);
-    requests.set(buffer, { persistent });
+    buffer.bufferRequest = { persistent };
     if (persistent) store(buffer, true, runtime);
     return buffer;
   },

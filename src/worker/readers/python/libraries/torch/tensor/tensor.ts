@@ -8,27 +8,23 @@ import { Storage } from "../../../values/storage";
 import { Unknown } from "../../../values/unknown";
 import { EvaluationError, PyError, PyTensor, type Runtime, type StoredTensor } from "../../../values/values";
 import { creationOrder, draw, type RandomValue, shifted } from "../random/draws";
-import { copyInitialValues } from "../random/initialize";
 import { selectedRows } from "./selectedRows";
 
 /** Placeholders of random numbers, each with its distribution. */
 const randomNodes = new WeakMap<Node, RandomValue>();
 /** Whether a node is computed from random numbers; each is looked at once. */
 const randomness = new WeakMap<Node, boolean>();
-const parameterNodes = new WeakMap<StoredTensor, Node>();
-/** In the trace, the memory of a parameter, which nothing may change, or of a buffer. */
-const parameterStorages = new WeakMap<StoredTensor, Storage>();
 
 /** What holds a buffer, by its name. */
 const buffers = new WeakMap<Storage, string>();
 
 export function parameterStorage(stored: StoredTensor, node: Node): Storage {
-  let storage = parameterStorages.get(stored);
+  let { storage } = stored;
   if (!storage) {
     storage = new Storage(node);
     if (stored.buffer) buffers.set(storage, `the buffer ${stored.path}`);
     else storage.fixed = `the parameter ${stored.path}`;
-    parameterStorages.set(stored, storage);
+    stored.storage = storage;
   }
   return storage;
 }
@@ -50,12 +46,12 @@ export function nodeOf(tensor: PyTensor, runtime?: Runtime): Node {
   const { stored } = tensor;
   if (stored?.path !== undefined) {
     if (tensor.unknown || tensor.shape.some((d) => d === undefined)) throw new UnknownResult(reasonOf(tensor));
-    let node = parameterNodes.get(stored);
+    let { node } = stored;
     if (!node) {
       node = build.parameter(stored.path, tensor.shape as readonly number[], tensor.dtype);
-      parameterNodes.set(stored, node);
+      stored.node = node;
     }
-    const storage = parameterStorages.get(stored);
+    const { storage } = stored;
     if (storage?.unknown) throw new UnknownResult(storage.unknown);
     return storage?.node ?? node;
   }
@@ -149,8 +145,8 @@ export function drawnAgain(tensor: PyTensor, shift: number): PyTensor {
   );
   copy.requiresGrad = tensor.requiresGrad;
   if (!stored) return copy;
-  copy.stored = { buffer: stored.buffer, initializer: stored.initializer, order: stored.order + shift };
-  copyInitialValues(stored, copy.stored);
+  const { buffer, initializer, order, patch, derive } = stored;
+  copy.stored = { buffer, initializer, order: order + shift, ...(patch && { patch }), ...(derive && { derive }) };
   if (owners.has(tensor.storage)) owners.set(copy.storage, new Set([copy]));
   return copy;
 }
