@@ -92,6 +92,11 @@ async function vendor(entry: string, outfile: string) {
     external: ["node-fetch"],
     minifyIdentifiers: true,
     legalComments: "eof",
+    // Modules that ask for their own place get the bundle's.
+    define: { "import.meta.url": "importMetaUrl" },
+    banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+    // Text that holds bytes is a third longer in escapes.
+    charset: "utf8",
   });
 }
 
