@@ -40,16 +40,20 @@ export async function bundleParts({ outdir, parts, carriesOnnxruntime }: BundleO
       const { entry, outfile, options } = PARTS[name]!;
       const place = { entryPoints: [entry], outfile: outfile.replace(/^dist/, outdir) };
       if (options.platform === "browser") return build({ ...options, ...SMALL, ...place, minify: true });
-      return build({ ...options, ...SMALL, ...place, ...(name === "extension" ? { plugins: [] } : onNode) });
+      return build({ ...options, ...SMALL, ...place, ...onNode });
     }),
   );
   return inputsOf(results);
 }
 
-/** Puts into a folder what the bundles share, but for ONNX Runtime. Gives the files that went in, from the root. */
-export async function bundleVendored(outdir: string): Promise<string[]> {
+/**
+ * Puts into a folder what the bundles share, but for ONNX Runtime and the modules named. Gives the files that went in,
+ * from the root.
+ */
+export async function bundleVendored(outdir: string, without: readonly string[] = []): Promise<string[]> {
   await mkdir(outdir, { recursive: true });
-  const bundles = new Map(Object.values(VENDORED_MODULES).map(({ entry, bundle }) => [bundle, entry]));
+  const wanted = Object.entries(VENDORED_MODULES).filter(([name]) => !without.includes(name));
+  const bundles = new Map(wanted.map(([, { entry, bundle }]) => [bundle, entry]));
   const results = await Promise.all([...bundles].map(([bundle, entry]) => vendor(entry, join(outdir, bundle))));
   const files = Object.entries(VENDORED_FILES);
   await Promise.all(files.map(([name, file]) => copyFile(require.resolve(name), join(outdir, file))));
@@ -89,7 +93,7 @@ async function vendor(entry: string, outfile: string) {
     mainFields: ["module", "main"],
     plugins: [nativeBinding],
     // For browsers and Node.js without fetch.
-    external: ["node-fetch"],
+    external: ["node-fetch", "vscode"],
     minifyIdentifiers: true,
     legalComments: "eof",
     // Modules that ask for their own place get the bundle's.

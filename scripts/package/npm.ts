@@ -33,7 +33,8 @@ export async function packNpm(): Promise<Packed> {
   const outdir = join(folder, "dist");
   const inputs = await Promise.all([
     bundleParts({ outdir, parts: ["worker", "compute", "reading", "report", "style"], carriesOnnxruntime: false }),
-    bundleVendored(join(outdir, "vendor")),
+    // The client is the editor's.
+    bundleVendored(join(outdir, "vendor"), ["vscode-languageclient/node"]),
   ]);
   await writeFile(join(folder, "ThirdPartyNotices.txt"), await thirdPartyNotices(inputs.flat()));
 

@@ -8,6 +8,10 @@ export const VENDORED_MODULES: Readonly<Record<string, { readonly entry: string;
   "@tensorflow/tfjs": { entry: "scripts/package/tfjs.ts", bundle: "tfjs.js" },
   "@tensorflow/tfjs-backend-wasm": { entry: "scripts/package/tfjs.ts", bundle: "tfjs.js" },
   "h5wasm/node": { entry: "node_modules/h5wasm/dist/node/hdf5_hl.js", bundle: "h5wasm.js" },
+  "vscode-languageclient/node": {
+    entry: "node_modules/vscode-languageclient/lib/node/main.js",
+    bundle: "languageclient.js",
+  },
   "web-tree-sitter": { entry: "node_modules/web-tree-sitter/web-tree-sitter.cjs", bundle: "web-tree-sitter.js" },
 };
 
