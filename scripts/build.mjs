@@ -37,7 +37,7 @@ const forNode = {
 const forPages = { platform: "browser", target: "chrome128", format: "iife", legalComments: "linked" };
 
 /** @type {Record<string, { entry: string; outfile: string; options: import("esbuild").BuildOptions }>} */
-const PARTS = {
+export const PARTS = {
   extension: { entry: "src/extension/extension.ts", outfile: "dist/extension.js", options: forNode },
   worker: {
     entry: "src/worker/main.ts",

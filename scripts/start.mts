@@ -5,7 +5,8 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build, root } from "./build.mjs";
-import { ServerError, startServer, workbenchUrl } from "./vscodeServer";
+import { openFrontDoor } from "./frontDoor";
+import { refuseTaken, ServerError, startServer, workbenchPath } from "./vscodeServer";
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -49,23 +50,27 @@ let stop: () => void = () => process.exit(0);
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop());
 
 try {
+  if (port !== undefined) await refuseTaken(port);
   await build({ log: say });
-  const server = await startServer({ log: say, ...(port === undefined ? {} : { port }) });
+  const server = await startServer({ log: say });
+  const window = {
+    folder: join(root, "examples"),
+    extension: root,
+    file: join(root, "examples", "digits", "model.py"),
+  };
+  const door = await openFrontDoor(server.port, (host) => workbenchPath(host, window), port);
   let stopping = false;
   stop = () => {
     if (stopping) return;
     stopping = true;
     say("\nstopping");
+    door.close();
     server.stop().then(
       () => process.exit(0),
       (error: Error) => giveUp(`could not stop the server: ${error.message}`),
     );
   };
-  const address = workbenchUrl(server, {
-    folder: join(root, "examples"),
-    extension: root,
-    file: join(root, "examples", "digits", "model.py"),
-  });
+  const address = `http://127.0.0.1:${door.port}/`;
   say(`\n${address}\n`);
   say("Open the address above in a browser: VS Code with LoRA Lens, on examples/digits/model.py.");
   say("Click the line above a layer for its analysis, or press F1 and type “LoRA Lens”. Ctrl-C here stops it.");

@@ -1,76 +1,18 @@
 /**
- * A real VS Code that needs no installation: the web server inside the npm package code-server, kept in a cache folder.
- * Serves `npm start` and the tests.
+ * A real VS Code that needs no installation: the web server inside the npm package code-server. Serves `npm start` and the tests.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { rmSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { type Edition, ensureServer, type Fetched, OLDEST, ServerError } from "./vscodeFetch";
 
-/** VS Code 1.100.3: the oldest the extension supports, and one that runs on Node 20. */
-const PACKAGE = "code-server@4.100.3";
+export { NEWEST, OLDEST, ServerError } from "./vscodeFetch";
+
 const HOST = "127.0.0.1";
-
-/** A failure whose message says all there is to say. */
-export class ServerError extends Error {}
-
-function cacheFolder(): string {
-  const base =
-    process.env.XDG_CACHE_HOME ||
-    (process.platform === "win32" ? process.env.LOCALAPPDATA : undefined) ||
-    join(homedir(), ".cache");
-  return join(base, "lora-lens");
-}
-
-/**
- * Folder of the VS Code server; fetched from the npm registry when it is not in the cache yet. The finished folder
- * appears under its name by one rename, so an interrupted fetch leaves nothing that looks whole.
- */
-export async function ensureServer(log: (line: string) => void): Promise<string> {
-  const cache = cacheFolder();
-  const installed = join(cache, PACKAGE.replace("@", "-"));
-  const inside = (folder: string) => join(folder, "node_modules", "code-server", "lib", "vscode");
-  if (existsSync(join(inside(installed), "out", "server-main.js"))) return inside(installed);
-
-  log(`fetching ${PACKAGE} (VS Code for the browser) from the npm registry into ${installed}`);
-  log("once only: about 300 MB and half a minute");
-  await mkdir(cache, { recursive: true });
-  const fresh = await mkdtemp(join(cache, "fetch-"));
-  const removeNow = () => rmSync(fresh, { recursive: true, force: true });
-  process.once("exit", removeNow);
-  try {
-    await writeFile(join(fresh, "package.json"), '{ "private": true }\n');
-    const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    await npm(["install", ...quiet, PACKAGE], fresh);
-    await npm(["install", "--omit=dev", ...quiet], inside(fresh));
-    await rename(fresh, installed).catch(async (error: NodeJS.ErrnoException) => {
-      // Somebody else finished the same fetch first: theirs is as good.
-      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    });
-  } finally {
-    process.off("exit", removeNow);
-    await rm(fresh, { recursive: true, force: true });
-  }
-  return inside(installed);
-}
-
-function npm(args: readonly string[], cwd: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // npm is a .cmd file on Windows, which only a shell can start.
-    const child = spawn("npm", args, { cwd, stdio: ["ignore", "ignore", "pipe"], shell: process.platform === "win32" });
-    let said = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said += text;
-    });
-    child.once("error", (error) => reject(new ServerError(`npm could not be started: ${error.message}`)));
-    child.once("exit", (code) => {
-      if (code === 0) resolve();
-      else reject(new ServerError(`npm ${args.join(" ")} failed (exit code ${code}):\n${said.trim()}`));
-    });
-  });
-}
 
 export interface VscodeServer {
   readonly port: number;
@@ -82,39 +24,52 @@ export interface VscodeServer {
 
 export interface ServerOptions {
   readonly log: (line: string) => void;
-  /** A free one when left out. */
-  readonly port?: number;
+  /** The oldest that the extension supports when left out. */
+  readonly edition?: Edition;
+  /** Absolute path of a VSIX file to install. */
+  readonly vsix?: string;
   /** Settings for every window of this server. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Added to the environment of the server, and so of the extension host. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
+// Nothing that is not of the project's own: no tips, no hints at other extensions, no chat.
 const SETTINGS = {
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
   "chat.commandCenter.enabled": false,
+  "chat.disableAIFeatures": true,
   "extensions.ignoreRecommendations": true,
+  // The examples lie in the repository of this project.
+  "git.openRepositoryInParentFolders": "never",
   "editor.minimap.enabled": false,
 };
 
 /** Starts the server on this machine's loopback address, with a data folder of its own; settles once it answers. */
 export async function startServer(options: ServerOptions): Promise<VscodeServer> {
-  const port = options.port ?? (await freePort());
-  if (options.port !== undefined) await refuseTaken(options.port);
-  const folder = await ensureServer(options.log);
+  const port = await freePort();
+  const edition = options.edition ?? OLDEST;
+  const fetched = await ensureServer(edition, options.log);
   const data = await mkdtemp(join(tmpdir(), "lora-lens-vscode-"));
   const machine = join(data, "data", "Machine");
   await mkdir(machine, { recursive: true });
   await writeFile(join(machine, "settings.json"), JSON.stringify({ ...SETTINGS, ...options.settings }));
+  if (options.vsix !== undefined) {
+    await install(options.vsix, fetched, data).catch(async (error: unknown) => {
+      await rm(data, { recursive: true, force: true });
+      throw error;
+    });
+  }
 
   const child = spawn(
-    process.execPath,
+    fetched.node,
     [
-      join(folder, "out", "server-main.js"),
+      join(fetched.folder, "out", "server-main.js"),
       ...["--host", HOST, "--port", String(port), "--server-data-dir", data],
       ...["--without-connection-token", "--accept-server-license-terms"],
       ...["--disable-telemetry", "--disable-workspace-trust"],
+      ...edition.arguments,
     ],
     {
       stdio: ["ignore", "pipe", "pipe"],
@@ -163,6 +118,17 @@ export async function startServer(options: ServerOptions): Promise<VscodeServer>
   return { port, ended, stop };
 }
 
+/** Installs an extension as a person would, into the data folder of a server. */
+async function install(vsix: string, { folder, node }: Fetched, data: string): Promise<void> {
+  const args = [join(folder, "out", "server-main.js"), "--install-extension", vsix, "--server-data-dir", data];
+  const { stdout, stderr } = await promisify(execFile)(node, [...args, "--accept-server-license-terms"], {
+    env: { ...process.env, NODE_OPTIONS: "" },
+  });
+  if (!/successfully installed/.test(stdout)) {
+    throw new ServerError(`VS Code did not install ${vsix}; it said:\n${stdout.trim()}\n${stderr.trim()}`);
+  }
+}
+
 function signal(child: ChildProcess, name: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
@@ -198,7 +164,8 @@ function listen(port: number): Promise<number> {
 
 const freePort = () => listen(0);
 
-async function refuseTaken(port: number): Promise<void> {
+/** Throws a ServerError when a port cannot be listened on. */
+export async function refuseTaken(port: number): Promise<void> {
   try {
     await listen(port);
   } catch (error) {
@@ -211,8 +178,8 @@ async function refuseTaken(port: number): Promise<void> {
 export interface Workbench {
   /** Absolute path of the folder to open. */
   readonly folder: string;
-  /** Absolute path of the extension under development. */
-  readonly extension: string;
+  /** Absolute path of the extension under development; none where it is installed. */
+  readonly extension?: string;
   /** Absolute path of a file to open. */
   readonly file?: string;
   /** Absolute path of a script whose exported `run()` the extension host calls. */
@@ -221,12 +188,19 @@ export interface Workbench {
 
 /** Address of a VS Code window on the server. */
 export function workbenchUrl(server: Pick<VscodeServer, "port">, workbench: Workbench): string {
-  const remote = (path: string) => `vscode-remote://${HOST}:${server.port}${asUriPath(path)}`;
-  const payload: [string, string][] = [["extensionDevelopmentPath", remote(workbench.extension)]];
+  const host = `${HOST}:${server.port}`;
+  return `http://${host}${workbenchPath(host, workbench)}`;
+}
+
+/** The same without the host, which is how the browser names the server. */
+export function workbenchPath(host: string, workbench: Workbench): string {
+  const remote = (path: string) => `vscode-remote://${host}${asUriPath(path)}`;
+  const payload: [string, string][] = [];
+  if (workbench.extension) payload.push(["extensionDevelopmentPath", remote(workbench.extension)]);
   if (workbench.file) payload.push(["openFile", remote(workbench.file)]);
   if (workbench.tests) payload.push(["extensionTestsPath", remote(workbench.tests)]);
   const folder = encodeURIComponent(asUriPath(workbench.folder)).replaceAll("%2F", "/");
-  return `http://${HOST}:${server.port}/?folder=${folder}&payload=${encodeURIComponent(JSON.stringify(payload))}`;
+  return `/?folder=${folder}&payload=${encodeURIComponent(JSON.stringify(payload))}`;
 }
 
 /** VS Code writes paths in URIs with forward slashes and a leading one: /c:/project. */

@@ -1,14 +1,5 @@
 import { type CancellationToken, type Disposable, EventEmitter, type OutputChannel } from "vscode";
-import {
-  CloseAction,
-  ErrorAction,
-  type ErrorHandler,
-  LanguageClient,
-  type LanguageClientOptions,
-  type ServerOptions,
-  State,
-  TransportKind,
-} from "vscode-languageclient/node";
+import type { ErrorHandler, LanguageClient, LanguageClientOptions, ServerOptions } from "vscode-languageclient/node";
 import { TFJS_LANGUAGES } from "../protocol/commands";
 import type { EnvironmentState } from "../protocol/environments";
 import {
@@ -24,6 +15,9 @@ import {
 import { showError } from "./errors";
 import { SECTION } from "./settings";
 import type { WorkerSettingsSource } from "./workerSettings";
+
+/** Loaded with the first worker: it takes longer than all else that the extension does to start. */
+type Library = typeof import("vscode-languageclient/node");
 
 export type WorkerState =
   | { readonly state: "stopped" | "starting" }
@@ -41,6 +35,7 @@ const CRASH_WINDOW_MS = 3 * 60_000;
 export class WorkerClient implements Disposable {
   private client: LanguageClient | undefined;
   private starting: Promise<LanguageClient> | undefined;
+  private library: Promise<Library> | undefined;
   private crashes: number[] = [];
   /** It kept dying, and only the person's own command may start it again. */
   private gaveUp = false;
@@ -98,6 +93,8 @@ export class WorkerClient implements Disposable {
 
   /** Ends the worker; a later request starts it again. */
   async stop(): Promise<void> {
+    // A start that waits for it goes on first, so that its client is stopped here.
+    await this.library;
     const client = this.client;
     this.client = undefined;
     this.starting = undefined;
@@ -107,13 +104,16 @@ export class WorkerClient implements Disposable {
 
   private async launch(): Promise<LanguageClient> {
     this.stateEmitter.fire({ state: "starting" });
+    this.library ??= import("vscode-languageclient/node");
+    const library = await this.library;
+    const { LanguageClient, State, TransportKind } = library;
     const server: ServerOptions = {
       module: this.module,
       args: ["serve"],
       transport: TransportKind.ipc,
       options: { execArgv: [] },
     };
-    const client = new LanguageClient(SECTION, "LoRA Lens", server, this.clientOptions());
+    const client = new LanguageClient(SECTION, "LoRA Lens", server, this.clientOptions(library));
     this.client = client;
     client.onDidChangeState(({ newState }) => {
       if (newState !== State.Running) return;
@@ -136,7 +136,7 @@ export class WorkerClient implements Disposable {
     return client;
   }
 
-  private clientOptions(): LanguageClientOptions {
+  private clientOptions(library: Library): LanguageClientOptions {
     return {
       documentSelector: [
         { language: "python", scheme: "file" },
@@ -149,12 +149,12 @@ export class WorkerClient implements Disposable {
       outputChannel: this.log,
       // Asked for at each start, also when the worker starts again after a crash.
       initializationOptions: () => this.settings.current(),
-      errorHandler: this.errorHandler(),
+      errorHandler: this.errorHandler(library),
       markdown: { isTrusted: false, supportHtml: false },
     };
   }
 
-  private errorHandler(): ErrorHandler {
+  private errorHandler({ CloseAction, ErrorAction }: Library): ErrorHandler {
     return {
       error: (_error, _message, count) => ({ action: (count ?? 0) < 4 ? ErrorAction.Continue : ErrorAction.Shutdown }),
       closed: () => {

@@ -1,5 +1,4 @@
 import { CancellationError, commands, window } from "vscode";
-import { LSPErrorCodes, ResponseError } from "vscode-languageclient";
 import { COMMANDS } from "../protocol/commands";
 import type { JobError } from "../protocol/jobs";
 
@@ -20,11 +19,21 @@ export class Notice extends Error {
   }
 }
 
+/** The Language Server Protocol's code of a request that was cancelled. */
+const REQUEST_CANCELLED = -32800;
+
+/** An error that the worker answered with: vscode-jsonrpc's ResponseError, known by its form so as not to load it. */
+interface ResponseError extends Error {
+  readonly code: number;
+  readonly data?: unknown;
+}
+
+function isResponseError(error: unknown): error is ResponseError {
+  return error instanceof Error && "code" in error && typeof error.code === "number" && "toJson" in error;
+}
+
 export function isCancellation(error: unknown): boolean {
-  return (
-    error instanceof CancellationError ||
-    (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled)
-  );
+  return error instanceof CancellationError || (isResponseError(error) && error.code === REQUEST_CANCELLED);
 }
 
 export function messageOf(error: unknown): string {
@@ -46,7 +55,7 @@ export function remedyFor(error: unknown): Remedy | undefined {
 }
 
 function isDefect(error: unknown): boolean {
-  if (!(error instanceof ResponseError)) return true;
+  if (!isResponseError(error)) return true;
   const data = error.data as Partial<JobError> | undefined;
   return data?.defect !== false;
 }

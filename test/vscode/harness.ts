@@ -1,9 +1,10 @@
-/** Real VS Code windows for tests: one server and one browser a test process, one window and one folder a test. */
+/** Real VS Code windows for tests: one browser a test process, one server a set-up, one window and one folder a test. */
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, errors, type FrameLocator, type Locator, type Page } from "playwright-core";
 import { root } from "../../scripts/build.mjs";
+import type { Edition } from "../../scripts/vscodeFetch";
 import { startServer, type VscodeServer, workbenchUrl } from "../../scripts/vscodeServer";
 import { launchBrowser } from "./browser";
 
@@ -19,26 +20,25 @@ const OWN_PAGE = 'iframe.webview[src*="extensionId=lora-lens.lora-lens"]';
 
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
-let running: Promise<{ server: VscodeServer; browser: Browser }> | undefined;
+let browser: Promise<Browser> | undefined;
+/** By what they were started with. */
+const servers = new Map<string, Promise<VscodeServer>>();
 
-async function start(env: Readonly<Record<string, string>>) {
-  const browser = await launchBrowser();
-  try {
-    return { server: await startServer({ log, env }), browser };
-  } catch (error) {
-    await browser.close();
-    throw error;
-  }
+function serverFor({ env = {}, installed }: WindowOptions): Promise<VscodeServer> {
+  const key = JSON.stringify([env, installed]);
+  const server = servers.get(key) ?? startServer({ log, env, ...installed });
+  servers.set(key, server);
+  return server;
 }
 
-/** Ends the server and the browser of this process. */
+/** Ends the servers and the browser of this process. */
 export async function stopAll(): Promise<void> {
-  const started = running;
-  running = undefined;
-  if (!started) return;
-  const { server, browser } = await started;
-  await browser.close();
-  await server.stop();
+  const started = [...servers.values()];
+  servers.clear();
+  const opened = browser;
+  browser = undefined;
+  await (await opened)?.close();
+  for (const server of started) await (await server).stop();
 }
 
 // Under mocha, when the last test of the process is done.
@@ -51,8 +51,10 @@ export interface WindowOptions {
   readonly file?: string;
   /** Absolute path of a script whose `run()` the extension host calls. */
   readonly tests?: string;
-  /** Environment of the extension host; counts only for the first window of a process. */
+  /** Environment of the extension host. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A VSIX file to be installed, in place of the project's folder, and the VS Code for it. */
+  readonly installed?: { readonly vsix: string; readonly edition: Edition };
   /** Called before the page is opened. */
   readonly prepare?: (page: Page) => Promise<void>;
 }
@@ -65,17 +67,18 @@ export class TestWindow {
   ) {}
 
   static async open(options: WindowOptions = {}): Promise<TestWindow> {
-    running ??= start(options.env ?? {});
-    const { server, browser } = await running;
+    browser ??= launchBrowser();
+    const chromium = await browser;
+    const server = await serverFor(options);
     const folder = await mkdtemp(join(tmpdir(), "lora-lens-test-"));
     await cp(options.folder ?? join(root, "examples"), folder, { recursive: true });
-    const page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
+    const page = await chromium.newPage({ viewport: { width: 1280, height: 860 } });
     page.setDefaultTimeout(PATIENCE);
     await options.prepare?.(page);
     await page.goto(
       workbenchUrl(server, {
         folder,
-        extension: root,
+        ...(options.installed ? {} : { extension: root }),
         ...(options.file ? { file: join(folder, options.file) } : {}),
         ...(options.tests ? { tests: options.tests } : {}),
       }),

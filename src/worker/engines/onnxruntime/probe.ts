@@ -64,7 +64,7 @@ function reasonOf(provider: "webgpu" | "cuda", listed: boolean, failure: string)
   if (provider === "cuda") {
     return existsSync(cudaProvider())
       ? `CUDA did not start; it needs an NVIDIA GPU with its driver, CUDA and cuDNN 9 (${failure})`
-      : `onnxruntime-node was installed without its CUDA provider (${basename(cudaProvider())}); on Linux x64 with an NVIDIA GPU, ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false downloads it`;
+      : `${basename(cudaProvider())}, ONNX Runtime's CUDA provider, is missing; ${wayToCuda()}`;
   }
   if (!listed) return `onnxruntime-node has no WebGPU provider for ${process.platform}-${process.arch}`;
   const vulkan =
@@ -72,6 +72,14 @@ function reasonOf(provider: "webgpu" | "cuda", listed: boolean, failure: string)
       ? ": it needs a Vulkan driver and the library libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)"
       : "";
   return `no GPU that WebGPU can use was found${vulkan} (${failure})`;
+}
+
+function wayToCuda(): string {
+  const folder = dirname(cudaProvider());
+  // A package of LoRA Lens carries ONNX Runtime without npm's files, so that npm cannot rebuild it.
+  return existsSync(join(dirname(require.resolve("onnxruntime-node")), "..", "package.json"))
+    ? "on Linux x64 with an NVIDIA GPU, ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false downloads it"
+    : `this package does not carry it; on Linux x64 with an NVIDIA GPU, put the files of onnxruntime-node's CUDA 12 build into ${folder}`;
 }
 
 async function device(provider: "webgpu" | "cuda"): Promise<{ device: string; software?: boolean }> {
