@@ -9,7 +9,6 @@ import type {
 import { dictSet, setOf } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { MAX_NESTING } from "../../values/limits";
-import { liveDict } from "../../values/liveDict";
 import { classOf, PySuper } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import {
@@ -19,7 +18,6 @@ import {
   PyError,
   PyFunction,
   PyList,
-  PyNative,
   PySlice,
   PyTuple,
   type Value,
@@ -29,10 +27,11 @@ import { truthyOf } from "../objects/iteration";
 import { binaryOperation, unaryOperation } from "../objects/operators";
 import { index as indexValue, setItem } from "../objects/subscripts";
 import { applyFormat, repr, str } from "../objects/text";
-import { isScopeCall, openName } from "../openNames";
+import { openName } from "../openNames";
 import { plainItems } from "../plain/plainLoops";
 import { type Definition, LimitError, Scope } from "../scope";
 import { PySuspended } from "./generators";
+import { scopeCall } from "./scopeCalls";
 
 /** The value of an expression. */
 export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
@@ -177,39 +176,9 @@ export function evaluateCall(ev: Evaluator, scope: Scope, expr: CallExpr): Value
     ev.nesting--;
     return args;
   }
-  const result = special(ev, scope, expr, callee, args) ?? ev.call(callee, args, kwargs);
+  const result = scopeCall(ev, scope, expr, callee, args) ?? ev.call(callee, args, kwargs);
   ev.nesting--;
   return result;
-}
-
-/** `locals()`, `globals()`, `vars()` and `exec(...)` need the scope of the call. */
-function special(
-  ev: Evaluator,
-  scope: Scope,
-  call: CallExpr,
-  callee: Value,
-  args: readonly Value[],
-): Value | undefined {
-  const { callee: expr } = call;
-  if (expr.kind !== "Name" || !(callee instanceof PyNative)) return undefined;
-  if (expr.id === "exec") return ev.execute(scope, call, args);
-  if (!isScopeCall(call)) return undefined;
-  ev.alike.forget();
-  const { module, enclosing } = scope;
-  if (expr.id !== "globals" && enclosing !== module) {
-    const dict = new PyDict();
-    for (const [name, value] of enclosing.names) dictSet(dict, name, value);
-    return dict;
-  }
-  // What is stored in it is a name of the module.
-  ev.followed.add(call);
-  module.live ??= liveDict(module.names, () => true, {
-    opened: (why) => {
-      module.unfollowed ??= new Unknown(`it may be stored in globals() under a name that is not known: ${why.reason}`);
-    },
-    missing: (name) => openName(ev, scope, name),
-  });
-  return module.live;
 }
 
 /** As of `Sequential(*layers)`; beyond it they are counted like a list. */
