@@ -7,7 +7,6 @@ import { PyDict, PyNative, type Value } from "../../values/values";
 import { isScopeCall, openName } from "../openNames";
 import type { Scope } from "../scope";
 
-/** The value of an expression. */
 /** `locals()`, `globals()`, `vars()` and `exec(...)` need the scope of the call. */
 export function scopeCall(
   ev: Evaluator,
