@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ownTarget, TARGETS } from "../../../scripts/package/targets";
-import { packVsix } from "../../../scripts/package/vsix";
+import { type Packed, packVsix } from "../../../scripts/package/vsix";
 import { type Edition, NEWEST, OLDEST } from "../../../scripts/vscodeFetch";
 import { fileAppears } from "../fileAppears";
 import { PATIENCE, root, TestWindow } from "../harness";
@@ -14,11 +14,17 @@ const EDITIONS: readonly [string, Edition][] = [
 
 describe("the packed extension, installed into a clean profile with no source in reach", () => {
   let vsix: string;
+  let packed: Packed;
 
   before(async function () {
     this.timeout(PATIENCE * 3);
     const target = ownTarget() ?? TARGETS.find(({ name }) => name === "universal")!;
-    vsix = join(root, (await packVsix(target)).file);
+    packed = await packVsix(target);
+    vsix = join(root, packed.file);
+  });
+
+  it("is at most 25 MB in 120 files", () => {
+    assert.ok(packed.bytes <= 25e6 && packed.files <= 120, `${packed.bytes} bytes in ${packed.files} files`);
   });
 
   for (const [where, edition] of EDITIONS) {
