@@ -60,7 +60,7 @@ async function run(python: string, args: readonly string[], line: (text: string)
   if (code !== 0) throw new Error(`${python} ended with exit code ${code}`);
 }
 
-const said = (error: unknown): string =>
+const note = (error: unknown): string =>
   error instanceof UserError ? `refused: ${error.message}` : `DEFECT: ${error instanceof Error ? error.stack : error}`;
 
 async function values(tensors: ReadonlyMap<string, StoredTensor>): Promise<Map<string, Float32Array>> {
@@ -92,14 +92,14 @@ async function compareType(folder: string, type: string, packages: readonly stri
         : `${differ.length} differ, ${more.length} more: ${differ[0] ?? more[0]}`;
     if (opened.weights.notes.length > 0) row.loaded += ` (${opened.weights.notes.join(" ")})`;
   } catch (error) {
-    row.loaded = said(error);
+    row.loaded = note(error);
     return row;
   }
   row.outputs = about.runs === true ? await compareOutputs(at, choice) : "PyTorch's does not run on plain inputs";
   try {
     await mergeInto(at, choice);
   } catch (error) {
-    row.merged = said(error);
+    row.merged = note(error);
   }
   return row;
 }
@@ -128,7 +128,7 @@ async function compareOutputs(at: (name: string) => string, model: { file: strin
       ? `none of ${[...theirs.keys()].join(", ")} among ${[...ours.keys()].join(", ")}`
       : worst.toExponential(1);
   } catch (error) {
-    return said(error);
+    return note(error);
   }
 }
 

@@ -229,8 +229,8 @@ function textOf(row: Row): string {
   const mark = (yes: boolean, word: string) => (yes ? word : "-").padEnd(word.length);
   const apart = row.difference === undefined ? "" : row.difference.toExponential(1);
   const size = row.parameters === undefined ? "?" : row.parameters.toLocaleString("en");
-  const said = row.reason ?? (row.matches ? "" : row.inputs);
-  return `  ${row.class.padEnd(28)} ${size.padStart(13)}  ${mark(row.lists, "lists")} ${mark(row.traces, "traces")} ${mark(row.matches, "matches")} ${apart.padEnd(8)} ${said ?? ""}`.trimEnd();
+  const note = row.reason ?? (row.matches ? "" : row.inputs);
+  return `  ${row.class.padEnd(28)} ${size.padStart(13)}  ${mark(row.lists, "lists")} ${mark(row.traces, "traces")} ${mark(row.matches, "matches")} ${apart.padEnd(8)} ${note ?? ""}`.trimEnd();
 }
 
 void main().catch((error: unknown) => {

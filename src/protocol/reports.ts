@@ -52,7 +52,7 @@ export interface WeightsSummary {
   /** Parameters that the files do not have and that were initialized, by path. */
   readonly initialized: readonly string[];
   /** The same, with modules in the place of all that is in them. */
-  readonly anew: readonly string[];
+  readonly fresh: readonly string[];
   /** Keys of the files that the model has no place for. */
   readonly unused: readonly string[];
   /** The two lists in sentences, for the first lines of whatever shows a result. */

@@ -63,9 +63,9 @@ describe("report page", function () {
       { ...mergeReport, warnings: injection.warnings! },
     ]) {
       const { page } = await lab.panel({ type: "report", report });
-      const said = await page.locator("main .warnings li").allTextContents();
+      const note = await page.locator("main .warnings li").allTextContents();
       const notes = "weights" in report ? report.weights.notes : [];
-      assert.deepEqual(said, [...notes, ...injection.warnings!], report.kind);
+      assert.deepEqual(note, [...notes, ...injection.warnings!], report.kind);
       await noMarkup(page);
       await page.close();
     }
@@ -93,11 +93,11 @@ describe("report page", function () {
   it("shows how a training was done, and where its result lies", async () => {
     const panel = await lab.panel({ type: "report", report: trainReport });
     const settings = await panel.page.getByRole("table", { name: "Settings of the training" }).textContent();
-    for (const said of ["digits.csv", "1,437 to train, 360 to validate", "AdamW", "constant", "cross-entropy"])
-      assert.ok(settings!.includes(said), said);
+    for (const note of ["digits.csv", "1,437 to train, 360 to validate", "AdamW", "constant", "cross-entropy"])
+      assert.ok(settings!.includes(note), note);
     const facts = await panel.page.locator("main").textContent();
-    for (const said of ["31.2 % → 94.7 %", "4.21 → 0.31", "adapter_model.safetensors", "LoRA"])
-      assert.ok(facts!.includes(said), said);
+    for (const note of ["31.2 % → 94.7 %", "4.21 → 0.31", "adapter_model.safetensors", "LoRA"])
+      assert.ok(facts!.includes(note), note);
     await panel.page.getByRole("button", { name: "Open" }).click();
     assert.deepEqual((await panel.sent()).at(-1), { type: "openOutput" });
     await panel.page.close();

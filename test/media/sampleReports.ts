@@ -52,7 +52,7 @@ export const injection: InjectionSummary = {
 const weights: WeightsSummary = {
   from: "/project/base.safetensors",
   initialized: ["head.weight", "head.bias"],
-  anew: ["head"],
+  fresh: ["head"],
   unused: [],
   notes: ['Not in the weights, and so random (seed 0): "head".'],
 };

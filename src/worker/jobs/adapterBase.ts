@@ -88,19 +88,19 @@ export async function changedBase(
     const { layer } = adapter;
     const { path, fanInFanOut } = weightOf(layer);
     if (saved.has(path) && !wanted) continue;
-    const said = (fraction: number) =>
+    const progress = (fraction: number) =>
       onProgress(
         (index + fraction) / layers.length,
         `Base weight ${index + 1} of ${layers.length} as ${init.name} leaves it: ${path}`,
       );
-    said(0);
+    progress(0);
     await pause();
     const entry = model.stateDict.find((one) => one.path === path)!;
     const value = values.get(path)!;
     const tensor = await loadTensor(value);
     const [rows, columns] = fanInFanOut ? [layer.inFeatures, layer.outFeatures] : [layer.outFeatures, layer.inFeatures];
     const matrix = { rows, columns, data: toFloat32(tensor) };
-    const result = await changedWeight(init, { path, matrix, fanInFanOut }, adapter, pause, said);
+    const result = await changedWeight(init, { path, matrix, fanInFanOut }, adapter, pause, progress);
     const residual = convert(float32(value.shape, result.residual.data), entry.dtype);
     const paths = sharing(model.stateDict, entry);
     for (const each of paths) changed.set(each, residual);

@@ -57,7 +57,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
   const drawn = missing.filter(({ buffer }) => !buffer).map(({ path }) => path);
   const none = given.from.length === 0;
   const initial = `${model.readWeights ? "Keras" : "PyTorch"}'s default initialization, seed ${seed}`;
-  const from = [...(none ? [initial] : given.from), ...given.said].join("; ");
+  const from = [...(none ? [initial] : given.from), ...given.notes].join("; ");
   const initialized = none ? [] : [...new Set([...drawn, ...given.initialized])];
   return {
     model,
@@ -77,18 +77,18 @@ function summaryOf(
 ): WeightsSummary {
   const notes: string[] = [];
   const parameters = stateDict.filter(({ buffer, tiedTo }) => !buffer && tiedTo === undefined);
-  const anew = inModules(
+  const fresh = inModules(
     initialized,
     parameters.map(({ path }) => path),
   );
-  if (anew.length > 0) {
+  if (fresh.length > 0) {
     notes.push(
-      `Not in the weights, and so random (seed ${seed}): ${list(anew)}. Results that depend on ${anew.length === 1 ? "it" : "them"} say nothing of a trained model.`,
+      `Not in the weights, and so random (seed ${seed}): ${list(fresh)}. Results that depend on ${fresh.length === 1 ? "it" : "them"} say nothing of a trained model.`,
     );
   }
   if (unused.length > 0)
     notes.push(`Left over in the weights, where the model has no place for them: ${list(unused)}.`);
-  return { from, initialized, anew, unused, notes };
+  return { from, initialized, fresh, unused, notes };
 }
 
 /** The trace with a graph whose parameters have the dtypes of their values, each cast to what the model computes in. */

@@ -320,7 +320,7 @@ export interface ReadOptions extends ReadLimits {
   /** The file is open in an editor: what this reading finds out serves the one after the next keystroke. */
   readonly open?: boolean;
   /** With `open`: nothing is taken over from the reading before. */
-  readonly anew?: boolean;
+  readonly fresh?: boolean;
 }
 
 /** A format of model files. */

@@ -175,7 +175,7 @@ export class Session {
     const open = await this.readings.newest(uri, token);
     if (open) return open;
     const cancel = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-    return this.run({ type: "read", file: fileOf(uri), text: await this.textOf(uri), cancel, anew: true });
+    return this.run({ type: "read", file: fileOf(uri), text: await this.textOf(uri), cancel, fresh: true });
   }
 
   async textOf(uri: string): Promise<string> {

@@ -102,8 +102,8 @@ describe("the packed extension, installed into a clean profile with no source in
 
       it("shows no notice that is not ours", async () => {
         await window.command("Notifications: Show Notifications");
-        const said = await window.page.locator(".notification-list-item").allInnerTexts();
-        assert.deepEqual(said, []);
+        const note = await window.page.locator(".notification-list-item").allInnerTexts();
+        assert.deepEqual(note, []);
       });
     });
   }

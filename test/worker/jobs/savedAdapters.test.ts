@@ -137,16 +137,16 @@ describe("opening a saved adapter", () => {
     await writeNpz(at("x.npz"), new Map([["x", x]]));
     for (const word of ["pissa_niter_16", "corda", "loftq", "kaiming"]) {
       const folder = await copy("mlp-true", { init_lora_weights: word });
-      const said = new Set<string>();
+      const note = new Set<string>();
       for (const [, job] of jobs(folder)) {
         await assert.rejects(job(), (error: unknown) => {
           assert.ok(error instanceof UserError);
-          said.add(error.message);
+          note.add(error.message);
           return true;
         });
       }
-      assert.equal(said.size, 1, word);
-      assert.ok([...said][0]!.startsWith(`init_lora_weights is "${word}", `));
+      assert.equal(note.size, 1, word);
+      assert.ok([...note][0]!.startsWith(`init_lora_weights is "${word}", `));
     }
     const mica = await copy("mlp-high-rank", { init_lora_weights: "mica" });
     for (const [, job] of jobs(mica)) await assert.rejects(job(), /a rank of at most 12 for fc1, not 24/);
@@ -195,16 +195,16 @@ describe("opening a saved adapter", () => {
   it("ends when it is aborted, and tells which weight it is at", async () => {
     const opened = await openModel(model);
     const aborted = new AbortController();
-    const said: string[] = [];
+    const note: string[] = [];
     const job = openAdapter(opened, join(FOLDER, "mlp-pissa"), {
       signal: aborted.signal,
       onProgress: (_, message) => {
-        said.push(message);
+        note.push(message);
         aborted.abort();
       },
     });
     await assert.rejects(job, { name: "AbortError" });
-    assert.deepEqual(said, ['Base weight 1 of 2 as "pissa" leaves it: fc1.weight']);
+    assert.deepEqual(note, ['Base weight 1 of 2 as "pissa" leaves it: fc1.weight']);
   });
 
   it("reads adapter_model.bin only where there is no adapter_model.safetensors, and merge knows it again", async () => {

@@ -16,41 +16,41 @@ export function insights(
   totals: readonly AnalyzeTotal[],
   memory: MemoryEstimate | null,
 ): string[] {
-  const said: string[] = [];
+  const notes: string[] = [];
   const { rank, alpha, scaling, trainable, percent, targets } = injection;
   const full = targets.reduce((sum, target) => sum + target.full, 0);
-  said.push(
+  notes.push(
     `Rank ${rank} trains ${whole(trainable)} scalars in place of the ${whole(full)} of the ${targets.length} targeted layers: ${one(full / trainable)}× fewer, ${percent.toFixed(2)} % of the whole model.`,
   );
   const [low, high] = [totals[0], totals.at(-1)];
   if (low && high && low !== high) {
-    said.push(
+    notes.push(
       `Cost grows in proportion to the rank: from ${whole(low.trainable)} scalars at rank ${low.rank} to ${whole(high.trainable)} at rank ${high.rank}.`,
     );
   }
   const sorted = layers.filter((layer) => layer.targeted).sort((a, b) => b.reduction - a.reduction);
   const [best, worst] = [sorted[0], sorted.at(-1)];
   if (best && worst && best.reduction > worst.reduction * 1.05) {
-    said.push(
+    notes.push(
       `Large square layers gain most: ${best.path} (${best.inFeatures} → ${best.outFeatures}) shrinks ${one(best.reduction)}×, ${worst.path} (${worst.inFeatures} → ${worst.outFeatures}) only ${one(worst.reduction)}×.`,
     );
   }
   const wasteful = sorted.filter((layer) => layer.reduction <= 1);
   if (wasteful.length > 0) {
-    said.push(
+    notes.push(
       `At rank ${rank} the adapter of ${wasteful.map((layer) => layer.path).join(", ")} has no fewer scalars than the layer itself: train the layer, or lower the rank.`,
     );
   }
   if (scaling < 0.5) {
-    said.push(
+    notes.push(
       `The effective scale is ${scaling} (alpha ${alpha} over rank ${rank}): the adapter's contribution is damped. Alpha usually grows with the rank, to r or 2r.`,
     );
   }
   if (memory) {
     const { lora, full: fully } = memory;
-    said.push(
+    notes.push(
       `At batch ${memory.batch}, a training step takes ${size(lora.total)} with LoRA and ${size(fully.total)} in full: gradients and Adam's moments shrink from ${size(fully.gradients + fully.optimizer)} to ${size(lora.gradients + lora.optimizer)}, while activations (${size(lora.activations)} against ${size(fully.activations)}) are not what LoRA saves.`,
     );
   }
-  return said;
+  return notes;
 }

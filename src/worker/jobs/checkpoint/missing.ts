@@ -28,8 +28,8 @@ export function sortMissing(
   // Weights that have less than half of a model are another model's.
   const atEnd = 2 * absent.length <= needed.length ? new Set(endsWith(needed, missing, "", base)) : new Set<string>();
   const initialized = absent.filter((path) => atEnd.has(path) || isAllowed(path));
-  const anew = new Set(initialized);
-  return { initialized, lacking: absent.filter((path) => !anew.has(path)) };
+  const fresh = new Set(initialized);
+  return { initialized, lacking: absent.filter((path) => !fresh.has(path)) };
 }
 
 /** Buffers are mostly what a model computes for itself, but for the statistics that normalization gathers in training. */

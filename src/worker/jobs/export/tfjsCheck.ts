@@ -71,11 +71,11 @@ async function theirs(
     );
   } catch (error) {
     if (!(error instanceof RefusedModel)) throw error;
-    const said = error.message.replace(/\.$/, "");
-    const named = layerNamedBy(model, error.layer ?? said);
+    const note = error.message.replace(/\.$/, "");
+    const named = layerNamedBy(model, error.layer ?? note);
     const layer = named ? `the layer "${named.path}" (${named.kind})` : "the model";
     throw new UserError(
-      `nothing was written, since TensorFlow.js does not take ${layer} of ${model.className}: ${said}; merge into .safetensors instead`,
+      `nothing was written, since TensorFlow.js does not take ${layer} of ${model.className}: ${note}; merge into .safetensors instead`,
       { file: model.file, line: (named ?? model).place.line },
     );
   }

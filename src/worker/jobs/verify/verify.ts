@@ -21,10 +21,10 @@ const OF_WEIGHTS = new Set([
 ]);
 
 /** A check that depends on the weights says which of them are random. */
-function withRandom(check: VerifyCheck, { anew }: WeightsSummary): VerifyCheck {
-  if (anew.length === 0 || !OF_WEIGHTS.has(check.id)) return check;
-  const said = `with ${list(anew)} random, not from the weights`;
-  return { ...check, detail: check.detail === undefined ? said : `${check.detail}; ${said}` };
+function withRandom(check: VerifyCheck, { fresh }: WeightsSummary): VerifyCheck {
+  if (fresh.length === 0 || !OF_WEIGHTS.has(check.id)) return check;
+  const note = `with ${list(fresh)} random, not from the weights`;
+  return { ...check, detail: check.detail === undefined ? note : `${check.detail}; ${note}` };
 }
 
 /** Checks that the adapted model is numerically right; each check has a bound that follows dtype and size. */

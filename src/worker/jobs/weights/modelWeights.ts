@@ -15,7 +15,7 @@ export interface GivenWeights {
   /** In words, for reports: the files. */
   readonly from: readonly string[];
   /** What there is to say besides. */
-  readonly said: readonly string[];
+  readonly notes: readonly string[];
   /** Parameters that the files were to have and may lack. */
   readonly initialized: readonly string[];
   /** Keys of the files that the model has no place for. */
@@ -53,7 +53,7 @@ export async function loadedWeights(model: Model, allowed: readonly string[]): P
   return {
     values: new Map(all.flatMap(({ values }) => [...values])),
     from: all.flatMap(({ from }) => from),
-    said: all.flatMap(({ said }) => said),
+    notes: all.flatMap(({ notes }) => notes),
     initialized: all.flatMap(({ initialized }) => initialized),
     unused: all.flatMap(({ unused }) => unused),
     ...(parts.length === 1 && all[0]?.checkpoint && { checkpoint: all[0].checkpoint }),
@@ -67,8 +67,8 @@ async function partWeights(
 ): Promise<GivenWeights | undefined> {
   const path = await weightsIn(folder);
   if (path === undefined) {
-    const said = [`${name} holds a configuration and no weights`];
-    return { values: new Map(), from: [], said, initialized: [], unused: [] };
+    const notes = [`${name} holds a configuration and no weights`];
+    return { values: new Map(), from: [], notes, initialized: [], unused: [] };
   }
   const entries = model.stateDict.filter((entry) => keys.has(entry.path));
   // All of it has been drawn anew.
@@ -132,7 +132,7 @@ function given(
   owner: string,
   entries: readonly ParameterInfo[],
   file: WeightsFile,
-  { pairs, missing, extra, said, base }: Paired,
+  { pairs, missing, extra, note, base }: Paired,
   allowed: readonly string[],
 ): GivenWeights {
   const { lacking, initialized } = sortMissing(entries, missing, base, allowed);
@@ -143,8 +143,8 @@ function given(
       { file: file.file },
     );
   }
-  const from = said === undefined ? file.from : `${file.from}, ${said}`;
-  return { values: pairs, from: [from], said: [], initialized, unused: extra };
+  const from = note === undefined ? file.from : `${file.from}, ${note}`;
+  return { values: pairs, from: [from], notes: [], initialized, unused: extra };
 }
 
 interface Paired {
@@ -155,7 +155,7 @@ interface Paired {
   /** Keys of the file that the model does not have. */
   readonly extra: readonly string[];
   /** What names were changed, in words. */
-  readonly said: string | undefined;
+  readonly note: string | undefined;
   /** The base model's module, where the model's library names one. */
   readonly base: string;
 }
@@ -191,11 +191,11 @@ function pairWeights(
       );
     } else pairs.set(path, value);
   }
-  return { pairs, origins: found.origins, missing, extra: found.unused, said: found.said, base: known?.base ?? "" };
+  return { pairs, origins: found.origins, missing, extra: found.unused, note: found.note, base: known?.base ?? "" };
 }
 
 interface Found extends Converted {
-  readonly said: string | undefined;
+  readonly note: string | undefined;
 }
 
 function bestOf(
@@ -206,19 +206,19 @@ function bestOf(
 ): Found {
   const byLibrary = converted && {
     ...converted,
-    said: [...converted.origins].some(([path, origin]) => path !== origin)
+    note: [...converted.origins].some(([path, origin]) => path !== origin)
       ? "as transformers converts its keys"
       : undefined,
   };
   if (byLibrary?.values.size === paths.size) return byLibrary;
-  const { keys, said } = alignNames([...paths], [...tensors.keys()], file);
+  const { keys, note } = alignNames([...paths], [...tensors.keys()], file);
   if (byLibrary && byLibrary.values.size >= keys.size) return byLibrary;
   const used = new Set(keys.values());
   return {
     values: new Map([...keys].map(([path, key]) => [path, tensors.get(key)!])),
     origins: keys,
     unused: [...tensors.keys()].filter((key) => !used.has(key)),
-    said,
+    note,
   };
 }
 

@@ -10,11 +10,11 @@ export interface AlignedNames {
   /** From the model's keys to the file's, where the file has one. */
   readonly keys: ReadonlyMap<string, string>;
   /** What was changed, in words; undefined when nothing was. */
-  readonly said?: string;
+  readonly note?: string;
 }
 
 interface Renaming {
-  readonly said?: string;
+  readonly note?: string;
   readonly rename: (key: string) => string;
 }
 
@@ -44,12 +44,12 @@ export function alignNames(paths: readonly string[], keys: readonly string[], fi
   }
   if (rival && best.pairs.size === wanted.size) {
     throw new UserError(
-      `${file} fits the model in two ways, ${best.renaming.said} and ${rival.said}; save the state dict of one model alone`,
+      `${file} fits the model in two ways, ${best.renaming.note} and ${rival.note}; save the state dict of one model alone`,
       { file },
     );
   }
-  const { said } = best.renaming;
-  return { keys: best.pairs, ...(said === undefined ? {} : { said }) };
+  const { note } = best.renaming;
+  return { keys: best.pairs, ...(note === undefined ? {} : { note }) };
 }
 
 /** The model's paths that the file has under the new names. A key that needs no renaming comes first. */
@@ -69,19 +69,19 @@ function differ(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>):
 
 function* renamings(paths: readonly string[], keys: readonly string[]): Generator<Renaming> {
   const wrapped = keys.some((key) => unwrapped(key) !== key);
-  const starts: Renaming[] = wrapped ? [{ said: wrapperWords(keys), rename: unwrapped }, AS_THEY_ARE] : [AS_THEY_ARE];
+  const starts: Renaming[] = wrapped ? [{ note: wrapperWords(keys), rename: unwrapped }, AS_THEY_ARE] : [AS_THEY_ARE];
   for (const start of starts) {
-    if (start.said !== undefined) yield start;
+    if (start.note !== undefined) yield start;
     for (const prefix of prefixesOf(keys.map(start.rename))) {
       yield {
-        said: both(start.said, `without the prefix "${prefix}" of its keys`),
+        note: both(start.note, `without the prefix "${prefix}" of its keys`),
         rename: (key) => withoutPrefix(start.rename(key), prefix),
       };
     }
     const known = new Set(paths);
     for (const prefix of prefixesOf(paths)) {
       yield {
-        said: both(start.said, `with the prefix "${prefix}" put before its keys`),
+        note: both(start.note, `with the prefix "${prefix}" put before its keys`),
         rename: (key) => {
           const name = start.rename(key);
           return known.has(name) ? name : prefix + name;

@@ -12,16 +12,16 @@ export function namesInVainOf(
   model: Model,
   { target_modules: wanted, exclude_modules: excluded }: LoraConfig,
 ): string[] {
-  const said: string[] = [];
+  const notes: string[] = [];
   const inVain = (names: readonly string[] | string | null) =>
     names === null || typeof names === "string" ? [] : namesInVain(model, names);
   const [targets, exclusions] = [inVain(wanted), inVain(excluded)];
   if (targets.length > 0)
-    said.push(`No module of ${model.className} is called ${listed(targets)}, of the target modules.`);
+    notes.push(`No module of ${model.className} is called ${listed(targets)}, of the target modules.`);
   if (exclusions.length > 0) {
-    said.push(`No module of ${model.className} is called ${listed(exclusions)}, of the excluded modules.`);
+    notes.push(`No module of ${model.className} is called ${listed(exclusions)}, of the excluded modules.`);
   }
-  return said;
+  return notes;
 }
 
 /** Adapters that have no effect, or have none in evaluation, and those that a merge changes. */
@@ -40,9 +40,9 @@ export function useWarnings(
   const fused = where(({ fusedInEvaluation }) => fusedInEvaluation === true);
   const shared = where((_, use) => use?.called === true && use.besides === "weight");
   const forwards = where((_, use) => use?.called === true && use.besides === "forward");
-  const said: string[] = [];
+  const notes: string[] = [];
   const say = (layers: readonly TargetableLayer[], sentence: (one: boolean, names: string) => string) => {
-    if (layers.length > 0) said.push(sentence(layers.length === 1, placed(layers)));
+    if (layers.length > 0) notes.push(sentence(layers.length === 1, placed(layers)));
   };
   say(
     uncalled,
@@ -74,7 +74,7 @@ export function useWarnings(
     (one, names) =>
       `${names}: the ${one ? "layer's class has" : "layers' classes have"} a forward of ${one ? "its" : "their"} own. PEFT adds the adapter to what it gives, so the merged model may differ from the adapted one.`,
   );
-  return said;
+  return notes;
 }
 
 const NAMED = 4;

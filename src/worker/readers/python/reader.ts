@@ -57,7 +57,7 @@ export async function readPython(
     return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
   const { cancel } = limits;
-  if (limits.anew) {
+  if (limits.fresh) {
     forgetProject();
     forgetConfigurations();
   }
@@ -72,7 +72,7 @@ export async function readPython(
   const read = (isWanted?: (definition: ClassStmt) => boolean) =>
     readModule(source, module, limits, surroundings, isWanted);
   if (!limits.open) return withProblems(file, read());
-  const known = limits.anew ? undefined : unchangedSince(source, module, limits.packages);
+  const known = limits.fresh ? undefined : unchangedSince(source, module, limits.packages);
   const part = read(known?.concerns);
   // What is assigned to names of modules concerns all that uses them.
   const [unchanged, found] = known && part.patched ? [undefined, read()] : [known, part];

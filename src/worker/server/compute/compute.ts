@@ -170,9 +170,9 @@ class ComputeProcess {
     }
     const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
     const last = this.errorOutput.trim().split("\n").at(-1)?.trim();
-    const said = last ? `; its last words: ${last}` : "";
+    const note = last ? `; its last words: ${last}` : "";
     return {
-      message: `the compute process ${how} before it had a result${said}. The log has its output; another engine (setting loraLens.engine) may help`,
+      message: `the compute process ${how} before it had a result${note}. The log has its output; another engine (setting loraLens.engine) may help`,
       defect: true,
     };
   }

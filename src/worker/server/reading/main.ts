@@ -17,8 +17,8 @@ import type { ReadingCommand, ReadingReply } from "./readingProtocol";
 /** Entry of the thread that reads model files, so that the server's own thread always answers. */
 
 async function read(command: ReadingCommand & { type: "read" }): Promise<Reading> {
-  const { cancel, anew = false } = command;
-  const options = { cancel: new Int32Array(cancel), open: true, anew };
+  const { cancel, fresh = false } = command;
+  const options = { cancel: new Int32Array(cancel), open: true, fresh };
   const opened = await openWith(command, options);
   last = { key: keyOf(command), opened };
   const { dependencies = [], searched } = opened;

@@ -16,7 +16,7 @@ export type ReadingCommand =
       /** An Int32Array's memory; non-zero abandons the reading. */
       readonly cancel: SharedArrayBuffer;
       /** Takes nothing over from what was read before. */
-      readonly anew?: boolean;
+      readonly fresh?: boolean;
     } & ReadChoice)
   | ({
       /** Shapes in the file's code, wanted after its lenses. */

@@ -47,7 +47,7 @@ interface Entry {
   timer: NodeJS.Timeout | undefined;
   cancel: Int32Array | undefined;
   /** What was read before counts no more. */
-  anew: boolean;
+  fresh: boolean;
   newest: Promise<Reading>;
   settle: (reading: Reading) => void;
   settled: boolean;
@@ -86,7 +86,7 @@ export class Readings {
   again(uri: string): void {
     const entry = this.entries.get(uri);
     if (!entry) return;
-    entry.anew = true;
+    entry.fresh = true;
     this.changed(entry.document);
   }
 
@@ -127,7 +127,7 @@ export class Readings {
       generation: 0,
       timer: undefined,
       cancel: undefined,
-      anew: false,
+      fresh: false,
       newest: Promise.resolve(EMPTY_READING),
       settle: () => undefined,
       settled: true,
@@ -151,10 +151,10 @@ export class Readings {
     entry.cancel = cancel;
     this.began();
     try {
-      const { anew } = entry;
-      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer, anew });
+      const { fresh } = entry;
+      const reading = await this.options.thread.run({ type: "read", file, text, cancel: cancel.buffer, fresh });
       if (entry.generation === generation) {
-        entry.anew = false;
+        entry.fresh = false;
         this.failure = undefined;
         this.finish(entry, document, reading);
         void this.trace(entry, reading, { file, text, cancel });

@@ -76,11 +76,11 @@ describe("weights of a model", () => {
     const bare = ["h.0.weight", "h.0.bias"];
     const added = alignNames(head, bare, "f");
     assert.equal(added.keys.get("transformer.h.0.bias"), "h.0.bias");
-    assert.match(added.said!, /with the prefix "transformer\." put before/);
+    assert.match(added.note!, /with the prefix "transformer\." put before/);
     const taken = alignNames(bare, head, "f");
     assert.equal(taken.keys.get("h.0.weight"), "transformer.h.0.weight");
-    assert.match(taken.said!, /without the prefix "transformer\."/);
-    assert.equal(alignNames(bare, bare, "f").said, undefined);
+    assert.match(taken.note!, /without the prefix "transformer\."/);
+    assert.equal(alignNames(bare, bare, "f").note, undefined);
   });
 
   it("are refused when two parts of the file fit alike", () => {

@@ -93,7 +93,7 @@ describe("LoRA written by hand in a file of its own", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const opened = (file: string) => openModelFile(join(folder, file), undefined, { anew: true });
+  const opened = (file: string) => openModelFile(join(folder, file), undefined, { fresh: true });
   /** "lora-missing-scale: what the line says" */
   const findings = async (source: string, others: Record<string, string> = {}): Promise<string[]> => {
     writeFiles(folder, { "lora.py": source, ...others });
@@ -240,9 +240,9 @@ describe("LoRA written by hand in a file of its own", () => {
 
   it("is told of a base that stays trainable only where the code that trains it is seen", async () => {
     const open = changed(WRAPPER, ["self.base.requires_grad_(False)", "pass  # freeze: requires_grad = False"]);
-    const said = ["lora-not-frozen: return self.base(x) + self.scaling * (x @ self.A"];
+    const note = ["lora-not-frozen: return self.base(x) + self.scaling * (x @ self.A"];
     assert.deepEqual(await findings(open), []);
-    assert.deepEqual(await findings(open, { "train.py": TRAIN }), said);
+    assert.deepEqual(await findings(open, { "train.py": TRAIN }), note);
     for (const right of [
       changed(TRAIN, ["model.parameters()", "[p for n, p in model.named_parameters() if 'lora' in n]"]),
       changed(TRAIN, [
@@ -254,16 +254,16 @@ describe("LoRA written by hand in a file of its own", () => {
       assert.deepEqual(await findings(open, { "train.py": right }), []);
     }
     const trainsAll = changed(TRAIN, ["model.parameters()", "filter(lambda p: p.requires_grad, model.parameters())"]);
-    assert.deepEqual(await findings(open, { "train.py": trainsAll }), said);
+    assert.deepEqual(await findings(open, { "train.py": trainsAll }), note);
     const part = "    params = [p for p in model.parameters() if p.ndim == 1]\n    optimizer";
     const some = changed(TRAIN, ["    optimizer", part], ["AdamW(model.parameters()", "AdamW(params"]);
     assert.deepEqual(await findings(open, { "train.py": some }), []);
     // A loop over modules, whose requires_grad is an attribute like any other.
     const loop = "    for m in model.modules(): m.requires_grad = False\n    optimizer";
-    assert.deepEqual(await findings(open, { "train.py": changed(TRAIN, ["    optimizer", loop]) }), said);
+    assert.deepEqual(await findings(open, { "train.py": changed(TRAIN, ["    optimizer", loop]) }), note);
     // A function that nobody calls freezes nothing.
     const freeze = "\ndef freeze(model):\n    for p in model.parameters():\n        p.requires_grad = False\n";
-    assert.deepEqual(await findings(open + freeze, { "train.py": TRAIN }), said);
+    assert.deepEqual(await findings(open + freeze, { "train.py": TRAIN }), note);
     assert.deepEqual(await findings(open + freeze, { "train.py": "import torch\n" }), []);
   });
 

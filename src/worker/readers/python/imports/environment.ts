@@ -176,7 +176,7 @@ export class Environment {
   }
 
   /** To be called where they construct nothing: a file that is made later may. */
-  searchedInVain(file: string): void {
+  noteUnresolved(file: string): void {
     const own = this.ownFile(file);
     if (own !== undefined) this.searched = searchedFolder(own);
   }

@@ -2,8 +2,8 @@ import type { ConfigurationChoice } from "../../../../protocol/jobs";
 import type { DefinedClass } from "../evaluate/scope";
 import type { Environment } from "../imports/environment";
 import type { ClassStmt } from "../syntax/ast";
-import type { Elsewhere } from "../usage/elsewhere";
 import type { Factories } from "../usage/factories";
+import type { ProjectCallSites } from "../usage/projectCallSites";
 import type { Evaluator } from "../values/evaluator";
 import type { Configurations } from "./configuration/configuration";
 import { ConstructorArguments, type Sources } from "./constructorArguments";
@@ -25,7 +25,7 @@ export class ModelBuilder {
   /** Classes of which a call leaves arguments open. */
   private readonly partly = new Set<DefinedClass>();
   private readonly configurations: Configurations;
-  private readonly elsewhere: Elsewhere;
+  private readonly elsewhere: ProjectCallSites;
   private readonly steps: number;
   private readonly choice: ConfigurationChoice | undefined;
   private readonly environment: Environment;
@@ -147,7 +147,7 @@ export class ModelBuilder {
   }
 
   private withUnknowns(unresolved: ReadonlySet<DefinedClass>): void {
-    if (unresolved.size + this.refused.size > 0) this.environment.searchedInVain(this.ev.main.file);
+    if (unresolved.size + this.refused.size > 0) this.environment.noteUnresolved(this.ev.main.file);
     for (const defined of this.pending) {
       const known = {
         given: this.configurations.partly(defined),

@@ -5,7 +5,7 @@ import type { Environment } from "../imports/environment";
 import type { CallSites } from "../usage/callSites";
 import type { Constructions } from "../usage/constructions";
 import { constructorParameters, requiredParameters } from "../usage/constructors";
-import type { Elsewhere } from "../usage/elsewhere";
+import type { ProjectCallSites } from "../usage/projectCallSites";
 import type { Constructed, Evaluator } from "../values/evaluator";
 import type { PyClass } from "../values/values";
 import type { Configurations, Configured } from "./configuration/configuration";
@@ -20,7 +20,7 @@ export interface Sources {
   readonly sites: CallSites;
   /** Calls in modules that a notebook's cells write. */
   readonly written: readonly Constructions[];
-  readonly elsewhere: Elsewhere;
+  readonly elsewhere: ProjectCallSites;
 }
 
 /** What the model classes of a file may be constructed with. */

@@ -9,7 +9,7 @@ import { deepCopy } from "../libraries/stdlib";
 import { type Draw, recordDraws } from "../libraries/torch";
 import { namesMentionedBy } from "../syntax/walk";
 import { constructorParameters, requiredParameters } from "../usage/constructors";
-import type { Made } from "../usage/elsewhere";
+import type { Made } from "../usage/projectCallSites";
 import type { Evaluator } from "../values/evaluator";
 import { Unknown } from "../values/unknown";
 import { type EvaluationError, PyDict, PyError, PyObject, type Value } from "../values/values";

@@ -5,9 +5,9 @@ import { TrainingChoice } from "../handwritten/trainingChoice";
 import type { ClassStmt, Module } from "../syntax/ast";
 import { CallSites } from "../usage/callSites";
 import { Constructions } from "../usage/constructions";
-import { Elsewhere } from "../usage/elsewhere";
 import { Factories } from "../usage/factories";
 import type { NamedModule, NamedModules } from "../usage/namedModules";
+import { ProjectCallSites } from "../usage/projectCallSites";
 import { reportUnfound } from "../usage/unfoundModels";
 import type { Evaluator } from "../values/evaluator";
 import type { PyClass, PyObject } from "../values/values";
@@ -49,7 +49,16 @@ export function buildModels(
   const classes = modelClasses(ev, module);
   const factories = new Factories(ev, body, steps);
   const injections = new Injections(ev, module.body, steps);
-  const elsewhere = new Elsewhere(ev, environment, steps, configurations, module.body, sites, factories, injections);
+  const elsewhere = new ProjectCallSites(
+    ev,
+    environment,
+    steps,
+    configurations,
+    module.body,
+    sites,
+    factories,
+    injections,
+  );
   const sources = { calledAtTop, configurations, sites, written: inWritten, elsewhere };
   const builder = new ModelBuilder(ev, classes, isWanted, sources, factories, { steps, choice, environment });
   const { built } = builder;

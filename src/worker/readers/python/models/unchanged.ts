@@ -213,40 +213,40 @@ class KeptModel implements Model {
   }
 
   get modelType(): string | undefined {
-    return this.anew().modelType;
+    return this.fresh().modelType;
   }
 
   useInputs(inputs: GivenInputs): void {
     this.given = inputs;
   }
 
-  private anew(): Model {
+  private fresh(): Model {
     const model = this.read();
     if (this.given) model.useInputs(this.given);
     return model;
   }
 
   get stateDict(): readonly ParameterInfo[] {
-    return this.anew().stateDict;
+    return this.fresh().stateDict;
   }
 
   configurations(): readonly ConfigurationOption[] {
-    return this.anew().configurations?.() ?? [];
+    return this.fresh().configurations?.() ?? [];
   }
 
   trace(options?: TraceOptions): Traced {
-    return this.anew().trace(options);
+    return this.fresh().trace(options);
   }
 
   get code(): LoraCode | undefined {
-    return this.anew().code;
+    return this.fresh().code;
   }
 
   shapes(): ObservedShapes {
-    return this.anew().shapes!();
+    return this.fresh().shapes!();
   }
 
   initialize(seed: number): Map<string, Tensor> {
-    return this.anew().initialize(seed);
+    return this.fresh().initialize(seed);
   }
 }

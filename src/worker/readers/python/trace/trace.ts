@@ -159,20 +159,20 @@ function* given(
   const where = { file: at.file, line: at.line, cell: at.cell };
   const inTuple = ({ name }: ForwardParam) =>
     inputs.filter((input) => input.name.startsWith(`${name}_`) && /^\d+$/.test(input.name.slice(name.length + 1)));
-  const said = from === "given" ? "" : ` (${from})`;
+  const note = from === "given" ? "" : ` (${from})`;
   const twice = inputs.find(({ name }, i) => inputs.findIndex((input) => input.name === name) < i);
-  if (twice) throw new UserError(`the input "${twice.name}" of ${root.type.name} is given twice${said}`, where);
+  if (twice) throw new UserError(`the input "${twice.name}" of ${root.type.name} is given twice${note}`, where);
   const wrong = inputs.find((input) => !params.some((p) => p.name === input.name || inTuple(p).includes(input)));
   if (wrong)
     throw new UserError(
-      `${root.type.name}.forward has no input "${wrong.name}"${said}; it takes ${taken(params)}`,
+      `${root.type.name}.forward has no input "${wrong.name}"${note}; it takes ${taken(params)}`,
       where,
     );
   const byName = new Map(inputs.map((input) => [input.name, input]));
   const missing = params.find((p) => p.required && !byName.has(p.name) && inTuple(p).length === 0);
   if (missing) {
     throw new UserError(
-      `${root.type.name}.forward needs the input "${missing.name}", which was not given${said}; it takes ${taken(params)}`,
+      `${root.type.name}.forward needs the input "${missing.name}", which was not given${note}; it takes ${taken(params)}`,
       where,
     );
   }

@@ -23,7 +23,7 @@ describe("a configuration file that somebody chose", () => {
     const fc = [...walkModules(model.root)].find(({ kind }) => kind === "Linear");
     return {
       sizes: `${fc?.inFeatures}→${fc?.outFeatures} from ${model.configuration?.label}`,
-      said: opened.problems.map(({ message }) => message),
+      note: opened.problems.map(({ message }) => message),
       errors: opened.problems.filter(({ severity }) => severity === "error").map(({ message }) => message),
     };
   };
@@ -97,7 +97,7 @@ describe("a configuration file that somebody chose", () => {
     const broken = await read("cfg", "cfg.width, 2", "a: [", "c.yaml");
     assert.match(broken.errors.join(), /c\.yaml is not used as the model's configuration: it is not YAML/);
     const missing = await readAll("cfg", "cfg.width, cfg.depth", JSON_SIZES);
-    assert.match(missing.said.join(), /the configuration file has no depth/);
+    assert.match(missing.note.join(), /the configuration file has no depth/);
     const refused = await read("width=1, classes=2", "1 // (width - 12), classes", JSON_SIZES);
     assert.match(refused.errors.join(), /ZeroDivisionError/);
   });

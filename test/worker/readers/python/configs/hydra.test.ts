@@ -43,7 +43,7 @@ describe("classes that hydra makes of configurations", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const open = (file: string): Promise<ModelFile> =>
-    openModelFile(join(folder, file), undefined, { open: true, anew: true });
+    openModelFile(join(folder, file), undefined, { open: true, fresh: true });
   const sizes = async (files: Record<string, string>, file = "src/net.py", name = "Net"): Promise<string> => {
     writeFiles(folder, files);
     const opened = await open(file);

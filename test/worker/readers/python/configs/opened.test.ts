@@ -38,7 +38,7 @@ describe("configuration files that code opens", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const open = (file: string): Promise<ModelFile> =>
-    openModelFile(join(folder, file), undefined, { open: true, anew: true });
+    openModelFile(join(folder, file), undefined, { open: true, fresh: true });
   /** "12→5 from config.yaml" of the class Net, or of another. */
   const sizes = async (files: Record<string, string>, file = "net.py", name = "Net"): Promise<string> => {
     writeFiles(folder, files);
@@ -256,7 +256,7 @@ if __name__ == "__main__":
     const text = `${IMPORTS}${NET}\nmodel = Net(**yaml.safe_load(open("c.yaml")))\n\nclass Other(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(1, 1)\n`;
     writeFiles(folder, { "c.yaml": YAML, "net.py": text });
     const file = join(folder, "net.py");
-    await openModelFile(file, text, { open: true, anew: true });
+    await openModelFile(file, text, { open: true, fresh: true });
     const shown = async (now: string) => {
       const opened = await openModelFile(file, now, { open: true });
       return summarize(opened).models.find((each) => each.class === "Net")!;

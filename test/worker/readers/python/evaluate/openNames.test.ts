@@ -161,7 +161,7 @@ class Net(nn.Module):
 
     const read = async (files: Record<string, string>, file = "train.py", name = "model") => {
       writeFiles(folder, files);
-      const opened = await openModelFile(join(folder, file), undefined, { packages: [], anew: true, open: true });
+      const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true, open: true });
       return {
         opened,
         layers: layersOf(modelNamed(opened, name)),

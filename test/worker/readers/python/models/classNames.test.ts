@@ -37,7 +37,7 @@ describe("a class that another file constructs under another name", () => {
   const sizes = async (files: Record<string, string>, file = "net.py", name = "Net"): Promise<string> => {
     rmSync(folder, { recursive: true });
     writeFiles(folder, { "pyproject.toml": "", "net.py": NET, ...files });
-    const opened = await openModelFile(join(folder, file), undefined, { packages: [], anew: true });
+    const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true });
     const summary = summarize(opened).models.find((m) => m.class === name)!;
     const fc = [...walkModules(modelNamed(opened, name).root)].find((m) => m.kind === "Linear")!;
     return `${fc.inFeatures}→${fc.outFeatures}, from ${sizesFrom(summary)}`;

@@ -121,8 +121,8 @@ describe("an open file, read after a keystroke", function () {
       assert.equal(inFeatures((await open(file, text)).models).A, 8);
       writeFileSync(join(folder, "sizes.py"), "WIDTH = 16\n\n");
       assert.equal(inFeatures((await open(file, text.replace("d=5", "d=7"))).models).A, 16);
-      const anew = await pythonReader.open(file, text, { open: true, anew: true });
-      assert.ok(anew.models.every((m) => m.constructor.name !== "KeptModel"));
+      const fresh = await pythonReader.open(file, text, { open: true, fresh: true });
+      assert.ok(fresh.models.every((m) => m.constructor.name !== "KeptModel"));
     } finally {
       rmSync(folder, { recursive: true });
     }

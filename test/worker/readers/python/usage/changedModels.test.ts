@@ -15,9 +15,9 @@ interface Entry {
 describe("an instance of the file's own class that has a configuration", () => {
   const classes = fixture("changed.py");
   for (const { name, source, parameters, trainable, state } of JSON.parse(fixture("changed.json")) as Entry[]) {
-    const said = source.split("\n").slice(0, 4).join(" / ");
+    const note = source.split("\n").slice(0, 4).join(" / ");
     if (name === "-") {
-      it(`is left out where it is as its class makes it: ${said}`, async () => {
+      it(`is left out where it is as its class makes it: ${note}`, async () => {
         const file = await read(classes + source);
         assert.deepEqual(messages(file), []);
         assert.deepEqual(
@@ -27,7 +27,7 @@ describe("an instance of the file's own class that has a configuration", () => {
       });
       continue;
     }
-    it(`is a model by its name where it was changed, as PyTorch has it: ${said}`, async () => {
+    it(`is a model by its name where it was changed, as PyTorch has it: ${note}`, async () => {
       const file = await read(classes + source);
       assert.deepEqual(messages(file), []);
       const model = modelNamed(file, name);

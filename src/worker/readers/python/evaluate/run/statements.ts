@@ -226,7 +226,7 @@ function executeIf(
 ): Completion {
   let value: Value = null;
   if (ev.tracing) {
-    const said = ev.collect(() => {
+    const note = ev.collect(() => {
       value = evaluateSafely(ev, scope, test);
     });
     const condition = dataCondition(ev, scope, test, value);
@@ -237,7 +237,7 @@ function executeIf(
         predicated(ev, scope, build.unary("not", condition), () => executeBlock(ev, scope, otherwise));
       return "normal";
     }
-    for (const { message, severity, place } of said) ev.problem(message, severity, place);
+    for (const { message, severity, place } of note) ev.problem(message, severity, place);
   } else {
     value = evaluateSafely(ev, scope, test);
   }

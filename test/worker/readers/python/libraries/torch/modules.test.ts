@@ -167,8 +167,8 @@ describe("errors are PyTorch's", () => {
   it("a module assigned before Module.__init__", async () => {
     const source = `${PROLOGUE}class M(nn.Module):\n    def __init__(self):\n        self.fc = nn.Linear(1, 1)\n`;
     const file = await pythonReader.open("model.py", source);
-    const said = [...file.problems, ...file.models.flatMap((m) => m.problems)].map((p) => p.message).join();
-    assert.match(said, /cannot assign module before Module.__init__\(\) call/);
+    const note = [...file.problems, ...file.models.flatMap((m) => m.problems)].map((p) => p.message).join();
+    assert.match(note, /cannot assign module before Module.__init__\(\) call/);
   });
 });
 

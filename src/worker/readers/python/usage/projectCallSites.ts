@@ -57,7 +57,7 @@ interface Search {
   readonly seen: Set<PyClass>;
 }
 
-export class Elsewhere {
+export class ProjectCallSites {
   private readonly opened = new Map<string, Opened | undefined>();
   private readonly own: Opened;
   private readonly words = new Map<ClassStmt, ReadonlySet<string>>();
