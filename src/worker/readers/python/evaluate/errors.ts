@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { SourcePlace } from "../../../graph/node";
 import type { Problem } from "../../model";
 import { EvaluationError, PyError } from "../values/values";
-import { LimitError } from "./scope";
+import { Cancelled, LimitError } from "./scope";
 
 /** Errors of evaluated code, in words and with places. */
 
@@ -15,16 +15,10 @@ export function within({ file, line }: SourcePlace): string {
   return `(in ${basename(file)}, line ${line})`;
 }
 
-/** Errors that code raises, by `raise` or `assert`; others come of what it does. */
-const deliberate = new WeakSet<Error>();
-
-export function deliberately<E extends Error>(error: E): E {
-  deliberate.add(error);
+/** What code raises, by `raise` or `assert`. */
+export function deliberately<E extends PyError | EvaluationError>(error: E): E {
+  if (error instanceof PyError) error.deliberate = true;
   return error;
-}
-
-export function isDeliberate(error: Error): boolean {
-  return deliberate.has(error);
 }
 
 /** Whether the file is of an installed package. */
@@ -32,20 +26,30 @@ export function isInstalled(file: string | undefined): boolean {
   return /[\\/](site|dist)-packages[\\/]/.test(file ?? "");
 }
 
-/** Errors that came from code of installed packages. */
-const fromPackages = new WeakSet<Error>();
-
 export function moved(error: PyError | EvaluationError, place: SourcePlace, note: string): PyError | EvaluationError {
-  const message = error.message ? `${error.message} ${note}` : note;
-  const there =
-    error instanceof PyError
-      ? new PyError(error.type, message, place, error.value, error.lacking)
-      : error instanceof LimitError
-        ? new LimitError(message, place)
-        : new EvaluationError(message, place);
-  if (deliberate.has(error)) deliberate.add(there);
-  if (isInstalled(error.place?.file)) fromPackages.add(there);
+  const there = again(error, error.message ? `${error.message} ${note}` : note, place);
+  there.fromPackage = isInstalled(error.place?.file);
   return there;
+}
+
+export function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
+  return again(error, error.message, place);
+}
+
+/** The same error with another message and place. */
+function again(
+  error: PyError | EvaluationError,
+  message: string,
+  place: SourcePlace | undefined,
+): PyError | EvaluationError {
+  if (error instanceof PyError) {
+    const there = new PyError(error.type, message, place, error.value, error.lacking);
+    there.deliberate = error.deliberate;
+    return there;
+  }
+  if (error instanceof Cancelled) return new Cancelled(message, place);
+  if (error instanceof LimitError) return new LimitError(message, place);
+  return new EvaluationError(message, place);
 }
 
 /**
@@ -53,18 +57,9 @@ export function moved(error: PyError | EvaluationError, place: SourcePlace, note
  * statements, an error from a package that it calls says at most that what it gives is not known.
  */
 export function severityOf(error: PyError | EvaluationError, inScript: boolean): Problem["severity"] {
-  if (inScript && fromPackages.has(error)) return error instanceof PyError ? "warning" : "information";
+  if (inScript && error.fromPackage) return error instanceof PyError ? "warning" : "information";
   const ours = error instanceof EvaluationError && !(error instanceof LimitError);
   return ours || error.message.includes("<unknown>") ? "warning" : "error";
-}
-
-export function placed(error: PyError | EvaluationError, place: SourcePlace | undefined): PyError | EvaluationError {
-  if (error instanceof PyError) {
-    const there = new PyError(error.type, error.message, place, error.value, error.lacking);
-    return deliberate.has(error) ? deliberately(there) : there;
-  }
-  if (error instanceof LimitError) return new LimitError(error.message, place);
-  return new EvaluationError(error.message, place);
 }
 
 /** What is no error of evaluation: the stack was too small, or the reader is wrong. */

@@ -40,7 +40,7 @@ import { allocate, construct, instantiate } from "./run/classes";
 import { evaluate } from "./run/expressions";
 import { executeBody } from "./run/statements";
 import { generatorOf } from "./run/suspended";
-import { type DefinedClass, type Definition, LimitError, Scope } from "./scope";
+import { Cancelled, type DefinedClass, type Definition, LimitError, Scope } from "./scope";
 
 const NO_KWARGS: ReadonlyMap<string, Value> = new Map();
 
@@ -177,7 +177,7 @@ export class PythonEvaluator implements Evaluator {
 
   private refuseCancelled(): void {
     const { cancel } = this.limits;
-    if (cancel && Atomics.load(cancel, 0) !== 0) throw new LimitError("reading was cancelled", this.place);
+    if (cancel && Atomics.load(cancel, 0) !== 0) throw new Cancelled("reading was cancelled", this.place);
   }
 
   within<T>(steps: number, body: () => T): T {

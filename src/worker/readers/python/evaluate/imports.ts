@@ -1,6 +1,6 @@
 import type { ImportName } from "../syntax/ast";
 import type { Evaluator, NotFollowed } from "../values/evaluator";
-import { Unfound, Unknown } from "../values/unknown";
+import { Unfound, Unimported, Unknown } from "../values/unknown";
 import { LazyNamespace, PyError, PyNamespace, type Value } from "../values/values";
 import type { Scope } from "./scope";
 
@@ -8,7 +8,7 @@ import type { Scope } from "./scope";
 function notFollowed(ev: Evaluator, module: string, what: string, { why, absent, unfound }: NotFollowed): Unknown {
   if (absent && ev.importErrors > 0) throw new PyError("ModuleNotFoundError", `No module named '${module}'`);
   const reason = `the import of ${what} was not followed${why && `: ${why}`}`;
-  return unfound ? new Unfound(reason, ev.place, why) : new Unknown(reason, ev.place);
+  return unfound ? new Unfound(reason, ev.place, why) : new Unimported(reason, ev.place);
 }
 
 /** `import a.b.c [as d]`. */

@@ -124,3 +124,6 @@ export interface DefinedClass {
 
 /** The reading as a whole has used up its share: not to be caught by the evaluated code. */
 export class LimitError extends EvaluationError {}
+
+/** Nobody waits for the reading any more. */
+export class Cancelled extends LimitError {}

@@ -5,7 +5,7 @@ import { dictGet, dictOf, dictSet } from "../values/equality";
 import type { Evaluator } from "../values/evaluator";
 import { nativeOfUnknown } from "../values/native";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../values/types";
-import { Unknown } from "../values/unknown";
+import { Unimported, Unknown } from "../values/unknown";
 import {
   PyDict,
   PyDType,
@@ -298,6 +298,6 @@ class AbsentLightning extends PyNamespace {
   override get(name: string): Value {
     const full = `${this.name}.${name}`;
     if (MODULES.test(name)) return new AbsentLightning(full);
-    return CLASSES.get(name) ?? new Unknown(`the import of ${full} was not followed: it is not installed`);
+    return CLASSES.get(name) ?? new Unimported(`the import of ${full} was not followed: it is not installed`);
   }
 }

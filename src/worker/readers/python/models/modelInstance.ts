@@ -1,7 +1,7 @@
 import type { ConfigurationFile, MadeElsewhere } from "../../../../protocol/model";
 import type { Configuration, Problem, SearchedFolder } from "../../model";
 import { configurationFilesOf } from "../configs/files";
-import { isDeliberate, pythonMessage } from "../evaluate/errors";
+import { pythonMessage } from "../evaluate/errors";
 import type { Applied } from "../evaluate/patches";
 import { type Given, initializeInstance } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
@@ -118,7 +118,7 @@ export function build(
  * its author.
  */
 function refuses(error: PyError | EvaluationError): boolean {
-  return error instanceof PyError && (isDeliberate(error) || /\bNone(Type)?\b/.test(error.message));
+  return error instanceof PyError && (error.deliberate || /\bNone(Type)?\b/.test(error.message));
 }
 
 /** `kwargs["width"]`, or what keeps the arguments, which lacks one: nobody has given it. */

@@ -7,7 +7,7 @@ import { hasFastPath } from "../libraries/torch/layers/transformer";
 import { hasDerivedWeights } from "../libraries/torch/module/derived";
 import { submodules } from "../libraries/torch/module/module";
 import type { Evaluator } from "../values/evaluator";
-import { Unknown } from "../values/unknown";
+import { Unimported, Unknown } from "../values/unknown";
 import type { ModuleState, PyObject, PyTensor, Value } from "../values/values";
 import { join, Repeated } from "./repeated";
 
@@ -175,8 +175,7 @@ function* unknownParts(ev: Evaluator, { type, attributes }: PyObject): Generator
   const { text, file } = ev.main;
   if (type.place?.file !== file) return;
   for (const [name, value] of attributes)
-    if (value instanceof Unknown && /^the import of /.test(value.reason) && text.includes(`self.${name}(`))
-      yield [name, value];
+    if (value instanceof Unimported && text.includes(`self.${name}(`)) yield [name, value];
 }
 
 function describe(ev: Evaluator, object: PyObject, path: string, description: Description): Described {

@@ -3,7 +3,7 @@ import { is, type Node, type SourcePlace } from "../../../graph/node";
 import type { Problem } from "../../model";
 import { pythonMessage } from "../evaluate/errors";
 import type { FailedOperation, OperandSeen, Recorder } from "../evaluate/recorder";
-import { LimitError } from "../evaluate/scope";
+import { Cancelled } from "../evaluate/scope";
 import type { Evaluator } from "../values/evaluator";
 import { PyError, type PyObject, type PyTensor } from "../values/values";
 import { specsOf } from "./argument";
@@ -31,7 +31,7 @@ export function problemOf(
   best: FailedAttempt,
 ): Problem | undefined {
   const { error, example } = best.failure;
-  if (error instanceof LimitError && /cancelled/.test(error.message)) return undefined;
+  if (error instanceof Cancelled) return undefined;
   const place = error.place ?? root.place ?? ev.source.place({ start: 0, end: 0 });
   const operation = best.recorder.failureOf(error);
   const inputs = example.given ?? false;

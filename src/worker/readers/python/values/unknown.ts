@@ -17,8 +17,11 @@ export class Unknown {
   }
 }
 
+/** Of an import that was not followed. */
+export class Unimported extends Unknown {}
+
 /** Of a module that was looked for and is nowhere. */
-export class Unfound extends Unknown {
+export class Unfound extends Unimported {
   constructor(
     reason: string,
     place: SourcePlace | undefined,

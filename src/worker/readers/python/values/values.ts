@@ -412,6 +412,10 @@ export interface StoredTensor {
 
 /** A Python exception of the evaluated code: `type` is its class's name. `except` clauses catch it. */
 export class PyError extends Error {
+  /** Code raises it, by `raise` or `assert`; others come of what code does. */
+  deliberate = false;
+  /** It came from code of an installed package. */
+  fromPackage = false;
   constructor(
     readonly type: string,
     message: string,
@@ -427,6 +431,8 @@ export class PyError extends Error {
 /** The evaluator cannot go on here: unsupported syntax, a limit reached, an unknown value where one is needed. */
 export class EvaluationError extends Error {
   override readonly name = "EvaluationError";
+  /** It came from code of an installed package. */
+  fromPackage = false;
   constructor(
     message: string,
     readonly place?: SourcePlace,

@@ -14,7 +14,7 @@ import { assignTarget, evaluate, safely } from "./expressions";
 export function undecided(
   ev: Evaluator,
   scope: Scope,
-  what: string,
+  what: "if" | "loop" | "match",
   reason: Unknown,
   blocks: readonly (readonly Stmt[])[],
   place: Expr | Stmt,
@@ -33,7 +33,7 @@ export function undecided(
   const onlyRaises = targets.length === 0 && !leavesLoop && !returns && blocks.every(isGuard);
   // What a script does besides building and calling its model is not worth a mark in the editor, unless it may define one.
   const isScript = scope.kind === "module" || (ev.constructing === 0 && !ev.tracing);
-  const silent = onlyRaises || (isScript && (what.startsWith("loop") || !blocks.some(definesClass)));
+  const silent = onlyRaises || (isScript && (what === "loop" || !blocks.some(definesClass)));
   if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);
   for (const target of targets) forget(ev, scope, target, unknown);
   for (const name of blocks.flatMap(namesGivenAttributes)) {
