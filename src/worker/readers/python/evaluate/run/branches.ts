@@ -98,13 +98,13 @@ function forget(ev: Evaluator, scope: Scope, target: Expr, unknown: Unknown): vo
 }
 
 /** Names, attributes and constant indices: nothing else of a branch that is not taken is evaluated. */
-function isChain(expr: Expr): boolean {
+export function isChain(expr: Expr): boolean {
   if (expr.kind === "Name") return true;
   if (expr.kind === "Attribute") return isChain(expr.object);
   return expr.kind === "Subscript" && isChain(expr.object) && isIndex(expr.index);
 }
 
-function isIndex(expr: Expr): boolean {
+export function isIndex(expr: Expr): boolean {
   if (expr.kind === "Unary") return isIndex(expr.operand);
   return expr.kind === "Constant" || expr.kind === "Name";
 }

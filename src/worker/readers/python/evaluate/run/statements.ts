@@ -27,11 +27,13 @@ import { str } from "../objects/text";
 import { openName } from "../openNames";
 import { runPlainLoop } from "../plain/plainLoops";
 import { type Completion, LimitError, type Scope } from "../scope";
-import { assignment, assignSafely, undecided } from "./branches";
+import { assignment, assignSafely, isChain, isIndex, undecided } from "./branches";
 import { makeClass } from "./classes";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { matches } from "./patterns";
 import { dataCondition, predicated, skipsTurn } from "./predication";
+
+type AugAssignStmt = Extract<Stmt, { kind: "AugAssign" }>;
 
 /** What these do to names and modules is not observed where modules are made from others like them. */
 const UNOBSERVED: ReadonlySet<Stmt["kind"]> = new Set<Stmt["kind"]>([
@@ -79,16 +81,8 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       if (statement.value) assignSafely(ev, scope, statement.target, evaluateSafely(ev, scope, statement.value));
       return "normal";
     case "AugAssign": {
-      const { target } = statement;
-      const before = evaluateSafely(ev, scope, target);
-      const operand = evaluateSafely(ev, scope, statement.value);
-      ev.span = statement;
-      assignSafely(
-        ev,
-        scope,
-        target,
-        safely(ev, () => augmented(ev, statement.op, before, operand)),
-      );
+      const augmentation = augmentationOf(ev, scope, statement);
+      augment(ev, scope, augmentation, evaluateSafely(ev, scope, statement.value));
       return "normal";
     }
     case "Return":
@@ -107,7 +101,8 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
     case "Raise": {
       const value = statement.value ? evaluate(ev, scope, statement.value) : scope.lookup("*handled");
       ev.span = statement;
-      throw deliberately(raise(ev, value ?? null));
+      if (value === undefined) throw new PyError("RuntimeError", "No active exception to reraise", ev.place);
+      throw deliberately(raise(ev, value));
     }
     case "Assert": {
       const truth = truthyOf(ev, evaluateSafely(ev, scope, statement.test));
@@ -168,6 +163,52 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
       return "normal";
   }
 }
+
+interface Augmentation {
+  readonly statement: AugAssignStmt;
+  /** The target, its parts evaluated. */
+  readonly target: Expr;
+  readonly before: Value;
+}
+
+/** The first half of `target += ...`: what the target holds. */
+export function augmentationOf(ev: Evaluator, scope: Scope, statement: AugAssignStmt): Augmentation {
+  let { target } = statement;
+  const before = safely(ev, () => {
+    target = evaluatedOnce(ev, scope, target);
+    return evaluate(ev, scope, target);
+  });
+  return { statement, target, before };
+}
+
+/** The second half, once the operand is known. */
+export function augment(
+  ev: Evaluator,
+  scope: Scope,
+  { statement, target, before }: Augmentation,
+  operand: Value,
+): void {
+  ev.span = statement;
+  const after = safely(ev, () => augmented(ev, statement.op, before, operand));
+  assignSafely(ev, scope, target, after);
+}
+
+/** The target with values for those of its parts that may give another value the second time, or change something. */
+function evaluatedOnce(ev: Evaluator, scope: Scope, target: Expr): Expr {
+  if (target.kind !== "Attribute" && target.kind !== "Subscript") return target;
+  const object = isChain(target.object) ? target.object : held(target.object, evaluate(ev, scope, target.object));
+  if (target.kind === "Attribute") return object === target.object ? target : { ...target, object };
+  const index = isIndex(target.index) ? target.index : held(target.index, evaluate(ev, scope, target.index));
+  return object === target.object && index === target.index ? target : { ...target, object, index };
+}
+
+/** An expression that stands for the other, whose value is known. */
+export const held = (expr: Expr, value: Value): Expr => ({
+  kind: "Constant",
+  value,
+  start: expr.start,
+  end: expr.end,
+});
 
 /** A dataclass's fields are its annotated names, in order. */
 function annotate(scope: Scope, target: Expr, annotation: string): void {
@@ -397,27 +438,27 @@ function executeGuarded(ev: Evaluator, scope: Scope, statement: TryStmt): Comple
     if (!(error instanceof PyError)) throw error;
     ev.importErrors = importErrors;
     restore();
-    const handled = handle(ev, scope, statement, error);
-    if (handled === undefined) throw error;
-    return handled;
+    const handling = handlingOf(ev, scope, statement, error);
+    if (!handling) throw error;
+    try {
+      return executeBlock(ev, scope, handling.body);
+    } finally {
+      handling.end();
+    }
   } finally {
     ev.importErrors = importErrors;
   }
   return completion === "normal" ? executeBlock(ev, scope, statement.otherwise) : completion;
 }
 
-function handle(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): Completion | undefined {
-  const handler = handlerOf(ev, scope, statement, error);
-  if (!handler) return undefined;
-  try {
-    return executeBlock(ev, scope, handler.body);
-  } finally {
-    if (handler.name) scope.delete(handler.name);
-  }
+interface Handling {
+  readonly body: readonly Stmt[];
+  /** Forgets the exception, however the body ends. */
+  end(): void;
 }
 
-/** The handler that takes the exception, its name bound. */
-export function handlerOf(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): ExceptHandler | undefined {
+/** What the handler that takes the exception does, the exception's name bound. */
+export function handlingOf(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): Handling | undefined {
   const type = classOfError(ev, error);
   for (const handler of statement.handlers) {
     if (handler.type) {
@@ -427,9 +468,16 @@ export function handlerOf(ev: Evaluator, scope: Scope, statement: TryStmt, error
       if (!options.some((option) => type.mro.includes(option as typeof type))) continue;
     }
     const value = errorValue(ev, error);
+    const outer = scope.names.get("*handled");
     scope.names.set("*handled", value);
-    if (handler.name) scope.assign(handler.name, value);
-    return handler;
+    const { body, name } = handler;
+    if (name) scope.assign(name, value);
+    const end = () => {
+      if (outer === undefined) scope.names.delete("*handled");
+      else scope.names.set("*handled", outer);
+      if (name) scope.delete(name);
+    };
+    return { body, end };
   }
   return undefined;
 }

@@ -5,13 +5,12 @@ import { Unknown } from "../../values/unknown";
 import { EvaluationError, PyError, type PyGenerator, type Value } from "../../values/values";
 import { endsThere } from "../exceptions";
 import { truthyOf } from "../objects/iteration";
-import { augmented } from "../objects/operators";
 import { type Completion, LimitError, type Scope } from "../scope";
 import { assignSafely } from "./branches";
 import { assignTarget, evaluate, evaluateSafely, safely } from "./expressions";
 import { type Body, PySuspended } from "./generators";
 import { matches } from "./patterns";
-import { execute, handlerOf } from "./statements";
+import { augment, augmentationOf, execute, handlingOf, held } from "./statements";
 
 /**
  * Bodies of generators. A statement without a yield in it is executed as any other; the few kinds that hold one are
@@ -95,11 +94,8 @@ function* suspendable(frame: Frame, statement: Stmt): Body<Completion> {
       );
     }
     case "AugAssign": {
-      const before = evaluateSafely(ev, scope, statement.target);
-      const operand = yield* valueSafely(frame, statement.value);
-      ev.span = statement;
-      const after = safely(ev, () => augmented(ev, statement.op, before, operand));
-      assignSafely(ev, scope, statement.target, after);
+      const augmentation = augmentationOf(ev, scope, statement);
+      augment(ev, scope, augmentation, yield* valueSafely(frame, statement.value));
       return "normal";
     }
     case "Assert":
@@ -221,20 +217,18 @@ function* suspendableGuarded(frame: Frame, statement: TryStmt): Body<Completion>
     const error = ev.understood(thrown);
     if (!(error instanceof PyError)) throw error;
     frame.restore();
-    const handler = handlerOf(ev, scope, statement, error);
-    if (!handler) throw error;
+    const handling = handlingOf(ev, scope, statement, error);
+    if (!handling) throw error;
     try {
-      return yield* block(frame, handler.body);
+      return yield* block(frame, handling.body);
     } finally {
-      if (handler.name) scope.delete(handler.name);
+      handling.end();
     }
   }
   return completion === "normal" ? yield* block(frame, statement.otherwise) : completion;
 }
 
 // Expressions
-
-const held = (expr: Expr, value: Value): Expr => ({ kind: "Constant", value, start: expr.start, end: expr.end });
 
 /** As `evaluateSafely`. */
 function* valueSafely(frame: Frame, expr: Expr): Body<Value> {
