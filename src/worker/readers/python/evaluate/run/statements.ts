@@ -7,15 +7,7 @@ import type { Evaluator } from "../../values/evaluator";
 import { MANY_TURNS } from "../../values/limits";
 import { PyRange } from "../../values/types";
 import { Unknown } from "../../values/unknown";
-import {
-  EvaluationError,
-  PyDict,
-  PyError,
-  PyFunction,
-  PyGenerator,
-  PyTensor,
-  type Value,
-} from "../../values/values";
+import { EvaluationError, PyDict, PyError, PyFunction, PyGenerator, PyTensor, type Value } from "../../values/values";
 import { deliberately } from "../errors";
 import { endsThere, raise } from "../exceptions";
 import { importModule, importNames } from "../imports";
@@ -31,7 +23,7 @@ import { makeClass } from "./classes";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
 import { handlingOf } from "./handlers";
 import { matches } from "./patterns";
-import { dataCondition, predicated, skipsTurn } from "./predication";
+import { dataCondition, predicated, quietly, skipsTurn } from "./predication";
 
 /** What these do to names and modules is not observed where modules are made from others like them. */
 const UNOBSERVED: ReadonlySet<Stmt["kind"]> = new Set<Stmt["kind"]>([
@@ -196,18 +188,9 @@ function imported(ev: Evaluator, decorator: Value): boolean {
 
 /** A library's decorator that cannot be evaluated, because it reads signatures and documentation, is passed over. */
 function undisturbed(ev: Evaluator, decorator: Value, value: Value): Value {
-  const restore = ev.mark();
-  let result = value;
-  ev.collect(() => {
-    try {
-      result = ev.call(decorator, [value]);
-    } catch (error) {
-      const known = ev.understood(error);
-      if (known instanceof LimitError) throw known;
-      restore();
-    }
-  });
-  return result;
+  const { value: result, error } = ev.attempt(() => ev.call(decorator, [value]));
+  if (error instanceof LimitError) throw error;
+  return error ? value : (result ?? null);
 }
 
 function executeIf(
@@ -244,11 +227,7 @@ function executeIf(
 function executeTurn(ev: Evaluator, scope: Scope, body: readonly Stmt[]): Completion {
   for (const [i, statement] of body.entries()) {
     if (ev.tracing && skipsTurn(statement)) {
-      let value: Value = null;
-      ev.collect(() => {
-        value = evaluateSafely(ev, scope, statement.test);
-      });
-      const skipped = dataCondition(ev, scope, statement.test, value);
+      const skipped = dataCondition(ev, scope, statement.test, quietly(ev, scope, statement.test));
       if (skipped) {
         return predicated(ev, scope, build.unary("not", skipped), () => executeTurn(ev, scope, body.slice(i + 1)));
       }
