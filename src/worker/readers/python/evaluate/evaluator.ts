@@ -5,7 +5,7 @@ import { Provenance } from "../configs/provenance";
 import { callStandIn, isModule, moduleCall, moduleClass, tensorAttributeLike } from "../libraries/torch";
 import type { CallExpr, Span } from "../syntax/ast";
 import type { Source } from "../syntax/source";
-import type { Constructed, Evaluator, ImportResolver, Noted, NotFollowed, Opener } from "../values/evaluator";
+import type { Attempt, Constructed, Evaluator, ImportResolver, Noted, NotFollowed, Opener } from "../values/evaluator";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "../values/limits";
 import type { Storage } from "../values/storage";
 import { classOf, PyPartial, PyWrapped, typeName } from "../values/types";
@@ -231,6 +231,21 @@ export class PythonEvaluator implements Evaluator {
     if (where.file === this.main.file) return { place: where, message, severity };
     const from = (this.inMain ? this.place : this.departure) ?? this.main.place({ start: 0, end: 0 });
     return { place: from, message: `${message} ${within(where)}`, severity };
+  }
+
+  attempt<T>(body: () => T, steps?: number): Attempt<T> {
+    const restore = this.mark();
+    let value: T | undefined;
+    let error: PyError | EvaluationError | undefined;
+    const problems = this.collect(() => {
+      try {
+        value = steps === undefined ? body() : this.within(steps, body);
+      } catch (thrown) {
+        error = this.understood(thrown);
+      }
+    });
+    restore();
+    return { value, error, problems };
   }
 
   collect(body: () => void): Problem[] {

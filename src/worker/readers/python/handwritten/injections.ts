@@ -41,19 +41,13 @@ export class Injections {
     if (!(fn instanceof PyFunction)) return undefined;
     const found = sites.callOf(fn, names);
     if (!found) return undefined;
-    ev.collect(() => {
-      const restore = ev.mark();
-      try {
-        // The model of the call stays as it is.
-        const copied = new Map();
-        const args = found.args.map((value) => deepCopy(ev, value, copied));
-        const kwargs = new Map([...found.kwargs].map(([key, value]) => [key, deepCopy(ev, value, copied)]));
-        ev.within(this.steps, () => ev.call(fn, args, kwargs));
-      } catch (error) {
-        ev.reportError(error);
-        restore();
-      }
-    });
+    ev.attempt(() => {
+      // The model of the call stays as it is.
+      const copied = new Map();
+      const args = found.args.map((value) => deepCopy(ev, value, copied));
+      const kwargs = new Map([...found.kwargs].map(([key, value]) => [key, deepCopy(ev, value, copied)]));
+      ev.call(fn, args, kwargs);
+    }, this.steps);
     const made = ev.constructed.get(type);
     return made && { ...made.before, call: found.call };
   }

@@ -170,21 +170,11 @@ export class StandIns {
   /** Undefined where anything went wrong or was passed over: nobody has written these values. */
   private quietly<T>(body: () => T | undefined): T | undefined {
     const { ev } = this;
-    let result: T | undefined;
-    const problems = ev.collect(() => {
-      const restore = ev.mark();
+    const { value, problems } = ev.attempt(() => {
       ev.span = undefined;
-      try {
-        ev.within(STEPS, () => {
-          result = body();
-        });
-      } catch (error) {
-        ev.reportError(error);
-        result = undefined;
-      }
-      restore();
-    });
-    return problems.some(({ severity }) => severity !== "information") ? undefined : result;
+      return body();
+    }, STEPS);
+    return problems.some(({ severity }) => severity !== "information") ? undefined : value;
   }
 }
 

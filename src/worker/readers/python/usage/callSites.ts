@@ -270,25 +270,13 @@ export class CallSites {
   }
 
   quietValue(body: () => Value): Value {
-    const made: Value[] = [];
-    this.quietly(() => {
-      made.push(body());
-    });
-    return made[0] ?? null;
+    return this.quietly(body) ?? null;
   }
 
   /** What cannot be evaluated here is no problem of the file: another way is tried. */
-  quietly(body: () => void): void {
+  quietly<T>(body: () => T): T | undefined {
     this.slicesLeft = MAX_SLICES;
-    this.ev.collect(() => {
-      const restore = this.ev.mark();
-      try {
-        this.ev.patches.trial(() => this.ev.within(SLICE_STEPS, body));
-      } catch (error) {
-        this.ev.reportError(error);
-        restore();
-      }
-    });
+    return this.ev.attempt(() => this.ev.patches.trial(body), SLICE_STEPS).value;
   }
 
   /** A scope in which the names have the values they have at the position. `flattened` as slices have it. */

@@ -65,17 +65,9 @@ export class Factories {
     this.called.add(fn);
     const value = this.globals.lookup(fn.name);
     if (!(value instanceof PyFunction || value instanceof PyBound)) return;
-    ev.collect(() => {
-      const restore = ev.mark();
-      try {
-        ev.patches.trial(() => ev.within(this.steps, () => ev.call(value, [])));
-      } catch (error) {
-        const known = ev.understood(error);
-        const { cancel } = ev.limits;
-        if (known instanceof LimitError && cancel && Atomics.load(cancel, 0) !== 0) throw known;
-        restore();
-      }
-    });
+    const { error } = ev.attempt(() => ev.patches.trial(() => ev.call(value, [])), this.steps);
+    const { cancel } = ev.limits;
+    if (error instanceof LimitError && cancel && Atomics.load(cancel, 0) !== 0) throw error;
   }
 }
 

@@ -105,6 +105,12 @@ export interface Evaluator extends Runtime {
    * whose other problems are dropped.
    */
   certainly(message: string, severity?: Problem["severity"], place?: SourcePlace): void;
+  /**
+   * Evaluates without complaint: for questions of ours that the file does not ask, such as what a call would make. The
+   * problems are not the file's, an error does not go on from here, and the counters are as they were before.
+   * @param steps A budget of its own; without one, the steps count where they are made.
+   */
+  attempt<T>(body: () => T, steps?: number): Attempt<T>;
   /** As Reports does it. */
   collect(body: () => void): Problem[];
   /**
@@ -143,6 +149,16 @@ export interface Evaluator extends Runtime {
   tooDeep(): LimitError;
   /** Puts the counters back after an error has unwound the stack to where they were read. */
   mark(): () => void;
+}
+
+/** What came of evaluating without complaint. */
+export interface Attempt<T> {
+  /** Undefined where an error ended it. */
+  readonly value: T | undefined;
+  /** What ended it, a limit too. */
+  readonly error: PyError | EvaluationError | undefined;
+  /** What was found wrong on the way. */
+  readonly problems: readonly Problem[];
 }
 
 /** What is told of evaluation where modules are made from others like them: `evaluate/repeated/alike.ts`. */

@@ -9,11 +9,9 @@ import type {
 import { dictSet, setOf } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { MAX_NESTING } from "../../values/limits";
-import { classOf, PySuper } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import {
   EvaluationError,
-  PyClass,
   PyDict,
   PyError,
   PyFunction,
@@ -32,6 +30,7 @@ import { plainItems } from "../plain/plainLoops";
 import { type Definition, LimitError, Scope } from "../scope";
 import { PySuspended } from "./generators";
 import { scopeCall } from "./scopeCalls";
+import { superOf } from "./superCall";
 
 /** The value of an expression. */
 export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
@@ -163,7 +162,7 @@ export function evaluateCall(ev: Evaluator, scope: Scope, expr: CallExpr): Value
   enter(ev, expr);
   const { callee: calleeExpr } = expr;
   if (calleeExpr.kind === "Name" && calleeExpr.id === "super") {
-    const found = evaluateSuper(ev, scope, expr);
+    const found = superOf(ev, scope, expr, (argument) => evaluate(ev, scope, argument));
     if (found) {
       ev.nesting--;
       return found;
@@ -225,31 +224,6 @@ export function evaluateArguments(
   return { args, kwargs };
 }
 
-function evaluateSuper(ev: Evaluator, scope: Scope, expr: CallExpr): Value | undefined {
-  if (expr.args.length === 2) {
-    const [type, self] = expr.args.map((a) => evaluate(ev, scope, a.value));
-    if (type instanceof Unknown) return type;
-    return makeSuper(ev, expr, type as Value, self as Value);
-  }
-  for (let s: Scope | undefined = scope; s; s = s.parent) {
-    if (s.owner?.type && s.receiver !== undefined) return makeSuper(ev, expr, s.owner.type, s.receiver);
-  }
-  ev.span = expr;
-  throw new PyError("RuntimeError", "super(): no arguments");
-}
-
-function makeSuper(ev: Evaluator, expr: Expr, type: Value, self: Value): Value {
-  ev.span = expr;
-  // The receiver of a metaclass's method is a class, and an instance of the metaclass.
-  const isOfMeta = self instanceof PyClass && type instanceof PyClass && !self.mro.includes(type);
-  const selfType = self instanceof PyClass && !isOfMeta ? self : (classOf(self) ?? self);
-  if (self instanceof Unknown) return self;
-  if (!isClass(type) || !isClass(selfType)) {
-    throw new PyError("TypeError", "super(type, obj): obj must be an instance or subtype of type");
-  }
-  return new PySuper(type, self, selfType);
-}
-
 function evaluateCompare(ev: Evaluator, scope: Scope, expr: Extract<Expr, { kind: "Compare" }>): Value {
   let left = evaluate(ev, scope, expr.left);
   let result: Value = true;
@@ -265,10 +239,6 @@ function evaluateCompare(ev: Evaluator, scope: Scope, expr: Extract<Expr, { kind
     left = right;
   }
   return result;
-}
-
-function isClass(value: Value): value is Extract<Value, { mro: unknown }> {
-  return typeof value === "object" && value !== null && "mro" in value;
 }
 
 // f-strings

@@ -81,7 +81,8 @@ export function dataCondition(ev: Evaluator, scope: Scope, test: Expr, value: Va
   return ["== 0", "< 1", "<= 0"].includes(asked) ? build.unary("not", anyOf(length.mask)) : undefined;
 }
 
-function quietly(ev: Evaluator, scope: Scope, expr: Expr): Value {
+/** The value of a condition that is evaluated again where it is no condition on data. */
+export function quietly(ev: Evaluator, scope: Scope, expr: Expr): Value {
   let value: Value = null;
   ev.collect(() => {
     value = evaluateSafely(ev, scope, expr);

@@ -7,33 +7,23 @@ import type { Evaluator } from "../../values/evaluator";
 import { MANY_TURNS } from "../../values/limits";
 import { PyRange } from "../../values/types";
 import { Unknown } from "../../values/unknown";
-import {
-  EvaluationError,
-  PyDict,
-  PyError,
-  PyFunction,
-  PyGenerator,
-  PyTensor,
-  PyTuple,
-  type Value,
-} from "../../values/values";
+import { EvaluationError, PyDict, PyError, PyFunction, PyGenerator, PyTensor, type Value } from "../../values/values";
 import { deliberately } from "../errors";
-import { classOfError, endsThere, errorValue, raise } from "../exceptions";
+import { endsThere, raise } from "../exceptions";
 import { importModule, importNames } from "../imports";
 import { truthyOf } from "../objects/iteration";
-import { augmented } from "../objects/operators";
 import { deleteItem } from "../objects/subscripts";
 import { str } from "../objects/text";
 import { openName } from "../openNames";
 import { runPlainLoop } from "../plain/plainLoops";
 import { type Completion, LimitError, type Scope } from "../scope";
-import { assignment, assignSafely, isChain, isIndex, undecided } from "./branches";
+import { augment, augmentationOf } from "./augmentation";
+import { assignment, assignSafely, undecided } from "./branches";
 import { makeClass } from "./classes";
 import { assignTarget, evaluate, evaluateSafely, makeFunction, safely } from "./expressions";
+import { handlingOf } from "./handlers";
 import { matches } from "./patterns";
-import { dataCondition, predicated, skipsTurn } from "./predication";
-
-type AugAssignStmt = Extract<Stmt, { kind: "AugAssign" }>;
+import { dataCondition, predicated, quietly, skipsTurn } from "./predication";
 
 /** What these do to names and modules is not observed where modules are made from others like them. */
 const UNOBSERVED: ReadonlySet<Stmt["kind"]> = new Set<Stmt["kind"]>([
@@ -164,52 +154,6 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
   }
 }
 
-interface Augmentation {
-  readonly statement: AugAssignStmt;
-  /** The target, its parts evaluated. */
-  readonly target: Expr;
-  readonly before: Value;
-}
-
-/** The first half of `target += ...`: what the target holds. */
-export function augmentationOf(ev: Evaluator, scope: Scope, statement: AugAssignStmt): Augmentation {
-  let { target } = statement;
-  const before = safely(ev, () => {
-    target = evaluatedOnce(ev, scope, target);
-    return evaluate(ev, scope, target);
-  });
-  return { statement, target, before };
-}
-
-/** The second half, once the operand is known. */
-export function augment(
-  ev: Evaluator,
-  scope: Scope,
-  { statement, target, before }: Augmentation,
-  operand: Value,
-): void {
-  ev.span = statement;
-  const after = safely(ev, () => augmented(ev, statement.op, before, operand));
-  assignSafely(ev, scope, target, after);
-}
-
-/** The target with values for those of its parts that may give another value the second time, or change something. */
-function evaluatedOnce(ev: Evaluator, scope: Scope, target: Expr): Expr {
-  if (target.kind !== "Attribute" && target.kind !== "Subscript") return target;
-  const object = isChain(target.object) ? target.object : held(target.object, evaluate(ev, scope, target.object));
-  if (target.kind === "Attribute") return object === target.object ? target : { ...target, object };
-  const index = isIndex(target.index) ? target.index : held(target.index, evaluate(ev, scope, target.index));
-  return object === target.object && index === target.index ? target : { ...target, object, index };
-}
-
-/** An expression that stands for the other, whose value is known. */
-export const held = (expr: Expr, value: Value): Expr => ({
-  kind: "Constant",
-  value,
-  start: expr.start,
-  end: expr.end,
-});
-
 /** A dataclass's fields are its annotated names, in order. */
 function annotate(scope: Scope, target: Expr, annotation: string): void {
   if (scope.kind !== "class" || target.kind !== "Name") return;
@@ -244,18 +188,9 @@ function imported(ev: Evaluator, decorator: Value): boolean {
 
 /** A library's decorator that cannot be evaluated, because it reads signatures and documentation, is passed over. */
 function undisturbed(ev: Evaluator, decorator: Value, value: Value): Value {
-  const restore = ev.mark();
-  let result = value;
-  ev.collect(() => {
-    try {
-      result = ev.call(decorator, [value]);
-    } catch (error) {
-      const known = ev.understood(error);
-      if (known instanceof LimitError) throw known;
-      restore();
-    }
-  });
-  return result;
+  const { value: result, error } = ev.attempt(() => ev.call(decorator, [value]));
+  if (error instanceof LimitError) throw error;
+  return error ? value : (result ?? null);
 }
 
 function executeIf(
@@ -292,11 +227,7 @@ function executeIf(
 function executeTurn(ev: Evaluator, scope: Scope, body: readonly Stmt[]): Completion {
   for (const [i, statement] of body.entries()) {
     if (ev.tracing && skipsTurn(statement)) {
-      let value: Value = null;
-      ev.collect(() => {
-        value = evaluateSafely(ev, scope, statement.test);
-      });
-      const skipped = dataCondition(ev, scope, statement.test, value);
+      const skipped = dataCondition(ev, scope, statement.test, quietly(ev, scope, statement.test));
       if (skipped) {
         return predicated(ev, scope, build.unary("not", skipped), () => executeTurn(ev, scope, body.slice(i + 1)));
       }
@@ -449,37 +380,6 @@ function executeGuarded(ev: Evaluator, scope: Scope, statement: TryStmt): Comple
     ev.importErrors = importErrors;
   }
   return completion === "normal" ? executeBlock(ev, scope, statement.otherwise) : completion;
-}
-
-interface Handling {
-  readonly body: readonly Stmt[];
-  /** Forgets the exception, however the body ends. */
-  end(): void;
-}
-
-/** What the handler that takes the exception does, the exception's name bound. */
-export function handlingOf(ev: Evaluator, scope: Scope, statement: TryStmt, error: PyError): Handling | undefined {
-  const type = classOfError(ev, error);
-  for (const handler of statement.handlers) {
-    if (handler.type) {
-      const wanted = evaluate(ev, scope, handler.type);
-      const options = wanted instanceof PyTuple ? wanted.items : [wanted];
-      // An exception class that is not known, from an import that was not followed, is not the one we raised.
-      if (!options.some((option) => type.mro.includes(option as typeof type))) continue;
-    }
-    const value = errorValue(ev, error);
-    const outer = scope.names.get("*handled");
-    scope.names.set("*handled", value);
-    const { body, name } = handler;
-    if (name) scope.assign(name, value);
-    const end = () => {
-      if (outer === undefined) scope.names.delete("*handled");
-      else scope.names.set("*handled", outer);
-      if (name) scope.delete(name);
-    };
-    return { body, end };
-  }
-  return undefined;
 }
 
 function executeDelete(ev: Evaluator, scope: Scope, target: Expr): void {

@@ -6,11 +6,13 @@ import { EvaluationError, PyError, type PyGenerator, type Value } from "../../va
 import { endsThere } from "../exceptions";
 import { truthyOf } from "../objects/iteration";
 import { type Completion, LimitError, type Scope } from "../scope";
+import { augment, augmentationOf, held } from "./augmentation";
 import { assignSafely } from "./branches";
 import { assignTarget, evaluate, evaluateSafely, safely } from "./expressions";
 import { type Body, PySuspended } from "./generators";
+import { handlingOf } from "./handlers";
 import { matches } from "./patterns";
-import { augment, augmentationOf, execute, handlingOf, held } from "./statements";
+import { execute } from "./statements";
 
 /**
  * Bodies of generators. A statement without a yield in it is executed as any other; the few kinds that hold one are

@@ -19,33 +19,22 @@ const STEPS = 5_000_000;
 export function conversionsOf(ev: Evaluator, model: PyObject): KeyConversions | undefined {
   if (!isPretrained(model)) return undefined;
   const base = ev.tryAttribute(model, "base_model_prefix");
-  let conversions: KeyConversions | undefined;
-  let failure: PyError | { readonly message: string } | undefined;
-  const restore = ev.mark();
-  ev.collect(() => {
-    try {
-      ev.within(STEPS, () => {
-        const transforms = transformsOf(ev, model);
-        conversions = {
-          base: typeof base === "string" ? base : "",
-          load: !transforms
-            ? renamingsBefore5(ev, model)
-            : transforms.map((transform) => {
-                const conversion = conversionOf(ev, transform, model);
-                if (conversion.kind !== "rearrange") return conversion;
-                const reverse = ev.call(ev.getAttribute(transform, "reverse_transform"), []);
-                return { ...conversion, reverse: conversionOf(ev, reverse, model) };
-              }),
-        };
-      });
-    } catch (error) {
-      failure = ev.understood(error);
-    } finally {
-      restore();
-    }
-  });
+  const { value: conversions, error } = ev.attempt((): KeyConversions => {
+    const transforms = transformsOf(ev, model);
+    return {
+      base: typeof base === "string" ? base : "",
+      load: !transforms
+        ? renamingsBefore5(ev, model)
+        : transforms.map((transform) => {
+            const conversion = conversionOf(ev, transform, model);
+            if (conversion.kind !== "rearrange") return conversion;
+            const reverse = ev.call(ev.getAttribute(transform, "reverse_transform"), []);
+            return { ...conversion, reverse: conversionOf(ev, reverse, model) };
+          }),
+    };
+  }, STEPS);
   if (conversions) return conversions;
-  const why = failure instanceof PyError ? pythonMessage(failure) : failure?.message;
+  const why = error instanceof PyError ? pythonMessage(error) : error?.message;
   throw new UserError(
     `how transformers renames the weights of ${model.type.name} could not be read from its source: ${why}`,
   );

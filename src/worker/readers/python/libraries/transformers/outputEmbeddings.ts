@@ -24,17 +24,7 @@ function isTransformers(file: string | undefined): boolean {
 }
 
 function answerOf(ev: Evaluator, root: PyObject): Value {
-  const restore = ev.mark();
-  let given: Value = null;
-  ev.collect(() => {
-    try {
-      given = ev.within(STEPS, () => ev.call(ev.getAttribute(root, "get_output_embeddings"), []));
-    } catch (error) {
-      const known = ev.understood(error);
-      given = new Unknown(known instanceof PyError ? pythonMessage(known) : known.message, known.place);
-    } finally {
-      restore();
-    }
-  });
-  return given;
+  const { value, error } = ev.attempt(() => ev.call(ev.getAttribute(root, "get_output_embeddings"), []), STEPS);
+  if (error) return new Unknown(error instanceof PyError ? pythonMessage(error) : error.message, error.place);
+  return value ?? null;
 }

@@ -454,16 +454,7 @@ export class Configurations {
 
   /** A configuration of the class, or undefined when that cannot be made. */
   private make(type: PyClass, kwargs: ReadonlyMap<string, Value>, args: readonly Value[] = []): Value | undefined {
-    let made: Value | undefined;
-    this.ev.collect(() => {
-      const restore = this.ev.mark();
-      try {
-        made = this.ev.within(STEPS, () => this.ev.call(type, args, kwargs));
-      } catch (error) {
-        this.ev.understood(error);
-        restore();
-      }
-    });
+    const { value: made } = this.ev.attempt(() => this.ev.call(type, args, kwargs), STEPS);
     return made instanceof Unknown ? undefined : made;
   }
 
