@@ -120,6 +120,64 @@ class Writer {
     ]);
   }
 
+  /** What compiled loops know, or leave to the evaluator as they run. */
+  private plain(indent: string, depth: number): string[] {
+    const within = `${indent}  `;
+    const block = () => Array.from({ length: 1 + this.below(2) }, () => this.plain(within, depth - 1)).flat();
+    const operand = (): string =>
+      this.one([
+        "a",
+        "b",
+        "i",
+        "j",
+        "3",
+        "-2",
+        "l[0]",
+        "t[-1]",
+        "d[0]",
+        "len(l)",
+        "abs(a)",
+        "min(a, i)",
+        "d.get(1, 4)",
+      ]);
+    const integer = (): string =>
+      this.any([
+        operand,
+        () => `(${operand()} ${this.one(["+", "-", "*"])} ${operand()}) % 101`,
+        () => `${operand()} // ${this.often("-3", "a")}`,
+        () => `(${operand()} if ${test()} else ${operand()})`,
+        () => `l[i % ${this.often("len(l)", "3")}]`,
+      ]);
+    const test = (): string =>
+      this.any([
+        () => `${operand()} ${this.one(["<", "<=", "==", "!=", ">", ">="])} ${this.one(["x", "2", operand()])}`,
+        () => `${operand()} ${this.one(["in", "not in"])} ${this.one(["l", "t", "d"])}`,
+        () => `not ${this.one(["l", "a % 2", "x"])} ${this.one(["or", "and"])} ${operand()} % 3 == 1`,
+      ]);
+    if (depth > 0 && this.random() < 0.3) {
+      if (this.random() < 0.5) return [`${indent}if ${test()}:`, ...block(), `${indent}else:`, ...block()];
+      return [`${indent}for j in ${this.one(["range(3)", "t", "range(a % 4)", "(1, 2, a)"])}:`, ...block()];
+    }
+    const act = this.any([
+      () => `a = ${integer()}`,
+      () => `b ${this.one(["+=", "-="])} ${this.small()}`,
+      () => `x ${this.one(["+= 0.25", "-= i", "= i / 4", "= b / 8"])}`,
+      () => "a, b = b, a",
+      () => `t = (${integer()}, b, ${integer()})`,
+      () => `l.append(${integer()})`,
+      () => `l[${integer()} % len(l)] = ${integer()}`,
+      () => `l[i % 3] += ${this.small()}`,
+      () => `d[i % 4] = ${integer()}`,
+      () => `if ${test()}: ${this.one(["break", "continue", "pass"])}`,
+      () => "@y",
+    ]);
+    return [indent + act];
+  }
+
+  private plainLoop(): string[] {
+    return ["for i in range(34):", ...Array.from({ length: 2 + this.below(4) }, () => this.plain("  ", 2)).flat()];
+  }
+
   private simple(): string {
     return this.any([
       () => `${this.one(["a", "b"])} = ${this.integer(2)}`,
@@ -206,7 +264,8 @@ class Writer {
       );
       body.push("l, t = l[:8], t[:4]", "a, b = a % 1000, b % 1000");
     }
-    return [...head, ...body].join("\n");
+    body.push(...this.plainLoop());
+    return [...head, ...(this.random() < 0.4 ? this.plainLoop() : []), ...body].join("\n");
   }
 }
 
@@ -216,9 +275,9 @@ export function randomProgram(seed: number): string {
 
 const WAYS = {
   /** The loops are compiled, where plain code knows how. */
-  loops: { first: "", call: "run()", yields: false },
-  /** A function that declares a global name has no compiled loops. */
-  statements: { first: "global unused", call: "run()", yields: false },
+  loops: { first: "pass", call: "run()", yields: false },
+  /** While a recorder watches, no loops are compiled. */
+  statements: { first: "pass", call: "run()", yields: false },
   /** The body of a generator. */
   suspended: { first: "yield", call: "list(run())", yields: true },
 };
@@ -233,7 +292,7 @@ export function asRun(program: string, way: Way): string {
     .replace(/^( *)@y$/gm, yields ? "$1yield a" : "$1pass")
     .replaceAll("@y", yields ? "(yield) or " : "");
   const lines = body.split("\n");
-  const parts = [first || "pass", ...lines.slice(0, 2)].map((line) => `  ${line}`);
+  const parts = [first, ...lines.slice(0, 2)].map((line) => `  ${line}`);
   return `
 seen = []
 def run():
