@@ -25,6 +25,9 @@ describe("findings in a window", function () {
     const { page } = window;
     await page.keyboard.press("Control+g");
     await page.keyboard.type(`${at}\n`);
+    const [line, column] = at.split(":");
+    await page.locator(".statusbar-item", { hasText: `Ln ${line}, Col ${column}` }).waitFor();
+    await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
     await page.keyboard.press("Control+k");
     await page.keyboard.press("Control+i");
     await page.locator(".monaco-hover").getByText(text).first().waitFor();
