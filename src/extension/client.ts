@@ -93,8 +93,8 @@ export class WorkerClient implements Disposable {
 
   /** Ends the worker; a later request starts it again. */
   async stop(): Promise<void> {
-    // A start that waits for it goes on first, so that its client is stopped here.
-    await this.library;
+    // A start that waits for it goes on first, so that its client is stopped here; that start says what goes wrong.
+    await this.library?.catch(() => undefined);
     const client = this.client;
     this.client = undefined;
     this.starting = undefined;
@@ -104,8 +104,7 @@ export class WorkerClient implements Disposable {
 
   private async launch(): Promise<LanguageClient> {
     this.stateEmitter.fire({ state: "starting" });
-    this.library ??= import("vscode-languageclient/node");
-    const library = await this.library;
+    const library = await this.loaded();
     const { LanguageClient, State, TransportKind } = library;
     const server: ServerOptions = {
       module: this.module,
@@ -126,14 +125,28 @@ export class WorkerClient implements Disposable {
     try {
       await client.start();
     } catch (error) {
-      this.client = undefined;
-      this.starting = undefined;
-      this.gaveUp = true;
-      const message = `The LoRA Lens worker did not start: ${error instanceof Error ? error.message : String(error)}`;
-      this.stateEmitter.fire({ state: "crashed", message });
-      throw new Error(message);
+      throw this.notStarted(error);
     }
     return client;
+  }
+
+  private async loaded(): Promise<Library> {
+    this.library ??= import("vscode-languageclient/node");
+    try {
+      return await this.library;
+    } catch (error) {
+      this.library = undefined;
+      throw this.notStarted(error);
+    }
+  }
+
+  private notStarted(error: unknown): Error {
+    this.client = undefined;
+    this.starting = undefined;
+    this.gaveUp = true;
+    const message = `The LoRA Lens worker did not start: ${error instanceof Error ? error.message : String(error)}`;
+    this.stateEmitter.fire({ state: "crashed", message });
+    return new Error(message);
   }
 
   private clientOptions(library: Library): LanguageClientOptions {

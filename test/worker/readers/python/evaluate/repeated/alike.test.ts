@@ -133,51 +133,6 @@ changed = make()
     );
   });
 
-  it("have a size that is unknown from where an if that cannot be decided may have changed it", async () => {
-    const opened = await readTorch(`
-class Expert(nn.Module):
-    def __init__(self, size):
-        super().__init__()
-        self.up = nn.Linear(4, size.width)
-class Size:
-    def __init__(self):
-        self.width = 3
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        size = Size()
-        self.experts = nn.ModuleList()
-        for i in range(6):
-            if i == 4 and input():
-                size.width = 5
-            self.experts.append(Expert(size))
-`);
-    const { root } = modelNamed(opened, "Net");
-    const up = [...walkModules(root)].filter(({ kind }) => kind === "Linear").map(({ outFeatures }) => outFeatures);
-    assert.deepEqual(up, [3, 3, 3, 3, undefined, undefined]);
-  });
-
-  it("say each that an attribute freezes nothing", async () => {
-    const opened = await readTorch(`
-class Expert(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.up = nn.Linear(4, 3)
-        self.up.requires_grad = False
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.experts = nn.ModuleList([Expert() for _ in range(5)])
-        list(self.experts[3].parameters())
-`);
-    const { root } = modelNamed(opened, "Net");
-    const up = [...walkModules(root)].filter(({ kind }) => kind === "Linear");
-    assert.deepEqual(
-      up.map(({ freezesNothingAt }) => freezesNothingAt?.line),
-      [9, 9, 9, 9, 9],
-    );
-  });
-
   it("that are a script's models are told from one that was changed", async () => {
     const opened = await readTorch(`
 class Net(nn.Module):
