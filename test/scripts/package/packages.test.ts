@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
-import { execFile, spawnSync } from "node:child_process";
-import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { isBuiltin } from "node:module";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { filesUnder } from "../../../scripts/package/files";
@@ -13,17 +14,44 @@ const ROOT = join(__dirname, "../../..");
 /** So that nothing comes from anywhere but the package and what lies beside it. */
 const OFFLINE = ["--offline", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"];
 
+/** Loads an extension without VS Code, and prints the names of what it requires meanwhile. */
+const LOADED_WITH = `
+const Module = require("node:module");
+const load = Module._load;
+const names = new Set();
+const vscode = new Proxy(class {}, { get: (_, key) => (key === Symbol.toPrimitive ? () => 0 : vscode) });
+Module._load = (name, ...rest) => {
+  if (name !== process.argv[1]) names.add(name);
+  return name === "vscode" ? vscode : load(name, ...rest);
+};
+require(process.argv[1]);
+console.log(JSON.stringify([...names]));`;
+
 describe("packages", function () {
   this.timeout(240_000);
   const at = temporaryFolder();
 
-  it("the universal extension holds no native code, and is at most 10 MB in 120 files", async () => {
+  it("the universal extension holds no native code, is at most 10 MB in 120 files, and loads little at first", async () => {
     const target = TARGETS.find(({ name }) => name === "universal")!;
     const { bytes, files } = await packVsix(target);
     assert.ok(bytes <= 10e6 && files <= 120, `${bytes} bytes in ${files} files`);
     const packed = await filesUnder(join(PACKAGES, target.name));
     assert.ok(packed.includes("dist/extension.js"));
     for (const name of packed) assert.doesNotMatch(name, /\.(node|so|dll|dylib|map)(\.|$)/);
+
+    // VS Code's extensions start in turn on one thread: most of a start would be the language client's parsing.
+    const extension = join(PACKAGES, target.name, "dist/extension.js");
+    const { size } = await stat(extension);
+    assert.ok(size < 100_000, `the extension's own bundle is ${size} bytes long`);
+    const loaded = JSON.parse(
+      execFileSync(process.execPath, ["-e", LOADED_WITH, extension], { encoding: "utf8" }),
+    ) as string[];
+    assert.ok(loaded.includes("vscode"));
+    assert.deepEqual(
+      loaded.filter((name) => name !== "vscode" && !isBuiltin(name)),
+      [],
+      "the extension loads more than VS Code and Node.js give before a worker starts",
+    );
   });
 
   it("the command line, installed elsewhere, analyzes, verifies on TensorFlow.js and says what it lacks", async () => {
