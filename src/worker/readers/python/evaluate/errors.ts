@@ -45,6 +45,7 @@ function again(
   if (error instanceof PyError) {
     const there = new PyError(error.type, message, place, error.value, error.lacking);
     there.deliberate = error.deliberate;
+    there.ofUnknown = error.ofUnknown;
     return there;
   }
   if (error instanceof Cancelled) return new Cancelled(message, place);
@@ -58,8 +59,8 @@ function again(
  */
 export function severityOf(error: PyError | EvaluationError, inScript: boolean): Problem["severity"] {
   if (inScript && error.fromPackage) return error instanceof PyError ? "warning" : "information";
-  const ours = error instanceof EvaluationError && !(error instanceof LimitError);
-  return ours || error.message.includes("<unknown>") ? "warning" : "error";
+  const ours = error instanceof PyError ? error.ofUnknown : !(error instanceof LimitError);
+  return ours ? "warning" : "error";
 }
 
 /** What is no error of evaluation: the stack was too small, or the reader is wrong. */

@@ -86,21 +86,22 @@ export function raise(ev: Evaluator, value: Value): PyError | EvaluationError {
   }
   const args = instance.attributes.get("args");
   const items = args instanceof PyTuple ? args.items : [];
+  let ofUnknown = false;
   const texts = items.map((item) => {
     const text = str(ev, item);
-    return typeof text === "string" ? text : "<unknown>";
+    if (typeof text === "string") return text;
+    ofUnknown = true;
+    return "<unknown>";
   });
   // KeyError alone shows its key as repr() does.
   if (items.length === 1 && instance.type.mro.includes(EXCEPTIONS.get("KeyError")!)) {
     const key = repr(ev, items[0]!);
     if (typeof key === "string") texts[0] = key;
   }
-  return new PyError(
-    instance.type.name,
-    texts.length > 1 ? `(${texts.join(", ")})` : (texts[0] ?? ""),
-    ev.place,
-    instance,
-  );
+  const message = texts.length > 1 ? `(${texts.join(", ")})` : (texts[0] ?? "");
+  const error = new PyError(instance.type.name, message, ev.place, instance);
+  error.ofUnknown = ofUnknown;
+  return error;
 }
 
 export function classOfError(_ev: Evaluator, error: PyError): PyClass {

@@ -114,8 +114,8 @@ export function build(
 }
 
 /**
- * The class refuses what it was given, or is not made for a default of None. Where that was a guess, it is no mistake of
- * its author.
+ * The class refuses what it was given, or is not made for a default of None, which Python's own texts name. Where that
+ * was a guess, it is no mistake of its author.
  */
 function refuses(error: PyError | EvaluationError): boolean {
   return error instanceof PyError && (error.deliberate || /\bNone(Type)?\b/.test(error.message));

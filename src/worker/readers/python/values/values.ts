@@ -414,6 +414,8 @@ export interface StoredTensor {
 export class PyError extends Error {
   /** Code raises it, by `raise` or `assert`; others come of what code does. */
   deliberate = false;
+  /** Its text would show a value that is unknown. */
+  ofUnknown = false;
   /** It came from code of an installed package. */
   fromPackage = false;
   constructor(
