@@ -64,6 +64,19 @@ class Outer(nn.Module):
     assert.deepEqual(await layers("use.py"), ["Outer inner.fc 45→2", "Outer head 5→1"]);
   });
 
+  it("and an error that a file beside it raises about an unknown value is a warning here", async () => {
+    write({
+      "checks.py": `import absent\ndef check(kind):\n    raise ValueError(f"{kind} is no kind, but {absent.KINDS}")\n`,
+      "use.py": `from checks import check\n${net("8")}\ncheck("mlp")\n`,
+    });
+    const { problems } = await openModelFile(join(folder, "use.py"), undefined, {});
+    const raised = problems.filter(({ message }) => message.startsWith("ValueError"));
+    assert.deepEqual(
+      raised.map(({ severity, message }) => [severity, message]),
+      [["warning", "ValueError: <unknown> (in checks.py, line 3)"]],
+    );
+  });
+
   it("in a circle, as far as names are there", async () => {
     write({
       "one.py": "A = 3\nfrom two import C\nB = C + 1\n",
