@@ -51,6 +51,8 @@ async function difference(name: string, file: string, weights?: string): Promise
 }
 
 describe("Keras models compute what Keras computes", () => {
+  // Their outputs are of size 3 and less, float32 sums of some hundred terms: Keras adds these up in another order.
+  const ROOM = 1e-5;
   const cases: readonly (readonly [string, string, string?])[] = [
     ["cnn", "cnn.h5"],
     ["transformer", "transformer.keras"],
@@ -64,7 +66,7 @@ describe("Keras models compute what Keras computes", () => {
   for (const [name, file, weights] of cases) {
     it(`${file}${weights ? ` with ${weights}` : ""}`, async () => {
       const largest = await difference(name, file, weights);
-      assert.ok(largest < 1e-5, `differs by ${largest}`);
+      assert.ok(largest < ROOM, `differs by ${largest}`);
     });
   }
 

@@ -184,7 +184,7 @@ function movedProblem(problem: Problem, move: Move): Problem {
 }
 
 /** A model whose code has only moved. What takes more than its layers is read anew when it is asked for. */
-class KeptModel implements Model {
+export class KeptModel implements Model {
   readonly className: string;
   readonly file: string;
   readonly place: SourcePlace;

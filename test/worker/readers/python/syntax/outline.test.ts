@@ -7,6 +7,9 @@ import { outline } from "../../../../../src/worker/readers/python/syntax/outline
 import { parse } from "../../../../../src/worker/readers/python/syntax/parse";
 import { skeleton } from "../../../../../src/worker/readers/python/syntax/skeleton";
 
+const ROOT = join(__dirname, "../../../../..");
+const SOURCES = ["examples", "test/fixtures/parity", "test/fixtures/python"].map((folder) => join(ROOT, folder));
+
 const long = (indent: string) => `${indent}total = 0\n`.repeat(20);
 
 /** Everything that the syntax says, but where a function ends: left out, it ends with its line break. */
@@ -89,7 +92,7 @@ value = {
   });
 
   it("gives what parsing gives for all sources of the fixtures and examples", async () => {
-    for (const folder of ["examples", "test/fixtures/parity", "test/fixtures/python"]) {
+    for (const folder of SOURCES) {
       for (const entry of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
         if (!entry.endsWith(".py")) continue;
         const text = readFileSync(join(folder, entry), "utf8");

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { PythonEvaluator } from "../../../../../../src/worker/readers/python/evaluate/evaluator";
 import { builtinScope } from "../../../../../../src/worker/readers/python/evaluate/objects/builtins";
 import { repr } from "../../../../../../src/worker/readers/python/evaluate/objects/text";
@@ -21,6 +20,7 @@ import {
   type PyTensor,
   type Value,
 } from "../../../../../../src/worker/readers/python/values/values";
+import { reference } from "./reference";
 
 type Described = (string | number)[] | null;
 interface Layer {
@@ -43,7 +43,7 @@ interface Fixture {
   readonly types: readonly (readonly [string, Type])[];
   readonly answers: readonly (readonly [string, string])[];
 }
-const fixture: Fixture = JSON.parse(readFileSync("test/fixtures/torch/attributes.json", "utf8"));
+const fixture = reference<Fixture>("attributes.json");
 
 /** Classes of torch.nn that the reader does not have, and why. */
 const MISSING: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { pythonReader } from "../../../../../../src/worker/readers/python/reader";
+import { reference } from "./reference";
 
 interface Case {
   readonly name: string;
@@ -11,7 +11,7 @@ interface Case {
   >;
 }
 
-const cases: Case[] = JSON.parse(readFileSync("test/fixtures/torch/initial.json", "utf8"));
+const cases = reference<Case[]>("initial.json");
 
 describe("initial values are PyTorch's for a seed", () => {
   for (const { name, source, seed, tensors } of cases) {
