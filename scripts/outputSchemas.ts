@@ -23,7 +23,9 @@ export function outputSchemas(): Map<string, string> {
     sortProps: false,
   }).createSchema("Outputs");
   const outputs = Object.entries((properties ?? {}) as Record<string, Schema>);
-  return new Map(outputs.map(([command, output]) => [`${command}.json`, schemaText(command, output, definitions ?? {})]));
+  return new Map(
+    outputs.map(([command, output]) => [`${command}.json`, schemaText(command, output, definitions ?? {})]),
+  );
 }
 
 /** The schema of one command's output, with the definitions that it leads to and no others. */
