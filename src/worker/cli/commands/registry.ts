@@ -1,4 +1,5 @@
 import type { CliCommand } from "../command";
+import type { CommandName, Outputs } from "../outputs";
 import { analyze } from "./analyze";
 import { engines } from "./engines";
 import { exportModel } from "./export";
@@ -9,15 +10,15 @@ import { run } from "./run";
 import { train } from "./train";
 import { verify } from "./verify";
 
-/** The commands, in the order in which help lists them. */
-export const COMMANDS: readonly CliCommand[] = [
+/** The commands by their names, in the order in which help lists them. What each prints with --json is in outputs.ts. */
+export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } = {
   layers,
   graph,
   analyze,
   verify,
   train,
   merge,
-  exportModel,
+  export: exportModel,
   run,
   engines,
-];
+};

@@ -50,7 +50,6 @@ function choice(flags: string, what: string, rows: readonly { readonly id: strin
 }
 
 export const train = jobCommand<"train", TrainOptions>({
-  usage: "train <file>",
   description: `train an adapter on ${DATA_SOURCES.map(({ what }) => what).join(", or on ")}`,
   configure: (command) =>
     withInputs(withEngine(withAdapter(withModel(command))))
