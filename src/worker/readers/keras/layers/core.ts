@@ -21,7 +21,7 @@ import { ConfigError, Untraceable } from "../config";
 import { isJsonArray, type Json } from "../json";
 import type { LayerCall, LayerKind } from "../layer";
 import { column, kept } from "../masks";
-import { isChannelsFirst } from "./shapes";
+import { isChannelsFirst } from "./spatial";
 
 /** Dense layers, embeddings, activations as layers, and what passes its input on. */
 

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type FileShapes, shapesOf } from "../../../src/worker/language/shapes";
+import { type FileShapes, shapesOf } from "../../../src/worker/language/fileShapes";
 import { read } from "../readers/python/reading";
 
 const IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n";
