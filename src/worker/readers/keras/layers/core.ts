@@ -13,9 +13,9 @@ import {
   softmax,
   unary,
 } from "../../../graph/build";
+import { einsum } from "../../../graph/einsum";
 import { Node } from "../../../graph/node";
 import { normalizeAxis } from "../../../graph/shapes";
-import { einsum } from "../../python/libraries/torch/functions/einsum";
 import { activate, elu, leakyRelu } from "../activations";
 import { ConfigError, Untraceable } from "../config";
 import { isJsonArray, type Json } from "../json";

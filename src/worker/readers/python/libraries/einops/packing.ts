@@ -1,9 +1,9 @@
 import * as build from "../../../../graph/build";
+import { einsum } from "../../../../graph/einsum";
 import type { Node } from "../../../../graph/node";
 import { dictOf } from "../../values/equality";
 import { type BoundArgs, PyError, PyList, PyTensor, PyTuple, type Runtime, type Value } from "../../values/values";
 import { promoted } from "../torch/functions/arithmetic";
-import { einsum } from "../torch/functions/einsum";
 import { intsOf, sequenceOf, stringArg, tensorList } from "../torch/registry/arguments";
 import { native } from "../torch/registry/native";
 import { nodeArg } from "../torch/registry/table";

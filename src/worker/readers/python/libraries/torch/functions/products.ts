@@ -1,4 +1,5 @@
 import * as build from "../../../../../graph/build";
+import { einsum } from "../../../../../graph/einsum";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
 import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
@@ -17,7 +18,6 @@ import { fold } from "../tensor/fold";
 import { listableTensors } from "../tensor/listable";
 import { nodeOf, scalarTypeName } from "../tensor/tensor";
 import { promoted, scale } from "./arithmetic";
-import { einsum } from "./einsum";
 
 /** Matrix products. */
 

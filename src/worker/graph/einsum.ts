@@ -1,7 +1,7 @@
-import * as build from "../../../../../graph/build";
-import type { Node } from "../../../../../graph/node";
-import { PyError } from "../../../values/values";
-import { promoted } from "./arithmetic";
+import { promoted } from "../readers/python/libraries/torch/functions/arithmetic";
+import { PyError } from "../readers/python/values/values";
+import * as build from "./build";
+import type { Node } from "./node";
 
 /**
  * torch.einsum, lowered from left to right to transposes, reshapes and batched matrix products: a pair's labels are
