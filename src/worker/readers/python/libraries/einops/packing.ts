@@ -85,7 +85,7 @@ const namedEinsum = native("einsum", "*tensors_and_pattern", (args, runtime) => 
     letters.set(name, letter);
     return letter;
   });
-  return wrap(einsum(lettered, tensorNodes(given, runtime)));
+  return wrap(einsum(lettered, promoted(tensorNodes(given, runtime))));
 });
 
 function tensorNodes(values: readonly Value[], runtime: Runtime): Node[] {
