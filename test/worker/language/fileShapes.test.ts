@@ -130,6 +130,34 @@ class Net(nn.Module):
     assert.match(problem!.related![0]!.message, /^Part\.forward is called here with x \[2, 32\]$/);
   });
 
+  for (const between of [
+    "torch.atan(h)",
+    "torch.log1p(h)",
+    "torch.expm1(h)",
+    "h.detach()",
+    "torch.where(h > 0, h, -h)",
+    "(h > 0).float()",
+    "self.half(h)",
+  ]) {
+    it(`report layers that do not fit through ${between}, which keeps the size of the first`, async () => {
+      const found = await shapes(`
+class Half(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * 0.5
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(32, 128)
+        self.half = Half(128, 128)
+        self.out = nn.Linear(256, 32)
+    def forward(self, x):
+        h = self.proj(x)
+        return self.out(${between})
+`);
+      assert.deepEqual(problems(found), ["13: error shape-mismatch"]);
+    });
+  }
+
   it("report what a call in the file gets wrong, naming the operands as written", async () => {
     const source = `${NET("y = x @ self.w\n        return y + x", "self.w = nn.Parameter(torch.randn(8, 4))")}Net()(torch.randn(3, 8))\n`;
     const found = await shapes(source);
