@@ -1,7 +1,7 @@
 import { byteLengthOf } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
-import type { Node } from "../graph/node";
-import type { OpName } from "../graph/ops";
+import { isOf } from "../graph/kinds";
+import { is, type Node } from "../graph/node";
 
 /**
  * For each position in the graph's execution order, the nodes whose last use is there. Outputs are never in it: they
@@ -35,7 +35,7 @@ export function peakActivationBytes(
 ): number {
   const source = (node: Node): Node => {
     let at = node;
-    while (ALIASES.has(at.op)) at = at.inputs[0]!;
+    while (isAlias(at)) at = at.inputs[0]!;
     return at;
   };
   const last = new Map<Node, number>();
@@ -45,7 +45,7 @@ export function peakActivationBytes(
   for (const node of graph.outputs.values()) last.set(source(node), Number.POSITIVE_INFINITY);
 
   const bytes = (node: Node): number => {
-    if (ALIASES.has(node.op)) return 0;
+    if (isAlias(node)) return 0;
     if (excludeInputsAndParameters && (node.op === "input" || node.op === "parameter")) return 0;
     return node.op === "constant" || node.op === "arange" ? 0 : byteLengthOf(node);
   };
@@ -62,5 +62,7 @@ export function peakActivationBytes(
   return peak;
 }
 
-/** Ops whose result is their operand's memory under another shape. */
-const ALIASES: ReadonlySet<OpName> = new Set(["reshape", "dropout", "detach", "layer"]);
+/** The result is the operand's memory under another shape. */
+function isAlias(node: Node): boolean {
+  return isOf(node, "identity") || is(node, "reshape");
+}

@@ -1,5 +1,6 @@
 import { type DType, isFloating } from "../formats/dtype";
 import { sizeOf, type TensorData } from "../formats/tensor";
+import type { OpsOf, PlainOpsOf } from "./kinds";
 import { make, requireOneDType } from "./make";
 import type { Node, Shape } from "./node";
 import type { ReduceAttrs } from "./ops";
@@ -74,27 +75,7 @@ export function arange(length: number, dtype: DType, start = 0, step = 1): Node<
 
 // Elementwise
 
-type Unary =
-  | "neg"
-  | "abs"
-  | "sign"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "reciprocal"
-  | "sin"
-  | "cos"
-  | "tanh"
-  | "sigmoid"
-  | "erf"
-  | "atan"
-  | "log1p"
-  | "expm1"
-  | "relu"
-  | "floor"
-  | "ceil"
-  | "round"
-  | "not";
+type Unary = PlainOpsOf<"unary">;
 
 export function unary(op: Unary, x: Node): Node {
   return make(op, [x], {}, x.shape, x.dtype);
@@ -117,19 +98,7 @@ export function detach(x: Node): Node {
   return make("detach", [x], {}, x.shape, x.dtype);
 }
 
-type Binary =
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "pow"
-  | "maximum"
-  | "minimum"
-  | "equal"
-  | "less"
-  | "lessEqual"
-  | "and"
-  | "or";
+type Binary = OpsOf<"binary">;
 
 export function binary(op: Binary, a: Node, b: Node): Node {
   if (a.dtype !== b.dtype) throw new DTypeError(`${op} of ${a.dtype} and ${b.dtype}: cast one of them first`);
@@ -349,7 +318,7 @@ function requireIndices(indices: Node): void {
 
 // Reductions
 
-type Reduce = "sum" | "mean" | "max" | "min" | "prod";
+type Reduce = OpsOf<"reduction">;
 
 /** Over no axes: the tensor itself. */
 export function reduce(op: Reduce, x: Node, axes: readonly number[], keepDims: boolean): Node {

@@ -4,8 +4,8 @@ import type { TensorData } from "../formats/tensor";
 type None = Record<never, never>;
 
 /**
- * The primitive ops and their attributes. Engines, autodiff and the printer each hold a table over `OpName`,
- * so adding an op here makes the compiler name every place that has to learn it.
+ * The primitive ops and their attributes. Each has a kind in kinds.ts. Engines, autodiff, constant folding and the
+ * Python reader hold tables over `OpName`, so adding an op here makes the compiler name every place that has to learn it.
  *
  * Conventions: axes are non-negative; binary ops broadcast as NumPy does; both operands have one dtype (the tracer
  * inserts casts by PyTorch's promotion rules). `Node`s have exactly one output.

@@ -1,7 +1,7 @@
 import type { TensorData } from "../formats/tensor";
 import type { Graph } from "./graph";
+import { isOf } from "./kinds";
 import { is, lineText, type Node } from "./node";
-import type { OpName } from "./ops";
 import { shapeText } from "./shapes";
 
 export interface PrintOptions {
@@ -66,12 +66,10 @@ function attrTexts(node: Node): string[] {
     if (value === undefined || value === false || (name === "alpha" && value === 1)) return [];
     // Of a product, that is the weight's name again.
     if (name === "fused" || (name === "layer" && node.op !== "layer")) return [];
-    if (WINDOW_OPS.has(node.op) && isUsual(name, value)) return [];
+    if (isOf(node, "window") && isUsual(name, value)) return [];
     return [`${name}=${attrText(value)}`];
   });
 }
-
-const WINDOW_OPS: ReadonlySet<OpName> = new Set(["conv", "convTranspose", "maxPool", "maxPoolIndices"]);
 
 /** Strides, dilations and groups of 1 and no padding go without saying. */
 function isUsual(name: string, value: unknown): boolean {

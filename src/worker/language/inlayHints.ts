@@ -1,6 +1,6 @@
 import { type InlayHint, InlayHintKind, type Position, type Range } from "vscode-languageserver";
+import type { FileShapes, PlacedShape } from "./fileShapes";
 import { rangeOf } from "./ranges";
-import type { FileShapes, PlacedShape } from "./shapes";
 
 /** Shapes named in a tooltip when a line's runs differ. */
 const NAMED_SHAPES = 6;

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
+import type { FileShapes } from "../../../src/worker/language/fileShapes";
 import { inlayHints } from "../../../src/worker/language/inlayHints";
-import type { FileShapes } from "../../../src/worker/language/shapes";
 
 const SHAPES: FileShapes = {
   traces: [

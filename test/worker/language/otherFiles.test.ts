@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { diagnostics } from "../../../src/worker/language/diagnostics";
-import { shapesOf } from "../../../src/worker/language/shapes";
+import { shapesOf } from "../../../src/worker/language/fileShapes";
 import { openModelFile } from "../../../src/worker/readers/open";
 import { writeFiles } from "../readers/python/reading";
 

@@ -4,6 +4,7 @@ import { UserError } from "../../formats/errors";
 import { loadTensor } from "../../formats/safetensors";
 import { sizeOf, type Tensor } from "../../formats/tensor";
 import type { Graph } from "../../graph/graph";
+import { isOf } from "../../graph/kinds";
 import { is, type Node } from "../../graph/node";
 import { sameShape } from "../../graph/shapes";
 import type { Availability, CompileOptions, Engine, EngineTensor, Executable, Feed } from "../engine";
@@ -125,12 +126,12 @@ class TfExecutable implements Executable {
   private compute(node: Node, values: ReadonlyMap<Node, Tf.Tensor>): Tf.Tensor {
     const { tf, kind } = this.backend;
     const context: OpContext = { tf, kind, transposed: (operand) => this.transposed(operand) };
+    // A constant of one value can stay a scalar here, since the result is brought to the node's shape.
+    const broadcasts = isOf(node, "binary");
     const compute = OPS[node.op as keyof typeof OPS] as (c: OpContext, x: Tf.Tensor[], n: Node) => Tf.Tensor;
     try {
       return tf.tidy(() => {
-        const operands = node.inputs.map(
-          (n) => values.get(n) ?? (BROADCASTING.has(node.op) ? this.fixed.get(n)! : this.whole(n)),
-        );
+        const operands = node.inputs.map((n) => values.get(n) ?? (broadcasts ? this.fixed.get(n)! : this.whole(n)));
         const computed = compute(context, operands, node);
         const typed = computed.dtype === tfType(node.dtype) ? computed : tf.cast(computed, tfType(node.dtype));
         const shaped = sameShape(typed.shape, node.shape) ? typed : broadcastTo(tf, typed, node.shape);
@@ -166,22 +167,6 @@ class TfExecutable implements Executable {
     this.swapped.clear();
   }
 }
-
-/** Ops that broadcast: a constant of one value can stay a scalar, since the result is brought to the node's shape. */
-const BROADCASTING: ReadonlySet<string> = new Set([
-  "add",
-  "sub",
-  "mul",
-  "div",
-  "pow",
-  "maximum",
-  "minimum",
-  "equal",
-  "less",
-  "lessEqual",
-  "and",
-  "or",
-]);
 
 function explained(error: unknown, node: Node, graph: Graph): unknown {
   if (!(error instanceof Error) || !/memory|alloc|kernel .* not registered|rank/i.test(error.message)) return error;

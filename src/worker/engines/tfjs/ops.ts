@@ -1,6 +1,7 @@
 import type * as Tf from "@tensorflow/tfjs";
 import type { DType } from "../../formats/dtype";
 import { sizeOf } from "../../formats/tensor";
+import type { OpsOf } from "../../graph/kinds";
 import type { Node } from "../../graph/node";
 import type { OpName, TopKAttrs } from "../../graph/ops";
 import { stridesOf } from "../../graph/shapes";
@@ -9,7 +10,7 @@ import { broadcastTo, tfType } from "./tensor";
 import { convolve, convolveTransposed, largestOfWindows, placesOfLargest } from "./windows";
 
 type Compute<O extends OpName> = (context: OpContext, operands: readonly Tf.Tensor[], node: Node<O>) => Tf.Tensor;
-type Leaf = "input" | "parameter" | "constant" | "arange";
+type Leaf = OpsOf<"leaf">;
 
 /**
  * Each op in terms of TensorFlow.js. What comes out is cast and broadcast to the node's type and shape by the caller,

@@ -3,7 +3,8 @@ import { UserError } from "../../formats/errors";
 import { allocate, type Tensor } from "../../formats/tensor";
 import { input } from "../../graph/build";
 import { Graph } from "../../graph/graph";
-import { is, Node, type SourcePlace } from "../../graph/node";
+import { smallestTable } from "../../graph/indexed";
+import { Node, type SourcePlace } from "../../graph/node";
 import { Random } from "../../numbers/random";
 import type { GivenInput, GivenInputs } from "../givenInputs";
 import type { InputSpec } from "../inputSpec";
@@ -173,17 +174,9 @@ function graphNodes(values: readonly Value[]): readonly Node[] {
   return new Graph("", [], new Map(nodes.map((node, i) => [String(i), node]))).nodes;
 }
 
-const MOVES = new Set(["reshape", "transpose", "cast", "slice", "expand", "concat"]);
-
 /** The example as whole numbers below the size of the smallest table that it indexes, if it indexes one. */
 function indexing(spec: InputSpec, node: Node, nodes: readonly Node[]): InputSpec {
-  const carriers = new Set<Node>([node]);
-  let least = Number.POSITIVE_INFINITY;
-  for (const current of nodes) {
-    const [first, second] = current.inputs;
-    if (MOVES.has(current.op) && first && carriers.has(first)) carriers.add(current);
-    if (is(current, "gather") && second && carriers.has(second)) least = Math.min(least, first!.shape[0]!);
-  }
+  const least = smallestTable(node, nodes);
   if (!Number.isFinite(least)) return spec;
   return { ...spec, dtype: spec.dtype === "int32" ? "int32" : "int64", below: least };
 }

@@ -1,8 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import type { ConfigurationsResult } from "../../../protocol/messages";
 import { UserError } from "../../formats/errors";
+import { type FileShapes, shapesOf } from "../../language/fileShapes";
 import type { Reading } from "../../language/layers";
-import { type FileShapes, shapesOf } from "../../language/shapes";
 import { defaultTargets } from "../../lora/targets/defaults";
 import { parseInput } from "../../readers/givenInputs";
 import type { ModelFile, Problem, ReadOptions } from "../../readers/model";

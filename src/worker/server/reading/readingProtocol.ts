@@ -2,8 +2,8 @@ import type { EnvironmentCandidate } from "../../../protocol/environments";
 import type { JobError } from "../../../protocol/jobs";
 import type { ConfigurationsResult, InjectParams } from "../../../protocol/messages";
 import type { InjectionSummary } from "../../../protocol/reports";
+import type { FileShapes } from "../../language/fileShapes";
 import type { Reading } from "../../language/layers";
-import type { FileShapes } from "../../language/shapes";
 import type { EnvironmentSearch } from "../../readers/python/imports/find";
 import type { ReadChoice } from "./readingChoices";
 

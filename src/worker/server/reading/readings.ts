@@ -1,8 +1,8 @@
 import type { CancellationToken } from "vscode-languageserver";
 import { FORMAT_TEXT, modelFormat } from "../../../protocol/commands";
 import type { ReadingState } from "../../../protocol/messages";
+import type { FileShapes } from "../../language/fileShapes";
 import { EMPTY_READING, type Reading } from "../../language/layers";
-import type { FileShapes } from "../../language/shapes";
 import { Cancelled, toJobError } from "../failure";
 import type { ReadingThread } from "./readingThread";
 

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { shapesOf } from "../../../../src/worker/language/shapes";
+import { shapesOf } from "../../../../src/worker/language/fileShapes";
 import { openModelFile } from "../../../../src/worker/readers/open";
 import { summarize } from "../../../../src/worker/readers/summary";
 import { writeFiles } from "../../readers/python/reading";

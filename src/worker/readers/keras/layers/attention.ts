@@ -4,7 +4,7 @@ import { Config, ConfigError, dimsOf, Untraceable } from "../config";
 import type { JsonObject } from "../json";
 import type { LayerCall, LayerKind } from "../layer";
 import { projected } from "./core";
-import { times } from "./shapes";
+import { times } from "./spatial";
 
 /** Keras's attention layers. */
 

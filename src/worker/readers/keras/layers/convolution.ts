@@ -3,7 +3,7 @@ import type { Node } from "../../../graph/node";
 import { activate } from "../activations";
 import { ConfigError, Untraceable } from "../config";
 import type { LayerCall, LayerKind } from "../layer";
-import { channelsBack, channelsLast, offsets, paddingOf, requireRank, spread, type Window, windows } from "./shapes";
+import { channelsBack, channelsLast, offsets, paddingOf, requireRank, spread, type Window, windows } from "./spatial";
 
 /**
  * Convolutions as matrix products over the windows' elements: each position of the kernel is one strided slice, so

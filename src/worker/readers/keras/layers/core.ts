@@ -13,15 +13,15 @@ import {
   softmax,
   unary,
 } from "../../../graph/build";
+import { einsum } from "../../../graph/einsum";
 import { Node } from "../../../graph/node";
 import { normalizeAxis } from "../../../graph/shapes";
-import { einsum } from "../../python/libraries/torch/functions/einsum";
 import { activate, elu, leakyRelu } from "../activations";
 import { ConfigError, Untraceable } from "../config";
 import { isJsonArray, type Json } from "../json";
 import type { LayerCall, LayerKind } from "../layer";
 import { column, kept } from "../masks";
-import { isChannelsFirst } from "./shapes";
+import { isChannelsFirst } from "./spatial";
 
 /** Dense layers, embeddings, activations as layers, and what passes its input on. */
 

@@ -4,7 +4,7 @@ import { normalizeAxis, ShapeError } from "../../../graph/shapes";
 import { ConfigError, Untraceable } from "../config";
 import { isJsonArray } from "../json";
 import type { LayerKind } from "../layer";
-import { times } from "./shapes";
+import { times } from "./spatial";
 
 /** Layers that join several inputs. */
 

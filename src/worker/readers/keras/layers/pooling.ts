@@ -2,7 +2,7 @@ import { add, binary, cast, constant, div, mul, reduce } from "../../../graph/bu
 import type { Node } from "../../../graph/node";
 import type { LayerKind } from "../layer";
 import { column } from "../masks";
-import { channelsBack, channelsLast, paddingOf, requireRank, spatialAxes, type Window, windows } from "./shapes";
+import { channelsBack, channelsLast, paddingOf, requireRank, spatialAxes, type Window, windows } from "./spatial";
 
 /** Below every float32, so that padding never wins a maximum. */
 const LOWEST = -3.4028234663852886e38;

@@ -4,7 +4,7 @@ import { activate } from "../activations";
 import { ConfigError, Untraceable } from "../config";
 import { forgetGateBias } from "../initializers";
 import type { LayerCall, LayerKind } from "../layer";
-import { requireRank } from "./shapes";
+import { requireRank } from "./spatial";
 
 /** Recurrent layers, unrolled: each step is a few graph nodes, and gradients need nothing more. */
 

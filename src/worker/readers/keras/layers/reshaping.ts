@@ -3,7 +3,7 @@ import type { Node } from "../../../graph/node";
 import { ConfigError, Untraceable } from "../config";
 import { isJsonArray, type Json } from "../json";
 import type { LayerKind } from "../layer";
-import { channelsBack, channelsLast, requireRank } from "./shapes";
+import { channelsBack, channelsLast, requireRank } from "./spatial";
 
 /** Layers that move elements and compute nothing. */
 

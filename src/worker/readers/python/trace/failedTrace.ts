@@ -1,5 +1,7 @@
 import { sizeOf } from "../../../formats/tensor";
-import { is, type Node, type SourcePlace } from "../../../graph/node";
+import { forKind } from "../../../graph/kinds";
+import type { Node, SourcePlace } from "../../../graph/node";
+import type { OpName } from "../../../graph/ops";
 import type { Problem } from "../../model";
 import { pythonMessage } from "../evaluate/errors";
 import type { FailedOperation, OperandSeen, Recorder } from "../evaluate/recorder";
@@ -232,57 +234,57 @@ function fixedAt({ tensor }: OperandSeen, axis: number): boolean {
   return tensor.node !== undefined && comesFromWeights(tensor.node, axis, 0);
 }
 
-/** Operations that keep every dimension of their first operand. */
-const KEEPS = new Set([
-  "neg",
-  "abs",
-  "sign",
-  "exp",
-  "log",
-  "sqrt",
-  "reciprocal",
-  "sin",
-  "cos",
-  "tanh",
-  "sigmoid",
-  "erf",
-  "relu",
-  "gelu",
-  "floor",
-  "ceil",
-  "round",
-  "not",
-  "cast",
-  "dropout",
-  "softmax",
-  "logSoftmax",
-  "layerNorm",
-  "cumsum",
-]);
-const BROADCASTS = new Set(["add", "sub", "mul", "div", "pow", "maximum", "minimum"]);
+/** Asks the same of one of the node's operands. */
+type Ask = (operand: Node, axis: number) => boolean;
+/** Whether the size of the node's axis, counted from the end as a negative number, comes from weights. */
+type FromWeights<O extends OpName = OpName> = (node: Node<O>, axis: number, ask: Ask) => boolean;
+
+const never: FromWeights = () => false;
+/** Every dimension is the first operand's. */
+const kept: FromWeights = ({ inputs }, axis, ask) => ask(inputs[0]!, axis);
+const broadcasts: FromWeights = ({ inputs }, axis, ask) =>
+  inputs.some((n) => (n.shape.at(axis) ?? 1) !== 1 && ask(n, axis));
+
+const FROM_WEIGHTS: { readonly [O in OpName]: FromWeights<O> } = {
+  ...forKind("leaf", never),
+  parameter: () => true,
+  ...forKind("unary", kept),
+  ...forKind("identity", kept),
+  ...forKind("binary", broadcasts),
+  ...forKind("select", broadcasts),
+
+  linear: ({ inputs }, axis, ask) => axis === -1 || ask(inputs[0]!, axis),
+  matmul: ({ inputs, attrs: { transposeA, transposeB } }, axis, ask) => {
+    if (axis === -1) return ask(inputs[1]!, transposeB ? -2 : -1);
+    return axis === -2 && ask(inputs[0]!, transposeA ? -1 : -2);
+  },
+  ...forKind("window", never),
+
+  transpose: ({ inputs, shape, attrs }, axis, ask) => ask(inputs[0]!, attrs.perm[shape.length + axis]! - shape.length),
+  reshape: never,
+  expand: never,
+  slice: never,
+  ...forKind("join", never),
+
+  gather: ({ inputs, attrs }, axis, ask) =>
+    attrs.axis === 0 && -axis < inputs[0]!.shape.length && ask(inputs[0]!, axis),
+  scatterAdd: never,
+  gatherElements: never,
+  scatterElements: never,
+  scatterElementsAdd: never,
+
+  ...forKind("reduction", never),
+  ...forKind("order", never),
+  ...forKind("scan", kept),
+  ...forKind("normalization", kept),
+  ...forKind("statistic", never),
+};
+
+/** How far back an operand's operands are asked. */
+const MOST_OPERATIONS = 200;
 
 /** Whether the size of the axis, counted from the end as a negative number, does not depend on the inputs. */
 function comesFromWeights(node: Node, axis: number, depth: number): boolean {
-  const [x, y] = node.inputs;
-  if (depth > 200 || -axis > node.shape.length) return false;
-  if (is(node, "parameter")) return true;
-  if (is(node, "linear")) return axis === -1 || comesFromWeights(x!, axis, depth + 1);
-  if (KEEPS.has(node.op)) return comesFromWeights(x!, axis, depth + 1);
-  if (is(node, "transpose")) {
-    const rank = node.shape.length;
-    return comesFromWeights(x!, node.attrs.perm[rank + axis]! - rank, depth + 1);
-  }
-  if (is(node, "matmul")) {
-    const { transposeA, transposeB } = node.attrs;
-    if (axis === -1) return comesFromWeights(y!, transposeB ? -2 : -1, depth + 1);
-    if (axis === -2) return comesFromWeights(x!, transposeA ? -1 : -2, depth + 1);
-    return false;
-  }
-  if (is(node, "gather") && node.attrs.axis === 0) {
-    return -axis < x!.shape.length && comesFromWeights(x!, axis, depth + 1);
-  }
-  if (BROADCASTS.has(node.op)) {
-    return node.inputs.some((n) => (n.shape.at(axis) ?? 1) !== 1 && comesFromWeights(n, axis, depth + 1));
-  }
-  return false;
+  if (depth > MOST_OPERATIONS || -axis > node.shape.length) return false;
+  return (FROM_WEIGHTS[node.op] as FromWeights)(node, axis, (operand, at) => comesFromWeights(operand, at, depth + 1));
 }

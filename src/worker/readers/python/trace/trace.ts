@@ -1,6 +1,7 @@
 import { UserError } from "../../../formats/errors";
 import * as build from "../../../graph/build";
 import { Graph } from "../../../graph/graph";
+import { smallestTable } from "../../../graph/indexed";
 import { is, lineText, type Node, type SourcePlace } from "../../../graph/node";
 import { dtypesToTry, type GivenInputs, specsWith } from "../../givenInputs";
 import type { InputSpec } from "../../inputSpec";
@@ -341,25 +342,13 @@ function unknownResult(name: string, value: Unknown): PyError {
 function specFor(name: string, node: Node<"input">, example: Example, graph: Graph): InputSpec {
   const stated = [...example.arguments.values()].flatMap(specsOf).find((spec) => spec.name === name)?.below;
   const below = isInteger(node)
-    ? Math.min(tableSize(node, graph), stated ?? Number.POSITIVE_INFINITY)
+    ? Math.min(smallestTable(node, graph.nodes), stated ?? Number.POSITIVE_INFINITY)
     : Number.POSITIVE_INFINITY;
   return { name, shape: node.shape, dtype: node.dtype, ...(Number.isFinite(below) && { below }) };
 }
 
 function isInteger(node: Node): boolean {
   return /^u?int/.test(node.dtype);
-}
-
-function tableSize(input: Node, graph: Graph): number {
-  const carriers = new Set<Node>([input]);
-  let least = Number.POSITIVE_INFINITY;
-  for (const node of graph.nodes) {
-    const [first, second] = node.inputs;
-    const moves = ["reshape", "transpose", "expand", "slice", "cast", "concat"].includes(node.op);
-    if (moves && first && carriers.has(first)) carriers.add(node);
-    if (is(node, "gather") && second && carriers.has(second)) least = Math.min(least, first!.shape[node.attrs.axis]!);
-  }
-  return least;
 }
 
 /** What forward may change on the modules, to put back after the trace so that it can be repeated. */

@@ -1,7 +1,8 @@
+import { sizeOf } from "../../../formats/tensor";
 import * as build from "../../../graph/build";
 import { withInputs } from "../../../graph/graph";
+import { isOf, type OpsOf } from "../../../graph/kinds";
 import { is, type Node } from "../../../graph/node";
-import type { OpName } from "../../../graph/ops";
 import { ShapeError, stridesOf } from "../../../graph/shapes";
 import type { Unknown } from "./unknown";
 
@@ -24,14 +25,17 @@ export class Storage {
   readonly rivals = new Set<Storage>();
 }
 
-const VIEWS: ReadonlySet<OpName> = new Set(["reshape", "transpose", "slice", "expand", "detach"]);
+type ViewOp = OpsOf<"view"> | "detach";
+type View = { [O in ViewOp]: Node<O> }[ViewOp];
+
+const isView = (node: Node): node is View => isOf(node, "view") || is(node, "detach");
 
 /** A path's ops from `origin` outward; undefined when `node` is no view of it. */
-function stepsTo(node: Node, origin: Node): Node[] | undefined {
-  const steps: Node[] = [];
+function stepsTo(node: Node, origin: Node): View[] | undefined {
+  const steps: View[] = [];
   let at = node;
   while (at !== origin) {
-    if (!VIEWS.has(at.op)) return undefined;
+    if (!isView(at)) return undefined;
     steps.push(at);
     at = at.inputs[0]!;
   }
@@ -55,23 +59,30 @@ export function writtenThrough(path: Node, origin: Node, held: Node, update: Nod
   for (const step of steps.slice(0, -1)) before.push(withInputs(step, [before.at(-1)!]));
   let value = update;
   for (const [i, step] of [...steps.entries()].reverse()) {
-    const whole = before[i]!;
-    if (is(step, "transpose")) {
-      const { perm } = step.attrs;
-      value = build.transpose(
-        value,
-        perm.map((_, axis) => perm.indexOf(axis)),
-      );
-    } else if (is(step, "slice")) {
-      value = writeBox(whole, step.attrs, value);
-    } else if (step.shape.reduce((n, d) => n * d, 1) !== whole.shape.reduce((n, d) => n * d, 1)) {
-      return undefined;
-    } else {
-      value = build.reshape(value, whole.shape);
-    }
+    const written = (WRITE_BACK[step.op] as WriteBack<ViewOp>)(step, before[i]!, value);
+    if (!written) return undefined;
+    value = written;
   }
   return value;
 }
+
+/** What is seen through the step becomes `value`: what `whole` becomes then. */
+type WriteBack<O extends ViewOp> = (step: Node<O>, whole: Node, value: Node) => Node | undefined;
+
+const reshapedBack: WriteBack<ViewOp> = (step, whole, value) =>
+  sizeOf(step.shape) === sizeOf(whole.shape) ? build.reshape(value, whole.shape) : undefined;
+
+const WRITE_BACK: { readonly [O in ViewOp]: WriteBack<O> } = {
+  transpose: ({ attrs: { perm } }, _, value) =>
+    build.transpose(
+      value,
+      perm.map((_, axis) => perm.indexOf(axis)),
+    ),
+  slice: ({ attrs }, whole, value) => writeBox(whole, attrs, value),
+  reshape: reshapedBack,
+  expand: reshapedBack,
+  detach: reshapedBack,
+};
 
 export interface Box {
   readonly starts: readonly number[];
@@ -138,19 +149,30 @@ export function layoutOfView(path: Node, origin: Node): Layout | undefined {
   for (const step of stepsTo(path, origin) ?? []) {
     if (strides === undefined) return undefined;
     const own: readonly number[] = strides;
-    if (is(step, "transpose")) strides = step.attrs.perm.map((p) => own[p]!);
-    else if (is(step, "slice")) {
-      const { starts, steps } = step.attrs;
-      offset += own.reduce((sum, s, i) => sum + s * starts[i]!, 0);
-      strides = own.map((s, i) => s * steps[i]!);
-    } else if (is(step, "expand")) {
-      const lead = step.shape.length - shape.length;
-      strides = step.shape.map((d, i) => (i < lead || shape[i - lead] !== d ? 0 : own[i - lead]!));
-    } else strides = reshapedStrides(shape, own, step.shape);
+    if (is(step, "slice")) offset += own.reduce((sum, s, i) => sum + s * step.attrs.starts[i]!, 0);
+    strides = (STRIDES_AFTER[step.op] as StridesAfter<ViewOp>)(step, own, shape);
     shape = step.shape;
   }
   return strides && { offset, strides };
 }
+
+/** Strides of what the step gives, from those of what it is taken of, which has the shape `from`. */
+type StridesAfter<O extends ViewOp> = (
+  step: Node<O>,
+  own: readonly number[],
+  from: readonly number[],
+) => readonly number[] | undefined;
+
+const STRIDES_AFTER: { readonly [O in ViewOp]: StridesAfter<O> } = {
+  transpose: ({ attrs }, own) => attrs.perm.map((p) => own[p]!),
+  slice: ({ attrs }, own) => own.map((s, i) => s * attrs.steps[i]!),
+  expand: ({ shape }, own, from) => {
+    const lead = shape.length - from.length;
+    return shape.map((d, i) => (i < lead || from[i - lead] !== d ? 0 : own[i - lead]!));
+  },
+  reshape: ({ shape }, own, from) => reshapedStrides(from, own, shape),
+  detach: (_, own) => own,
+};
 
 export function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
   const dense = stridesOf(shape);

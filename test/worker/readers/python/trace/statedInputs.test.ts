@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { shapesOf } from "../../../../../src/worker/language/shapes";
+import { shapesOf } from "../../../../../src/worker/language/fileShapes";
 import { parseInput } from "../../../../../src/worker/readers/givenInputs";
 import type { ModelFile } from "../../../../../src/worker/readers/model";
 import { notebookText } from "../../../../../src/worker/readers/notebook/cells";

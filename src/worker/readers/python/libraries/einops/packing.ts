@@ -1,9 +1,9 @@
 import * as build from "../../../../graph/build";
+import { einsum } from "../../../../graph/einsum";
 import type { Node } from "../../../../graph/node";
 import { dictOf } from "../../values/equality";
 import { type BoundArgs, PyError, PyList, PyTensor, PyTuple, type Runtime, type Value } from "../../values/values";
 import { promoted } from "../torch/functions/arithmetic";
-import { einsum } from "../torch/functions/einsum";
 import { intsOf, sequenceOf, stringArg, tensorList } from "../torch/registry/arguments";
 import { native } from "../torch/registry/native";
 import { nodeArg } from "../torch/registry/table";
@@ -85,7 +85,7 @@ const namedEinsum = native("einsum", "*tensors_and_pattern", (args, runtime) => 
     letters.set(name, letter);
     return letter;
   });
-  return wrap(einsum(lettered, tensorNodes(given, runtime)));
+  return wrap(einsum(lettered, promoted(tensorNodes(given, runtime))));
 });
 
 function tensorNodes(values: readonly Value[], runtime: Runtime): Node[] {

@@ -1,4 +1,5 @@
 import * as build from "../../../../../graph/build";
+import { einsum } from "../../../../../graph/einsum";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
 import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
@@ -17,7 +18,6 @@ import { fold } from "../tensor/fold";
 import { listableTensors } from "../tensor/listable";
 import { nodeOf, scalarTypeName } from "../tensor/tensor";
 import { promoted, scale } from "./arithmetic";
-import { einsum } from "./einsum";
 
 /** Matrix products. */
 
@@ -170,10 +170,7 @@ function numbered(items: readonly Value[]): { equation: string; operands: readon
 define(["torch"], "einsum", "equation, *operands", (args, runtime) => {
   if (args.equation instanceof PyTensor) {
     const { equation, operands } = numbered([args.equation, ...(sequenceOf(args.operands) ?? [])]);
-    return einsum(
-      equation,
-      operands.map((o) => nodeOf(tensorArg({ operand: o }, "operand"), runtime)),
-    );
+    return einsum(equation, promoted(operands.map((o) => nodeOf(tensorArg({ operand: o }, "operand"), runtime))));
   }
   if (typeof args.equation !== "string") throw new PyError("TypeError", "einsum expects its equation as a string");
   const collected = sequenceOf(args.operands) ?? [];
@@ -182,7 +179,7 @@ define(["torch"], "einsum", "equation, *operands", (args, runtime) => {
     if (o instanceof PyTensor) return nodeOf(o, runtime);
     throw new PyError("TypeError", "einsum(): operands must be tensors");
   });
-  return einsum(args.equation, nodes);
+  return einsum(args.equation, promoted(nodes));
 });
 
 function tensordotNodes(a: Node, b: Node, left: readonly number[], right: readonly number[]): Node {

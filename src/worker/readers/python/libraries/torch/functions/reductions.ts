@@ -1,5 +1,6 @@
 import { isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
+import { isOf } from "../../../../../graph/kinds";
 import { is, type Node } from "../../../../../graph/node";
 import { broadcast } from "../../../../../graph/shapes";
 import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
@@ -276,8 +277,8 @@ function placesBelow(node: Node): number | undefined {
     const [a, b] = node.inputs.slice(1).map(placesBelow);
     return a === undefined || b === undefined ? undefined : Math.max(a, b);
   }
-  const moves = ["reshape", "slice", "transpose", "expand", "gather", "gatherElements", "cast"].includes(node.op);
-  return moves && node.inputs[0] ? placesBelow(node.inputs[0]) : undefined;
+  const picks = isOf(node, "view") || is(node, "cast") || is(node, "gather") || is(node, "gatherElements");
+  return picks ? placesBelow(node.inputs[0]!) : undefined;
 }
 define(BOTH, "unique", "input, sorted=True, return_inverse=False, return_counts=False, dim=None", (args, runtime) => {
   const x = nodeArg(args, "input", runtime);

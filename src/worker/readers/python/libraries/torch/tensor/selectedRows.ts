@@ -1,6 +1,8 @@
 import * as build from "../../../../../graph/build";
 import { withInputs } from "../../../../../graph/graph";
-import { is, type Node } from "../../../../../graph/node";
+import { forKind, type OpsOf } from "../../../../../graph/kinds";
+import type { Node, Shape } from "../../../../../graph/node";
+import type { OpName } from "../../../../../graph/ops";
 import { sameComputation } from "../../../../../graph/same";
 import { Unknown } from "../../../values/unknown";
 import { EvaluationError } from "../../../values/values";
@@ -143,80 +145,92 @@ function derive(node: Node): SelectedRows | undefined {
   const first = inputs.find((rows) => rows !== undefined);
   if (!first) return undefined;
   if (inputs.some((rows) => rows && !sameMask(rows.mask, first.mask))) throw refuse(node);
-  const axis = axisAfter(node, inputs);
+  const axis = (AXIS_AFTER[node.op] as AxisAfter)(node, inputs);
   if (axis === undefined) throw refuse(node);
   return { mask: first.mask, axis };
 }
 
-const ELEMENTWISE = new Set<string>([
-  ...["neg", "abs", "sign", "exp", "log", "sqrt", "reciprocal", "sin", "cos", "tanh", "sigmoid", "erf", "atan"],
-  ...[
-    "log1p",
-    "expm1",
-    "relu",
-    "gelu",
-    "floor",
-    "ceil",
-    "round",
-    "not",
-    "cast",
-    "dropout",
-    "detach",
-    "where",
-    "expand",
-  ],
-  ...["add", "sub", "mul", "div", "pow", "maximum", "minimum", "equal", "less", "lessEqual", "and", "or"],
-]);
+type Selections = readonly (SelectedRows | undefined)[];
 
 /** Where the selected axis is in the node's result; undefined when the node mixes rows. */
-function axisAfter(node: Node, inputs: readonly (SelectedRows | undefined)[]): number | undefined {
-  const [rows, second] = inputs;
-  const rank = node.shape.length;
-  if (ELEMENTWISE.has(node.op)) return alignedAxis(node, inputs);
-  if (is(node, "gather")) {
-    if (rows && second) return undefined;
-    if (second) return node.attrs.axis + second.axis;
-    if (!rows || rows.axis === node.attrs.axis) return undefined;
-    return rows.axis < node.attrs.axis ? rows.axis : rows.axis + node.inputs[1]!.shape.length - 1;
-  }
-  if (is(node, "gatherElements")) {
-    return rows && second && rows.axis === second.axis && rows.axis !== node.attrs.axis ? rows.axis : undefined;
-  }
-  if (is(node, "layer")) return rows && rows.axis === second?.axis ? rows.axis : undefined;
-  if (is(node, "concat")) {
-    const alike = rows !== undefined && inputs.every((r) => r?.axis === rows.axis);
-    return alike && node.attrs.axis !== rows.axis ? rows.axis : undefined;
-  }
-  if (!rows || inputs.some((r, i) => i > 0 && r !== undefined)) return undefined;
-  const { axis } = rows;
-  const from = node.inputs[0]!.shape;
-  if (is(node, "linear")) return axis < from.length - 1 ? axis : undefined;
-  if (is(node, "matmul")) {
-    const plain = !node.attrs.transposeA && node.inputs[1]!.shape.length === 2 && node.inputs.length === 2;
+type AxisAfter<O extends OpName = OpName> = (node: Node<O>, inputs: Selections) => number | undefined;
+
+const mixed = (): undefined => undefined;
+
+/** For an op whose first operand alone may be a selection: where its axis goes. */
+const ofFirst =
+  <O extends OpName>(after: (axis: number, node: Node<O>, from: Shape) => number | undefined): AxisAfter<O> =>
+  (node, [rows, ...others]) =>
+    rows && !others.some((r) => r !== undefined) ? after(rows.axis, node, node.inputs[0]!.shape) : undefined;
+
+const sameLength = ofFirst<"slice" | "pad">((axis, { shape }, from) => (shape[axis] === from[axis] ? axis : undefined));
+const otherAxis = ofFirst<"softmax" | "logSoftmax" | "topK" | "topKIndices">((axis, { attrs }) =>
+  attrs.axis === axis ? undefined : axis,
+);
+const reducedAxis = ofFirst<OpsOf<"reduction">>((axis, { attrs: { axes, keepDims } }) => {
+  if (axes.includes(axis)) return undefined;
+  return keepDims ? axis : axis - axes.filter((a) => a < axis).length;
+});
+const extremeAxis = ofFirst<"argmax" | "argmin">((axis, { attrs }) => {
+  if (attrs.axis === axis) return undefined;
+  return attrs.keepDims || attrs.axis > axis ? axis : axis - 1;
+});
+
+const AXIS_AFTER: { readonly [O in OpName]: AxisAfter<O> } = {
+  ...forKind("leaf", mixed),
+  ...forKind("unary", alignedAxis),
+  ...forKind("binary", alignedAxis),
+  ...forKind("select", alignedAxis),
+
+  dropout: alignedAxis,
+  detach: alignedAxis,
+  layer: (_, [output, input]) => (output && output.axis === input?.axis ? output.axis : undefined),
+
+  linear: ofFirst((axis, _, from) => (axis < from.length - 1 ? axis : undefined)),
+  matmul: ofFirst((axis, { inputs, attrs }, from) => {
+    const plain = !attrs.transposeA && inputs[1]!.shape.length === 2 && inputs.length === 2;
     return plain && axis < from.length - 1 ? axis : undefined;
-  }
-  if (is(node, "reshape")) return reshapedAxis(from, node.shape, axis);
-  if (is(node, "transpose")) return node.attrs.perm.indexOf(axis);
-  if (is(node, "slice")) return node.shape[axis] === from[axis] ? axis : undefined;
-  if (is(node, "pad")) return node.shape[axis] === from[axis] ? axis : undefined;
-  if (is(node, "sum") || is(node, "mean") || is(node, "max") || is(node, "min") || is(node, "prod")) {
-    const { axes, keepDims } = node.attrs;
-    if (axes.includes(axis)) return undefined;
-    return keepDims ? axis : axis - axes.filter((a) => a < axis).length;
-  }
-  if (is(node, "argmax") || is(node, "argmin")) {
-    if (node.attrs.axis === axis) return undefined;
-    return node.attrs.keepDims || node.attrs.axis > axis ? axis : axis - 1;
-  }
-  if (is(node, "softmax") || is(node, "logSoftmax") || is(node, "topK") || is(node, "topKIndices")) {
-    return node.attrs.axis === axis ? undefined : axis;
-  }
-  if (is(node, "layerNorm")) return axis < rank - node.attrs.dims ? axis : undefined;
-  return undefined;
-}
+  }),
+  ...forKind("window", mixed),
+
+  reshape: ofFirst((axis, { shape }, from) => reshapedAxis(from, shape, axis)),
+  transpose: ofFirst((axis, { attrs }) => attrs.perm.indexOf(axis)),
+  expand: alignedAxis,
+  slice: sameLength,
+  pad: sameLength,
+  concat: ({ attrs }, inputs) => {
+    const [rows] = inputs;
+    const alike = rows !== undefined && inputs.every((r) => r?.axis === rows.axis);
+    return alike && attrs.axis !== rows.axis ? rows.axis : undefined;
+  },
+
+  gather: ({ attrs, inputs }, [rows, indices]) => {
+    if (rows && indices) return undefined;
+    if (indices) return attrs.axis + indices.axis;
+    if (!rows || rows.axis === attrs.axis) return undefined;
+    return rows.axis < attrs.axis ? rows.axis : rows.axis + inputs[1]!.shape.length - 1;
+  },
+  gatherElements: ({ attrs }, [rows, indices]) =>
+    rows && indices && rows.axis === indices.axis && rows.axis !== attrs.axis ? rows.axis : undefined,
+  scatterAdd: mixed,
+  scatterElements: mixed,
+  scatterElementsAdd: mixed,
+
+  ...forKind("reduction", reducedAxis),
+  argmax: extremeAxis,
+  argmin: extremeAxis,
+  topK: otherAxis,
+  topKIndices: otherAxis,
+  cumsum: mixed,
+
+  softmax: otherAxis,
+  logSoftmax: otherAxis,
+  layerNorm: ofFirst((axis, { shape, attrs }) => (axis < shape.length - attrs.dims ? axis : undefined)),
+  ...forKind("statistic", mixed),
+};
 
 /** Broadcasting aligns shapes at their ends; a tensor that is not selected may only be spread over the rows. */
-function alignedAxis(node: Node, inputs: readonly (SelectedRows | undefined)[]): number | undefined {
+function alignedAxis(node: Node, inputs: Selections): number | undefined {
   const rank = node.shape.length;
   const places = new Set(inputs.flatMap((r, i) => (r ? [r.axis + rank - node.inputs[i]!.shape.length] : [])));
   const [axis] = places;

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type FileShapes, shapesOf } from "../../../src/worker/language/shapes";
+import { type FileShapes, shapesOf } from "../../../src/worker/language/fileShapes";
 import { read } from "../readers/python/reading";
 
 const IMPORTS = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n";
@@ -129,6 +129,34 @@ class Net(nn.Module):
     assert.equal(problem!.related![0]!.place.line - ABOVE, 16);
     assert.match(problem!.related![0]!.message, /^Part\.forward is called here with x \[2, 32\]$/);
   });
+
+  for (const between of [
+    "torch.atan(h)",
+    "torch.log1p(h)",
+    "torch.expm1(h)",
+    "h.detach()",
+    "torch.where(h > 0, h, -h)",
+    "(h > 0).float()",
+    "self.half(h)",
+  ]) {
+    it(`report layers that do not fit through ${between}, which keeps the size of the first`, async () => {
+      const found = await shapes(`
+class Half(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * 0.5
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(32, 128)
+        self.half = Half(128, 128)
+        self.out = nn.Linear(256, 32)
+    def forward(self, x):
+        h = self.proj(x)
+        return self.out(${between})
+`);
+      assert.deepEqual(problems(found), ["13: error shape-mismatch"]);
+    });
+  }
 
   it("report what a call in the file gets wrong, naming the operands as written", async () => {
     const source = `${NET("y = x @ self.w\n        return y + x", "self.w = nn.Parameter(torch.randn(8, 4))")}Net()(torch.randn(3, 8))\n`;

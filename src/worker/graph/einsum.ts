@@ -1,26 +1,24 @@
-import * as build from "../../../../../graph/build";
-import type { Node } from "../../../../../graph/node";
-import { PyError } from "../../../values/values";
-import { promoted } from "./arithmetic";
+import * as build from "./build";
+import type { Node } from "./node";
+import { ShapeError } from "./shapes";
 
-/**
- * torch.einsum, lowered from left to right to transposes, reshapes and batched matrix products: a pair's labels are
- * shared by the result (batch), summed between the two, or belong to one side.
- */
 interface Term {
   readonly node: Node;
   readonly labels: readonly string[];
 }
 
+/**
+ * torch.einsum, lowered from left to right to transposes, reshapes and batched matrix products: a pair's labels are
+ * shared by the result (batch), summed between the two, or belong to one side. Operands have one dtype. Errors are in
+ * PyTorch's words.
+ */
 export function einsum(equation: string, operands: readonly Node[]): Node {
   const text = equation.replaceAll(" ", "");
   const [left, right] = text.split("->") as [string, string | undefined];
   const subscripts = left.split(",");
   if (subscripts.length !== operands.length) {
-    throw new PyError(
-      "RuntimeError",
-      `einsum(): more operands were provided than specified in the equation or fewer: ${operands.length} for ${subscripts.length} subscripts`,
-    );
+    const which = operands.length < subscripts.length ? "fewer" : "more";
+    throw new ShapeError(`einsum(): ${which} operands were provided than specified in the equation`);
   }
   // The dimensions an ellipsis stands for are labelled from the right: "1" is the last of them.
   let widest = 0;
@@ -29,39 +27,35 @@ export function einsum(equation: string, operands: readonly Node[]): Node {
     const named = subscript.replace("...", "").length;
     const open = subscript.includes("...") ? rank - named : 0;
     if (open < 0 || named + open !== rank) {
-      throw new PyError(
-        "RuntimeError",
-        `einsum(): the number of subscripts in the equation (${named}) does not match the number of dimensions (${rank}) for operand ${i}`,
+      const [odd, rest] = open < 0 ? ["is more than", ""] : ["does not match", " and no ellipsis was given"];
+      throw new ShapeError(
+        `einsum(): the number of subscripts in the equation (${named}) ${odd} the number of dimensions (${rank}) for operand ${i}${rest}`,
       );
     }
     widest = Math.max(widest, open);
     return expandEllipsis(subscript, open);
   });
   const output = right === undefined ? implicitOutput(labelled, widest) : expandEllipsis(right, widest);
-  const common = promoted(operands);
+  const known = new Set(labelled.flat());
+  for (const label of output) {
+    if (!known.has(label)) {
+      throw new ShapeError(`einsum(): output subscript ${label} does not appear in the equation for any input operand`);
+    }
+  }
   const sizes = new Map<string, number>();
   labelled.forEach((labels, i) => {
     labels.forEach((label, axis) => {
-      const size = common[i]!.shape[axis]!;
-      const known = sizes.get(label) ?? 1;
-      if (known !== size && known !== 1 && size !== 1) {
-        throw new PyError(
-          "RuntimeError",
-          `einsum(): subscript ${label} has size ${size} for operand ${i} which does not broadcast with previously seen size ${known}`,
+      const size = operands[i]!.shape[axis]!;
+      const seen = sizes.get(label) ?? 1;
+      if (seen !== size && seen !== 1 && size !== 1) {
+        throw new ShapeError(
+          `einsum(): subscript ${label} has size ${size} for operand ${i} which does not broadcast with previously seen size ${seen}`,
         );
       }
-      sizes.set(label, Math.max(known, size));
+      sizes.set(label, Math.max(seen, size));
     });
   });
-  for (const label of output) {
-    if (!sizes.has(label)) {
-      throw new PyError(
-        "RuntimeError",
-        `einsum(): output subscript ${label} does not appear in the equation for any input operand`,
-      );
-    }
-  }
-  let [result, ...rest] = labelled.map((labels, i) => diagonal({ node: common[i]!, labels })) as [Term, ...Term[]];
+  let [result, ...rest] = labelled.map((labels, i) => diagonal({ node: operands[i]!, labels })) as [Term, ...Term[]];
   while (rest.length > 0) {
     const [next, ...later] = rest as [Term, ...Term[]];
     result = contract(result, next, new Set([...output, ...later.flatMap((t) => t.labels)]), sizes);
