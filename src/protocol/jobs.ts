@@ -58,6 +58,9 @@ export interface AnalyzeRequest {
   readonly model: ModelChoice;
   readonly adapter: GivenConfig;
   readonly ranks?: readonly number[];
+  /** Samples and tokens of the training step whose memory is estimated; without them those of the example inputs. */
+  readonly batch?: number;
+  readonly sequence?: number;
   /** Path of the layer to show first. */
   readonly focus?: string;
 }

@@ -22,6 +22,10 @@ export function lastUses(graph: Graph): Node[][] {
 export interface LivenessOptions {
   /** Leaves out what is fed and the weights, which are counted by themselves. */
   readonly excludeInputsAndParameters: boolean;
+  /** Ops besides reshapes whose result is the operand's own memory; none unless told. */
+  readonly isView?: (node: Node) => boolean;
+  /** Values that take no memory; none unless told. */
+  readonly isFree?: (node: Node) => boolean;
 }
 
 /**
@@ -31,8 +35,9 @@ export interface LivenessOptions {
  */
 export function peakActivationBytes(
   graph: Graph,
-  { excludeInputsAndParameters }: LivenessOptions = { excludeInputsAndParameters: true },
+  { excludeInputsAndParameters, isView, isFree }: LivenessOptions = { excludeInputsAndParameters: true },
 ): number {
+  const isAlias = (node: Node) => renames(node) || isView?.(node) === true;
   const source = (node: Node): Node => {
     let at = node;
     while (isAlias(at)) at = at.inputs[0]!;
@@ -45,7 +50,7 @@ export function peakActivationBytes(
   for (const node of graph.outputs.values()) last.set(source(node), Number.POSITIVE_INFINITY);
 
   const bytes = (node: Node): number => {
-    if (isAlias(node)) return 0;
+    if (isAlias(node) || isFree?.(node)) return 0;
     if (excludeInputsAndParameters && (node.op === "input" || node.op === "parameter")) return 0;
     return node.op === "constant" || node.op === "arange" ? 0 : byteLengthOf(node);
   };
@@ -63,6 +68,6 @@ export function peakActivationBytes(
 }
 
 /** The result is the operand's memory under another shape. */
-function isAlias(node: Node): boolean {
+function renames(node: Node): boolean {
   return isOf(node, "identity") || is(node, "reshape");
 }

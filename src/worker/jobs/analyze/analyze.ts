@@ -13,6 +13,8 @@ import { memoryEstimate } from "./memory";
 
 export const RANKS: readonly number[] = [4, 8, 16, 32, 64];
 const MAX_RANKS = 64;
+/** Samples of a batch, or tokens of a sequence: a million is the longest context that models have. */
+const MAX_SIZE = 1 << 20;
 
 /** What LoRA costs and saves over the model's layers and over ranks. Runs nothing: counts and the traced graph only. */
 export async function analyze(request: AnalyzeRequest, context: JobContext): Promise<AnalyzeReport> {
@@ -31,7 +33,18 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
   context.onProgress({ message: "Reading memory off the training graph", fraction: 0.5 });
   const targets = all.filter(({ path }) => targeted.has(path));
   const totals = ranks.map((r) => totalAt({ ...config, r }, targets, adapter.injection.baseParameters));
-  const estimate = memoryEstimate(model, adapter, { given: request.model.inputs !== undefined });
+  const { batch, sequence } = request;
+  const estimate = await memoryEstimate(
+    model,
+    adapter,
+    (r, graph) => planAdapter(model, { ...request.adapter, r }, graph),
+    {
+      given: request.model.inputs !== undefined,
+      ...(batch !== undefined && { batch: checkedSize("the batch size", batch) }),
+      ...(sequence !== undefined && { sequence: checkedSize("the sequence length", sequence) }),
+      signal: context.signal,
+    },
+  );
   const memory = "memory" in estimate ? estimate.memory : null;
   return {
     kind: "analyze",
@@ -51,6 +64,13 @@ function checkedRanks(ranks: readonly number[]): readonly number[] {
     throw new UserError(`ranks must be 1 to ${MAX_RANKS} whole numbers of 1 or more, not ${ranks.join(", ")}`);
   }
   return [...new Set(ranks)].sort((a, b) => a - b);
+}
+
+function checkedSize(what: string, size: number): number {
+  if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
+    throw new UserError(`${what} must be a whole number from 1 to ${MAX_SIZE.toLocaleString("en-US")}, not ${size}`);
+  }
+  return size;
 }
 
 function analyzeLayer(
