@@ -13,6 +13,7 @@ import {
   Slots,
   setPlainItem,
 } from "./plainCode";
+import { columnsOf } from "./plainColumns";
 
 /**
  * Long loops over plain data, as tables of positions and of relative offsets are made, run as compiled functions: a
@@ -44,7 +45,10 @@ interface Compiled<T> {
   left: number;
 }
 const loops = new WeakMap<ForStmt, Compiled<(frame: Running, iterable: Value) => Completion> | null>();
-const comprehensions = new WeakMap<ComprehensionExpr, Compiled<(frame: Frame, iterable: Value) => Value[]> | null>();
+type Made = Value[] | Float64Array;
+type Elements = (frame: Frame, iterable: Value) => Made;
+const comprehensions = new WeakMap<ComprehensionExpr, Compiled<Elements> | null>();
+const columns = new WeakMap<ComprehensionExpr, Compiled<Elements> | null>();
 
 function compiled<K extends object, T>(known: WeakMap<K, Compiled<T> | null>, key: K, make: (slots: Slots) => T) {
   let found = known.get(key);
@@ -109,10 +113,28 @@ export function runPlainLoop(
   }
 }
 
-/** The items of `[value for ... in ...]`; undefined where they are the evaluator's to make. */
-export function plainItems(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Value[] | undefined {
+/** The items of `[value for ... in ...]`, or the floats; undefined where they are the evaluator's to make. */
+export function plainItems(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Made | undefined {
   if (!mayRun(ev, scope, iterable)) return undefined;
-  const found = compiled(comprehensions, expr, (slots) => elementsOf(expr, slots));
+  const made = madeBy(
+    compiled(columns, expr, (slots) => columnsOf(expr, slots)),
+    ev,
+    scope,
+    iterable,
+  );
+  if (made) ev.step(Math.ceil(made.length / ELEMENTS_A_STEP));
+  return (
+    made ??
+    madeBy(
+      compiled(comprehensions, expr, (slots) => elementsOf(expr, slots)),
+      ev,
+      scope,
+      iterable,
+    )
+  );
+}
+
+function madeBy(found: Compiled<Elements> | null, ev: Evaluator, scope: Scope, iterable: Value): Made | undefined {
   if (!found || found.left >= TRIES) return undefined;
   const frame: Frame = { ev, scope, slots: [], written: new Set() };
   load(frame, found.slots.names);
