@@ -28,6 +28,9 @@ const TRIES = 16;
 /** Elements of a comprehension, and turns of a loop, that are as much work as a step of the evaluator. */
 const ELEMENTS_A_STEP = 4;
 const TURNS_A_STEP = 4;
+/** Values that are looked at to find what was there before a loop: no more than the loop is work. */
+const TOLD = 1024;
+const TOLD_A_TURN = 4;
 
 type ForStmt = Extract<Stmt, { kind: "For" }>;
 type Execute = (statement: Stmt) => Completion;
@@ -80,6 +83,11 @@ function store({ scope, slots, written }: Frame, { names }: Slots): void {
   written.clear();
 }
 
+/** What plain code looks into and changes it does not tell: that is what the names hold before it, and what it makes. */
+function tell({ ev, slots }: Frame, iterable: Value = null): void {
+  ev.alike.handles([iterable, ...slots], TOLD + TOLD_A_TURN * (plainLength(iterable) ?? 0));
+}
+
 /** Leaves the statement to the evaluator. */
 function leaveTo(frame: Running, slots: Slots, statement: Stmt): Completion {
   store(frame, slots);
@@ -90,6 +98,7 @@ function leaveTo(frame: Running, slots: Slots, statement: Stmt): Completion {
     throw error;
   } finally {
     load(frame, slots.names);
+    tell(frame);
   }
 }
 
@@ -106,6 +115,7 @@ export function runPlainLoop(
   if (!found) return undefined;
   const frame: Running = { ev, scope, slots: [], written: new Set(), execute };
   load(frame, found.slots.names);
+  tell(frame, iterable);
   try {
     return found.run(frame, iterable);
   } finally {
@@ -138,6 +148,7 @@ function madeBy(found: Compiled<Elements> | null, ev: Evaluator, scope: Scope, i
   if (!found || found.left >= TRIES) return undefined;
   const frame: Frame = { ev, scope, slots: [], written: new Set() };
   load(frame, found.slots.names);
+  tell(frame, iterable);
   try {
     return found.run(frame, iterable);
   } catch (error) {

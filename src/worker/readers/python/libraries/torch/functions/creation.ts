@@ -222,7 +222,8 @@ export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime
       shape,
     );
   }
-  const inferred = leaves.length === 0 ? "float32" : leaves.map((v) => numberDType(v as number)).reduce(promote);
+  const inferred =
+    leaves.length === 0 ? "float32" : [...new Set(leaves.map((v) => numberDType(v as number)))].reduce(promote);
   return constant(
     leaves.map((v) => numberOf(v as number)),
     shape,
