@@ -114,9 +114,9 @@ class Copy {
     if (known !== undefined) return known;
     const { born } = this.root;
     if (value instanceof PyList) {
-      const copy = new PyList(value.floats ?? []);
+      const copy = new PyList([]);
       this.keep(value, copy, born);
-      if (!value.floats) for (const item of value.items) copy.items.push(this.of(item));
+      for (const item of value.items) copy.items.push(this.of(item));
       return this.subclassed(value, copy);
     }
     if (value instanceof PyDict) {
