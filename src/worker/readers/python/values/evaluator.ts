@@ -179,6 +179,8 @@ export interface Alike {
   readsWhole(value: Value): void;
   /** Code changes the value. */
   writes(value: Value): void;
+  /** Plain code may look into and change all lists, dicts and sets that these hold. It looks at `most` at most. */
+  handles(values: readonly (Value | undefined)[], most: number): void;
   /** A function of ours is called. */
   native(callee: PyNative, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): void;
   /** A builtin type makes a value of what it is given, or a function of ours that sees no more than that is called. */

@@ -35,14 +35,11 @@ export function arithmetic(op: BinaryOp, left: Numeric, right: Numeric): Value {
       return new PyFloat(a / b);
     case "//": {
       if (b === 0) throw new PyError("ZeroDivisionError", "integer division or modulo by zero");
-      const remainder = a % b;
-      const quotient = (a - remainder) / b;
-      return int(remainder !== 0 && remainder < 0 !== b < 0 ? quotient - 1 : quotient);
+      return int(quotient(a, b));
     }
     case "%": {
       if (b === 0) throw new PyError("ZeroDivisionError", "integer modulo by zero");
-      const remainder = a % b;
-      return int(remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder);
+      return int(modulo(a, b));
     }
     case "**":
       if (b < 0) {
@@ -81,10 +78,10 @@ function floatArithmetic(op: BinaryOp, a: number, b: number): Value {
       return new PyFloat(a / b);
     case "//":
       if (b === 0) throw new PyError("ZeroDivisionError", "float floor division by zero");
-      return new PyFloat(Math.floor((a - floatModulo(a, b)) / b + 0.5));
+      return new PyFloat(floatQuotient(a, b));
     case "%":
       if (b === 0) throw new PyError("ZeroDivisionError", "float modulo");
-      return new PyFloat(floatModulo(a, b));
+      return new PyFloat(modulo(a, b));
     case "**":
       if (a === 0 && b < 0) throw new PyError("ZeroDivisionError", "0.0 cannot be raised to a negative power");
       if (a < 0 && !Number.isInteger(b)) return new Unknown("complex numbers are not supported");
@@ -94,9 +91,24 @@ function floatArithmetic(op: BinaryOp, a: number, b: number): Value {
   }
 }
 
-function floatModulo(a: number, b: number): number {
+/** Of whole numbers, rounded down. */
+export function quotient(a: number, b: number): number {
   const remainder = a % b;
-  return remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder;
+  const towardsZero = (a - remainder) / b;
+  return remainder !== 0 && remainder < 0 !== b < 0 ? towardsZero - 1 : towardsZero;
+}
+
+/** What is left has the divisor's sign, zero too. */
+export function modulo(a: number, b: number): number {
+  const remainder = a % b;
+  if (remainder === 0) return b < 0 ? -0 : 0;
+  return remainder < 0 !== b < 0 ? remainder + b : remainder;
+}
+
+/** Of floats, rounded down. Zero has the sign of what was rounded. */
+function floatQuotient(a: number, b: number): number {
+  const rounded = Math.floor((a - modulo(a, b)) / b + 0.5);
+  return rounded === 0 && (a < 0 || Object.is(a, -0)) !== b < 0 ? -0 : rounded;
 }
 
 function unsupported(op: string, left: Numeric, right: Numeric): PyError {

@@ -50,7 +50,29 @@ export interface Subclassed {
 export class PyList {
   born = birth();
   subclass?: Subclassed;
-  constructor(readonly items: Value[]) {}
+  private values: Value[] | undefined;
+  private numbers: Float64Array | undefined;
+
+  /** @param items become the list's: nobody else may hold them. Numbers are floats, which others may look at. */
+  constructor(items: Value[] | Float64Array) {
+    if (items instanceof Float64Array) this.numbers = items;
+    else this.values = items;
+  }
+
+  get items(): Value[] {
+    return this.values ?? this.oneByOne();
+  }
+
+  /** Its items while nobody has asked for them one by one: none is a value of its own yet. */
+  get floats(): Float64Array | undefined {
+    return this.numbers;
+  }
+
+  private oneByOne(): Value[] {
+    this.values = Array.from(this.numbers!, (number) => new PyFloat(number));
+    this.numbers = undefined;
+    return this.values;
+  }
 }
 export class PyTuple {
   subclass?: Subclassed;

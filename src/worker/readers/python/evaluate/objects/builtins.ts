@@ -366,11 +366,17 @@ const PLAIN: Readonly<Record<string, PlainFunction>> = {
       : x instanceof PyFloat
         ? new PyFloat(Math.abs(x.value))
         : Math.abs(numberOf(x)),
-  len: ([x, ...more]) => (more.length === 0 ? plainLength(x!) : undefined),
+  len: ([x, ...more]) => (more.length === 0 ? plainSize(x!) : undefined),
   range: (args) => (args.every((arg) => typeof arg === "number") ? range({ args: new PyTuple(args) }) : undefined),
   min: (args) => extremeOf(args, (a, b) => a <= b),
   max: (args) => extremeOf(args, (a, b) => a >= b),
 };
+/** A class's own `__len__` is not asked here. */
+function plainSize(value: Value): number | undefined {
+  const isCounted = (value instanceof PyDict && value.constructor === PyDict) || value instanceof PySet;
+  return isCounted && value.subclass === undefined ? value.entries.size : plainLength(value);
+}
+
 function extremeOf(args: readonly Value[], first: (a: number, b: number) => boolean): Value | undefined {
   const isPlain = args.length > 1 && args.every((arg) => isNumeric(arg) && !Number.isNaN(numberOf(arg)));
   return isPlain ? args.reduce((a, b) => (first(numberOf(a as number), numberOf(b as number)) ? a : b)) : undefined;

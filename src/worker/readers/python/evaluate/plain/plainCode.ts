@@ -208,7 +208,7 @@ function compileCall(expr: Extract<Expr, { kind: "Call" }>, slots: Slots): Code 
   };
 }
 
-function compileCallee(callee: Expr, slots: Slots): Code {
+export function compileCallee(callee: Expr, slots: Slots): Code {
   if (callee.kind === "Name") return compile(callee, slots);
   if (callee.kind !== "Attribute" || callee.object.kind !== "Name") return leave();
   const { name } = callee;

@@ -13,6 +13,7 @@ import {
   Slots,
   setPlainItem,
 } from "./plainCode";
+import { columnsOf } from "./plainColumns";
 
 /**
  * Long loops over plain data, as tables of positions and of relative offsets are made, run as compiled functions: a
@@ -27,6 +28,9 @@ const TRIES = 16;
 /** Elements of a comprehension, and turns of a loop, that are as much work as a step of the evaluator. */
 const ELEMENTS_A_STEP = 4;
 const TURNS_A_STEP = 4;
+/** Values that are looked at to find what was there before a loop: no more than the loop is work. */
+const TOLD = 1024;
+const TOLD_A_TURN = 4;
 
 type ForStmt = Extract<Stmt, { kind: "For" }>;
 type Execute = (statement: Stmt) => Completion;
@@ -44,7 +48,10 @@ interface Compiled<T> {
   left: number;
 }
 const loops = new WeakMap<ForStmt, Compiled<(frame: Running, iterable: Value) => Completion> | null>();
-const comprehensions = new WeakMap<ComprehensionExpr, Compiled<(frame: Frame, iterable: Value) => Value[]> | null>();
+type Made = Value[] | Float64Array;
+type Elements = (frame: Frame, iterable: Value) => Made;
+const comprehensions = new WeakMap<ComprehensionExpr, Compiled<Elements> | null>();
+const columns = new WeakMap<ComprehensionExpr, Compiled<Elements> | null>();
 
 function compiled<K extends object, T>(known: WeakMap<K, Compiled<T> | null>, key: K, make: (slots: Slots) => T) {
   let found = known.get(key);
@@ -76,6 +83,11 @@ function store({ scope, slots, written }: Frame, { names }: Slots): void {
   written.clear();
 }
 
+/** What plain code looks into and changes it does not tell: that is what the names hold before it, and what it makes. */
+function tell({ ev, slots }: Frame, iterable: Value = null): void {
+  ev.alike.handles([iterable, ...slots], TOLD + TOLD_A_TURN * (plainLength(iterable) ?? 0));
+}
+
 /** Leaves the statement to the evaluator. */
 function leaveTo(frame: Running, slots: Slots, statement: Stmt): Completion {
   store(frame, slots);
@@ -86,6 +98,7 @@ function leaveTo(frame: Running, slots: Slots, statement: Stmt): Completion {
     throw error;
   } finally {
     load(frame, slots.names);
+    tell(frame);
   }
 }
 
@@ -102,6 +115,7 @@ export function runPlainLoop(
   if (!found) return undefined;
   const frame: Running = { ev, scope, slots: [], written: new Set(), execute };
   load(frame, found.slots.names);
+  tell(frame, iterable);
   try {
     return found.run(frame, iterable);
   } finally {
@@ -109,13 +123,32 @@ export function runPlainLoop(
   }
 }
 
-/** The items of `[value for ... in ...]`; undefined where they are the evaluator's to make. */
-export function plainItems(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Value[] | undefined {
+/** The items of `[value for ... in ...]`, or the floats; undefined where they are the evaluator's to make. */
+export function plainItems(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Made | undefined {
   if (!mayRun(ev, scope, iterable)) return undefined;
-  const found = compiled(comprehensions, expr, (slots) => elementsOf(expr, slots));
+  const made = madeBy(
+    compiled(columns, expr, (slots) => columnsOf(expr, slots)),
+    ev,
+    scope,
+    iterable,
+  );
+  if (made) ev.step(Math.ceil(made.length / ELEMENTS_A_STEP));
+  return (
+    made ??
+    madeBy(
+      compiled(comprehensions, expr, (slots) => elementsOf(expr, slots)),
+      ev,
+      scope,
+      iterable,
+    )
+  );
+}
+
+function madeBy(found: Compiled<Elements> | null, ev: Evaluator, scope: Scope, iterable: Value): Made | undefined {
   if (!found || found.left >= TRIES) return undefined;
   const frame: Frame = { ev, scope, slots: [], written: new Set() };
   load(frame, found.slots.names);
+  tell(frame, iterable);
   try {
     return found.run(frame, iterable);
   } catch (error) {

@@ -152,6 +152,30 @@ export class AlikeModules implements Alike {
     else if (typeof value === "object" && value !== null && (this.read.has(value) || isLive(value))) this.forget();
   }
 
+  handles(values: readonly (Value | undefined)[], most: number): void {
+    if (!this.recording && !this.armed) return;
+    const seen = new Set<object>();
+    const pending = [...values];
+    let left = most;
+    while (pending.length > 0) {
+      const value = pending.pop();
+      if (typeof value !== "object" || value === null || seen.has(value)) continue;
+      if (!(value instanceof PyList || value instanceof PyTuple || value instanceof PyDict || value instanceof PySet))
+        continue;
+      seen.add(value);
+      if (!(value instanceof PyTuple)) this.writes(value);
+      if (value instanceof PyList && value.floats) continue;
+      const isListed = value instanceof PyList || value instanceof PyTuple;
+      left -= 1 + (isListed ? value.items.length : value.entries.size);
+      if (left < 0) {
+        this.forget();
+        return;
+      }
+      if (isListed) for (const item of value.items) pending.push(item);
+      else if (value instanceof PyDict) for (const entry of value.entries.values()) pending.push(entry.value);
+    }
+  }
+
   native(callee: PyNative, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): void {
     if (!this.recording && !this.armed) return;
     const { name, born } = callee;

@@ -241,13 +241,15 @@ function isOnItsOwn(root: PyObject, { from, to }: Construction): boolean {
     if (seen.size > MAX_OBJECTS) return false;
     if (value instanceof PyTuple) {
       if (value.subclass && value.subclass.attributes.size > 0) return false;
-      pending.push(...value.items);
+      for (const item of value.items) pending.push(item);
     } else if (value instanceof PyBound) {
       if (isNumbered(value.self) && isOwn(value.self)) return false;
     } else if (value instanceof PyRange || !isNumbered(value) || !isOwn(value)) {
       // It stays what it is.
     } else if (value instanceof PyList) {
-      pending.push(...value.items, ...(value.subclass?.attributes.values() ?? []));
+      // Floats that nobody has asked for one by one are no objects yet.
+      if (!value.floats) for (const item of value.items) pending.push(item);
+      pending.push(...(value.subclass?.attributes.values() ?? []));
     } else if (value instanceof PyDict) {
       if (value.entries.constructor !== Map) return false;
       for (const entry of value.entries.values()) {
@@ -288,6 +290,13 @@ function isNumbered<V extends Value>(value: V): value is V & { readonly born: nu
 function isPlain(tensor: PyTensor): boolean {
   const { storage, window, stored } = tensor;
   if (storage.rivals.size > 0 || storage.rowMajor !== true || storage.fixed !== undefined) return false;
-  if (window && window.path !== window.origin) return false;
+  if (window && window.path !== window.origin && !isKnownReshaped(tensor)) return false;
   return stored?.path === undefined && stored?.loaded === undefined && canDrawAgain(tensor);
+}
+
+/** Known values in another shape. Where nothing else has them, as of `LongTensor(items).view(4, 4)`, it is no view. */
+function isKnownReshaped({ node }: PyTensor): boolean {
+  let at = node;
+  while (at?.op === "reshape") at = at.inputs[0];
+  return at?.op === "constant";
 }

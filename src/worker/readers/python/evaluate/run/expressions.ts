@@ -335,8 +335,7 @@ function comprehension(ev: Evaluator, scope: Scope, expr: ComprehensionExpr): Va
     return flow.unknown ?? dict;
   }
   const plain = plainItems(ev, inner, expr, iterable);
-  if (plain) ev.alike.forget();
-  if (plain) return expr.type === "set" ? setOf(plain) : new PyList(plain);
+  if (plain) return expr.type === "set" ? setOf(new PyList(plain).items) : new PyList(plain);
   const items: Value[] = [];
   for (const { value } of pairsOf(ev, inner, expr, iterable, flow)) items.push(value);
   return flow.unknown ?? (expr.type === "set" ? setOf(items) : new PyList(items));

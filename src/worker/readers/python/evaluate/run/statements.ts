@@ -257,10 +257,7 @@ function executeFor(ev: Evaluator, scope: Scope, statement: Extract<Stmt, { kind
     return executeBlock(ev, scope, otherwise);
   }
   const plain = runPlainLoop(ev, scope, statement, iterable, (part) => execute(ev, scope, part));
-  if (plain) {
-    ev.alike.forget();
-    return plain;
-  }
+  if (plain) return plain;
   const { endless } = ev;
   // The number of its turns is known.
   let left = iterable instanceof PyGenerator && !(iterable instanceof PyRange) ? MANY_TURNS : Number.POSITIVE_INFINITY;

@@ -27,7 +27,7 @@ export const ARRAY = builtinClass("ndarray", [OBJECT]);
 /** A window on numbers in memory that other arrays may share, as NumPy's views do. */
 export class PyArray extends PyObject {
   constructor(
-    readonly memory: number[],
+    readonly memory: Float64Array,
     readonly shape: readonly number[],
     readonly dtype: DType,
     /** Counted in elements. */
@@ -47,24 +47,49 @@ export class PyArray extends PyObject {
     return this.shape.every((length, axis) => length === 1 || this.strides[axis] === packed[axis]);
   }
 
+  /** Calls `act` with where in memory each row of the last axis lies; element `i` of all is its first. */
+  rows(act: (start: number, stride: number, length: number, i: number) => void): void {
+    const { shape, strides } = this;
+    const last = shape.length - 1;
+    if (last < 0) {
+      act(this.offset, 0, 1, 0);
+      return;
+    }
+    const [length, stride] = [shape[last]!, strides[last]!];
+    let i = 0;
+    const along = (axis: number, start: number): void => {
+      if (axis === last) {
+        act(start, stride, length, i);
+        i += length;
+      } else for (let n = 0; n < shape[axis]!; n++) along(axis + 1, start + n * strides[axis]!);
+    };
+    along(0, this.offset);
+  }
+
   /** Where in memory its elements lie, the last axis fastest. */
   positions(): number[] {
-    let at = [this.offset];
-    for (const [axis, length] of this.shape.entries()) {
-      const stride = this.strides[axis]!;
-      const next = new Array<number>(at.length * length);
-      let i = 0;
-      for (const start of at) for (let n = 0; n < length; n++) next[i++] = start + n * stride;
-      at = next;
-    }
+    const at = new Array<number>(this.size);
+    this.rows((start, stride, length, i) => {
+      for (let n = 0; n < length; n++) at[i + n] = start + n * stride;
+    });
     return at;
   }
 
   /** Its elements, the last axis fastest: a copy. */
-  values(): number[] {
-    if (this.contiguous) return this.memory.slice(this.offset, this.offset + this.size);
-    const { memory } = this;
-    return this.positions().map((at) => memory[at]!);
+  values(): Float64Array {
+    const { memory, size, offset } = this;
+    if (this.contiguous) return memory.slice(offset, offset + size);
+    const values = new Float64Array(size);
+    this.rows((start, stride, length, i) => {
+      for (let n = 0; n < length; n++) values[i + n] = memory[start + n * stride]!;
+    });
+    return values;
+  }
+
+  /** The same to look at, which changes as the memory does. */
+  seen(): Float64Array {
+    const { memory, size, offset } = this;
+    return this.contiguous ? memory.subarray(offset, offset + size) : this.values();
   }
 
   /** Another window on the same memory. */
@@ -95,20 +120,31 @@ const MAX_ELEMENTS = 1 << 24;
 
 /** Refuses an array that is too long before it is made. */
 export function allot(ev: Evaluator, elements: number): void {
+  refuseTooLong(ev, elements);
+  // Native work: some hundred elements are a step's.
+  ev.step(1 + (elements >> 7));
+}
+
+function refuseTooLong(ev: Evaluator, elements: number): void {
   if (elements > MAX_ELEMENTS) {
     throw new EvaluationError(
       `an array of ${elements.toLocaleString("en-US")} elements is longer than the ${MAX_ELEMENTS.toLocaleString("en-US")} the reader holds`,
       ev.place,
     );
   }
-  // Native work: some hundred elements are a step's.
-  ev.step(1 + (elements >> 7));
 }
 
-/** @param values become the array's memory: nobody else may hold them. */
-export function arrayOf(ev: Evaluator, values: number[], shape: readonly number[], dtype: DType): PyArray {
+/** @param values become the array's memory where they are doubles: nobody else may hold them. */
+export function arrayOf(
+  ev: Evaluator,
+  values: readonly number[] | Float64Array,
+  shape: readonly number[],
+  dtype: DType,
+): PyArray {
   allot(ev, values.length);
-  return new PyArray(dtype === "float64" ? values : values.map((v) => stored(v, dtype)), shape, dtype);
+  const memory = values instanceof Float64Array ? values : new Float64Array(values);
+  if (dtype !== "float64") for (let i = 0; i < memory.length; i++) memory[i] = stored(memory[i]!, dtype);
+  return new PyArray(memory, shape, dtype);
 }
 
 /** An element as the Python number that NumPy's scalar behaves as. */
@@ -131,34 +167,36 @@ export function toArray(ev: Evaluator, given: Value, dtype?: DType): PyArray {
   const value = plain(given);
   if (value instanceof PyArray) return dtype && dtype !== value.dtype ? converted(ev, value, dtype) : value;
   if (value instanceof PyTensor) return fromTensor(ev, value, dtype);
-  const shape: number[] = [];
-  for (let level = itemsOf(value); level; level = itemsOf(level[0] ?? null)) {
-    shape.push(level.length);
-    if (level[0] instanceof PyArray) shape.push(...level[0].shape);
-    if (level[0] === undefined || level[0] instanceof PyArray) break;
-  }
-  const leaves: number[] = [];
+  const shape = shapeOf(ev, value);
+  const size = sizeOf(shape);
+  refuseTooLong(ev, size);
+  const leaves = new Float64Array(size);
+  let count = 0;
   const kinds = new Set<DType>();
   collect(value, 0);
   return arrayOf(ev, leaves, shape, dtype ?? [...kinds].reduce<DType | undefined>(widest, undefined) ?? "float64");
 
+  function row(numbers: Float64Array, lengths: readonly number[], depth: number, kind: DType): void {
+    if (lengths.length !== shape.length - depth || lengths.some((length, i) => length !== shape[depth + i])) ragged();
+    kinds.add(kind);
+    leaves.set(numbers, count);
+    count += numbers.length;
+  }
+
   function collect(part: Value, depth: number): void {
     const item = plain(part);
     const items = itemsOf(item);
-    if (items) {
-      if (items.length !== shape[depth])
-        throw new PyError(
-          "ValueError",
-          "setting an array element with a sequence. The requested array has an inhomogeneous shape",
-        );
+    if (items instanceof Float64Array) row(items, [items.length], depth, "float64");
+    else if (items) {
+      if (items.length !== shape[depth]) ragged();
       for (const each of items) collect(each, depth + 1);
     } else if (item instanceof PyArray || item instanceof PyTensor) {
       const array = toArray(ev, item);
-      kinds.add(array.dtype);
-      for (const number of array.values()) leaves.push(number);
+      row(array.values(), array.shape, depth, array.dtype);
     } else if (typeof item === "number" || typeof item === "boolean" || item instanceof PyFloat) {
+      if (depth !== shape.length) ragged();
       kinds.add(numberDType(item));
-      leaves.push(item instanceof PyFloat ? item.value : Number(item));
+      leaves[count++] = item instanceof PyFloat ? item.value : Number(item);
     } else {
       if (item instanceof Unknown) throw new EvaluationError(`an array's element is unknown: ${item.reason}`, ev.place);
       throw new EvaluationError(`arrays of ${typeName(item)} are not evaluated`, ev.place);
@@ -166,8 +204,31 @@ export function toArray(ev: Evaluator, given: Value, dtype?: DType): PyArray {
   }
 }
 
-function itemsOf(value: Value): readonly Value[] | undefined {
-  if (value instanceof PyList || value instanceof PyTuple) return value.items;
+function ragged(): never {
+  throw new PyError(
+    "ValueError",
+    "setting an array element with a sequence. The requested array has an inhomogeneous shape",
+  );
+}
+
+/** The shape that the first of each level's items say. */
+function shapeOf(ev: Evaluator, value: Value): number[] {
+  const shape: number[] = [];
+  for (let level = itemsOf(value); level; ) {
+    shape.push(level.length);
+    const first = level[0];
+    if (first === undefined || typeof first === "number") break;
+    if (first instanceof PyArray || first instanceof PyTensor) shape.push(...toArray(ev, first).shape);
+    level = itemsOf(first);
+  }
+  return shape;
+}
+
+type Items = readonly Value[] | Float64Array;
+
+function itemsOf(value: Value): Items | undefined {
+  if (value instanceof PyList) return value.floats ?? value.items;
+  if (value instanceof PyTuple) return value.items;
   return value instanceof PyRange ? [...value.items] : undefined;
 }
 
@@ -178,7 +239,7 @@ function fromTensor(ev: Evaluator, tensor: PyTensor, dtype: DType | undefined): 
       "an array needs the tensor's values, which are not known while the model is read",
       ev.place,
     );
-  return arrayOf(ev, [...values], tensor.node!.shape, dtype ?? tensor.dtype);
+  return arrayOf(ev, Float64Array.from(values), tensor.node!.shape, dtype ?? tensor.dtype);
 }
 
 export function converted(ev: Evaluator, array: PyArray, dtype: DType): PyArray {

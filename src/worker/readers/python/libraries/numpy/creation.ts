@@ -2,7 +2,7 @@ import type { DType } from "../../../../formats/dtype";
 import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { isNumeric, numberOf } from "../../values/numbers";
-import { typeName } from "../../values/types";
+import { plain, typeName } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import { EvaluationError, PyError, PyFloat, type PyNative, PyTuple, type Value } from "../../values/values";
 import { allot, arrayOf, converted, type PyArray, toArray } from "./array";
@@ -69,7 +69,7 @@ function triangle(ev: Evaluator, args: Args, keep: (row: number, column: number)
 export const CREATION: readonly PyNative[] = [
   native("array", "object, dtype=None, *, copy=True, order=None, ndmin=0", ({ object, dtype, ndmin }, ev) => {
     const made = toArray(ev, object!, dtypeArg(ev, dtype));
-    const copy = converted(ev, made, made.dtype);
+    const copy = made === plain(object!) ? converted(ev, made, made.dtype) : made;
     const missing = Math.max(0, whole(ndmin) - copy.shape.length);
     return reshaped(ev, copy, [...new Array<number>(missing).fill(1), ...copy.shape]);
   }),

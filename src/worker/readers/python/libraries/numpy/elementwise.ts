@@ -1,8 +1,8 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
-import { type PlainFunction, plainly } from "../../evaluate/plain/plainFunctions";
+import { type NumberFunction, ofNumbers, type PlainFunction, plainly } from "../../evaluate/plain/plainFunctions";
 import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
-import { isNumeric, numberOf } from "../../values/numbers";
+import { isNumeric, modulo, numberOf } from "../../values/numbers";
 import { NOT_IMPLEMENTED, plain } from "../../values/types";
 import { PyError, PyFloat, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
 import { ARRAY, allot, arrayOf, numberDType, PyArray, scalar, stored, toArray, unwrapped, widest } from "./array";
@@ -59,7 +59,9 @@ export function spread(array: PyArray, shape: readonly number[]): PyArray {
 function unary(ev: Evaluator, value: Value, fn: (x: number) => number, result: Result): Value {
   const array = toArray(ev, value);
   const dtype = result === "bool" ? "bool" : result === "float" ? floating(array.dtype) : array.dtype;
-  return unwrapped(arrayOf(ev, array.values().map(fn), array.shape, dtype));
+  const values = array.values();
+  for (let i = 0; i < values.length; i++) values[i] = fn(values[i]!);
+  return unwrapped(arrayOf(ev, values, array.shape, dtype));
 }
 
 type Binary = (a: number, b: number) => number;
@@ -87,12 +89,8 @@ export function binary(
     shape.reduce((n, d) => n * d, 1),
   );
   const [x, y] = [spread(a.array, shape).values(), spread(b.array, shape).values()];
-  return arrayOf(
-    ev,
-    x.map((value, i) => fn(value, y[i]!)),
-    shape,
-    dtype,
-  );
+  for (let i = 0; i < x.length; i++) x[i] = fn(x[i]!, y[i]!);
+  return arrayOf(ev, x, shape, dtype);
 }
 
 /** Half to even. */
@@ -103,10 +101,6 @@ export function rint(x: number): number {
 }
 
 const floorDivide: Binary = (a, b) => Math.floor(a / b);
-const modulo: Binary = (a, b) => {
-  const rest = a % b;
-  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
-};
 /** NumPy warns of a whole number divided by zero and gives 0. */
 const byZero =
   (fn: Binary): Binary =>
@@ -217,24 +211,35 @@ function ofTwoNumbers([ofFloats, result, ofWholes = ofFloats]: (typeof BINARY_FU
   };
 }
 
+/** The same of numbers of which the types are known. */
+function ofColumns(
+  arity: number,
+  [ofFloats, result, ofWholes = ofFloats]: (typeof BINARY_FUNCTIONS)[string],
+): NumberFunction {
+  return (floats) => {
+    if (floats.length !== arity || result === "bool") return undefined;
+    const float = floats.includes(true);
+    return { fn: float ? ofFloats : ofWholes, float: float || result === "float" };
+  };
+}
+
 function plainScalar(value: number, dtype: DType): Value {
   return dtype === "float64" ? new PyFloat(value) : scalar(stored(value, dtype), dtype);
 }
 
-const one = (name: string, fn: (x: number) => number, result: Result): PyNative =>
-  plainly(
-    native(name, "x, /, *, dtype=None", ({ x, dtype }, ev) => {
-      const made = unary(ev, x!, fn, result);
-      const wanted = dtypeArg(ev, dtype);
-      return wanted ? unwrapped(toArray(ev, made, wanted)) : made;
-    }),
-    ofNumber(fn, result),
-  );
-const two = (name: string, entry: (typeof BINARY_FUNCTIONS)[string]): PyNative =>
-  plainly(
-    native(name, "x1, x2, /", ({ x1, x2 }, ev) => binary(ev, x1!, x2!, ...entry)),
-    ofTwoNumbers(entry),
-  );
+function one(name: string, fn: (x: number) => number, result: Result): PyNative {
+  const made = native(name, "x, /, *, dtype=None", ({ x, dtype }, ev) => {
+    const value = unary(ev, x!, fn, result);
+    const wanted = dtypeArg(ev, dtype);
+    return wanted ? unwrapped(toArray(ev, value, wanted)) : value;
+  });
+  return ofNumbers(plainly(made, ofNumber(fn, result)), ofColumns(1, [fn, result]));
+}
+
+function two(name: string, entry: (typeof BINARY_FUNCTIONS)[string]): PyNative {
+  const made = native(name, "x1, x2, /", ({ x1, x2 }, ev) => binary(ev, x1!, x2!, ...entry));
+  return ofNumbers(plainly(made, ofTwoNumbers(entry)), ofColumns(2, entry));
+}
 
 export const ELEMENTWISE: readonly PyNative[] = [
   ...Object.entries(FLOAT_FUNCTIONS).map(([name, fn]) => one(name, fn, "float")),
@@ -364,6 +369,11 @@ export function write(ev: Evaluator, target: PyArray, source: PyArray): void {
     );
   }
   allot(ev, target.size);
-  const values = arrayOf(ev, spread(source, shape).values(), shape, target.dtype).memory;
-  for (const [i, at] of target.positions().entries()) target.memory[at] = values[i]!;
+  const { memory, dtype } = target;
+  const spreadOut = spread(source, shape);
+  const given = source.memory === memory ? spreadOut.values() : spreadOut.seen();
+  const values = dtype === source.dtype ? given : arrayOf(ev, given.slice(), shape, dtype).memory;
+  target.rows((start, stride, length, i) => {
+    for (let n = 0; n < length; n++) memory[start + n * stride] = values[i + n]!;
+  });
 }

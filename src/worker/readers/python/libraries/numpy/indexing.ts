@@ -48,7 +48,7 @@ function partsOf(ev: Evaluator, array: PyArray, key: Value): Part[] {
 
 /** Of a mask, the positions where it holds: one array an axis. */
 export function trueIndices(ev: Evaluator, mask: PyArray): PyArray[] {
-  const flat = mask.values().flatMap((value, i) => (value === 0 ? [] : [i]));
+  const flat = Array.from(mask.values()).flatMap((value, i) => (value === 0 ? [] : [i]));
   let step = mask.size;
   return mask.shape.map((length) => {
     step /= length;

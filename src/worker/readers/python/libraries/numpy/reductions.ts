@@ -41,7 +41,10 @@ function rows(array: PyArray, axes: readonly number[]): { kept: number[]; rows: 
     .values();
   const length = axes.reduce((n, axis) => n * array.shape[axis]!, 1);
   const count = kept.reduce((n, axis) => n * array.shape[axis]!, 1);
-  return { kept, rows: Array.from({ length: count }, (_, i) => values.slice(i * length, (i + 1) * length)) };
+  return {
+    kept,
+    rows: Array.from({ length: count }, (_, i) => Array.from(values.subarray(i * length, (i + 1) * length))),
+  };
 }
 
 type Fold = (values: readonly number[], args: Args) => number;

@@ -11,7 +11,7 @@ import { axisOf, whole } from "./reductions";
 
 /** A size or several. */
 export function sizes(ev: Evaluator, value: Value | undefined): number[] {
-  return toArray(ev, value!).values();
+  return Array.from(toArray(ev, value!).values());
 }
 
 export function reshaped(ev: Evaluator, array: PyArray, wanted: readonly number[]): PyArray {
@@ -84,7 +84,12 @@ function joined(ev: Evaluator, arrays: readonly PyArray[], given: number): PyArr
   }
   const dtype = arrays.map((each) => each.dtype).reduce(widest);
   // With the axis first, one lies behind the other.
-  const values = arrays.flatMap((each) => moved(each, axis, 0).values());
+  const values = new Float64Array(arrays.reduce((n, each) => n + each.size, 0));
+  let filled = 0;
+  for (const each of arrays) {
+    values.set(moved(each, axis, 0).values(), filled);
+    filled += each.size;
+  }
   const length = arrays.reduce((n, each) => n + each.shape[axis]!, 0);
   const made = arrayOf(ev, values, [length, ...first.shape.toSpliced(axis, 1)], dtype);
   return moved(made, 0, axis);
@@ -272,7 +277,7 @@ export const SHAPE_FUNCTIONS: readonly PyNative[] = [
     allot(ev, x.length * y.length);
     return arrayOf(
       ev,
-      x.flatMap((p) => y.map((q) => p * q)),
+      Float64Array.from({ length: x.length * y.length }, (_, i) => x[Math.floor(i / y.length)]! * y[i % y.length]!),
       [x.length, y.length],
       dtype,
     );

@@ -1,5 +1,5 @@
 import { binaryOperation } from "../../evaluate/objects/operators";
-import { plainly } from "../../evaluate/plain/plainFunctions";
+import { ofNumbers, plainly } from "../../evaluate/plain/plainFunctions";
 import { native } from "../../values/native";
 import { int, isNumeric, numberOf } from "../../values/numbers";
 import { typeName } from "../../values/types";
@@ -35,23 +35,23 @@ const UNARY: Record<string, (x: number) => number> = {
   sqrt: Math.sqrt,
 };
 
-function domain(value: number): PyFloat {
+function defined(value: number): number {
   if (Number.isNaN(value)) throw new PyError("ValueError", "math domain error");
-  return new PyFloat(value);
+  return value;
 }
+
+const domain = (value: number): PyFloat => new PyFloat(defined(value));
 
 export const MATH = namespace("math", [
   ...Object.entries(UNARY).map(([name, fn]): [string, Value] => {
-    const valueAt = (x: number): Value => {
+    const at = (x: number): number => {
       if (name.startsWith("log") && x <= (name === "log1p" ? -1 : 0))
         throw new PyError("ValueError", "math domain error");
-      return Number.isNaN(x) ? new PyFloat(x) : domain(fn(x));
+      return Number.isNaN(x) ? x : defined(fn(x));
     };
-    const entry = native(name, "x", (args) => valueAt(real(args.x)));
-    return [
-      name,
-      plainly(entry, ([x, ...more]) => (isNumeric(x!) && more.length === 0 ? valueAt(numberOf(x)) : undefined)),
-    ];
+    const entry = native(name, "x", (args) => new PyFloat(at(real(args.x))));
+    plainly(entry, ([x, ...more]) => (isNumeric(x!) && more.length === 0 ? new PyFloat(at(numberOf(x))) : undefined));
+    return [name, ofNumbers(entry, ({ length }) => (length === 1 ? { fn: at, float: true } : undefined))];
   }),
   ...named([
     native("log", "x, base=None", (args) => {

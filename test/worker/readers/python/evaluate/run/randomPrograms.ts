@@ -178,6 +178,32 @@ class Writer {
     return ["for i in range(34):", ...Array.from({ length: 2 + this.below(4) }, () => this.plain("  ", 2)).flat()];
   }
 
+  /** Of `k`, an element of a range: what a long comprehension computes for all of its elements at once. */
+  private column(depth: number): string {
+    const inner = () => this.column(depth - 1);
+    if (depth <= 0)
+      return this.one(["k", "k", "k", "a", "b", "i", "x", "y", "2", "-3", "0.5", "abs(k)", "max(k, a)", "True"]);
+    return this.any([
+      inner,
+      () => `(${inner()} ${this.one(["+", "-"])} ${inner()})`,
+      () => `(${inner()} * ${inner()}) % ${this.one(["101", "-64", "12.5"])}`,
+      () => `(${inner()} ${this.one(["/", "//", "%"])} ${this.often(this.one(["4", "-3", "0.25"]), inner())})`,
+      () => `-${inner()}`,
+      // Of other powers the last digit is not the same in C.
+      () => `(${this.one(["k", "a"])} // 2 % 9) ** ${this.often("2", "-1")}`,
+      () => `2 ** (${inner()} // 1 % 9)`,
+    ]);
+  }
+
+  private table(): string[] {
+    const elements = this.one(["range(36)", "range(-9, 60, 2)", "[k / 4 for k in range(34)]", "[*range(40), 7]"]);
+    return [
+      `m = [${this.column(3)} for k in ${elements}]`,
+      "j = sum([int(k * 8) % 1009 for k in m]) % 1009",
+      "y = m[a % 33] % 64",
+    ];
+  }
+
   private simple(): string {
     return this.any([
       () => `${this.one(["a", "b"])} = ${this.integer(2)}`,
@@ -262,7 +288,7 @@ class Writer {
         "  if len(l) > 40: l = l[:7]",
         ...this.block(2, "loop", "  "),
       );
-      body.push("l, t = l[:8], t[:4]", "a, b = a % 1000, b % 1000");
+      body.push("l, t = l[:8], t[:4]", "a, b = a % 1000, b % 1000", ...this.table());
     }
     body.push(...this.plainLoop());
     return [...head, ...(this.random() < 0.4 ? this.plainLoop() : []), ...body].join("\n");

@@ -187,14 +187,13 @@ define(["torch"], "eye", `n, m=None, ${OPTIONS}`, (args) => {
 });
 
 /** A constant of the given values, rounded to the dtype. */
-export function constant(values: readonly number[], shape: readonly number[], dtype: DType): Node {
+export function constant(values: readonly number[] | Float64Array, shape: readonly number[], dtype: DType): Node {
   // Half-precision literals are kept in full precision; the engine's lowering rounds them.
   const half = dtype === "float16" || dtype === "bfloat16";
   const data: TensorData = half ? new Float64Array(values.length) : allocate(dtype, [values.length]).data;
-  values.forEach((v, i) => {
-    if (data instanceof BigInt64Array) data[i] = BigInt(Math.trunc(v));
-    else data[i] = dtype === "bool" ? Number(v !== 0) : v;
-  });
+  if (data instanceof BigInt64Array) for (let i = 0; i < data.length; i++) data[i] = BigInt(Math.trunc(values[i]!));
+  else if (dtype === "bool") for (let i = 0; i < data.length; i++) data[i] = Number(values[i] !== 0);
+  else for (let i = 0; i < data.length; i++) data[i] = values[i]!;
   return build.constant(data, shape, dtype);
 }
 
@@ -204,7 +203,7 @@ export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime
     const node = nodeOf(data, runtime);
     return dtype ? build.cast(node, dtype) : node;
   }
-  if (data instanceof PyArray) return constant(data.values(), data.shape, dtype ?? data.dtype);
+  if (data instanceof PyArray) return constant(data.seen(), data.shape, dtype ?? data.dtype);
   const shape: number[] = [];
   for (let level: Value | undefined = data; sequenceOf(level) !== undefined; level = sequenceOf(level)![0]) {
     shape.push(sequenceOf(level)!.length);
@@ -223,7 +222,8 @@ export function fromData(data: Value, dtype: DType | undefined, runtime: Runtime
       shape,
     );
   }
-  const inferred = leaves.length === 0 ? "float32" : leaves.map((v) => numberDType(v as number)).reduce(promote);
+  const inferred =
+    leaves.length === 0 ? "float32" : [...new Set(leaves.map((v) => numberDType(v as number)))].reduce(promote);
   return constant(
     leaves.map((v) => numberOf(v as number)),
     shape,

@@ -290,7 +290,7 @@ method("tolist", "input", (args, runtime) => {
 method("numpy", "input, *, force=False", (args, runtime) => {
   const node = nodeArg(args, "input", runtime);
   const values = fold(node);
-  if (values) return new PyArray([...values], node.shape, node.dtype);
+  if (values) return new PyArray(Float64Array.from(values), node.shape, node.dtype);
   return new Unknown("numpy() needs the tensor's values, which are not known while the model is read", runtime.place);
 });
 method("backward", "input, *args, **kwargs", () => null);
