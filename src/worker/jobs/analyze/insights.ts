@@ -46,10 +46,12 @@ export function insights(
       `The effective scale is ${scaling} (alpha ${alpha} over rank ${rank}): the adapter's contribution is damped. Alpha usually grows with the rank, to r or 2r.`,
     );
   }
-  if (memory) {
-    const { lora, full: fully } = memory;
+  const fully = memory?.methods.find(({ method }) => method === "full");
+  const adapted = memory?.methods.find((row) => row.method === "lora" && row.rank === rank);
+  if (memory && fully && adapted) {
+    const tokens = memory.sequence === undefined ? "" : ` of ${whole(memory.sequence)} tokens`;
     notes.push(
-      `At batch ${memory.batch}, a training step takes ${size(lora.total)} with LoRA and ${size(fully.total)} in full: gradients and Adam's moments shrink from ${size(fully.gradients + fully.optimizer)} to ${size(lora.gradients + lora.optimizer)}, while activations (${size(lora.activations)} against ${size(fully.activations)}) are not what LoRA saves.`,
+      `At batch ${memory.batch}${tokens}, a training step takes ${size(adapted.total)} with LoRA and ${size(fully.total)} in full. Gradients and Adam's moments shrink from ${size(fully.gradients + fully.optimizer)} to ${size(adapted.gradients + adapted.optimizer)}. LoRA does not save the weights (${size(adapted.weights)}), and of the activations only what the weights' gradients need (${size(fully.activations)} in full, ${size(adapted.activations)} with LoRA).`,
     );
   }
   return notes;

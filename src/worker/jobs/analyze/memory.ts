@@ -171,7 +171,8 @@ function forwardAndBackward(graph: Graph, paths: ReadonlySet<string>): { graph: 
   const parameters = forward.parameters.filter(({ attrs }) => paths.has(attrs.path));
   const gradients = differentiate(forward, loss, parameters);
   const outputs = new Map<string, Node>([["loss", loss]]);
-  for (const [i, gradient] of [...gradients.values()].entries()) outputs.set(`gradient.${i}`, gradient);
+  // The last layers' first, as the backward pass comes to them: what they need is free before the next ones are computed.
+  for (const [i, gradient] of [...gradients.values()].reverse().entries()) outputs.set(`gradient.${i}`, gradient);
   return { graph: simplify(new Graph(graph.name, forward.inputs, outputs)), trained: [...gradients.keys()] };
 }
 
