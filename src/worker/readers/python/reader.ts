@@ -11,7 +11,6 @@ import { isFile, realPath } from "./imports/look";
 import { forgetProject, isBelow } from "./imports/project";
 import { type Imported, stateOf } from "./imports/sources";
 import { type Written, WrittenModules } from "./imports/writtenModules";
-import { recordDraws } from "./libraries/torch";
 import { buildModels, type FoundModels } from "./models/models";
 import { remember, unchangedSince } from "./models/unchanged";
 import { assignedTargets } from "./syntax/assigned";
@@ -183,7 +182,7 @@ function runTop(ev: Evaluator, body: readonly Stmt[], { limits, scope, named, be
       const left = limits.steps - ev.stepsTaken;
       const made = ev.constructed.size;
       const { value: recorded, files } = ev.provenance.during(() =>
-        recordDraws(() =>
+        ev.random.record(() =>
           ev.within(Math.max(1, Math.min(share, left)), () =>
             ev.provenance.statement(scope, statement, () => execute(ev, scope, statement)),
           ),

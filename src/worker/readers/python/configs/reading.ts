@@ -1,3 +1,4 @@
+import type { SourcePlace } from "../../../graph/node";
 import { named, namespace } from "../libraries/stdlib/namespace";
 import { addPathMethod, textOfPath } from "../libraries/stdlib/pathlib";
 import type { Evaluator } from "../values/evaluator";
@@ -17,11 +18,18 @@ import { MAX_YAML, parseYaml } from "./yaml";
  */
 
 const TEXT_FILE = builtinClass("TextIOWrapper", [OBJECT]);
-/** The files that such objects are of. */
-const opened = new WeakMap<PyObject, string>();
+
+class PyTextFile extends PyObject {
+  constructor(
+    place: SourcePlace | undefined,
+    readonly file: string,
+  ) {
+    super(TEXT_FILE, place);
+  }
+}
 
 export function fileOf(value: Value | undefined): string | undefined {
-  return value instanceof PyObject ? opened.get(value) : undefined;
+  return value instanceof PyTextFile ? value.file : undefined;
 }
 
 /** The file that a path names, as an object to read from; unknown, with the reason, where it is not read. */
@@ -30,10 +38,7 @@ export function openFile(ev: Evaluator, path: Value, mode: Value): Value {
   if (text instanceof Unknown) return text;
   if (typeof mode !== "string" || !/^[rtbU]*$/.test(mode)) return new Unknown("open() writes a file here", ev.place);
   const file = configurationAt(ev, text);
-  if (file instanceof Unknown) return file;
-  const object = new PyObject(TEXT_FILE, ev.place);
-  opened.set(object, file);
-  return object;
+  return file instanceof Unknown ? file : new PyTextFile(ev.place, file);
 }
 
 /** The configuration file that a path names. */

@@ -6,7 +6,7 @@ import { assignTarget, evaluateArguments, evaluateSafely } from "../evaluate/run
 import { patchStatements } from "../evaluate/run/patchStatements";
 import { execute } from "../evaluate/run/statements";
 import { Scope } from "../evaluate/scope";
-import { type Draw, recordDraws } from "../libraries/torch";
+import type { Draw } from "../libraries/torch";
 import { standsAlone } from "../models/asMade";
 import { tooManyModules } from "../models/tree";
 import { assignedTargets } from "../syntax/assigned";
@@ -235,7 +235,7 @@ export class CallSites {
     const { patches: all } = this.ev;
     for (const evaluated of [changed, asMade]) {
       const mark = all.mark();
-      const { value: object, draws } = recordDraws(() =>
+      const { value: object, draws } = this.ev.random.record(() =>
         this.quietValue(() => {
           const made = evaluated();
           patches = all.since(mark);
