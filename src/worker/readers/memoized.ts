@@ -4,13 +4,11 @@
  * reading can tell whether another one has asked before.
  */
 export function memoized<K extends object, V>(compute: (key: K) => V): (key: K) => V {
-  const known = new WeakMap<K, { readonly value: V }>();
+  const known = new WeakMap<K, V>();
   return (key) => {
-    let found = known.get(key);
-    if (!found) {
-      found = { value: compute(key) };
-      known.set(key, found);
-    }
-    return found.value;
+    if (known.has(key)) return known.get(key) as V;
+    const value = compute(key);
+    known.set(key, value);
+    return value;
   };
 }

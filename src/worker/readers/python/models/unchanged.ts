@@ -2,6 +2,7 @@ import type { ConfigurationFile } from "../../../../protocol/model";
 import type { Tensor } from "../../../formats/tensor";
 import type { SourcePlace } from "../../../graph/node";
 import type { GivenInputs } from "../../givenInputs";
+import { memoized } from "../../memoized";
 import type {
   ConfigurationOption,
   LoadedPart,
@@ -122,18 +123,11 @@ interface Names {
 }
 
 /** A statement that stays is the same object after each keystroke. */
-const known = new WeakMap<Stmt, Names>();
-
-function namesOf(statement: Stmt): Names {
-  let names = known.get(statement);
-  if (!names) {
-    const roots = assignedTargets([statement]).map(rootName);
-    const defined = new Set(roots.filter((name) => name !== undefined));
-    names = { defined, all: new Set([...defined, ...namesMentionedBy(statement)]) };
-    known.set(statement, names);
-  }
-  return names;
-}
+const namesOf = memoized((statement: Stmt): Names => {
+  const roots = assignedTargets([statement]).map(rootName);
+  const defined = new Set(roots.filter((name) => name !== undefined));
+  return { defined, all: new Set([...defined, ...namesMentionedBy(statement)]) };
+});
 
 /**
  * The statements that are tied to the first ones by names of the module, to and fro. Imports tie nothing together: what

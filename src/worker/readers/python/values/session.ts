@@ -5,6 +5,8 @@ import type { Value } from "./values";
 /** What one reading keeps for itself, its traces included: two readings of one process see nothing of each other's. */
 export class ReadingSession {
   readonly random = new RandomNumbers();
+  /** How often the statements of compiled loops, or a whole comprehension, were left to the evaluator. */
+  readonly leftPlain = new Map<object, number[]>();
   private readonly ids = new WeakMap<object, number>();
   private numbered = 0;
 
