@@ -21,7 +21,7 @@ import {
   newConfig,
 } from "./dictConfig";
 import { formatOf, readData } from "./files";
-import { registerResolver, select } from "./interpolation";
+import { select } from "./interpolation";
 import { configurationAt, dataFrom, fileOf } from "./reading";
 import { plainScalar } from "./scalars";
 
@@ -122,11 +122,11 @@ const OMEGACONF_CLASS = namespace(
       return null;
     }),
     nativeOfUnknown("register_new_resolver", "name, resolver, **kwargs", ({ name, resolver }, ev) => {
-      registerResolver(ev, String(name), resolver!);
+      ev.session.resolvers.set(String(name), resolver!);
       return null;
     }),
     nativeOfUnknown("register_resolver", "name, resolver, **kwargs", ({ name, resolver }, ev) => {
-      registerResolver(ev, String(name), resolver!);
+      ev.session.resolvers.set(String(name), resolver!);
       return null;
     }),
     ...["set_struct", "set_readonly", "resolve"].map((name) => nativeOfUnknown(name, "*args, **kwargs", () => null)),

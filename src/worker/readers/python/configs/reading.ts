@@ -55,23 +55,10 @@ export function textOfFile(ev: Evaluator, file: string): Value {
   const text = readText(file);
   if (text instanceof Refused) return new Unknown(`${file} is not used: ${text.why}`, ev.place);
   ev.allot(text.length, "a string");
-  sources.set(text, file);
+  ev.session.texts.set(text, file);
   ev.provenance.touch(file);
   return text;
 }
-
-/** Of the texts that were read last: the file, for whoever parses one. */
-class Sources {
-  private readonly byText = new Map<string, string>();
-  set(text: string, file: string): void {
-    if (this.byText.size > 50) this.byText.clear();
-    this.byText.set(text, file);
-  }
-  get(text: string): string {
-    return this.byText.get(text) ?? "";
-  }
-}
-const sources = new Sources();
 
 TEXT_FILE.members.set(
   "__enter__",
@@ -105,7 +92,7 @@ export function dataFrom(ev: Evaluator, given: Value, format: Format): Data | Un
   if (given instanceof Unknown) return given;
   if (typeof given !== "string") return new Unknown("what is parsed here is neither a file nor text", ev.place);
   if (given.length > MAX_YAML) return new Unknown("the text that is parsed here is too long", ev.place);
-  const from = sources.get(given);
+  const from = ev.session.texts.get(given);
   const data = format === "json" ? parseJson(given, from) : parseYaml(given, from, format);
   return data instanceof Refused ? refused(data.why, from || "the text") : data;
 }

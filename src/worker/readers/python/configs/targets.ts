@@ -5,12 +5,13 @@ import type { Environment } from "../imports/environment";
 import { realPath, textOf } from "../imports/look";
 import { stateOf } from "../imports/sources";
 import type { Evaluator } from "../values/evaluator";
+import type { HydraMain } from "../values/session";
 import { type PyClass, PyDict, PyFunction, PyList, type Value } from "../values/values";
 import { compose } from "./composition";
 import { type DataDict, dictsIn, Refused, sameData } from "./data";
 import { configOfData, entriesOf } from "./dictConfig";
 import { formatOf, isConfiguration, type ProjectFolder, projectFolder, readData, shownPath } from "./files";
-import { argumentsOf, type HydraMain, hydraMain, located } from "./hydraModule";
+import { argumentsOf, located } from "./hydraModule";
 
 /**
  * Configurations that say by `_target_` which class is to be made, and with what: hydra makes it, and no line of the
@@ -179,9 +180,14 @@ export class ConfigTargets {
 
   private *ownMains(): Generator<HydraMain> {
     for (const value of this.ev.globals.names.values()) {
-      const main = value instanceof PyFunction ? mainOf(value) : undefined;
+      const main = value instanceof PyFunction ? this.mainOf(value) : undefined;
       if (main) yield main;
     }
+  }
+
+  private mainOf({ definition }: PyFunction): HydraMain | undefined {
+    const { node } = definition as Definition;
+    return node.kind === "Function" ? this.ev.session.hydra.mains.get(node) : undefined;
   }
 
   private scripts(): string[] {
@@ -197,17 +203,12 @@ export class ConfigTargets {
     return module.body.flatMap((statement) => {
       if (statement.kind !== "Function" || statement.decorators.length === 0) return [];
       const value = module.scope.lookup(statement.name);
-      return (value instanceof PyFunction && mainOf(value)) || [];
+      return (value instanceof PyFunction && this.mainOf(value)) || [];
     });
   }
 }
 
 const STEPS = 500_000;
-
-function mainOf({ definition }: PyFunction): HydraMain | undefined {
-  const { node } = definition as Definition;
-  return node.kind === "Function" ? hydraMain(node) : undefined;
-}
 
 const isTest = (file: string): boolean => file.split(sep).some((part) => /^(tests?|testing)$/i.test(part));
 

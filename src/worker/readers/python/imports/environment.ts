@@ -6,7 +6,7 @@ import type { Scope } from "../evaluate/scope";
 import { absentLightning } from "../libraries/lightning";
 import { NUMPY_MODULES } from "../libraries/numpy";
 import { STANDARD_LIBRARY } from "../libraries/stdlib";
-import { torchModules } from "../libraries/torch";
+import { TORCH_MODULES } from "../libraries/torch";
 import { isVisionData } from "../libraries/torchvision";
 import type { Evaluator, ImportResolver, NotFollowed } from "../values/evaluator";
 import { LazyNamespace, PyNamespace, type Value } from "../values/values";
@@ -72,7 +72,7 @@ export class Environment {
     const dots = /^\.*/.exec(name)![0].length;
     if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
     const known =
-      torchModules().get(name) ??
+      TORCH_MODULES.get(name) ??
       STANDARD_LIBRARY.get(name) ??
       NUMPY_MODULES.get(name) ??
       knownLibrary(name) ??

@@ -179,7 +179,7 @@ export class LazyModule extends LazyNamespace {
   }
 
   private library(name: string): Value | undefined {
-    return libraryName(this.name, name, (wanted) => this.surroundings(this.scope).installed(wanted));
+    return libraryName(this.ev.session, this.name, name, (wanted) => this.surroundings(this.scope).installed(wanted));
   }
 
   private own(name: string): Value | undefined {

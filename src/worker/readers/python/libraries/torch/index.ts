@@ -21,7 +21,7 @@ export {
   moduleSetAttribute,
   newModuleState,
 } from "./module/module";
-export { torchModules } from "./namespaces";
+export { TORCH_MODULES } from "./namespaces";
 export { tensorOperator } from "./operators";
 export type { Draw, RandomNumbers } from "./random/draws";
 export { type InitialTensor, initialize } from "./random/initialize";
