@@ -33,7 +33,7 @@ function load(ev: Evaluator, given: Value): Value {
   if (path instanceof Unknown) return path;
   const file = configurationAt(ev, path);
   if (file instanceof Unknown) return file;
-  const data = readData(file, formatOf(file, "omegaconf"));
+  const data = readData(ev, file, formatOf(file, "omegaconf"));
   if (data instanceof Refused) return new Unknown(`${file} is not used: ${data.why}`, ev.place);
   ev.provenance.touch(file);
   return configOfData(ev, data ?? null) ?? newConfig(ev, undefined);

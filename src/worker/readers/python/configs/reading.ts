@@ -52,7 +52,7 @@ export function configurationAt(ev: Evaluator, path: string): string | Unknown {
 }
 
 export function textOfFile(ev: Evaluator, file: string): Value {
-  const text = readText(file);
+  const text = readText(ev, file);
   if (text instanceof Refused) return new Unknown(`${file} is not used: ${text.why}`, ev.place);
   ev.allot(text.length, "a string");
   ev.session.texts.set(text, file);
@@ -84,7 +84,7 @@ export function dataFrom(ev: Evaluator, given: Value, format: Format): Data | Un
   const file = fileOf(given);
   const refused = (why: string, name: string) => new Unknown(`${name} is not used: ${why}`, ev.place);
   if (file !== undefined) {
-    const data = readData(file, format);
+    const data = readData(ev, file, format);
     if (data instanceof Refused) return refused(data.why, file);
     ev.provenance.touch(file);
     return data;

@@ -1,3 +1,4 @@
+import { ReaderMemory } from "../../memory";
 import { RandomNumbers } from "../libraries/torch/random/draws";
 import type { FunctionStmt } from "../syntax/ast";
 import { itself } from "./equality";
@@ -36,6 +37,8 @@ class Texts {
 
 /** What one reading keeps for itself, its traces included: two readings of one process see nothing of each other's. */
 export class ReadingSession {
+  constructor(readonly memory = new ReaderMemory()) {}
+
   readonly random = new RandomNumbers();
   readonly hydra = new Hydra();
   readonly texts = new Texts();
