@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundleForHost } from "../scripts/build.mjs";
+import { ReaderMemory } from "../src/worker/readers/memory";
 import { type Model, walkModules } from "../src/worker/readers/model";
 import { sitePackagesOf } from "../src/worker/readers/python/imports/sitePackages";
 
@@ -65,11 +66,15 @@ async function bundledReaders(): Promise<Open> {
   return createRequire(join(folder, "open.js"))("./open.js").openModelFile;
 }
 
+/** As in the editor, where one thread reads file after file. */
+const memory = new ReaderMemory();
+
 async function compare(expected: Expected, root: string, open: Open): Promise<Row> {
   const names = Object.keys(expected.classes);
   const start = performance.now();
   const { models } = await open(join(root, "transformers", "models", expected.file), undefined, {
     packages: [root],
+    memory,
   });
   const ms = performance.now() - start;
   let right = 0;

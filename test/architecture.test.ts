@@ -23,6 +23,32 @@ const ALIKE: ReadonlySet<string> = new Set([
   "src/worker/readers/python/libraries/torch/functions",
 ]);
 
+/** `let` at a module's top. */
+const VARIABLE = /^(?:export )?let (\w+)/gm;
+/** A collection that a module fills: one with weak keys, or one that is empty and no read-only type says that it stays so. */
+const COLLECTION =
+  /^(?:export )?const (\w+)(?:: (?!Readonly|readonly)[^=]+)? = (?:new Weak(?:Map|Set)\b|new (?:Map|Set)(?:<[^\n]*>)?\(\);|\[\];)/gm;
+
+/** What modules of the readers keep for the whole process, and why no reading can tell. */
+const OF_THE_PROCESS: Readonly<Record<string, readonly string[]>> = {
+  // The grammars: read once, and the same for every text.
+  "src/worker/readers/python/syntax/parse.ts": ["grammar", "ready"],
+  "src/worker/readers/javascript/syntax.ts": ["parsers"],
+  // A count that values are compared by; nothing else is made of it.
+  "src/worker/readers/python/values/identity.ts": ["births"],
+  // Tables of what the libraries define, which are filled as their modules are loaded.
+  "src/worker/readers/python/evaluate/exceptions.ts": ["EXCEPTIONS"],
+  "src/worker/readers/python/libraries/numpy/dtypes.ts": ["TYPES", "CLASSES"],
+  "src/worker/readers/python/libraries/torch/layers/families.ts": ["layerBases"],
+  "src/worker/readers/python/libraries/torch/layers/layer.ts": ["layerClasses"],
+  "src/worker/readers/python/libraries/torch/random/init.ts": ["initFunctions"],
+  "src/worker/readers/python/libraries/torch/registry/table.ts": [
+    "torchFunctions",
+    "functionalFunctions",
+    "tensorMethods",
+  ],
+};
+
 interface Import {
   readonly specifier: string;
   /** The file of ours it leads to. */
@@ -127,6 +153,20 @@ describe("architecture", () => {
     for (const folder of [...files, ...pages].map(dirname)) counts.set(folder, (counts.get(folder) ?? 0) + 1);
     for (const [folder, count] of counts)
       assert.ok(count <= 15 || ALIKE.has(shown(folder)), `${shown(folder)} holds ${count} files`);
+  });
+
+  it("keeps no state of readings in variables of modules", () => {
+    for (const file of files.filter((f) => inRoom(f, "src/worker/readers"))) {
+      const allowed = OF_THE_PROCESS[shown(file)] ?? [];
+      const text = readFileSync(file, "utf8");
+      const found = [...text.matchAll(VARIABLE), ...text.matchAll(COLLECTION)].map(([, name]) => name!);
+      for (const name of found)
+        assert.ok(
+          allowed.includes(name),
+          `${shown(file)} keeps ${name}, which every reading sees: make it a field of a value, of ReadingSession, or of a part of ReaderMemory`,
+        );
+      for (const name of allowed) assert.ok(found.includes(name), `${shown(file)} has no ${name} any more`);
+    }
   });
 
   it("loads no engine's library but on demand", () => {

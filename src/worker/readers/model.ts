@@ -7,6 +7,7 @@ import type { SourcePlace } from "../graph/node";
 import type { GivenInputs } from "./givenInputs";
 import type { InputSpec } from "./inputSpec";
 import type { KeyConversions } from "./keyConversion";
+import type { ReaderMemory } from "./memory";
 
 /** A problem found while reading: shown as a diagnostic at its place; the rest of the file still works. */
 export interface Problem {
@@ -317,6 +318,8 @@ export interface ReadOptions extends ReadLimits {
   readonly packages?: readonly string[];
   /** What gives model classes their configuration; without a choice the first source that there is, in this order. */
   readonly configuration?: ConfigurationChoice;
+  /** What readings before this one have left, and what this one leaves to those after it. */
+  readonly memory?: ReaderMemory;
   /** The file is open in an editor: what this reading finds out serves the one after the next keystroke. */
   readonly open?: boolean;
   /** With `open`: nothing is taken over from the reading before. */

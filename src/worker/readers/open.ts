@@ -8,6 +8,7 @@ import { lineText } from "../graph/node";
 import { type GivenInput, type GivenInputs, parseInput } from "./givenInputs";
 import { javascriptReader } from "./javascript/reader";
 import { kerasFileReader, kerasReader } from "./keras/reader";
+import type { ReaderMemory } from "./memory";
 import type { Model, ModelFile, Reader, ReadOptions } from "./model";
 import { notebookReader } from "./notebook/reader";
 import { pythonReader } from "./python/reader";
@@ -40,8 +41,12 @@ export async function openModelFile(file: string, text?: string, options?: Parti
 }
 
 /** Opens the file that somebody chose, as they chose to have it read. */
-export function openChosen({ file, text, packages, configuration }: ModelChoice): Promise<ModelFile> {
+export function openChosen(
+  { file, text, packages, configuration }: ModelChoice,
+  memory?: ReaderMemory,
+): Promise<ModelFile> {
   return openModelFile(file, text, {
+    ...(memory && { memory }),
     ...(packages && { packages }),
     ...(configuration !== undefined && { configuration }),
   });

@@ -9,14 +9,18 @@ import { injectionFor } from "../lora/adapter/injection";
 import { writeAdapterConfig } from "../lora/config/adapterConfig";
 import { withLayers } from "../lora/targets/chosen";
 import { layerUses } from "../lora/targets/uses";
+import type { ReaderMemory } from "../readers/memory";
 import type { Model } from "../readers/model";
 import { chooseModel, openChosen } from "../readers/open";
 
 const MAX_CONFIG_BYTES = 1_000_000;
 
 /** What the configuration costs, after writing it to `saveTo` when that is given. */
-export async function inject({ model, adapter, layers, saveTo }: InjectParams): Promise<InjectionSummary> {
-  const chosen = chooseModel(await openChosen(model), model.class);
+export async function inject(
+  { model, adapter, layers, saveTo }: InjectParams,
+  memory?: ReaderMemory,
+): Promise<InjectionSummary> {
+  const chosen = chooseModel(await openChosen(model, memory), model.class);
   const given = layers ? withLayers(chosen, adapter, layers) : adapter;
   const { config, summary } = injectionFor(chosen, given, layerUses(chosen));
   if (saveTo !== undefined) await save(saveTo, config, chosen);

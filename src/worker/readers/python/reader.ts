@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
+import { ReaderMemory } from "../memory";
 import type { Model, ModelFile, Problem, Reader, ReadLimits, ReadOptions, SearchedFolder } from "../model";
-import { forgetConfigurations } from "./configs/targets";
+import { ConfigurationListing } from "./configs/targets";
 import { PythonEvaluator } from "./evaluate/evaluator";
 import { builtinScope } from "./evaluate/objects/builtins";
 import { execute } from "./evaluate/run/statements";
@@ -8,19 +9,20 @@ import type { Scope } from "./evaluate/scope";
 import { StandIns } from "./handwritten/standIns";
 import { environmentOf } from "./imports/environment";
 import { isFile, realPath } from "./imports/look";
-import { forgetProject, isBelow } from "./imports/project";
+import { isBelow, ProjectFiles } from "./imports/project";
 import { type Imported, stateOf } from "./imports/sources";
 import { type Written, WrittenModules } from "./imports/writtenModules";
-import { recordDraws } from "./libraries/torch";
 import { buildModels, type FoundModels } from "./models/models";
-import { remember, unchangedSince } from "./models/unchanged";
+import { LastReading } from "./models/unchanged";
 import { assignedTargets } from "./syntax/assigned";
 import type { ClassStmt, Module, Stmt } from "./syntax/ast";
 import { MAX_SOURCE_LENGTH, parse } from "./syntax/parse";
+import { KeptPieces } from "./syntax/pieces";
 import { Source } from "./syntax/source";
 import { NamedModules, withoutCopies } from "./usage/namedModules";
 import type { Evaluator } from "./values/evaluator";
 import { DEFAULT_LIMITS } from "./values/limits";
+import { ReadingSession } from "./values/session";
 import { Unknown } from "./values/unknown";
 import type { Value } from "./values/values";
 
@@ -56,23 +58,24 @@ export async function readPython(
     const message = `this file is ${size} MB long; files of more than ${most} MB are not read`;
     return { file, models: [], problems: [{ place: given.place({ start: 0, end: 0 }), message, severity: "error" }] };
   }
-  const { cancel } = limits;
+  const { cancel, memory = new ReaderMemory() } = limits;
+  const last = memory.of(LastReading);
   if (limits.fresh) {
-    forgetProject();
-    forgetConfigurations();
+    memory.of(ProjectFiles).forget();
+    memory.of(ConfigurationListing).forget();
   }
   const segments = given.segments.length > 0 ? given.segments : undefined;
   const module = await parse(text, {
     cancelled: cancel && (() => isSet(cancel)),
     segments,
     pieces: true,
-    file: limits.open ? file : undefined,
+    edited: limits.open ? { file, kept: memory.of(KeptPieces) } : undefined,
   });
   const source = module.pieces ? given.inPieces(module.pieces) : given;
   const read = (isWanted?: (definition: ClassStmt) => boolean) =>
-    readModule(source, module, limits, surroundings, isWanted);
+    readModule(source, module, { ...limits, memory }, surroundings, isWanted);
   if (!limits.open) return withProblems(file, read());
-  const known = limits.fresh ? undefined : unchangedSince(source, module, limits.packages);
+  const known = limits.fresh ? undefined : last.unchangedSince(source, module, limits.packages);
   const part = read(known?.concerns);
   // What is assigned to names of modules concerns all that uses them.
   const [unchanged, found] = known && part.patched ? [undefined, read()] : [known, part];
@@ -85,7 +88,7 @@ export async function readPython(
   const imported = new Map([...(unchanged?.imported ?? []), ...found.imported]);
   const searched = found.searched ?? unchanged?.searched;
   const result = { ...found, imported, searched, models: [...found.models, ...(models ?? [])] };
-  if (!isSet(cancel)) remember({ source, module, packages: limits.packages, ...result });
+  if (!isSet(cancel)) last.remember({ source, module, packages: limits.packages, ...result });
   const dependencies = outsidePackages(imported, limits.packages);
   return { ...withProblems(file, result), dependencies, ...(searched && { searched }) };
 }
@@ -111,12 +114,13 @@ interface Found {
 function readModule(
   source: Source,
   module: Module,
-  limits: ReadOptions,
+  limits: ReadOptions & { readonly memory: ReaderMemory },
   { defined = new Map(), written, unfollowed }: Surroundings,
   isWanted?: (definition: ClassStmt) => boolean,
 ): Found {
-  const environment = environmentOf(source.file, limits.packages);
-  const ev = new PythonEvaluator(source, limits, builtinScope(), environment.resolve);
+  const environment = environmentOf(source.file, limits.packages ?? [], limits.memory);
+  const session = new ReadingSession(limits.memory);
+  const ev = new PythonEvaluator(source, limits, builtinScope(), environment.resolve, session);
   ev.globals.package = environment.package;
   ev.globals.statements = () => module.body;
   ev.globals.unfollowed = unfollowed;
@@ -183,7 +187,7 @@ function runTop(ev: Evaluator, body: readonly Stmt[], { limits, scope, named, be
       const left = limits.steps - ev.stepsTaken;
       const made = ev.constructed.size;
       const { value: recorded, files } = ev.provenance.during(() =>
-        recordDraws(() =>
+        ev.random.record(() =>
           ev.within(Math.max(1, Math.min(share, left)), () =>
             ev.provenance.statement(scope, statement, () => execute(ev, scope, statement)),
           ),

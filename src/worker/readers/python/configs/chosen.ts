@@ -12,10 +12,10 @@ import { argumentsOf } from "./hydraModule";
 /** The chosen file, JSON or YAML; what is wrong with it when it cannot be used. */
 export function chosenConfig(ev: Evaluator, file: string): ConfigFile | string | undefined {
   if (!/\.ya?ml$/i.test(file)) return configAt(file);
-  const text = readText(file);
+  const text = readText(ev, file);
   if (text instanceof Refused) return text.why === "it cannot be read" ? undefined : `${file} is not used: ${text.why}`;
   const dialect = text.includes("${") ? "omegaconf" : "pyyaml";
-  const data = readData(file, formatOf(file, dialect));
+  const data = readData(ev, file, formatOf(file, dialect));
   if (data instanceof Refused) return `${file} is not used as the model's configuration: ${data.why}`;
   if (!(data instanceof DataDict))
     return `${file} is not used as the model's configuration: it does not hold a mapping`;
@@ -32,7 +32,7 @@ function plain(value: Value): unknown {
 
 /** By `_target_: ...NAME` in the chosen file: what it gives a class of the name. */
 export function targetArguments(ev: Evaluator, { file }: ConfigFile, name: string): Map<string, Value> | undefined {
-  const data = readData(file, formatOf(file, "omegaconf"));
+  const data = readData(ev, file, formatOf(file, "omegaconf"));
   if (data instanceof Refused) return undefined;
   for (const { dict } of dictsIn(data)) {
     const target = dict.get("_target_");

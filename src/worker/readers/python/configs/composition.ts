@@ -140,7 +140,7 @@ class Composition {
   /** `# @package _global_` at a file's top says where its values go. */
   private header(path: string, group: string, at: string): string {
     const file = this.locate(path);
-    const text = file === undefined ? "" : readText(file);
+    const text = file === undefined ? "" : readText(this.ev, file);
     const [, named] = typeof text === "string" ? (/^\s*#\s*@package[ \t:]+(\S+)/m.exec(text.slice(0, 2000)) ?? []) : [];
     if (named === undefined) return at;
     if (named === "_group_") return group.replaceAll("/", ".");
@@ -208,7 +208,7 @@ class Composition {
     const file = this.locate(path);
     if (file === undefined) return new Refused(`there is no ${path}.yaml in ${this.folder}`);
     this.ev.consulted.add(file);
-    const data = readData(file, "omegaconf");
+    const data = readData(this.ev, file, "omegaconf");
     return data instanceof Refused ? new Refused(`${file} is not used: ${data.why}`) : data;
   }
 }

@@ -93,30 +93,33 @@ interface Kept {
   readonly data: Map<string, Data | Refused>;
 }
 
-/** Texts and data of files while these do not change. */
-const kept = new Map<string, Kept>();
 const MAX_KEPT = 300;
 
-function keptOf(file: string): Kept | Refused {
-  const state = stateOf(file);
-  if (state === undefined) return new Refused("it cannot be read");
-  const known = kept.get(file);
-  if (known?.state === state) return known;
-  const most = extname(file).toLowerCase() === ".json" ? MAX_JSON : MAX_YAML;
-  const text = textOf(file, most);
-  if (text === "forbidden") return new Refused("it may not be read");
-  if (text === undefined) return new Refused(`it is longer than the ${most / 1024} kB that a configuration has`);
-  const now: Kept = { state, text, data: new Map() };
-  if (kept.size >= MAX_KEPT) kept.clear();
-  kept.set(file, now);
-  return now;
+/** Texts and data of files while these do not change. */
+class ConfigurationFiles {
+  private readonly kept = new Map<string, Kept>();
+
+  of(file: string): Kept | Refused {
+    const state = stateOf(file);
+    if (state === undefined) return new Refused("it cannot be read");
+    const known = this.kept.get(file);
+    if (known?.state === state) return known;
+    const most = extname(file).toLowerCase() === ".json" ? MAX_JSON : MAX_YAML;
+    const text = textOf(file, most);
+    if (text === "forbidden") return new Refused("it may not be read");
+    if (text === undefined) return new Refused(`it is longer than the ${most / 1024} kB that a configuration has`);
+    const now: Kept = { state, text, data: new Map() };
+    if (this.kept.size >= MAX_KEPT) this.kept.clear();
+    this.kept.set(file, now);
+    return now;
+  }
 }
 
 export type Format = "json" | Dialect;
 
 /** What is in the file. To be called with what `locateFile` or a search of the project gives. */
-export function readData(file: string, format: Format): Data | Refused {
-  const found = keptOf(file);
+export function readData({ session }: Evaluator, file: string, format: Format): Data | Refused {
+  const found = session.memory.of(ConfigurationFiles).of(file);
   if (found instanceof Refused) return found;
   let data = found.data.get(format);
   if (data === undefined) {
@@ -126,8 +129,8 @@ export function readData(file: string, format: Format): Data | Refused {
   return data;
 }
 
-export function readText(file: string): string | Refused {
-  const found = keptOf(file);
+export function readText({ session }: Evaluator, file: string): string | Refused {
+  const found = session.memory.of(ConfigurationFiles).of(file);
   return found instanceof Refused ? found : found.text;
 }
 

@@ -14,35 +14,18 @@ import { JSON_MODULE, YAML_MODULE } from "./reading";
 
 /** The module hydra. https://hydra.cc/docs/intro */
 
-/** What `@hydra.main(config_path=..., config_name=...)` says of a function. */
-export interface HydraMain {
-  /** The folder of its configurations. */
-  readonly folder: string;
-  readonly name: string;
-}
-
-const mains = new WeakMap<FunctionStmt, HydraMain>();
-
-/** Of a function that hydra starts with a composed configuration. */
-export function hydraMain(node: FunctionStmt): HydraMain | undefined {
-  return mains.get(node);
-}
-
 /** The configuration that hydra gives the function, composed once in a reading. */
 export function composedFor(ev: Evaluator, globals: Scope, node: FunctionStmt): Value | undefined {
   if (node.decorators.length === 0) return undefined;
   // Of a module that is imported what is asked for is evaluated: here its decorators.
   globals.lookup(node.name);
+  const { mains, composed } = ev.session.hydra;
   const main = mains.get(node);
   if (!main) return undefined;
-  const known = composed.get(ev) ?? new Map<FunctionStmt, Value>();
-  composed.set(ev, known);
-  const value = known.get(node) ?? compose(ev, main);
-  known.set(node, value);
+  const value = composed.get(node) ?? compose(ev, main);
+  composed.set(node, value);
   return value;
 }
-
-const composed = new WeakMap<Evaluator, Map<FunctionStmt, Value>>();
 
 const folderOf = (ev: Evaluator, path: Value): string | undefined => {
   const text = textOfPath(path);
@@ -55,13 +38,11 @@ const MAIN = nativeOfUnknown("main", "config_path='.', config_name=None, version
   return nativeOfUnknown("main", "task_function", ({ task_function: fn }) => {
     const { node } = fn instanceof PyFunction ? (fn.definition as Definition) : { node: undefined };
     if (node?.kind === "Function" && folder !== undefined && typeof name === "string")
-      mains.set(node, { folder, name });
+      ev.session.hydra.mains.set(node, { folder, name });
     return fn!;
   });
 });
 
-/** The folder that `hydra.initialize()` names, for `hydra.compose()` after it. */
-const initialized = new WeakMap<Evaluator, string>();
 const GLOBAL = builtinClass("initialize", [OBJECT]);
 for (const name of ["__enter__", "__exit__"])
   GLOBAL.members.set(
@@ -72,12 +53,12 @@ for (const name of ["__enter__", "__exit__"])
 const initialize = (name: string, parameter: string) =>
   nativeOfUnknown(name, `${parameter}=None, *args, **kwargs`, (args, ev) => {
     const folder = folderOf(ev, args[parameter]!);
-    if (folder !== undefined) initialized.set(ev, folder);
+    if (folder !== undefined) ev.session.hydra.initialized = folder;
     return new PyObject(GLOBAL, ev.place);
   });
 
 const COMPOSE = nativeOfUnknown("compose", "config_name=None, overrides=None, *args, **kwargs", (args, ev) => {
-  const folder = initialized.get(ev);
+  const folder = ev.session.hydra.initialized;
   const { config_name: name, overrides } = args;
   if (folder === undefined || typeof name !== "string")
     return new Unknown("which configuration is composed here is not known", ev.place);

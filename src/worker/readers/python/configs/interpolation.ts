@@ -13,14 +13,6 @@ export function hasInterpolation(text: string): boolean {
   return text.includes("${");
 }
 
-/** Functions that code registered with OmegaConf, by name, for one reading. */
-const registered = new WeakMap<Evaluator, Map<string, Value>>();
-
-export function registerResolver(ev: Evaluator, name: string, fn: Value): void {
-  const known = registered.get(ev) ?? new Map<string, Value>();
-  registered.set(ev, known.set(name, fn));
-}
-
 /** A dictionary whose text may hold interpolations. */
 export interface Nested extends Map<string, { key: Value; value: Value }> {
   readonly root: Nested;
@@ -143,7 +135,7 @@ function argument(ev: Evaluator, text: string, at: Nested): Value {
 
 function call(ev: Evaluator, name: string, rest: string, at: Nested): Value {
   const parts = rest.trim() === "" ? [] : split(rest);
-  const own = registered.get(ev)?.get(name);
+  const own = ev.session.resolvers.get(name);
   if (own !== undefined)
     return ev.call(
       own,

@@ -21,7 +21,7 @@ import {
   newConfig,
 } from "./dictConfig";
 import { formatOf, readData } from "./files";
-import { registerResolver, select } from "./interpolation";
+import { select } from "./interpolation";
 import { configurationAt, dataFrom, fileOf } from "./reading";
 import { plainScalar } from "./scalars";
 
@@ -33,7 +33,7 @@ function load(ev: Evaluator, given: Value): Value {
   if (path instanceof Unknown) return path;
   const file = configurationAt(ev, path);
   if (file instanceof Unknown) return file;
-  const data = readData(file, formatOf(file, "omegaconf"));
+  const data = readData(ev, file, formatOf(file, "omegaconf"));
   if (data instanceof Refused) return new Unknown(`${file} is not used: ${data.why}`, ev.place);
   ev.provenance.touch(file);
   return configOfData(ev, data ?? null) ?? newConfig(ev, undefined);
@@ -122,11 +122,11 @@ const OMEGACONF_CLASS = namespace(
       return null;
     }),
     nativeOfUnknown("register_new_resolver", "name, resolver, **kwargs", ({ name, resolver }, ev) => {
-      registerResolver(ev, String(name), resolver!);
+      ev.session.resolvers.set(String(name), resolver!);
       return null;
     }),
     nativeOfUnknown("register_resolver", "name, resolver, **kwargs", ({ name, resolver }, ev) => {
-      registerResolver(ev, String(name), resolver!);
+      ev.session.resolvers.set(String(name), resolver!);
       return null;
     }),
     ...["set_struct", "set_readonly", "resolve"].map((name) => nativeOfUnknown(name, "*args, **kwargs", () => null)),

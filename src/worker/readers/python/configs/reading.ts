@@ -1,3 +1,4 @@
+import type { SourcePlace } from "../../../graph/node";
 import { named, namespace } from "../libraries/stdlib/namespace";
 import { addPathMethod, textOfPath } from "../libraries/stdlib/pathlib";
 import type { Evaluator } from "../values/evaluator";
@@ -17,11 +18,18 @@ import { MAX_YAML, parseYaml } from "./yaml";
  */
 
 const TEXT_FILE = builtinClass("TextIOWrapper", [OBJECT]);
-/** The files that such objects are of. */
-const opened = new WeakMap<PyObject, string>();
+
+class PyTextFile extends PyObject {
+  constructor(
+    place: SourcePlace | undefined,
+    readonly file: string,
+  ) {
+    super(TEXT_FILE, place);
+  }
+}
 
 export function fileOf(value: Value | undefined): string | undefined {
-  return value instanceof PyObject ? opened.get(value) : undefined;
+  return value instanceof PyTextFile ? value.file : undefined;
 }
 
 /** The file that a path names, as an object to read from; unknown, with the reason, where it is not read. */
@@ -30,10 +38,7 @@ export function openFile(ev: Evaluator, path: Value, mode: Value): Value {
   if (text instanceof Unknown) return text;
   if (typeof mode !== "string" || !/^[rtbU]*$/.test(mode)) return new Unknown("open() writes a file here", ev.place);
   const file = configurationAt(ev, text);
-  if (file instanceof Unknown) return file;
-  const object = new PyObject(TEXT_FILE, ev.place);
-  opened.set(object, file);
-  return object;
+  return file instanceof Unknown ? file : new PyTextFile(ev.place, file);
 }
 
 /** The configuration file that a path names. */
@@ -47,26 +52,13 @@ export function configurationAt(ev: Evaluator, path: string): string | Unknown {
 }
 
 export function textOfFile(ev: Evaluator, file: string): Value {
-  const text = readText(file);
+  const text = readText(ev, file);
   if (text instanceof Refused) return new Unknown(`${file} is not used: ${text.why}`, ev.place);
   ev.allot(text.length, "a string");
-  sources.set(text, file);
+  ev.session.texts.set(text, file);
   ev.provenance.touch(file);
   return text;
 }
-
-/** Of the texts that were read last: the file, for whoever parses one. */
-class Sources {
-  private readonly byText = new Map<string, string>();
-  set(text: string, file: string): void {
-    if (this.byText.size > 50) this.byText.clear();
-    this.byText.set(text, file);
-  }
-  get(text: string): string {
-    return this.byText.get(text) ?? "";
-  }
-}
-const sources = new Sources();
 
 TEXT_FILE.members.set(
   "__enter__",
@@ -92,7 +84,7 @@ export function dataFrom(ev: Evaluator, given: Value, format: Format): Data | Un
   const file = fileOf(given);
   const refused = (why: string, name: string) => new Unknown(`${name} is not used: ${why}`, ev.place);
   if (file !== undefined) {
-    const data = readData(file, format);
+    const data = readData(ev, file, format);
     if (data instanceof Refused) return refused(data.why, file);
     ev.provenance.touch(file);
     return data;
@@ -100,7 +92,7 @@ export function dataFrom(ev: Evaluator, given: Value, format: Format): Data | Un
   if (given instanceof Unknown) return given;
   if (typeof given !== "string") return new Unknown("what is parsed here is neither a file nor text", ev.place);
   if (given.length > MAX_YAML) return new Unknown("the text that is parsed here is too long", ev.place);
-  const from = sources.get(given);
+  const from = ev.session.texts.get(given);
   const data = format === "json" ? parseJson(given, from) : parseYaml(given, from, format);
   return data instanceof Refused ? refused(data.why, from || "the text") : data;
 }

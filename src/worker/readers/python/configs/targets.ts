@@ -5,12 +5,13 @@ import type { Environment } from "../imports/environment";
 import { realPath, textOf } from "../imports/look";
 import { stateOf } from "../imports/sources";
 import type { Evaluator } from "../values/evaluator";
+import type { HydraMain } from "../values/session";
 import { type PyClass, PyDict, PyFunction, PyList, type Value } from "../values/values";
 import { compose } from "./composition";
 import { type DataDict, dictsIn, Refused, sameData } from "./data";
 import { configOfData, entriesOf } from "./dictConfig";
 import { formatOf, isConfiguration, type ProjectFolder, projectFolder, readData, shownPath } from "./files";
-import { argumentsOf, type HydraMain, hydraMain, located } from "./hydraModule";
+import { argumentsOf, located } from "./hydraModule";
 
 /**
  * Configurations that say by `_target_` which class is to be made, and with what: hydra makes it, and no line of the
@@ -51,18 +52,21 @@ interface Target {
 
 export class ConfigTargets {
   private mains: readonly HydraMain[] | undefined;
+  private readonly listing: ConfigurationListing;
 
   constructor(
     private readonly ev: Evaluator,
     private readonly environment: Environment,
-  ) {}
+  ) {
+    this.listing = ev.session.memory.of(ConfigurationListing);
+  }
 
   /** What a configuration of the project gives the class: of several the one that a script's defaults name. */
   construction(type: PyClass): TargetMade | undefined {
     const { ev } = this;
     const { file } = ev.main;
     const project = projectFolder(file);
-    const naming = configurationsOf(project).filter(({ targets }) => targets.has(type.name));
+    const naming = this.listing.configurationsOf(project).filter(({ targets }) => targets.has(type.name));
     if (naming.length === 0) return undefined;
     let made: TargetMade | undefined;
     const aside = () => {
@@ -97,7 +101,7 @@ export class ConfigTargets {
 
   private targetsIn(file: string, type: PyClass): Target[] {
     this.ev.consulted.add(file);
-    const data = readData(file, formatOf(file, "omegaconf"));
+    const data = readData(this.ev, file, formatOf(file, "omegaconf"));
     if (data instanceof Refused) {
       this.refused.set(file, data.why);
       return [];
@@ -144,7 +148,7 @@ export class ConfigTargets {
         const found = this.within(compose(this.ev, main, [`${path.slice(0, at)}=${path.slice(at + 1)}`]), type);
         if (found?.file === file) return found;
       }
-      const data = readData(file, formatOf(file, "omegaconf"));
+      const data = readData(this.ev, file, formatOf(file, "omegaconf"));
       const found = data instanceof Refused ? undefined : this.within(configOfData(this.ev, data), type);
       if (found) return found;
     }
@@ -179,16 +183,21 @@ export class ConfigTargets {
 
   private *ownMains(): Generator<HydraMain> {
     for (const value of this.ev.globals.names.values()) {
-      const main = value instanceof PyFunction ? mainOf(value) : undefined;
+      const main = value instanceof PyFunction ? this.mainOf(value) : undefined;
       if (main) yield main;
     }
   }
 
+  private mainOf({ definition }: PyFunction): HydraMain | undefined {
+    const { node } = definition as Definition;
+    return node.kind === "Function" ? this.ev.session.hydra.mains.get(node) : undefined;
+  }
+
   private scripts(): string[] {
     const { file } = this.ev.main;
-    return filesOf(projectFolder(file)).filter(
-      (other) => other.endsWith(".py") && other !== realPath(file) && startsHydra(other),
-    );
+    return this.listing
+      .filesOf(projectFolder(file))
+      .filter((other) => other.endsWith(".py") && other !== realPath(file) && this.listing.startsHydra(other));
   }
 
   private mainsOf(file: string): HydraMain[] {
@@ -197,17 +206,12 @@ export class ConfigTargets {
     return module.body.flatMap((statement) => {
       if (statement.kind !== "Function" || statement.decorators.length === 0) return [];
       const value = module.scope.lookup(statement.name);
-      return (value instanceof PyFunction && mainOf(value)) || [];
+      return (value instanceof PyFunction && this.mainOf(value)) || [];
     });
   }
 }
 
 const STEPS = 500_000;
-
-function mainOf({ definition }: PyFunction): HydraMain | undefined {
-  const { node } = definition as Definition;
-  return node.kind === "Function" ? hydraMain(node) : undefined;
-}
 
 const isTest = (file: string): boolean => file.split(sep).some((part) => /^(tests?|testing)$/i.test(part));
 
@@ -217,62 +221,66 @@ interface Listed {
   readonly hydra: boolean;
 }
 
-/** What files say, as long as each stays as it is. */
-const listed = new Map<string, Listed>();
-let last: { readonly folder: string; readonly files: readonly string[]; readonly at: number } | undefined;
+/** The files of a project, and what they say as long as each stays as it is. */
+export class ConfigurationListing {
+  private readonly listed = new Map<string, Listed>();
+  private last: { readonly folder: string; readonly files: readonly string[]; readonly at: number } | undefined;
 
-/** The next search looks at all folders again. */
-export function forgetConfigurations(): void {
-  last = undefined;
-}
-
-function listedAt(file: string): Listed {
-  const state = stateOf(file);
-  const before = listed.get(file);
-  if (before && before.state === state) return before;
-  const text = textOf(file, MAX_BYTES);
-  const targets = new Set<string>();
-  let hydra = false;
-  if (text !== undefined && text !== "forbidden") {
-    if (file.endsWith(".py")) hydra = /\bhydra\b/.test(text) && /\bmain\b/.test(text);
-    else
-      for (const [, path] of text.matchAll(/_target_["']?\s*:\s*["']?([\w.]+)/g)) targets.add(path!.split(".").at(-1)!);
+  /** The next search looks at all folders again. */
+  forget(): void {
+    this.last = undefined;
   }
-  if (listed.size > 4 * MAX_FILES) listed.clear();
-  const now = { state, targets, hydra };
-  listed.set(file, now);
-  return now;
-}
 
-function startsHydra(file: string): boolean {
-  return listedAt(file).hydra;
-}
-
-function configurationsOf(project: ProjectFolder): { readonly file: string; readonly targets: ReadonlySet<string> }[] {
-  const files = filesOf(project).filter(
-    (file) => isConfiguration(file) && !/(^|[\\/])\./.test(relative(project.folder, file)),
-  );
-  return files.map((file) => ({ file, targets: listedAt(file).targets }));
-}
-
-/** The project's Python and configuration files; without a project those that lie where configurations do. */
-function filesOf({ folder, certain }: ProjectFolder): readonly string[] {
-  if (last?.folder === folder && performance.now() - last.at < FRESH_MS) return last.files;
-  const files: string[] = [];
-  const queue = [{ path: realPath(folder), depth: 0, deep: certain }];
-  let folders = 0;
-  for (const { path, depth, deep } of queue) {
-    if (folders++ >= MAX_FOLDERS || files.length >= MAX_FILES) break;
-    // Links are not followed: they may lead anywhere, and in a circle.
-    for (const entry of entriesIn(path)) {
-      const { name } = entry;
-      if (entry.isFile() && (name.endsWith(".py") || isConfiguration(name))) files.push(join(path, name));
-      if (!entry.isDirectory() || name.startsWith(".") || NOT_OWN.has(name) || depth >= MAX_DEPTH) continue;
-      if (deep || OF_CONFIGURATIONS.test(name)) queue.push({ path: join(path, name), depth: depth + 1, deep: true });
+  private listedAt(file: string): Listed {
+    const state = stateOf(file);
+    const before = this.listed.get(file);
+    if (before && before.state === state) return before;
+    const text = textOf(file, MAX_BYTES);
+    const targets = new Set<string>();
+    let hydra = false;
+    if (text !== undefined && text !== "forbidden") {
+      if (file.endsWith(".py")) hydra = /\bhydra\b/.test(text) && /\bmain\b/.test(text);
+      else
+        for (const [, path] of text.matchAll(/_target_["']?\s*:\s*["']?([\w.]+)/g))
+          targets.add(path!.split(".").at(-1)!);
     }
+    if (this.listed.size > 4 * MAX_FILES) this.listed.clear();
+    const now = { state, targets, hydra };
+    this.listed.set(file, now);
+    return now;
   }
-  last = { folder, files, at: performance.now() };
-  return files;
+
+  startsHydra(file: string): boolean {
+    return this.listedAt(file).hydra;
+  }
+
+  configurationsOf(project: ProjectFolder): { readonly file: string; readonly targets: ReadonlySet<string> }[] {
+    const files = this.filesOf(project).filter(
+      (file) => isConfiguration(file) && !/(^|[\\/])\./.test(relative(project.folder, file)),
+    );
+    return files.map((file) => ({ file, targets: this.listedAt(file).targets }));
+  }
+
+  /** The project's Python and configuration files; without a project those that lie where configurations do. */
+  filesOf({ folder, certain }: ProjectFolder): readonly string[] {
+    const { last } = this;
+    if (last?.folder === folder && performance.now() - last.at < FRESH_MS) return last.files;
+    const files: string[] = [];
+    const queue = [{ path: realPath(folder), depth: 0, deep: certain }];
+    let folders = 0;
+    for (const { path, depth, deep } of queue) {
+      if (folders++ >= MAX_FOLDERS || files.length >= MAX_FILES) break;
+      // Links are not followed: they may lead anywhere, and in a circle.
+      for (const entry of entriesIn(path)) {
+        const { name } = entry;
+        if (entry.isFile() && (name.endsWith(".py") || isConfiguration(name))) files.push(join(path, name));
+        if (!entry.isDirectory() || name.startsWith(".") || NOT_OWN.has(name) || depth >= MAX_DEPTH) continue;
+        if (deep || OF_CONFIGURATIONS.test(name)) queue.push({ path: join(path, name), depth: depth + 1, deep: true });
+      }
+    }
+    this.last = { folder, files, at: performance.now() };
+    return files;
+  }
 }
 
 function entriesIn(folder: string): Dirent[] {

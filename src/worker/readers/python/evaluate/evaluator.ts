@@ -2,12 +2,19 @@ import type { SourcePlace } from "../../../graph/node";
 import { ShapeError } from "../../../graph/shapes";
 import type { Problem, ReadLimits } from "../../model";
 import { Provenance } from "../configs/provenance";
-import { callStandIn, isModule, moduleCall, moduleClass, tensorAttributeLike } from "../libraries/torch";
+import {
+  callStandIn,
+  isModule,
+  moduleCall,
+  moduleClass,
+  type RandomNumbers,
+  tensorAttributeLike,
+} from "../libraries/torch";
 import type { CallExpr, Span } from "../syntax/ast";
 import type { Source } from "../syntax/source";
 import type { Attempt, Constructed, Evaluator, ImportResolver, Noted, NotFollowed, Opener } from "../values/evaluator";
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "../values/limits";
-import type { Storage } from "../values/storage";
+import { ReadingSession } from "../values/session";
 import { classOf, PyPartial, PyWrapped, typeName } from "../values/types";
 import { Unknown } from "../values/unknown";
 import {
@@ -22,6 +29,7 @@ import {
   PyObject,
   PyTensor,
   PyTuple,
+  type Storage,
   type Value,
 } from "../values/values";
 import { bind, paramsOf } from "./binding";
@@ -50,6 +58,7 @@ export class PythonEvaluator implements Evaluator {
   recorder: Recorder | undefined;
   guard: Guard | undefined;
   journal: Map<Storage, Pick<Storage, "node" | "unknown">> | undefined;
+  readonly random: RandomNumbers;
   readonly globals: Scope;
   source: Source;
   departure: SourcePlace | undefined;
@@ -82,7 +91,9 @@ export class PythonEvaluator implements Evaluator {
     readonly limits: ReadLimits,
     readonly builtins: Scope,
     private readonly resolver: ImportResolver,
+    readonly session = new ReadingSession(),
   ) {
+    this.random = session.random;
     this.source = main;
     this.globals = new Scope("module", builtins, "");
     this.globals.text = main;

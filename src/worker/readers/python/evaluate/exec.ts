@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { isFile } from "../imports/look";
 import { isBelow } from "../imports/project";
 import { homeOf, projectOf, rootsOf, within } from "../imports/roots";
-import { moduleSource } from "../imports/sources";
+import { ModuleSources } from "../imports/sources";
 import { assignedTargets } from "../syntax/assigned";
 import type { CallExpr, Expr, Stmt } from "../syntax/ast";
 import { MAX_SOURCE_LENGTH, parsePart } from "../syntax/parse";
@@ -109,7 +109,7 @@ function codeOf(ev: Evaluator, scope: Scope, expr: Expr, given: Value): Code | U
   if (typeof path !== "string")
     return path instanceof Unknown ? path : new Unknown("the path given to open is not known");
   const file = projectFile(ev, path);
-  const found = file === undefined ? undefined : moduleSource(file);
+  const found = file === undefined ? undefined : ev.session.memory.of(ModuleSources).of(file);
   if (!file || !found) return new Unknown(`${path} is not a file of the project that can be read`);
   ev.consulted.add(file);
   const statements = found.statements.flatMap((each) => each.statements());
@@ -133,7 +133,14 @@ export function executedBy(ev: Evaluator, expr: Expr): readonly Stmt[] {
   if (expr.kind !== "Call" || expr.callee.kind !== "Name" || expr.callee.id !== "exec" || !expr.args[0]) return [];
   const path = writtenPath(expr.args[0].value);
   const file = path === undefined ? undefined : projectFile(ev, path);
-  return (file && moduleSource(file)?.statements.flatMap((each) => each.statements())) || [];
+  return (
+    (file &&
+      ev.session.memory
+        .of(ModuleSources)
+        .of(file)
+        ?.statements.flatMap((each) => each.statements())) ||
+    []
+  );
 }
 
 function writtenPath(expr: Expr): string | undefined {

@@ -1,5 +1,5 @@
 import type { Node } from "../../../graph/node";
-import type { Storage } from "../values/storage";
+import type { Storage } from "../values/values";
 
 /** Of code that runs only where a condition holds: what storages held before it changed them in place. */
 export class Guard {

@@ -1,3 +1,4 @@
+import { memoized } from "../../memoized";
 import type { CallExpr, Expr, Stmt } from "../syntax/ast";
 import { blocksOf, expressionsOf, walkExpr } from "../syntax/walk";
 import type { Evaluator, Opener } from "../values/evaluator";
@@ -14,17 +15,7 @@ const READING = new Set("get items keys values copy __contains__ __getitem__ __l
 const READERS = new Set("len dict sorted list tuple set frozenset print eval exec any all iter enumerate".split(" "));
 const MAGICS = new Set(["magic", "run_line_magic", "run_cell_magic"]);
 
-/** A statement of an open file outlives the reading. */
-const known = new WeakMap<Stmt, readonly Opener[]>();
-
-function openersOf(statement: Stmt): readonly Opener[] {
-  let found = known.get(statement);
-  if (!found) {
-    found = [...openersWithin(statement, false)];
-    known.set(statement, found);
-  }
-  return found;
-}
+const openersOf = memoized((statement: Stmt): readonly Opener[] => [...openersWithin(statement, false)]);
 
 /** `local`: in a function or a class, whose `locals()` are no names of the module. */
 function* openersWithin(statement: Stmt, local: boolean, nested = false): Generator<Opener> {

@@ -29,7 +29,7 @@ export interface Applied {
   readonly code: boolean;
 }
 
-const NOTHING: Overlay = new Map();
+const NOTHING: ReadonlyMap<PyNamespace | PyClass, Names> = new Map();
 
 export class Patches {
   /** What lies over the names; another map after each assignment. */

@@ -1,7 +1,8 @@
 import type { ClassStmt, FunctionStmt, LambdaExpr, Param, Stmt } from "../syntax/ast";
 import type { Source } from "../syntax/source";
+import { birth } from "../values/identity";
 import type { Unknown } from "../values/unknown";
-import { birth, EvaluationError, type LazyNamespace, type PyClass, type PyDict, type Value } from "../values/values";
+import { EvaluationError, type LazyNamespace, type PyClass, type PyDict, type Value } from "../values/values";
 
 /** How a statement ends. */
 export type Completion = "normal" | "break" | "continue" | "return";

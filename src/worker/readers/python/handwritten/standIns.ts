@@ -2,7 +2,7 @@ import type { Problem, StandIn } from "../../model";
 import { Recorder } from "../evaluate/recorder";
 import { initializeInstance } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
-import { moduleClass, newModuleState, torchModules } from "../libraries/torch";
+import { moduleClass, newModuleState, TORCH_MODULES } from "../libraries/torch";
 import { PythonModel, UNRELATED } from "../models/pythonModel";
 import type { Module } from "../syntax/ast";
 import type { Example } from "../trace/inputs";
@@ -195,7 +195,7 @@ function inputOf(object: PyObject): string | undefined {
 }
 
 function linear(ev: Evaluator, sizes: Sizes): PyObject {
-  const made = ev.call(torchModules().get("torch.nn")!.get("Linear")!, [sizes.in, sizes.out]);
+  const made = ev.call(TORCH_MODULES.get("torch.nn")!.get("Linear")!, [sizes.in, sizes.out]);
   if (!(made instanceof PyObject)) throw new Error("torch.nn.Linear gives no module");
   return made;
 }

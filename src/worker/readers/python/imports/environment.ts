@@ -1,17 +1,18 @@
 import { existsSync, realpathSync } from "node:fs";
 import { basename, parse, resolve } from "node:path";
+import type { ReaderMemory } from "../../memory";
 import type { SearchedFolder } from "../../model";
 import { CONFIG_LIBRARIES } from "../configs/hydraModule";
 import type { Scope } from "../evaluate/scope";
 import { absentLightning } from "../libraries/lightning";
 import { NUMPY_MODULES } from "../libraries/numpy";
 import { STANDARD_LIBRARY } from "../libraries/stdlib";
-import { torchModules } from "../libraries/torch";
+import { TORCH_MODULES } from "../libraries/torch";
 import { isVisionData } from "../libraries/torchvision";
 import type { Evaluator, ImportResolver, NotFollowed } from "../values/evaluator";
 import { LazyNamespace, PyNamespace, type Value } from "../values/values";
 import { LazyModule } from "./lazyModule";
-import { type Callers, isBelow, projectCallers, searchedFolder } from "./project";
+import { type Callers, isBelow, ProjectFiles, searchedFolder } from "./project";
 import { knownLibrary } from "./replaced";
 import {
   type Home,
@@ -24,7 +25,7 @@ import {
   rootsOf,
   within,
 } from "./roots";
-import { type Imported, moduleSource, stateOf } from "./sources";
+import { type Imported, ModuleSources, stateOf } from "./sources";
 import { isStandard } from "./standard";
 import type { WrittenModules } from "./writtenModules";
 
@@ -54,6 +55,8 @@ export class Environment {
   private readonly byFile = new Map<string, LazyModule>();
   private readonly listed: Listings = new Map();
   private text = 0;
+  private readonly sources: ModuleSources;
+  private readonly project: ProjectFiles;
   /** Where files were searched in vain. */
   searched: SearchedFolder | undefined;
   /** Of a notebook whose cells write modules. */
@@ -62,7 +65,10 @@ export class Environment {
   constructor(
     private readonly file: string,
     private readonly packages: readonly string[],
+    memory: ReaderMemory,
   ) {
+    this.sources = memory.of(ModuleSources);
+    this.project = memory.of(ProjectFiles);
     this.home = homeOf(file);
     this.roots = rootsOf(file, this.home);
     this.mainFile = existsSync(file) ? realpathSync(file) : undefined;
@@ -72,7 +78,7 @@ export class Environment {
     const dots = /^\.*/.exec(name)![0].length;
     if (dots > 0) return this.relative(ev, name.slice(dots), dots, importer);
     const known =
-      torchModules().get(name) ??
+      TORCH_MODULES.get(name) ??
       STANDARD_LIBRARY.get(name) ??
       NUMPY_MODULES.get(name) ??
       knownLibrary(name) ??
@@ -152,7 +158,7 @@ export class Environment {
     if (known) return known;
     if (this.byFile.size >= MAX_MODULES)
       return { why: `this file's imports lead to more than ${MAX_MODULES} modules`, absent: false };
-    const source = moduleSource(file);
+    const source = this.sources.of(file);
     if (!source) return { why: "its file cannot be read or is too long", absent: false };
     this.text += source.source.text.length;
     if (this.text > MAX_TEXT) return { why: "this file's imports lead to more code than is read", absent: false };
@@ -172,7 +178,7 @@ export class Environment {
   /** Other files of the project that may construct the class, as their text has it; none for a text without a file. */
   callers(file: string, className: string): Callers {
     const own = this.ownFile(file);
-    return own === undefined ? { files: [], names: new Set([className]) } : projectCallers(own, className);
+    return own === undefined ? { files: [], names: new Set([className]) } : this.project.callers(own, className);
   }
 
   /** To be called where they construct nothing: a file that is made later may. */
@@ -258,6 +264,6 @@ class Opened extends LazyNamespace {
   }
 }
 
-export function environmentOf(file: string, packages: readonly string[] = []): Environment {
-  return new Environment(resolve(file), packages);
+export function environmentOf(file: string, packages: readonly string[], memory: ReaderMemory): Environment {
+  return new Environment(resolve(file), packages, memory);
 }

@@ -42,7 +42,9 @@ export interface Surroundings {
  */
 export class LazyModule extends LazyNamespace {
   readonly scope: Scope;
-  private indexed: { statements: Statement[]; byName: Map<string, Statement[]>; wildcards: Statement[] } | undefined;
+  private indexed:
+    | { statements: Statement[]; byName: Map<string, readonly Statement[]>; wildcards: Statement[] }
+    | undefined;
   /** Statements under way, the innermost last: a name has the value that the statements above it gave. */
   private readonly running: number[] = [];
   private readonly searching = new Set<string>();
@@ -179,7 +181,7 @@ export class LazyModule extends LazyNamespace {
   }
 
   private library(name: string): Value | undefined {
-    return libraryName(this.name, name, (wanted) => this.surroundings(this.scope).installed(wanted));
+    return libraryName(this.ev.session, this.name, name, (wanted) => this.surroundings(this.scope).installed(wanted));
   }
 
   private own(name: string): Value | undefined {
@@ -289,7 +291,7 @@ export class LazyModule extends LazyNamespace {
   }
 }
 
-const NONE: Statement[] = [];
+const NONE: readonly Statement[] = [];
 
 /** Code without any of these gives its module no names but those that it assigns. */
 const MAY_OPEN =

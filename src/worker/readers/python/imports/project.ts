@@ -1,9 +1,10 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
+import type { ReaderMemory } from "../../memory";
 import type { SearchedFolder } from "../../model";
 import { textOf } from "./look";
 import { homeOf, projectOf } from "./roots";
-import { moduleSource, stateOf } from "./sources";
+import { ModuleSources, stateOf } from "./sources";
 
 /**
  * The Python files of a project, notebooks among them, and the names that they call: where to look for what constructs a class whose own file
@@ -58,44 +59,6 @@ export interface Callers {
   readonly names: ReadonlySet<string>;
 }
 
-/** Somebody types in one folder at a time. */
-let last: Project | undefined;
-
-/**
- * Files of the file's project, other than itself, that call the class by one of its names and import from the file or
- * its package, or that import the class. Likely ones come first: no tests, what calls it, scripts, and near.
- */
-export function projectCallers(file: string, name: string): Callers {
-  const folder = dirname(file);
-  if (last?.folder !== folder || performance.now() - last.listedAt > FRESH_MS) last = look(folder);
-  const { callers, aliases } = last;
-  const names = new Set([name]);
-  for (const each of names) for (const alias of aliases.get(each) ?? []) if (names.size < MAX_NAMES) names.add(alias);
-  const calling = new Set([...names].flatMap((each) => callers.get(each) ?? []));
-  // Of `unet/parts.py`: `import unet.parts`, `from . import parts`, `from unet import *`, `from elsewhere import Up`.
-  const around = [basename(file, ".py"), basename(folder), ...names];
-  const ranked = [...known]
-    .filter(([other, { imports, counts }]) => {
-      if (other === file || !counts) return false;
-      // What derives from the class, or has it in a table, calls it by no name.
-      return calling.has(other) ? around.some((word) => imports.has(word)) : imports.has(name);
-    })
-    .map(([other]) => {
-      const path = relative(folder, other);
-      const likely = [isTest(path), !calling.has(other), isNotebook(path)].map(Number);
-      return { other, claim: [...likely, path.split(sep).length] };
-    });
-  const compare = (a: readonly number[], b: readonly number[]) =>
-    a.reduce((found, each, i) => found || each - b[i]!, 0);
-  ranked.sort((a, b) => compare(a.claim, b.claim) || (a.other < b.other ? -1 : 1));
-  return { files: ranked.map(({ other }) => other), names };
-}
-
-/** The next search looks at every file again. */
-export function forgetProject(): void {
-  last = undefined;
-}
-
 /** The folder whose files are searched for the file's sake; not the folders below it where it is no project's. */
 export function searchedFolder(file: string): SearchedFolder {
   const root = projectOf(dirname(file));
@@ -113,48 +76,93 @@ function isTest(path: string): boolean {
   return path.split(sep).some((part) => /^(tests?|testing|conftest\.py)$|^test_|_test\.py$/i.test(part));
 }
 
-/** What files call, as long as each stays as it is. */
-let known = new Map<string, Listed>();
+/** Project files, the last search of which is kept: somebody types in one folder at a time. */
+export class ProjectFiles {
+  private readonly sources: ModuleSources;
+  private last: Project | undefined;
+  /** What files call, as long as each stays as it is. */
+  private known: ReadonlyMap<string, Listed> = new Map();
 
-function look(folder: string): Project {
-  const callers = new Map<string, string[]>();
-  const aliases = new Map<string, Set<string>>();
-  const now: typeof known = new Map();
-  const left = { scripts: MAX_TOTAL, notebooks: MAX_NOTEBOOKS };
-  for (const { file, below } of pythonFiles(folder)) {
-    const state = stateOf(file);
-    const before = known.get(file);
-    const kind = isNotebook(file) ? "notebooks" : "scripts";
-    left[kind] -= Number(state?.split(" ")[1] ?? 0);
-    if (left[kind] < 0) continue;
-    const mentions = before && before.state === state ? before : mentionsIn(file);
-    const listed = { ...mentions, state, counts: below === undefined || mentions.imports.has(below) };
-    now.set(file, listed);
-    if (!listed.counts) continue;
-    for (const name of listed.calls) {
-      const files = callers.get(name);
-      if (files) files.push(file);
-      else callers.set(name, [file]);
-    }
-    for (const [name, alias] of listed.aliases) {
-      const known = aliases.get(name);
-      if (known) known.add(alias);
-      else aliases.set(name, new Set([alias]));
-    }
+  constructor(memory: ReaderMemory) {
+    this.sources = memory.of(ModuleSources);
   }
-  known = now;
-  return { folder, listedAt: performance.now(), callers, aliases };
-}
 
-function mentionsIn(file: string): Mentions {
-  const text = isNotebook(file) ? moduleSource(file)?.source.text : textOf(file, MAX_FILE);
-  if (text === undefined || text === "forbidden") return { calls: [], imports: new Set(), aliases: [] };
-  const calls = calledNames(text);
-  for (const [, name] of text.matchAll(/\bpartial\(\s*(?:[\w.]*\.)?(\w+)\s*,/g)) calls.add(name!);
-  const imports = new Set<string>();
-  for (const [line] of text.matchAll(/^[ \t]*(?:from|import)[ \t][^\n(]*(?:\([^)]*\))?/gm))
-    for (const [word] of line.matchAll(/[\p{L}\p{N}_]+/gu)) imports.add(word);
-  return { calls: [...calls], imports, aliases: [...renamed(text), ...assigned(text)] };
+  /**
+   * Files of the file's project, other than itself, that call the class by one of its names and import from the file or
+   * its package, or that import the class. Likely ones come first: no tests, what calls it, scripts, and near.
+   */
+  callers(file: string, name: string): Callers {
+    const folder = dirname(file);
+    if (this.last?.folder !== folder || performance.now() - this.last.listedAt > FRESH_MS)
+      this.last = this.look(folder);
+    const { callers, aliases } = this.last;
+    const names = new Set([name]);
+    for (const each of names) for (const alias of aliases.get(each) ?? []) if (names.size < MAX_NAMES) names.add(alias);
+    const calling = new Set([...names].flatMap((each) => callers.get(each) ?? []));
+    // Of `unet/parts.py`: `import unet.parts`, `from . import parts`, `from unet import *`, `from elsewhere import Up`.
+    const around = [basename(file, ".py"), basename(folder), ...names];
+    const ranked = [...this.known]
+      .filter(([other, { imports, counts }]) => {
+        if (other === file || !counts) return false;
+        // What derives from the class, or has it in a table, calls it by no name.
+        return calling.has(other) ? around.some((word) => imports.has(word)) : imports.has(name);
+      })
+      .map(([other]) => {
+        const path = relative(folder, other);
+        const likely = [isTest(path), !calling.has(other), isNotebook(path)].map(Number);
+        return { other, claim: [...likely, path.split(sep).length] };
+      });
+    const compare = (a: readonly number[], b: readonly number[]) =>
+      a.reduce((found, each, i) => found || each - b[i]!, 0);
+    ranked.sort((a, b) => compare(a.claim, b.claim) || (a.other < b.other ? -1 : 1));
+    return { files: ranked.map(({ other }) => other), names };
+  }
+
+  /** The next search looks at every file again. */
+  forget(): void {
+    this.last = undefined;
+  }
+
+  private look(folder: string): Project {
+    const callers = new Map<string, string[]>();
+    const aliases = new Map<string, Set<string>>();
+    const now = new Map<string, Listed>();
+    const left = { scripts: MAX_TOTAL, notebooks: MAX_NOTEBOOKS };
+    for (const { file, below } of pythonFiles(folder)) {
+      const state = stateOf(file);
+      const before = this.known.get(file);
+      const kind = isNotebook(file) ? "notebooks" : "scripts";
+      left[kind] -= Number(state?.split(" ")[1] ?? 0);
+      if (left[kind] < 0) continue;
+      const mentions = before && before.state === state ? before : this.mentionsIn(file);
+      const listed = { ...mentions, state, counts: below === undefined || mentions.imports.has(below) };
+      now.set(file, listed);
+      if (!listed.counts) continue;
+      for (const name of listed.calls) {
+        const files = callers.get(name);
+        if (files) files.push(file);
+        else callers.set(name, [file]);
+      }
+      for (const [name, alias] of listed.aliases) {
+        const known = aliases.get(name);
+        if (known) known.add(alias);
+        else aliases.set(name, new Set([alias]));
+      }
+    }
+    this.known = now;
+    return { folder, listedAt: performance.now(), callers, aliases };
+  }
+
+  private mentionsIn(file: string): Mentions {
+    const text = isNotebook(file) ? this.sources.of(file)?.source.text : textOf(file, MAX_FILE);
+    if (text === undefined || text === "forbidden") return { calls: [], imports: new Set(), aliases: [] };
+    const calls = calledNames(text);
+    for (const [, name] of text.matchAll(/\bpartial\(\s*(?:[\w.]*\.)?(\w+)\s*,/g)) calls.add(name!);
+    const imports = new Set<string>();
+    for (const [line] of text.matchAll(/^[ \t]*(?:from|import)[ \t][^\n(]*(?:\([^)]*\))?/gm))
+      for (const [word] of line.matchAll(/[\p{L}\p{N}_]+/gu)) imports.add(word);
+    return { calls: [...calls], imports, aliases: [...renamed(text), ...assigned(text)] };
+  }
 }
 
 /** `Net as N` of imports, and what else there is of its form. */

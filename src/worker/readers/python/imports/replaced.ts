@@ -15,6 +15,7 @@ import { dictGet, dictOf, dictSet } from "../values/equality";
 import type { Evaluator, NotFollowed } from "../values/evaluator";
 import { findMember } from "../values/members";
 import { native, nativeOfUnknown } from "../values/native";
+import type { ReadingSession } from "../values/session";
 import { builtinClass, classOf, OBJECT, PyProperty, PyWrapped } from "../values/types";
 import { Unknown } from "../values/unknown";
 import { PyClass, PyDict, PyFunction, PyNamespace, PyNative, PyObject, PyTuple, type Value } from "../values/values";
@@ -78,10 +79,13 @@ const CUDA_ONLY = /^(flash_attn|mamba|causal_conv1d|fla|flash_linear|kernels|dee
 /** Packages whose name differs from what transformers calls them. */
 const PACKAGE_NAMES: Readonly<Record<string, string>> = { vision: "PIL", sklearn: "sklearn", cv2: "cv2" };
 
-const stubs = new Map<string, Value>();
-
 /** What stands for a name of transformers, timm or torchvision, whichever of its modules it is taken from. */
-export function libraryName(module: string, name: string, installed: (name: string) => boolean): Value | undefined {
+export function libraryName(
+  { stubs }: ReadingSession,
+  module: string,
+  name: string,
+  installed: (name: string) => boolean,
+): Value | undefined {
   const top = module.split(".")[0];
   if (top === "timm") return timmName(name);
   if (top === "torchvision") return torchvisionName(module, name);

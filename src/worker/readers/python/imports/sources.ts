@@ -8,8 +8,6 @@ import { Source } from "../syntax/source";
 import type { Unknown } from "../values/unknown";
 import type { Value } from "../values/values";
 
-/** Texts of imported modules with their syntax, kept while their files do not change. */
-
 /** UTF-16 units of text, of which the syntax takes some twenty times as many bytes. */
 const MAX_KEPT = 16 * 1024 * 1024;
 /** Bytes of a notebook that others are read with: most of a long one is pictures. */
@@ -46,58 +44,61 @@ interface Kept extends ModuleSource {
   readonly size: number;
 }
 
-const kept = new Map<string, Kept>();
-let total = 0;
+/** Texts of imported modules with their syntax, kept while their files do not change. */
+export class ModuleSources {
+  /** In order of use. */
+  private readonly kept = new Map<string, Kept>();
+  private total = 0;
 
-/** The file's source; undefined when it cannot be read or is too long to be code that somebody wrote. */
-export function moduleSource(file: string): ModuleSource | undefined {
-  try {
-    const { mtimeMs: modified, size } = statSync(file);
-    const known = kept.get(file);
-    if (known?.modified === modified && known.size === size) {
-      // The map is in order of use.
-      kept.delete(file);
-      kept.set(file, known);
-      return known;
+  /** The file's source; undefined when it cannot be read or is too long to be code that somebody wrote. */
+  of(file: string): ModuleSource | undefined {
+    try {
+      const { mtimeMs: modified, size } = statSync(file);
+      const known = this.kept.get(file);
+      if (known?.modified === modified && known.size === size) {
+        this.kept.delete(file);
+        this.kept.set(file, known);
+        return known;
+      }
+      this.forget(file);
+      const isNotebook = file.endsWith(".ipynb");
+      if (size > (isNotebook ? MAX_NOTEBOOK : MAX_SOURCE_LENGTH)) return undefined;
+      const text = readFileSync(file, "utf8");
+      const cells = isNotebook ? readNotebook(file, text).cells : [];
+      const source = isNotebook ? joined(file, cells) : new Source(file, text);
+      if (source.text.length > MAX_SOURCE_LENGTH) return undefined;
+      let statements: readonly TopStatement[] | undefined;
+      const read: Kept = {
+        source,
+        defined: isNotebook ? namesOfIPython() : NO_NAMES,
+        unfollowed: openedBy(cells),
+        modified,
+        size,
+        get statements() {
+          statements ??= outline(source.text, source.segments);
+          return statements;
+        },
+      };
+      this.kept.set(file, read);
+      this.total += source.text.length;
+      for (const oldest of this.kept.keys()) {
+        if (this.total <= MAX_KEPT || oldest === file) break;
+        this.forget(oldest);
+      }
+      return read;
+    } catch (error) {
+      // Unreadable is absent: Python, too, goes on to the next folder of its path. So is what is called a notebook and is none.
+      if (isFileError(error) || error instanceof UserError) return undefined;
+      throw error;
     }
-    forget(file);
-    const isNotebook = file.endsWith(".ipynb");
-    if (size > (isNotebook ? MAX_NOTEBOOK : MAX_SOURCE_LENGTH)) return undefined;
-    const text = readFileSync(file, "utf8");
-    const cells = isNotebook ? readNotebook(file, text).cells : [];
-    const source = isNotebook ? joined(file, cells) : new Source(file, text);
-    if (source.text.length > MAX_SOURCE_LENGTH) return undefined;
-    let statements: readonly TopStatement[] | undefined;
-    const read: Kept = {
-      source,
-      defined: isNotebook ? namesOfIPython() : NO_NAMES,
-      unfollowed: openedBy(cells),
-      modified,
-      size,
-      get statements() {
-        statements ??= outline(source.text, source.segments);
-        return statements;
-      },
-    };
-    kept.set(file, read);
-    total += source.text.length;
-    for (const oldest of kept.keys()) {
-      if (total <= MAX_KEPT || oldest === file) break;
-      forget(oldest);
-    }
-    return read;
-  } catch (error) {
-    // Unreadable is absent: Python, too, goes on to the next folder of its path. So is what is called a notebook and is none.
-    if (isFileError(error) || error instanceof UserError) return undefined;
-    throw error;
   }
-}
 
-function forget(file: string): void {
-  const known = kept.get(file);
-  if (!known) return;
-  total -= known.source.text.length;
-  kept.delete(file);
+  private forget(file: string): void {
+    const known = this.kept.get(file);
+    if (!known) return;
+    this.total -= known.source.text.length;
+    this.kept.delete(file);
+  }
 }
 
 function isFileError(error: unknown): boolean {

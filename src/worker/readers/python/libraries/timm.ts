@@ -30,11 +30,14 @@ interface Index {
   readonly blocks: ReadonlyMap<string, readonly (readonly [name: string, type: string])[]>;
 }
 
-/** By folder. */
-const indices = new Map<string, Index>();
+/** By folder: an installed library stays as it is. */
+class Indices {
+  readonly byFolder = new Map<string, Index>();
+}
 
-function indexOf(folder: string): Index {
-  const known = indices.get(folder);
+function indexOf(ev: Evaluator, folder: string): Index {
+  const { byFolder } = ev.session.memory.of(Indices);
+  const known = byFolder.get(folder);
   if (known) return known;
   const [modules, renamed] = [new Map<string, string>(), new Map<string, string>()];
   const blocks = new Map<string, (readonly [string, string])[]>();
@@ -52,14 +55,14 @@ function indexOf(folder: string): Index {
       for (const [, old, current] of table!.matchAll(DEPRECATED)) renamed.set(old!, current!);
   }
   const index = { modules, renamed, blocks };
-  indices.set(folder, index);
+  byFolder.set(folder, index);
   return index;
 }
 
 function installed(ev: Evaluator): Index | undefined {
   const models = ev.resolveImport("timm.models");
   const file = models instanceof LazyNamespace ? models.get("__file__") : undefined;
-  return typeof file === "string" ? indexOf(dirname(file)) : undefined;
+  return typeof file === "string" ? indexOf(ev, dirname(file)) : undefined;
 }
 
 /** The module of timm that defines the model. */

@@ -6,7 +6,7 @@ import type { Applied } from "../evaluate/patches";
 import { type Given, initializeInstance } from "../evaluate/run/classes";
 import type { DefinedClass } from "../evaluate/scope";
 import { deepCopy } from "../libraries/stdlib";
-import { type Draw, recordDraws } from "../libraries/torch";
+import type { Draw } from "../libraries/torch";
 import { namesMentionedBy } from "../syntax/walk";
 import { constructorParameters, requiredParameters } from "../usage/constructors";
 import type { Made } from "../usage/projectCallSites";
@@ -73,7 +73,7 @@ export function build(
     if (remark !== undefined) ev.problem(remark, "information", type.place);
     // Arguments may hold modules and lists of their own, which two instances must not share.
     const copied = new Map<Value, Value>();
-    const recorded = recordDraws(() => {
+    const recorded = ev.random.record(() => {
       try {
         const construct = () => {
           const own = args.map((value) => deepCopy(ev, value, copied));

@@ -2,6 +2,7 @@ import type { ConfigurationFile } from "../../../../protocol/model";
 import type { Tensor } from "../../../formats/tensor";
 import type { SourcePlace } from "../../../graph/node";
 import type { GivenInputs } from "../../givenInputs";
+import { memoized } from "../../memoized";
 import type {
   ConfigurationOption,
   LoadedPart,
@@ -42,13 +43,6 @@ export interface Reading {
   readonly searched: SearchedFolder | undefined;
 }
 
-/** Of the file that was read last: somebody types in one file at a time. */
-let last: Reading | undefined;
-
-export function remember(reading: Reading): void {
-  last = reading;
-}
-
 /** Code that reaches names without mentioning them. */
 const REFLECTION = new Set("globals locals vars dir eval exec compile __import__ importlib inspect sys".split(" "));
 
@@ -62,39 +56,44 @@ export interface Unchanged {
   readonly searched: SearchedFolder | undefined;
 }
 
-/** Undefined where everything has to be read again. */
-export function unchangedSince(
-  source: Source,
-  module: Module,
-  packages: readonly string[] | undefined,
-): Unchanged | undefined {
-  const before = last;
-  // A text that is the same is read again because something else is not.
-  if (before?.source.file !== source.file || before.source.text === source.text) return undefined;
-  if (before.patched || source.segments.length > 0 || before.own.length > 0 || `${before.packages}` !== `${packages}`)
-    return undefined;
-  if ([...before.imported].some(([file, state]) => stateOf(file) !== state)) return undefined;
-  const [old, now] = [new Set(before.module.body), new Set(module.body)];
-  const stayed = module.body.filter((statement) => old.has(statement));
-  // Of two that changed places each may have run before the other.
-  if (before.module.body.filter((s) => now.has(s)).some((statement, i) => statement !== stayed[i])) return undefined;
-  const changed = [...module.body, ...before.module.body].filter((s) => !old.has(s) || !now.has(s));
-  const all = [...stayed, ...changed];
-  if (all.some((statement) => [...namesOf(statement).all].some((name) => REFLECTION.has(name)))) return undefined;
-  const defined = new Set(all.flatMap((statement) => [...namesOf(statement).defined]));
-  const concerned = connected([...changed, ...configured(before.models, stayed)], stayed, defined);
-  const kept = new Set(stayed.filter((s): s is ClassStmt => s.kind === "Class" && !concerned.has(s)));
-  const names = new Set([...kept].map(({ name }) => name));
-  const move = mover(before.source, source);
-  return {
-    imported: before.imported,
-    searched: before.searched,
-    concerns: (definition) => !kept.has(definition),
-    models: (whole) =>
-      before.models
-        .filter(({ className }) => names.has(className))
-        .map((model) => new KeptModel(model, move, () => find(whole(), model.className))),
-  };
+/** The file that was read last: somebody types in one file at a time. */
+export class LastReading {
+  private last: Reading | undefined;
+
+  remember(reading: Reading): void {
+    this.last = reading;
+  }
+
+  /** Undefined where everything has to be read again. */
+  unchangedSince(source: Source, module: Module, packages: readonly string[] | undefined): Unchanged | undefined {
+    const before = this.last;
+    // A text that is the same is read again because something else is not.
+    if (before?.source.file !== source.file || before.source.text === source.text) return undefined;
+    if (before.patched || source.segments.length > 0 || before.own.length > 0 || `${before.packages}` !== `${packages}`)
+      return undefined;
+    if ([...before.imported].some(([file, state]) => stateOf(file) !== state)) return undefined;
+    const [old, now] = [new Set(before.module.body), new Set(module.body)];
+    const stayed = module.body.filter((statement) => old.has(statement));
+    // Of two that changed places each may have run before the other.
+    if (before.module.body.filter((s) => now.has(s)).some((statement, i) => statement !== stayed[i])) return undefined;
+    const changed = [...module.body, ...before.module.body].filter((s) => !old.has(s) || !now.has(s));
+    const all = [...stayed, ...changed];
+    if (all.some((statement) => [...namesOf(statement).all].some((name) => REFLECTION.has(name)))) return undefined;
+    const defined = new Set(all.flatMap((statement) => [...namesOf(statement).defined]));
+    const concerned = connected([...changed, ...configured(before.models, stayed)], stayed, defined);
+    const kept = new Set(stayed.filter((s): s is ClassStmt => s.kind === "Class" && !concerned.has(s)));
+    const names = new Set([...kept].map(({ name }) => name));
+    const move = mover(before.source, source);
+    return {
+      imported: before.imported,
+      searched: before.searched,
+      concerns: (definition) => !kept.has(definition),
+      models: (whole) =>
+        before.models
+          .filter(({ className }) => names.has(className))
+          .map((model) => new KeptModel(model, move, () => find(whole(), model.className))),
+    };
+  }
 }
 
 function find(models: readonly Model[], className: string): Model {
@@ -122,18 +121,11 @@ interface Names {
 }
 
 /** A statement that stays is the same object after each keystroke. */
-const known = new WeakMap<Stmt, Names>();
-
-function namesOf(statement: Stmt): Names {
-  let names = known.get(statement);
-  if (!names) {
-    const roots = assignedTargets([statement]).map(rootName);
-    const defined = new Set(roots.filter((name) => name !== undefined));
-    names = { defined, all: new Set([...defined, ...namesMentionedBy(statement)]) };
-    known.set(statement, names);
-  }
-  return names;
-}
+const namesOf = memoized((statement: Stmt): Names => {
+  const roots = assignedTargets([statement]).map(rootName);
+  const defined = new Set(roots.filter((name) => name !== undefined));
+  return { defined, all: new Set([...defined, ...namesMentionedBy(statement)]) };
+});
 
 /**
  * The statements that are tied to the first ones by names of the module, to and fro. Imports tie nothing together: what

@@ -4,7 +4,7 @@ import type { Expr, Module, Span, Stmt, SyntaxProblem } from "./ast";
 import { blankComments } from "./comments";
 import { pieceStarts } from "./logicalLines";
 import { Lowering } from "./lower";
-import { keepPieces, keptPieces, layOut, type Piece } from "./pieces";
+import { type KeptPieces, layOut, type Piece } from "./pieces";
 import type { PlacedText, Raw } from "./raw";
 
 /**
@@ -34,6 +34,12 @@ async function loadGrammar(): Promise<Grammar> {
   return ready;
 }
 
+interface Edited {
+  readonly file: string;
+  /** Where its last text's pieces are, and this one's are kept. */
+  readonly kept: KeptPieces;
+}
+
 export interface ParseOptions {
   readonly cancelled?: (() => boolean) | undefined;
   /** Parsed each by itself, so that what is open at the end of a notebook's cell does not reach into the next. */
@@ -41,18 +47,18 @@ export interface ParseOptions {
   /** Each definition at the top is parsed by itself, too: what is open in one does not reach into the next. */
   readonly pieces?: boolean;
   /** With `pieces`, the file whose text this is: what has stayed the same since its last text is not parsed again. */
-  readonly file?: string | undefined;
+  readonly edited?: Edited | undefined;
 }
 
 /** Parses Python. A syntax error is data: everything outside the statement it stands in is still there. */
 export async function parse(text: string, options: ParseOptions = {}): Promise<Module> {
-  const { cancelled, segments = [{ start: 0, end: text.length }], pieces = false, file } = options;
+  const { cancelled, segments = [{ start: 0, end: text.length }], pieces = false, edited } = options;
   if (text.includes("\0"))
     return { body: [], errors: [{ start: 0, end: 0, message: "this is not Python source: it holds zero bytes" }] };
   grammar ??= loadGrammar();
   const loaded = await grammar;
   const spans = pieces ? segments.flatMap((segment) => piecesOf(text, segment)) : segments;
-  if (pieces && file !== undefined) return parseChanged(loaded, text, spans, file, cancelled);
+  if (pieces && edited) return parseChanged(loaded, text, spans, edited, cancelled);
   const parts = spans.map(({ start, end }) => {
     const whole = start === 0 && end === text.length;
     return parseSegment(loaded, text, blankComments(whole ? text : text.slice(start, end)), start, cancelled);
@@ -73,12 +79,12 @@ function parseChanged(
   loaded: Grammar,
   text: string,
   spans: readonly Span[],
-  file: string,
+  { file, kept }: Edited,
   cancelled: (() => boolean) | undefined,
 ): Module {
   const laid = layOut(
     spans.map(({ start, end }) => text.slice(start, end)),
-    keptPieces(file),
+    kept.of(file),
   );
   const pieces: Piece[] = [];
   for (const { text: own, base, known } of laid) {
@@ -87,7 +93,7 @@ function parseChanged(
     pieces.push(known ?? { text: own, base, ...parseSegment(loaded, placed, blankComments(own), base, cancelled) });
   }
   if (cancelled?.()) return joined([abandoned(0)]);
-  keepPieces(file, pieces);
+  kept.keep(file, pieces);
   return {
     ...joined(pieces),
     pieces: laid.map(({ base }, i) => ({ base, start: spans[i]!.start, length: spans[i]!.end - spans[i]!.start })),

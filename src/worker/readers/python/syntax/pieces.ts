@@ -21,18 +21,21 @@ const ROOM = 1 << 16;
 /** Files whose pieces are kept: those of one window's editors. */
 const MAX_FILES = 16;
 
-const kept = new Map<string, readonly Piece[]>();
+/** Pieces of the files that were parsed last. */
+export class KeptPieces {
+  /** In order of use. */
+  private readonly kept = new Map<string, readonly Piece[]>();
 
-export function keptPieces(file: string): readonly Piece[] {
-  return kept.get(file) ?? [];
-}
+  of(file: string): readonly Piece[] {
+    return this.kept.get(file) ?? [];
+  }
 
-export function keepPieces(file: string, pieces: readonly Piece[]): void {
-  // The map is in order of use.
-  kept.delete(file);
-  kept.set(file, pieces);
-  const [oldest] = kept.keys();
-  if (kept.size > MAX_FILES && oldest !== undefined) kept.delete(oldest);
+  keep(file: string, pieces: readonly Piece[]): void {
+    this.kept.delete(file);
+    this.kept.set(file, pieces);
+    const [oldest] = this.kept.keys();
+    if (this.kept.size > MAX_FILES && oldest !== undefined) this.kept.delete(oldest);
+  }
 }
 
 /** A piece of the new text: one that is already parsed, or the base from which it is to be. */

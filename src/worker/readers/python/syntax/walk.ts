@@ -1,3 +1,4 @@
+import { memoized } from "../../memoized";
 import type { CallExpr, Expr, Stmt } from "./ast";
 
 /** Walks over the syntax tree. */
@@ -108,17 +109,8 @@ export function walkWhole(statement: Stmt, visit: (expr: Expr) => void): void {
   for (const block of blocksOf(statement)) for (const inner of block) walkWhole(inner, visit);
 }
 
-const mentioned = new WeakMap<Stmt, ReadonlySet<string>>();
-
 /** The same of a statement at the top, which outlives the reading when its file is open. */
-export function namesMentionedBy(statement: Stmt): ReadonlySet<string> {
-  let names = mentioned.get(statement);
-  if (!names) {
-    names = namesMentioned(statement);
-    mentioned.set(statement, names);
-  }
-  return names;
-}
+export const namesMentionedBy = memoized<Stmt, ReadonlySet<string>>(namesMentioned);
 
 /** `resnet18`, `models.resnet18`. */
 export function isDotted(expr: Expr): boolean {

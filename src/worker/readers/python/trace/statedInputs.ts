@@ -1,7 +1,7 @@
 import { UserError } from "../../../formats/errors";
 import { lineText, type SourcePlace } from "../../../graph/node";
 import { type GivenInput, type GivenInputs, parseInput } from "../../givenInputs";
-import { moduleSource } from "../imports/sources";
+import type { ModuleSources } from "../imports/sources";
 import { codeAlone, commentsIn } from "../syntax/comments";
 import type { Source } from "../syntax/source";
 import type { PyClass, PyObject } from "../values/values";
@@ -19,7 +19,10 @@ export class StatedInputs {
   private readonly named = new Map<PyObject, SourcePlace>();
   private readonly byFile = new Map<string, readonly InputComment[]>();
 
-  constructor(private readonly main: Source) {}
+  constructor(
+    private readonly main: Source,
+    private readonly sources: ModuleSources,
+  ) {}
 
   /** Inputs chosen for the model go before what the file says. */
   choose(root: PyObject, inputs: GivenInputs): void {
@@ -64,7 +67,7 @@ export class StatedInputs {
   private commentsIn(file: string): readonly InputComment[] {
     let comments = this.byFile.get(file);
     if (!comments) {
-      const source = file === this.main.file ? this.main : moduleSource(file)?.source;
+      const source = file === this.main.file ? this.main : this.sources.of(file)?.source;
       comments = source ? inputComments(source) : [];
       this.byFile.set(file, comments);
     }

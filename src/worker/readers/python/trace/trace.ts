@@ -9,7 +9,6 @@ import type { Problem, Traced, TraceOptions } from "../../model";
 import { pythonMessage } from "../evaluate/errors";
 import type { Recorder } from "../evaluate/recorder";
 import { standInFor } from "../libraries/torch/layerCalls";
-import { resetNoise } from "../libraries/torch/random/noise";
 import { selectedRows } from "../libraries/torch/tensor/selectedRows";
 import { nodeOf } from "../libraries/torch/tensor/tensor";
 import { assignPaths, isLinearLayer, modulesOf } from "../models/tree";
@@ -240,7 +239,7 @@ export function attempt(ev: Evaluator, root: PyObject, example: Example, options
   let failure: Failure | undefined;
   const problems = ev.collect(() => {
     ev.tracing = true;
-    resetNoise();
+    ev.random.resetNoise();
     ev.journal = new Map();
     ev.recorder = recorder;
     try {

@@ -6,7 +6,8 @@ import { assignTarget, evaluateArguments, evaluateSafely } from "../evaluate/run
 import { patchStatements } from "../evaluate/run/patchStatements";
 import { execute } from "../evaluate/run/statements";
 import { Scope } from "../evaluate/scope";
-import { type Draw, recordDraws } from "../libraries/torch";
+import { ModuleSources } from "../imports/sources";
+import type { Draw } from "../libraries/torch";
 import { standsAlone } from "../models/asMade";
 import { tooManyModules } from "../models/tree";
 import { assignedTargets } from "../syntax/assigned";
@@ -70,7 +71,7 @@ export class CallSites {
     /** Names of the module that the statements are of. */
     readonly globals: Scope = ev.globals,
   ) {
-    this.stated = new StatedInputs(ev.main);
+    this.stated = new StatedInputs(ev.main, ev.session.memory.of(ModuleSources));
     this.regions = regionsOf(body);
     for (const region of this.regions) {
       for (const call of region.calls) {
@@ -235,7 +236,7 @@ export class CallSites {
     const { patches: all } = this.ev;
     for (const evaluated of [changed, asMade]) {
       const mark = all.mark();
-      const { value: object, draws } = recordDraws(() =>
+      const { value: object, draws } = this.ev.random.record(() =>
         this.quietValue(() => {
           const made = evaluated();
           patches = all.since(mark);

@@ -1,3 +1,4 @@
+import { memoized } from "../../memoized";
 import { paramsOf } from "../evaluate/binding";
 import type { DefinedClass, Definition } from "../evaluate/scope";
 import type { Expr, Param } from "../syntax/ast";
@@ -36,7 +37,7 @@ export function constructorParameters({ type }: OfClass): readonly Param[] {
     add(own);
     // `def __init__(self, *args, **kwargs)` hands on to the next class what that takes.
     const onlyStars = own.length === 2 && own[0]!.kind === "star" && own[1]!.kind === "doubleStar";
-    const onward = handedOn(node, own);
+    const onward = handedOn(node);
     if (!onward && !onlyStars) return found;
     given = onward ?? { positional: 0, names: new Set() };
   }
@@ -49,16 +50,9 @@ interface HandedOn {
   readonly names: ReadonlySet<string>;
 }
 
-const handed = new WeakMap<Definition["node"], HandedOn | undefined>();
-
 /** Of `super().__init__(first, *args, name=value, **kwargs)`; undefined where `**kwargs` is not handed on. */
-function handedOn(node: Definition["node"], own: readonly Param[]): HandedOn | undefined {
-  if (!handed.has(node)) handed.set(node, findHandedOn(node, own));
-  return handed.get(node);
-}
-
-function findHandedOn(node: Definition["node"], own: readonly Param[]): HandedOn | undefined {
-  const rest = own.find(({ kind }) => kind === "doubleStar")?.name;
+const handedOn = memoized((node: Definition["node"]): HandedOn | undefined => {
+  const rest = node.params.slice(1).find(({ kind }) => kind === "doubleStar")?.name;
   if (rest === undefined || node.kind !== "Function") return undefined;
   let found: HandedOn | undefined;
   walkStatements(node.body, (statement) => {
@@ -76,7 +70,7 @@ function findHandedOn(node: Definition["node"], own: readonly Param[]): HandedOn
     }
   });
   return found;
-}
+});
 
 const isName = (expr: Expr, name: string): boolean => expr.kind === "Name" && expr.id === name;
 

@@ -5,7 +5,7 @@ import type { Given } from "../evaluate/run/classes";
 import type { Scope } from "../evaluate/scope";
 import type { Injections } from "../handwritten/injections";
 import type { Environment } from "../imports/environment";
-import { moduleSource } from "../imports/sources";
+import { ModuleSources } from "../imports/sources";
 import type { Configurations } from "../models/configuration/configuration";
 import type { ClassStmt, Span, Stmt } from "../syntax/ast";
 import { wordsMentioned } from "../syntax/walk";
@@ -89,7 +89,8 @@ export class ProjectCallSites {
   /** As `construction`, where configuration files give the values. Other files are looked into only if they read some. */
   fromConfigurations(type: PyClass): Made | undefined {
     const { files } = this.environment.callers(this.ev.main.file, type.name);
-    if (!files.some((file) => READS.test(moduleSource(file)?.source.text ?? ""))) return undefined;
+    const sources = this.ev.session.memory.of(ModuleSources);
+    if (!files.some((file) => READS.test(sources.of(file)?.source.text ?? ""))) return undefined;
     const made = this.inCallers(type, this.ev.main.file, 0, { partly: false, seen: new Set([type]) });
     return made?.files ? made : undefined;
   }

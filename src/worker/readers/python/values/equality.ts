@@ -14,22 +14,8 @@ import {
   type Value,
 } from "./values";
 
-const identities = new WeakMap<object, number>();
-let nextIdentity = 1;
-
-/** A number that stands for the object itself: Python's id(). */
-export function identityOf(given: object): number {
-  const value = itself(given);
-  let id = identities.get(value);
-  if (id === undefined) {
-    id = nextIdentity++;
-    identities.set(value, id);
-  }
-  return id;
-}
-
 /** A layer's stand-in is to code the layer that it stands for. */
-function itself<V>(value: V): V | PyObject {
+export function itself<V>(value: V): V | PyObject {
   return (value instanceof PyObject && value.standsFor?.layer) || value;
 }
 
@@ -52,8 +38,8 @@ export function keyOf(given: Value): string {
     throw new PyError("TypeError", `unhashable type: '${typeName(value)}'`);
   }
   if (value instanceof PyDType) return `d${value.dtype}`;
-  if (value instanceof PyBound) return `b${keyOf(value.self)}.${identityOf(value.callee)}`;
-  return `o${identityOf(value)}`;
+  if (value instanceof PyBound) return `b${keyOf(value.self)}.${value.callee.identity}`;
+  return `o${itself(value).identity}`;
 }
 
 /** Characters of a tuple's key: one whose items hold the same tuple twice, level by level, doubles with each level. */

@@ -8,7 +8,7 @@ import type { Reports } from "../evaluate/reports";
 import type { DefinedClass, LimitError, Scope } from "../evaluate/scope";
 import type { CallExpr, Span, Stmt } from "../syntax/ast";
 import type { Source } from "../syntax/source";
-import type { Storage } from "./storage";
+import type { ReadingSession } from "./session";
 import type {
   EvaluationError,
   Given,
@@ -19,6 +19,7 @@ import type {
   PyNative,
   PyObject,
   Runtime,
+  Storage,
   Value,
 } from "./values";
 
@@ -28,6 +29,7 @@ import type {
  * (`evaluate/evaluator.ts`).
  */
 export interface Evaluator extends Runtime {
+  readonly session: ReadingSession;
   tracing: boolean;
   /** Set while a trace is watched for shapes. */
   recorder: Recorder | undefined;

@@ -4,26 +4,12 @@ import { withInputs } from "../../../graph/graph";
 import { isOf, type OpsOf } from "../../../graph/kinds";
 import { is, type Node } from "../../../graph/node";
 import { ShapeError, stridesOf } from "../../../graph/shapes";
-import type { Unknown } from "./unknown";
 
 /**
- * The memory that a tensor and its views share, as PyTorch's storages are shared. Values are graph nodes, so a view is
- * a path of slices, transposes, reshapes and expansions over what the storage holds: after a change in place each view
- * is the same path over the new value, and what is written to a view goes the path back.
+ * Views of tensors. Values are graph nodes, so a view is a path of slices, transposes, reshapes and expansions over what
+ * its storage holds: after a change in place each view is the same path over the new value, and what is written to a
+ * view goes the path back.
  */
-export class Storage {
-  constructor(
-    public node: Node | undefined,
-    /** Set for one without a node: why. */
-    public unknown?: Unknown,
-  ) {}
-  /** Set where nothing may be written: the parameter's path. */
-  fixed?: string;
-  /** Whether its elements lie in row-major order; undefined where that depends on what is not followed. */
-  rowMajor: boolean | undefined = true;
-  /** Storages that may be this one: whether PyTorch's reshape copies depends on strides. */
-  readonly rivals = new Set<Storage>();
-}
 
 type ViewOp = OpsOf<"view"> | "detach";
 type View = { [O in ViewOp]: Node<O> }[ViewOp];

@@ -1,3 +1,4 @@
+import type { SourcePlace } from "../../../graph/node";
 import { Unknown } from "./unknown";
 import {
   PyBound,
@@ -99,6 +100,18 @@ export const OBJECT = builtinClass("object", []);
 
 export function builtinClass(name: string, bases: readonly PyClass[], construct?: BuiltinConstruct): PyClass {
   const type = new PyClass(name, bases, new Map(), undefined, construct ? { construct } : {});
+  type.mro = [type, ...(bases[0]?.mro ?? [])];
+  return type;
+}
+
+/** A class whose instances are of `Instance`, which says by its fields what they keep. */
+export function builtinClassOf(
+  name: string,
+  bases: readonly PyClass[],
+  Instance: new (type: PyClass, place: SourcePlace | undefined) => PyObject,
+): PyClass {
+  const instance = (type: PyClass, place: SourcePlace | undefined) => new Instance(type, place);
+  const type = new PyClass(name, bases, new Map(), undefined, { instance });
   type.mro = [type, ...(bases[0]?.mro ?? [])];
   return type;
 }

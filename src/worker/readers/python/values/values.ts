@@ -1,7 +1,10 @@
 import type { DType } from "../../../formats/dtype";
 import type { Node, SourcePlace } from "../../../graph/node";
 import type { Checkpoint, Initializer } from "../../model";
-import { moved, Storage, writtenThrough } from "./storage";
+import type { RandomNumbers } from "../libraries/torch/random/draws";
+import { birth, Distinct } from "./identity";
+import type { NumberFunction } from "./numberFunction";
+import { moved, writtenThrough } from "./storage";
 import type { Unknown } from "./unknown";
 
 /**
@@ -30,13 +33,6 @@ export type Value =
   | PyDType
   | PyGenerator
   | Unknown;
-
-let births = 0;
-
-/** What can change is numbered as it is made: what was there before something else has the smaller number. */
-export function birth(): number {
-  return births++;
-}
 
 export class PyFloat {
   constructor(readonly value: number) {}
@@ -95,23 +91,27 @@ export class PySet {
   subclass?: Subclassed;
   readonly entries = new Map<string, Value>();
 }
-export class PySlice {
+export class PySlice extends Distinct {
   constructor(
     readonly start: Value,
     readonly stop: Value,
     readonly step: Value,
-  ) {}
+  ) {
+    super();
+  }
 }
-export class PyEllipsis {}
+export class PyEllipsis extends Distinct {}
 export class PyDType {
   constructor(readonly dtype: DType) {}
 }
 /** A module such as `torch.nn`: attributes by name. */
-export class PyNamespace {
+export class PyNamespace extends Distinct {
   constructor(
     readonly name: string,
     readonly members: Map<string, Value>,
-  ) {}
+  ) {
+    super();
+  }
   get(name: string): Value | undefined {
     return this.members.get(name);
   }
@@ -159,6 +159,7 @@ export interface Runtime {
   readonly constructing: number;
   /** Counts work that a native does at length. */
   step(count: number): void;
+  readonly random: RandomNumbers;
   /** Runs a module of torch's own: where it was made stands for its code. */
   inModule<T>(madeAt: SourcePlace | undefined, body: () => T): T;
   /** Told of a storage before it is changed in place. */
@@ -172,17 +173,29 @@ export interface BoundParam {
   readonly default?: Value | undefined;
 }
 
+/**
+ * A function of ours as plain loops call it: on numbers, strings and containers of them. Undefined is for any other
+ * arguments, which the function itself has to see.
+ */
+export type PlainFunction = (args: readonly Value[]) => Value | undefined;
+
 /** A function of ours, callable from Python. */
-export class PyNative {
+export class PyNative extends Distinct {
   readonly born = birth();
   /** The signature, once it has been read. */
   params?: readonly BoundParam[];
+  /** How plain loops call it. */
+  plain?: PlainFunction;
+  /** How columns of numbers call it. */
+  numbers?: NumberFunction;
   constructor(
     readonly name: string,
     /** As Python writes it: "input, dim=None, *, keepdim=False". Defaults are Python literals. "*args" and "**kwargs" work. */
     readonly signature: string,
     readonly body: (args: BoundArgs, runtime: Runtime) => Value,
-  ) {}
+  ) {
+    super();
+  }
 }
 /** A method taken from an instance, class or builtin value. */
 export class PyBound {
@@ -192,7 +205,7 @@ export class PyBound {
   ) {}
 }
 /** A function or lambda of the source. The evaluator alone looks inside. */
-export class PyFunction {
+export class PyFunction extends Distinct {
   readonly born = birth();
   /** What the source has set on it, `__name__` by functools.wraps for one. */
   attributes?: Map<string, Value>;
@@ -205,13 +218,17 @@ export class PyFunction {
     readonly scope: unknown,
     readonly defaults: ReadonlyMap<string, Value>,
     readonly kind: "function" | "static" | "class" | "property" = "function",
-  ) {}
+  ) {
+    super();
+  }
 }
 /** An iterator: it goes on where it stopped, and leaving a loop over it does not end it. */
-export class PyGenerator {
+export class PyGenerator extends Distinct {
   readonly born = birth();
   private iterator: Iterator<Value, unknown> | undefined;
-  constructor(private readonly source: Iterable<Value>) {}
+  constructor(private readonly source: Iterable<Value>) {
+    super();
+  }
   next(): IteratorResult<Value, unknown> {
     this.iterator ??= this.source[Symbol.iterator]();
     return this.iterator.next();
@@ -221,14 +238,16 @@ export class PyGenerator {
   }
 }
 /** A class of the source, or one of ours (then `builtin` is set, as for every torch.nn class). */
-export class PyClass {
+export class PyClass extends Distinct {
   constructor(
     readonly name: string,
     readonly bases: readonly PyClass[],
     readonly members: Map<string, Value>,
     readonly place: SourcePlace | undefined,
     readonly builtin: BuiltinClass | undefined,
-  ) {}
+  ) {
+    super();
+  }
   /** Method resolution order, C3, itself first. Filled in by the evaluator when the class is made. */
   mro: readonly PyClass[] = [this];
   /** `__module__` of a class that Python source defines: the dotted name of its module. */
@@ -237,16 +256,35 @@ export class PyClass {
   metaclass?: PyClass;
   /** Of an enumeration: its members by name, aliases included. */
   enumMembers?: Map<string, PyObject>;
+  /** Of a data class: its fields, its bases' first. */
+  dataFields?: readonly DataField[];
+  /** How plain loops make a value of it. */
+  plain?: PlainFunction;
   /** Of objects that are known in part: why an attribute that one lacks is unknown, where for others it is an error. */
   missing?: (name: string) => string;
 }
+export interface DataField {
+  readonly name: string;
+  readonly annotation: Value;
+  readonly default?: Value;
+  readonly factory?: Value;
+  readonly init: boolean;
+  readonly repr: boolean;
+  readonly compare: boolean;
+  readonly keywordOnly: boolean;
+  /** An InitVar: given to `__post_init__`, not stored. */
+  readonly initOnly: boolean;
+  readonly metadata: Value;
+}
 /** Hooks of a class written by us. All are optional; an ordinary method goes in PyClass.members as a PyNative with `self`. */
 export interface BuiltinClass {
+  /** Makes an instance that has fields of its own besides its attributes; of a class that derives from this one, too. */
+  readonly instance?: (type: PyClass, place: SourcePlace | undefined) => PyObject;
   /** Replaces instance creation altogether, as tuple() or torch.Tensor() need. */
   readonly construct?: (args: readonly Value[], kwargs: ReadonlyMap<string, Value>, runtime: Runtime) => Value;
 }
 /** An instance. One whose class derives from torch.nn.Module has `module`. */
-export class PyObject {
+export class PyObject extends Distinct {
   born = birth();
   /** Set on a copy that nobody has looked into yet: its content is made when somebody does. */
   pending: PendingContent | undefined;
@@ -256,6 +294,8 @@ export class PyObject {
   private ownAttributes: Map<string, Value> | undefined;
   /** In a trace: it stands for a linear layer where the layer is registered, and its calls are marked in the graph. */
   standsFor?: { readonly path: string; readonly layer: PyObject };
+  /** Of a module: weights that are computed from others, by name. */
+  derivations?: Map<string, Derivation>;
   /** Of a class that derives from str, int or float: the value it is. */
   payload?: Value;
   /** Attributes that a descriptor of the class gives, while what it would give is unknown. */
@@ -268,6 +308,7 @@ export class PyObject {
     readonly place: SourcePlace | undefined,
     attributes?: Map<string, Value>,
   ) {
+    super();
     this.ownAttributes = attributes;
   }
 
@@ -287,6 +328,8 @@ export class PyObject {
     return this.ownAttributes;
   }
 }
+/** Computes a weight from others whenever it is looked at, as parametrizations do. */
+export type Derivation = (runtime: Runtime | undefined, training: boolean) => Node;
 /** Makes the content of a copy. It clears `pending` first. */
 export interface PendingContent {
   make(object: PyObject): void;
@@ -312,12 +355,31 @@ export interface ModuleState {
   asMade?: string;
 }
 
+/** The memory that a tensor and its views share, as PyTorch's storages are shared. */
+export class Storage {
+  constructor(
+    public node: Node | undefined,
+    /** Set for one without a node: why. */
+    public unknown?: Unknown,
+  ) {}
+  /** Set where nothing may be written: the parameter's path. */
+  fixed?: string;
+  /** Whether its elements lie in row-major order; undefined where that depends on what is not followed. */
+  rowMajor: boolean | undefined = true;
+  /** Storages that may be this one: whether PyTorch's reshape copies depends on strides. */
+  readonly rivals = new Set<Storage>();
+  /** Of a buffer in a trace: what messages call it. */
+  buffer?: string;
+  /** Parameters and buffers that are this memory: a change of a view of one changes its initial value. */
+  owners?: Set<PyTensor>;
+}
+
 /**
  * A tensor. Its value is a graph node, so that creating, slicing and computing with tensors is building the graph.
  * Views share a storage: in-place methods change what it holds, and every tensor on it with it. A tensor with an
  * unknown dimension has no node, only what is known of its shape.
  */
-export class PyTensor {
+export class PyTensor extends Distinct {
   born = birth();
   /** Its memory, which views of it share. */
   storage: Storage;
@@ -335,6 +397,7 @@ export class PyTensor {
     /** Set for a tensor without a node: why. */
     unknown?: Unknown,
   ) {
+    super();
     this.storage = new Storage(node, unknown);
     this.path = this.origin = this.current = this.seen = node;
   }

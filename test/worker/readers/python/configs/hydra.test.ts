@@ -1,8 +1,12 @@
 /** biome-ignore-all lint/suspicious/noTemplateCurlyInString: OmegaConf writes them so. */
+
+const memory = new ReaderMemory();
+
 import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { type ModelFile, walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { sizesFrom, summarize } from "../../../../../src/worker/readers/summary";
@@ -43,7 +47,7 @@ describe("classes that hydra makes of configurations", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const open = (file: string): Promise<ModelFile> =>
-    openModelFile(join(folder, file), undefined, { open: true, fresh: true });
+    openModelFile(join(folder, file), undefined, { open: true, fresh: true, memory });
   const sizes = async (files: Record<string, string>, file = "src/net.py", name = "Net"): Promise<string> => {
     writeFiles(folder, files);
     const opened = await open(file);

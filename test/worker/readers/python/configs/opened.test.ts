@@ -1,8 +1,12 @@
 /** biome-ignore-all lint/suspicious/noTemplateCurlyInString: OmegaConf writes them so. */
+
+const memory = new ReaderMemory();
+
 import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { type ModelFile, walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { sizesFrom, summarize } from "../../../../../src/worker/readers/summary";
@@ -38,7 +42,7 @@ describe("configuration files that code opens", () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const open = (file: string): Promise<ModelFile> =>
-    openModelFile(join(folder, file), undefined, { open: true, fresh: true });
+    openModelFile(join(folder, file), undefined, { open: true, fresh: true, memory });
   /** "12→5 from config.yaml" of the class Net, or of another. */
   const sizes = async (files: Record<string, string>, file = "net.py", name = "Net"): Promise<string> => {
     writeFiles(folder, files);
@@ -256,9 +260,9 @@ if __name__ == "__main__":
     const text = `${IMPORTS}${NET}\nmodel = Net(**yaml.safe_load(open("c.yaml")))\n\nclass Other(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(1, 1)\n`;
     writeFiles(folder, { "c.yaml": YAML, "net.py": text });
     const file = join(folder, "net.py");
-    await openModelFile(file, text, { open: true, fresh: true });
+    await openModelFile(file, text, { open: true, fresh: true, memory });
     const shown = async (now: string) => {
-      const opened = await openModelFile(file, now, { open: true });
+      const opened = await openModelFile(file, now, { open: true, memory });
       return summarize(opened).models.find((each) => each.class === "Net")!;
     };
     const after = await shown(text.replace("Linear(1, 1)", "Linear(1, 2)"));

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { notebookReader } from "../../../../../src/worker/readers/notebook/reader";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { layersOf, modelNamed, readTorch, writeFiles } from "../reading";
+
+const memory = new ReaderMemory();
 
 const IMPORTS = "import torch, sys\nfrom torch import nn\n";
 
@@ -161,7 +164,12 @@ class Net(nn.Module):
 
     const read = async (files: Record<string, string>, file = "train.py", name = "model") => {
       writeFiles(folder, files);
-      const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true, open: true });
+      const opened = await openModelFile(join(folder, file), undefined, {
+        packages: [],
+        fresh: true,
+        open: true,
+        memory,
+      });
       return {
         opened,
         layers: layersOf(modelNamed(opened, name)),
@@ -288,7 +296,9 @@ if __name__ == "__main__":
       const open = async (start: string) => {
         writeFiles(folder, { "train.py": text(start) });
         const packages = [join(folder, "packages")];
-        return layersOf(modelNamed(await openModelFile(join(folder, "train.py"), undefined, { packages }), "model"));
+        return layersOf(
+          modelNamed(await openModelFile(join(folder, "train.py"), undefined, { packages, memory }), "model"),
+        );
       };
       assert.deepEqual(await open(""), ["0 Linear(3, 4)"]);
       assert.deepEqual(await open("sys.path.append('/opt/far')"), ["0 Linear(undefined, 4)"]);

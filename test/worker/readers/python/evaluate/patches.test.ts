@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { fixture, fixtures, messages, modelNamed } from "../reading";
+
+const memory = new ReaderMemory();
 
 interface Script {
   readonly source: string;
@@ -104,7 +107,7 @@ model = Block(6)
       "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.block = Block(6)\n";
     const patch = "lit.model.Attention = LoRAAttention\n";
     const count = async (text: string) => {
-      const { models } = await openModelFile(join(folder, "script.py"), prelude + text, { open: true });
+      const { models } = await openModelFile(join(folder, "script.py"), prelude + text, { open: true, memory });
       return models.map((m) => m.root.parameters);
     };
     assert.deepEqual(await count(net), [168]);

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { writeFiles } from "../reading";
+
+const memory = new ReaderMemory();
 
 describe("imports are followed", () => {
   let folder: string;
@@ -17,7 +20,7 @@ describe("imports are followed", () => {
 
   /** "Net fc 3→4" for each layer with sizes. */
   const layers = async (file: string, packages: readonly string[] = []): Promise<string[]> => {
-    const { models } = await openModelFile(join(folder, file), undefined, { packages });
+    const { models } = await openModelFile(join(folder, file), undefined, { packages, memory });
     return models.flatMap((model) =>
       [...walkModules(model.root)]
         .filter((m) => m.inFeatures !== undefined || m.kind === "Linear")
@@ -212,7 +215,10 @@ class TinyModel(PreTrainedModel):
       "m.py": `from transformers.tiny import TinyModel\nclass Mine(TinyModel):\n    pass\n`,
     });
     assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Mine embed 10→6", "Mine head 6→10"]);
-    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages: [join(folder, "site")] });
+    const { models } = await openModelFile(join(folder, "m.py"), undefined, {
+      packages: [join(folder, "site")],
+      memory,
+    });
     assert.equal(models[0]?.configuration?.label, "TinyConfig's defaults");
     assert.equal(models[0]?.stateDict.find((p) => p.path === "head.weight")?.tiedTo, "embed.weight");
   });
@@ -242,7 +248,7 @@ class TinyModel(PreTrainedModel):
       ...["Mine first 2→3", "Mine second 2→3"],
       ...["Mine many.0 4→5", "Mine many.1 4→5", "Mine many.2 4→5"],
     ]);
-    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages });
+    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages, memory });
     const tied = models[0]?.stateDict.flatMap((p) => (p.tiedTo === undefined ? [] : [`${p.path} = ${p.tiedTo}`]));
     assert.deepEqual(tied, [
       "second.weight = first.weight",
@@ -329,7 +335,10 @@ class Tiny(nn.Module):
 `,
       "m.py": "from transformers.tiny import Tiny\nclass Mine(Tiny):\n    pass\n",
     });
-    const { models } = await openModelFile(join(folder, "m.py"), undefined, { packages: [join(folder, "site")] });
+    const { models } = await openModelFile(join(folder, "m.py"), undefined, {
+      packages: [join(folder, "site")],
+      memory,
+    });
     const { graph } = models[0]!.trace();
     assert.deepEqual(
       [...graph.outputs].map(([name, node]) => [name, node.shape]),

@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { messages } from "../reading";
+
+const memory = new ReaderMemory();
 
 /** What create_model needs of timm, whose registry fills only when all of its modules run. */
 const TIMM = {
@@ -81,7 +84,7 @@ describe("timm.create_model", () => {
   after(() => rmSync(folder, { recursive: true }));
 
   const read = (...lines: string[]) =>
-    openModelFile("m.py", `import timm\n${lines.join("\n")}\n`, { packages: [folder] });
+    openModelFile("m.py", `import timm\n${lines.join("\n")}\n`, { packages: [folder], memory });
 
   it("makes the model of the name, with the sizes of its tag and of the call", async () => {
     const file = await read(

@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { messages } from "../reading";
+
+const memory = new ReaderMemory();
 
 /** What torchvision's models are wrapped in, below a folder of installed packages. */
 const TORCHVISION = {
@@ -56,7 +59,7 @@ describe("torchvision's models", () => {
   });
   after(() => rmSync(dirname(packages), { recursive: true }));
 
-  const read = (...lines: string[]) => openModelFile("m.py", `${lines.join("\n")}\n`, { packages: [packages] });
+  const read = (...lines: string[]) => openModelFile("m.py", `${lines.join("\n")}\n`, { packages: [packages], memory });
 
   it("are made by their functions in any of the ways there are, and changed", async () => {
     const file = await read(

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { sizesFrom, summarize } from "../../../../../src/worker/readers/summary";
 import { modelNamed, writeFiles } from "../reading";
+
+const memory = new ReaderMemory();
 
 const IMPORTS = "import torch\nfrom torch import nn\n";
 const NET = `${IMPORTS}
@@ -37,7 +40,7 @@ describe("a class that another file constructs under another name", () => {
   const sizes = async (files: Record<string, string>, file = "net.py", name = "Net"): Promise<string> => {
     rmSync(folder, { recursive: true });
     writeFiles(folder, { "pyproject.toml": "", "net.py": NET, ...files });
-    const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true });
+    const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true, memory });
     const summary = summarize(opened).models.find((m) => m.class === name)!;
     const fc = [...walkModules(modelNamed(opened, name).root)].find((m) => m.kind === "Linear")!;
     return `${fc.inFeatures}→${fc.outFeatures}, from ${sizesFrom(summary)}`;
@@ -186,7 +189,7 @@ class Net(nn.Module):
         self.block = Block(nn.Linear(4, 4))
 `,
       });
-      const opened = await openModelFile(join(folder, "net.py"), undefined, { packages: [] });
+      const opened = await openModelFile(join(folder, "net.py"), undefined, { packages: [], memory });
       const { layers } = summarize(opened).models.find((m) => m.class === "Net")!;
       assert.deepEqual(
         layers.map(({ path, kind, inFeatures, outFeatures, parameters }) => [

@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import type { Model } from "../../../../../src/worker/readers/model";
 import { KeptModel } from "../../../../../src/worker/readers/python/models/unchanged";
 import { pythonReader } from "../../../../../src/worker/readers/python/reader";
 import { summarize } from "../../../../../src/worker/readers/summary";
+
+const memory = new ReaderMemory();
 
 const IMPORTS = "import torch\nfrom torch import nn\n";
 const WIDTH = "WIDTH = 8\n";
@@ -27,7 +30,7 @@ const PIECES = [
   part("Alone", "6"),
 ];
 
-const open = (file: string, text: string) => pythonReader.open(file, text, { open: true });
+const open = (file: string, text: string) => pythonReader.open(file, text, { open: true, memory });
 const inFeatures = (models: readonly Model[]) =>
   Object.fromEntries(models.map((m) => [m.className, m.root.children[0]?.inFeatures]));
 
@@ -122,7 +125,7 @@ describe("an open file, read after a keystroke", function () {
       assert.equal(inFeatures((await open(file, text)).models).A, 8);
       writeFileSync(join(folder, "sizes.py"), "WIDTH = 16\n\n");
       assert.equal(inFeatures((await open(file, text.replace("d=5", "d=7"))).models).A, 16);
-      const fresh = await pythonReader.open(file, text, { open: true, fresh: true });
+      const fresh = await pythonReader.open(file, text, { open: true, fresh: true, memory });
       assert.ok(!fresh.models.some((m) => m instanceof KeptModel));
     } finally {
       rmSync(folder, { recursive: true });

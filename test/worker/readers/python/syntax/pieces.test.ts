@@ -4,13 +4,18 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { Stmt } from "../../../../../src/worker/readers/python/syntax/ast";
 import { parse } from "../../../../../src/worker/readers/python/syntax/parse";
+import { KeptPieces } from "../../../../../src/worker/readers/python/syntax/pieces";
 import { Source } from "../../../../../src/worker/readers/python/syntax/source";
 
+const kept = new KeptPieces();
 const EXAMPLE = readFileSync(join(__dirname, "../../../../../examples/transformer/model.py"), "utf8");
 
 /** The statements with lines and columns in place of offsets. */
 async function placed(text: string, file?: string): Promise<unknown> {
-  const module = await parse(text, { pieces: file !== undefined, file });
+  const module = await parse(text, {
+    pieces: file !== undefined,
+    edited: file === undefined ? undefined : { file, kept },
+  });
   const source = new Source("f.py", text).inPieces(module.pieces ?? []);
   const place = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(place);
@@ -33,8 +38,8 @@ describe("an open file, parsed in pieces", function () {
 
   it("parses anew what an edit concerns, and nothing else", async () => {
     const edited = EXAMPLE.replace("self.n_heads = n_heads", "self.n_heads = 2 * n_heads");
-    const before = await parse(EXAMPLE, { pieces: true, file: "/edited.py" });
-    const after = await parse(edited, { pieces: true, file: "/edited.py" });
+    const before = await parse(EXAMPLE, { pieces: true, edited: { file: "/edited.py", kept } });
+    const after = await parse(edited, { pieces: true, edited: { file: "/edited.py", kept } });
     assert.equal(after.body.length, before.body.length);
     const changed = after.body.filter((statement, i) => statement !== before.body[i]);
     assert.deepEqual(
@@ -76,7 +81,7 @@ describe("an open file, parsed in pieces", function () {
     for (let i = 0; i < 400; i++) definitions.splice(1, 0, `def f${i}(): return ${i}\n`);
     for (let count = 2; count <= definitions.length; count++) {
       const text = [definitions[0], ...definitions.slice(definitions.length - count + 1)].join("");
-      const { body } = await parse(text, { pieces: true, file: "/inserted.py" });
+      const { body } = await parse(text, { pieces: true, edited: { file: "/inserted.py", kept } });
       assert.equal(body.length, count);
       for (let i = 1; i < body.length; i++) assert.ok(body[i - 1]!.end <= body[i]!.start);
     }

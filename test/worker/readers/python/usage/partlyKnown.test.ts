@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { sizesFrom, summarize } from "../../../../../src/worker/readers/summary";
 import { modelNamed, readTorch, writeFiles } from "../reading";
+
+const memory = new ReaderMemory();
 
 const IMPORTS = "import torch\nfrom torch import nn\n";
 const NET = `${IMPORTS}
@@ -26,7 +29,7 @@ describe("a call that leaves some arguments unknown", () => {
 
   const read = async (files: Record<string, string>, file = "net.py", name = "Net") => {
     writeFiles(folder, { "pyproject.toml": "", "net.py": NET, "data.py": DATA, ...files });
-    const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true });
+    const opened = await openModelFile(join(folder, file), undefined, { packages: [], fresh: true, memory });
     const model = modelNamed(opened, name);
     const summary = summarize(opened).models.find((m) => m.class === name)!;
     return {
@@ -214,7 +217,7 @@ if __name__ == "__main__":
       "above.py": "from app.src.net import Net\nNet(2, 2)\n",
     });
     const sizes = async () => {
-      const options = { packages: [], fresh: true, open: true };
+      const options = { packages: [], fresh: true, open: true, memory };
       const opened = await openModelFile(join(folder, "app/src/net.py"), undefined, options);
       assert.ok(!opened.dependencies!.some((file) => /other|above/.test(file)), opened.dependencies!.join());
       return modelNamed(opened, "Net").root.children.map((m) => `${m.path} ${m.inFeatures}→${m.outFeatures}`);
@@ -223,7 +226,11 @@ if __name__ == "__main__":
     rmSync(join(folder, "app/main.py"));
     assert.deepEqual(await sizes(), ["emb undefined→undefined", "fc undefined→3"]);
     writeFiles(folder, { "app/src/deep/net.py": NET });
-    const deep = await openModelFile(join(folder, "app/src/deep/net.py"), undefined, { packages: [], fresh: true });
+    const deep = await openModelFile(join(folder, "app/src/deep/net.py"), undefined, {
+      packages: [],
+      fresh: true,
+      memory,
+    });
     assert.equal(modelNamed(deep, "Net").root.children[0]!.inFeatures, undefined);
   });
 

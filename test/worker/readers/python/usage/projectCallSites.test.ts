@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ReaderMemory } from "../../../../../src/worker/readers/memory";
 import { type Model, type ModelFile, walkModules } from "../../../../../src/worker/readers/model";
 import { openModelFile } from "../../../../../src/worker/readers/open";
 import { pythonReader } from "../../../../../src/worker/readers/python/reader";
 import { sizesFrom, summarize } from "../../../../../src/worker/readers/summary";
 import { modelNamed, writeFiles } from "../reading";
+
+const memory = new ReaderMemory();
 
 const IMPORTS = "import torch\nfrom torch import nn\n";
 const NET = `${IMPORTS}
@@ -25,7 +28,7 @@ describe("sizes that another file of the project gives", () => {
 
   const write = (files: Record<string, string>): void => writeFiles(folder, files);
   const open = (file: string, packages: readonly string[] = []): Promise<ModelFile> =>
-    openModelFile(join(folder, file), undefined, { packages });
+    openModelFile(join(folder, file), undefined, { packages, memory });
   /** "fc 3→4" for each Linear layer. */
   const linear = (model: Model): string[] =>
     [...walkModules(model.root)]
@@ -212,7 +215,7 @@ class Net(nn.Module):
     // Nothing says that the folder is a project: what lies below it may be anything.
     assert.deepEqual(await sizes("project/net.py", "Net"), unknown);
     const file = join(folder, "project/net.py");
-    const { problems, searched } = await openModelFile(file, undefined, { packages: [], open: true });
+    const { problems, searched } = await openModelFile(file, undefined, { packages: [], open: true, memory });
     assert.ok(problems.some(({ message }) => message.includes("nothing in this file or its folder constructs Net")));
     assert.deepEqual(searched, { folder: join(folder, "project"), deep: false });
     write({ "project/pyproject.toml": "", "project/node_modules/run.py": call });
@@ -231,7 +234,7 @@ class Net(nn.Module):
     const text = `${NET}\nWIDTH = 4\n`;
     write({ "pyproject.toml": "", "net.py": text, "run.py": "from net import Net, WIDTH\nNet(WIDTH, 2)\n" });
     const typed = async (now: string) =>
-      linear(modelNamed(await pythonReader.open(file, now, { packages: [], open: true }), "Net"));
+      linear(modelNamed(await pythonReader.open(file, now, { packages: [], open: true, memory }), "Net"));
     assert.deepEqual(await typed(text), ["fc 4→2"]);
     // Nothing in this file leads from the number to the class.
     assert.deepEqual(await typed(text.replace("4", "5")), ["fc 5→2"]);

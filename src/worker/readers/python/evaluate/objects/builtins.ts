@@ -1,6 +1,6 @@
 import { OPEN } from "../../configs/reading";
 import { isModule, tensorAttribute, tensorIsInstance } from "../../libraries/torch";
-import { compare, identityOf } from "../../values/equality";
+import { compare } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { type NativeBody, native, nativeOfUnknown } from "../../values/native";
@@ -8,6 +8,7 @@ import { arithmetic, int, isNumeric, numberOf, roundHalfEven } from "../../value
 import { NOT_IMPLEMENTED, PyPartial, PyProperty, PyRange, PyWrapped, plain, typeName } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import {
+  type PlainFunction,
   PyBound,
   PyClass,
   PyDict,
@@ -26,7 +27,7 @@ import {
 } from "../../values/values";
 import { EXCEPTIONS } from "../exceptions";
 import { plainLength } from "../plain/plainCode";
-import { type PlainFunction, plainly } from "../plain/plainFunctions";
+import { plainly } from "../plain/plainFunctions";
 import { stopIteration } from "../run/generators";
 import { Scope } from "../scope";
 import { BUILTIN_TYPES } from "./builtinTypes";
@@ -312,7 +313,7 @@ const FUNCTIONS: readonly PyNative[] = [
   native("callable", "obj", (args) => isCallable(args.obj!)),
   native("repr", "obj", (args, ev) => repr(ev, args.obj!)),
   native("format", "value, format_spec=''", (args, ev) => applyFormat(ev, args.value!, String(args.format_spec))),
-  native("id", "obj", (args) => (typeof args.obj === "object" && args.obj ? identityOf(args.obj) : 0)),
+  native("id", "obj", (args, ev) => (typeof args.obj === "object" && args.obj ? ev.session.idOf(args.obj) : 0)),
   native("hash", "obj", () => new Unknown("hash() values differ from run to run")),
   native("chr", "i", (args) => {
     const point = Number(args.i);

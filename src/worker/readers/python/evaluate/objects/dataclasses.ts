@@ -6,6 +6,7 @@ import { builtinClass, classOf, OBJECT } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import {
   type BoundParam,
+  type DataField,
   PyClass,
   PyDict,
   PyError,
@@ -24,34 +25,17 @@ export const FIELD = builtinClass("Field", [OBJECT]);
 export const MISSING = new PyObject(builtinClass("_MISSING_TYPE", [OBJECT]), undefined);
 export const KW_ONLY = builtinClass("KW_ONLY", [OBJECT]);
 
-export interface DataField {
-  readonly name: string;
-  readonly annotation: Value;
-  readonly default?: Value;
-  readonly factory?: Value;
-  readonly init: boolean;
-  readonly repr: boolean;
-  readonly compare: boolean;
-  readonly keywordOnly: boolean;
-  /** An InitVar: given to `__post_init__`, not stored. */
-  readonly initOnly: boolean;
-  readonly metadata: Value;
-}
-
-/** Fields of each data class made, its bases' first. */
-const FIELDS = new WeakMap<PyClass, readonly DataField[]>();
-
 /** Fields of a data class or an instance of one, in Python's order; undefined for anything else. */
 export function dataclassFields(value: Value): readonly DataField[] | undefined {
   const type = value instanceof PyClass ? value : classOf(value);
-  const made = type?.mro.find((t) => FIELDS.has(t));
-  return made && FIELDS.get(made);
+  const made = type?.mro.find((t) => t.dataFields);
+  return made?.dataFields;
 }
 
 function collectFields(type: PyClass, keywordOnly: boolean): DataField[] {
   const fields = new Map<string, DataField>();
   for (const base of [...type.mro.slice(1)].reverse()) {
-    for (const field of FIELDS.get(base) ?? []) fields.set(field.name, field);
+    for (const field of base.dataFields ?? []) fields.set(field.name, field);
   }
   const annotations = type.members.get("__annotations__");
   if (!(annotations instanceof PyDict)) return [...fields.values()];
@@ -84,7 +68,7 @@ function collectFields(type: PyClass, keywordOnly: boolean): DataField[] {
 /** What `@dataclass(...)` does: writes `__init__`, `__repr__`, `__eq__` and, if asked, the order and the freeze. */
 export function makeDataclass(ev: Evaluator, type: PyClass, options: ReadonlyMap<string, Value> = new Map()): PyClass {
   const all = collectFields(type, options.get("kw_only") === true);
-  FIELDS.set(type, all);
+  type.dataFields = all;
   const stored = all.filter((f) => !f.initOnly);
   const add = (name: string, value: Value) => {
     if (!type.members.has(name)) type.members.set(name, value);

@@ -25,7 +25,10 @@ export function newInstance(
   kwargs: ReadonlyMap<string, Value> = NO_KWARGS,
 ): Value {
   const make = builtinBase(type)?.builtin?.construct;
-  if (!make) return new PyObject(type, ev.place);
+  if (!make) {
+    const instance = type.mro.find((c) => c.builtin?.instance)?.builtin?.instance;
+    return instance ? instance(type, ev.place) : new PyObject(type, ev.place);
+  }
   if (type.builtin) return make(args, kwargs, ev);
   const empty = make([], NO_KWARGS, ev);
   const subclass = { type, attributes: new Map<string, Value>() };

@@ -24,6 +24,8 @@ export interface Frame {
 export type Code = (frame: Frame) => Value;
 
 export class Slots {
+  /** Statements compiled so far. */
+  statements = 0;
   readonly names: string[] = [];
 
   of(name: string): number {

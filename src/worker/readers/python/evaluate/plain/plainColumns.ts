@@ -1,9 +1,10 @@
 import type { BinaryOp, ComprehensionExpr, Expr } from "../../syntax/ast";
+import type { NumberFunction } from "../../values/numberFunction";
 import { modulo, quotient } from "../../values/numbers";
 import { PyRange } from "../../values/types";
 import { PyFloat, PyList, PyTuple, type Value } from "../../values/values";
 import { type Code, compileCallee, type Frame, NOT_PLAIN, type Slots } from "./plainCode";
-import { type NumberFunction, numberFunctionOf } from "./plainFunctions";
+import { numberFunctionOf } from "./plainFunctions";
 
 /**
  * `[arithmetic for name in numbers]`, one operation on all elements after the other, as tables of positions are made: no

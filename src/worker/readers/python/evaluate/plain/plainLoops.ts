@@ -1,3 +1,4 @@
+import { memoized } from "../../../memoized";
 import type { ComprehensionExpr, Expr, Stmt } from "../../syntax/ast";
 import type { Evaluator } from "../../values/evaluator";
 import { PyList, PyTuple, type Value } from "../../values/values";
@@ -36,6 +37,8 @@ type ForStmt = Extract<Stmt, { kind: "For" }>;
 type Execute = (statement: Stmt) => Completion;
 interface Running extends Frame {
   readonly execute: Execute;
+  /** How often each statement was left to the evaluator in this reading. */
+  readonly left: number[];
   /** What a statement threw that the evaluator ran: nothing here catches it. */
   thrown?: unknown;
 }
@@ -44,34 +47,36 @@ type Act = (frame: Running) => Completion;
 interface Compiled<T> {
   readonly run: T;
   readonly slots: Slots;
-  /** How often it was left to the evaluator. */
-  left: number;
 }
-const loops = new WeakMap<ForStmt, Compiled<(frame: Running, iterable: Value) => Completion> | null>();
 type Made = Value[] | Float64Array;
 type Elements = (frame: Frame, iterable: Value) => Made;
-const comprehensions = new WeakMap<ComprehensionExpr, Compiled<Elements> | null>();
-const columns = new WeakMap<ComprehensionExpr, Compiled<Elements> | null>();
 
-function compiled<K extends object, T>(known: WeakMap<K, Compiled<T> | null>, key: K, make: (slots: Slots) => T) {
-  let found = known.get(key);
-  if (found === undefined) {
+/** Code that stays is compiled once. Undefined where it is not plain. */
+function compiled<K extends object, T>(make: (code: K, slots: Slots) => T): (code: K) => Compiled<T> | undefined {
+  return memoized((code) => {
     const slots = new Slots();
     try {
-      found = { run: make(slots), slots, left: 0 };
+      return { run: make(code, slots), slots };
     } catch (error) {
       if (error !== NOT_PLAIN) throw error;
-      found = null;
+      return undefined;
     }
-    known.set(key, found);
-  }
-  return found;
+  });
 }
+const compiledLoop = compiled(turnsOf);
+const compiledColumns = compiled<ComprehensionExpr, Elements>(columnsOf);
+const compiledComprehension = compiled<ComprehensionExpr, Elements>(elementsOf);
 
 /** While shapes are watched, or under a condition that depends on data, every assignment has to be seen. */
 function mayRun(ev: Evaluator, scope: Scope, iterable: Value): boolean {
   if ((plainLength(iterable) ?? 0) < LONG || ev.tracing || ev.recorder || ev.guard) return false;
   return !scope.redirected && !scope.lazy && scope.kind !== "class";
+}
+
+function leftOf({ session }: Evaluator, code: Compiled<unknown>): number[] {
+  const left = session.leftPlain.get(code) ?? [];
+  session.leftPlain.set(code, left);
+  return left;
 }
 
 function load({ scope, slots }: Frame, names: readonly string[]): void {
@@ -111,9 +116,10 @@ export function runPlainLoop(
   execute: Execute,
 ): Completion | undefined {
   if (!mayRun(ev, scope, iterable)) return undefined;
-  const found = compiled(loops, statement, (slots) => turnsOf(statement, slots));
+  const found = compiledLoop(statement);
   if (!found) return undefined;
-  const frame: Running = { ev, scope, slots: [], written: new Set(), execute };
+  const left = leftOf(ev, found);
+  const frame: Running = { ev, scope, slots: [], written: new Set(), execute, left };
   load(frame, found.slots.names);
   tell(frame, iterable);
   try {
@@ -126,26 +132,15 @@ export function runPlainLoop(
 /** The items of `[value for ... in ...]`, or the floats; undefined where they are the evaluator's to make. */
 export function plainItems(ev: Evaluator, scope: Scope, expr: ComprehensionExpr, iterable: Value): Made | undefined {
   if (!mayRun(ev, scope, iterable)) return undefined;
-  const made = madeBy(
-    compiled(columns, expr, (slots) => columnsOf(expr, slots)),
-    ev,
-    scope,
-    iterable,
-  );
+  const made = madeBy(compiledColumns(expr), ev, scope, iterable);
   if (made) ev.step(Math.ceil(made.length / ELEMENTS_A_STEP));
-  return (
-    made ??
-    madeBy(
-      compiled(comprehensions, expr, (slots) => elementsOf(expr, slots)),
-      ev,
-      scope,
-      iterable,
-    )
-  );
+  return made ?? madeBy(compiledComprehension(expr), ev, scope, iterable);
 }
 
-function madeBy(found: Compiled<Elements> | null, ev: Evaluator, scope: Scope, iterable: Value): Made | undefined {
-  if (!found || found.left >= TRIES) return undefined;
+function madeBy(found: Compiled<Elements> | undefined, ev: Evaluator, scope: Scope, iterable: Value): Made | undefined {
+  if (!found) return undefined;
+  const left = leftOf(ev, found);
+  if ((left[0] ?? 0) >= TRIES) return undefined;
   const frame: Frame = { ev, scope, slots: [], written: new Set() };
   load(frame, found.slots.names);
   tell(frame, iterable);
@@ -153,7 +148,7 @@ function madeBy(found: Compiled<Elements> | null, ev: Evaluator, scope: Scope, i
     return found.run(frame, iterable);
   } catch (error) {
     if (error instanceof LimitError) throw error;
-    found.left++;
+    left[0] = (left[0] ?? 0) + 1;
     return undefined;
   }
 }
@@ -213,14 +208,15 @@ function blockOf(body: readonly Stmt[], slots: Slots): Act {
 /** What a statement does; where it does not know how, the evaluator does it. */
 function actOf(statement: Stmt, slots: Slots): Act {
   const act = plainAct(statement, slots);
-  let left = 0;
+  const index = slots.statements++;
   return (frame) => {
+    const left = frame.left[index] ?? 0;
     if (left < TRIES) {
       try {
         return act(frame);
       } catch (error) {
         if (error instanceof LimitError || error === frame.thrown) throw error;
-        left++;
+        frame.left[index] = left + 1;
       }
     }
     return leaveTo(frame, slots, statement);

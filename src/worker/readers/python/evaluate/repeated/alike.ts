@@ -1,10 +1,10 @@
-import { isModule, moduleClass, nextCreation, recordDraws } from "../../libraries/torch";
+import { isModule, moduleClass } from "../../libraries/torch";
 import type { Span } from "../../syntax/ast";
 import type { Source } from "../../syntax/source";
 import type { Alike, Evaluator } from "../../values/evaluator";
+import { birth } from "../../values/identity";
 import { PyRange } from "../../values/types";
 import {
-  birth,
   PyBound,
   PyClass,
   PyDict,
@@ -48,7 +48,7 @@ export class AlikeModules implements Alike {
       ev.step(1 + (call.template.work >> 2));
       if (this.recording) for (const each of call.read) this.reads(each as Numbered);
       ev.modulesMade += call.template.paths;
-      return call.template.next(ev.place);
+      return call.template.next(ev);
     }
     if (!call.wasMade || call.attempts >= MAX_ATTEMPTS) {
       call.wasMade = true;
@@ -79,10 +79,11 @@ export class AlikeModules implements Alike {
     const outer = this.recording;
     const recording: Recording = { from: birth(), read: call.read, spoilt: false };
     this.recording = recording;
-    const first = nextCreation();
+    const { random } = this.ev;
+    const first = random.nextCreation;
     let made: { readonly value: PyObject; readonly draws: Parameters<typeof Template.of>[1]["draws"] };
     try {
-      made = recordDraws(make);
+      made = random.record(make);
     } finally {
       this.recording = outer;
       if (outer) {
@@ -93,7 +94,7 @@ export class AlikeModules implements Alike {
     const { value, draws } = made;
     if (recording.spoilt) return value;
     const { from } = recording;
-    call.template = Template.of(value, { from, to: birth(), first, end: nextCreation(), draws });
+    call.template = Template.of(value, { from, to: birth(), first, end: random.nextCreation, draws });
     if (!call.template) return value;
     this.armed = true;
     for (const each of call.read) this.read.add(each);

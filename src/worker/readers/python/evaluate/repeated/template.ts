@@ -1,5 +1,5 @@
 import type { SourcePlace } from "../../../../graph/node";
-import { type Draw, drawAgain, isModule } from "../../libraries/torch";
+import { type Draw, isModule } from "../../libraries/torch";
 import { hasDerivedWeights } from "../../libraries/torch/module/derived";
 import { canDrawAgain, drawnAgain } from "../../libraries/torch/tensor/tensor";
 import { PyDefaultDict, PyRange } from "../../values/types";
@@ -16,6 +16,7 @@ import {
   PySet,
   PyTensor,
   PyTuple,
+  type Runtime,
   type Value,
 } from "../../values/values";
 
@@ -69,9 +70,9 @@ export class Template {
   }
 
   /** Another one: its random numbers are drawn after those before it. */
-  next(place: SourcePlace | undefined): PyObject {
+  next({ random, place }: Pick<Runtime, "random" | "place">): PyObject {
     const { draws, first, end } = this.made;
-    return this.shell(drawAgain(draws, first, end), place);
+    return this.shell(random.drawAgain(draws, first, end), place);
   }
 
   /** Whether the value was made with the original. */

@@ -1,3 +1,4 @@
+import { memoized } from "../../../memoized";
 import { assignedTargets } from "../../syntax/assigned";
 import type { Expr, Param, Stmt } from "../../syntax/ast";
 import { blocksOf, rootName } from "../../syntax/walk";
@@ -15,9 +16,17 @@ export function isPatcher(name: string): boolean {
 }
 
 /** The block's own; those in functions and classes are not run with it. */
-export function patchStatements(body: readonly Stmt[], params: readonly Param[] = []): ReadonlySet<Stmt> {
-  const known = kept.get(body);
-  if (known) return known;
+export function patchStatements(body: readonly Stmt[], params = NO_PARAMS): ReadonlySet<Stmt> {
+  return patchesOf(body)(params);
+}
+
+const NO_PARAMS: readonly Param[] = [];
+/** A block that stays is the same object after each keystroke, and so are its function's parameters. */
+const patchesOf = memoized((body: readonly Stmt[]) =>
+  memoized((params: readonly Param[]) => findPatches(body, params)),
+);
+
+function findPatches(body: readonly Stmt[], params: readonly Param[]): ReadonlySet<Stmt> {
   const local = new Set(params.map(({ name }) => name));
   const imported = new Set<string>();
   const note = (statements: readonly Stmt[]): void => {
@@ -32,13 +41,8 @@ export function patchStatements(body: readonly Stmt[], params: readonly Param[] 
   note(body);
   for (const target of assignedTargets(body))
     if (target.kind === "Name" && !imported.has(target.id)) local.add(target.id);
-  const found = new Set(body.filter((statement) => isPatch(statement, local)));
-  kept.set(body, found);
-  return found;
+  return new Set(body.filter((statement) => isPatch(statement, local)));
 }
-
-/** A statement that stays is the same object after each keystroke. */
-const kept = new WeakMap<readonly Stmt[], ReadonlySet<Stmt>>();
 
 /** @param local names of the block itself. */
 export function isPatch(statement: Stmt, local: ReadonlySet<string>): boolean {

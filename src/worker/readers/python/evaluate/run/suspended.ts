@@ -1,3 +1,4 @@
+import { memoized } from "../../../memoized";
 import type { Expr, Stmt, TryStmt } from "../../syntax/ast";
 import { blocksOf, expressionsOf, walkExpr } from "../../syntax/walk";
 import type { Evaluator } from "../../values/evaluator";
@@ -39,28 +40,18 @@ function* run(frame: Frame, body: readonly Stmt[]): Body<Value> {
   return frame.scope.uncertain ?? frame.scope.returned;
 }
 
-const suspending = new WeakMap<object, boolean>();
+const suspends = memoized(
+  (statement: Stmt): boolean =>
+    expressionsOf(statement).some(holdsYield) || blocksOf(statement).some((inner) => inner.some(suspends)),
+);
 
-function suspends(statement: Stmt): boolean {
-  let found = suspending.get(statement);
-  if (found === undefined) {
-    found = expressionsOf(statement).some(holdsYield) || blocksOf(statement).some((inner) => inner.some(suspends));
-    suspending.set(statement, found);
-  }
+const holdsYield = memoized((expr: Expr): boolean => {
+  let found = false;
+  walkExpr(expr, (inner) => {
+    found ||= inner.kind === "Yield";
+  });
   return found;
-}
-
-function holdsYield(expr: Expr): boolean {
-  let found = suspending.get(expr);
-  if (found === undefined) {
-    found = false;
-    walkExpr(expr, (inner) => {
-      found ||= inner.kind === "Yield";
-    });
-    suspending.set(expr, found);
-  }
-  return found;
-}
+});
 
 function* block(frame: Frame, body: readonly Stmt[]): Body<Completion> {
   for (const statement of body) {

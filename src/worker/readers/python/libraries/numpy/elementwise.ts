@@ -1,10 +1,11 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
-import { type NumberFunction, ofNumbers, type PlainFunction, plainly } from "../../evaluate/plain/plainFunctions";
+import { ofNumbers, plainly } from "../../evaluate/plain/plainFunctions";
 import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
+import type { NumberFunction } from "../../values/numberFunction";
 import { isNumeric, modulo, numberOf } from "../../values/numbers";
 import { NOT_IMPLEMENTED, plain } from "../../values/types";
-import { PyError, PyFloat, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
+import { type PlainFunction, PyError, PyFloat, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
 import { ARRAY, allot, arrayOf, numberDType, PyArray, scalar, stored, toArray, unwrapped, widest } from "./array";
 import { dtypeArg } from "./dtypes";
 

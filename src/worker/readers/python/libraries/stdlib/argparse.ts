@@ -1,6 +1,6 @@
 import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
-import { builtinClass, OBJECT } from "../../values/types";
+import { builtinClass, builtinClassOf, OBJECT } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import { type BoundArgs, type PyDict, PyError, PyList, PyObject, PyTuple, type Value } from "../../values/values";
 import { namespace } from "./namespace";
@@ -12,23 +12,20 @@ import { namespace } from "./namespace";
  */
 
 export const ARGPARSE_NAMESPACE = builtinClass("Namespace", [OBJECT]);
-const PARSER = builtinClass("ArgumentParser", [OBJECT]);
-const GROUP = builtinClass("_ArgumentGroup", [OBJECT]);
+
+/** A parser, or a group of its arguments. */
+class PyParser extends PyObject {
+  /** Defaults by destination, shared by a parser and its groups. */
+  defaults = new Map<string, Value>();
+}
+const PARSER = builtinClassOf("ArgumentParser", [OBJECT], PyParser);
+const GROUP = builtinClassOf("_ArgumentGroup", [OBJECT], PyParser);
 const ACTION = builtinClass("Action", [OBJECT]);
 const BOOLEAN_OPTIONAL = builtinClass("BooleanOptionalAction", [ACTION]);
 const SUPPRESS = "==SUPPRESS==";
 
-/** Defaults by destination, shared by a parser and its groups. */
-const declared = new WeakMap<PyObject, Map<string, Value>>();
-
-function defaultsOf(self: Value | undefined): Map<string, Value> {
-  let defaults = self instanceof PyObject ? declared.get(self) : undefined;
-  if (!defaults) {
-    defaults = new Map();
-    if (self instanceof PyObject) declared.set(self, defaults);
-  }
-  return defaults;
-}
+const defaultsOf = (self: Value | undefined): Map<string, Value> =>
+  self instanceof PyParser ? self.defaults : new Map();
 
 const optionsOf = (args: BoundArgs): Map<string, Value> =>
   new Map([...(args.kwargs as PyDict).entries.values()].map(({ key, value }) => [String(key), value]));
@@ -135,8 +132,8 @@ for (const type of [PARSER, GROUP]) {
     type.members.set(
       name,
       nativeOfUnknown(name, "self, *args, **kwargs", (args, ev) => {
-        const group = new PyObject(GROUP, ev.place);
-        declared.set(group, defaultsOf(args.self));
+        const group = new PyParser(GROUP, ev.place);
+        group.defaults = defaultsOf(args.self);
         return group;
       }),
     );

@@ -1,8 +1,9 @@
+import type { SourcePlace } from "../../../../graph/node";
 import { endsThere } from "../../evaluate/exceptions";
 import { PySuspended } from "../../evaluate/run/generators";
 import type { Evaluator } from "../../values/evaluator";
 import { native, nativeOfUnknown } from "../../values/native";
-import { builtinClass, OBJECT, PyPartial } from "../../values/types";
+import { builtinClass, builtinClassOf, OBJECT, PyPartial } from "../../values/types";
 import { Unknown } from "../../values/unknown";
 import { PyClass, type PyDict, PyError, PyObject, PyTuple, type Value } from "../../values/values";
 import { named, namespace } from "./namespace";
@@ -26,12 +27,15 @@ NULL_CONTEXT.members.set(
   nativeOfUnknown("__exit__", "self, *details", () => null),
 );
 
-const SUPPRESS = builtinClass("suppress", [OBJECT]);
-const suppressed = new WeakMap<PyObject, PyTuple>();
+class PySuppress extends PyObject {
+  /** The kinds of exceptions that it ends. */
+  kinds: readonly Value[] = [];
+}
+const SUPPRESS = builtinClassOf("suppress", [OBJECT], PySuppress);
 SUPPRESS.members.set(
   "__init__",
   nativeOfUnknown("suppress", "self, *exceptions", ({ self, exceptions }) => {
-    if (self instanceof PyObject && exceptions instanceof PyTuple) suppressed.set(self, exceptions);
+    if (self instanceof PySuppress && exceptions instanceof PyTuple) self.kinds = exceptions.items;
     return null;
   }),
 );
@@ -42,41 +46,44 @@ SUPPRESS.members.set(
 SUPPRESS.members.set(
   "__exit__",
   nativeOfUnknown("__exit__", "self, type, value, traceback", ({ self, type }) => {
-    const kinds = self instanceof PyObject ? suppressed.get(self) : undefined;
-    return type instanceof PyClass && (kinds?.items.some((kind) => type.mro.includes(kind as PyClass)) ?? false);
+    const kinds = self instanceof PySuppress ? self.kinds : [];
+    return type instanceof PyClass && kinds.some((kind) => type.mro.includes(kind as PyClass));
   }),
 );
 
 // @contextmanager
 
-/** What a decorated generator function gives: its frame, and the call that made it, for use as a decorator. */
 const MANAGER = builtinClass("_GeneratorContextManager", [OBJECT]);
-interface Managed {
-  readonly frame: PySuspended;
-  readonly again: () => PyObject;
+
+/** What a decorated generator function gives. */
+class PyManager extends PyObject {
+  constructor(
+    place: SourcePlace | undefined,
+    readonly frame: PySuspended,
+    /** The call that made it, for use as a decorator. */
+    readonly again: () => Value,
+  ) {
+    super(MANAGER, place);
+  }
 }
-const managed = new WeakMap<PyObject, Managed>();
 
 function manager(ev: Evaluator, fn: Value, args: readonly Value[], kwargs: ReadonlyMap<string, Value>): Value {
   const frame = ev.call(fn, args, kwargs);
   if (frame instanceof Unknown) return frame;
   if (!(frame instanceof PySuspended))
     throw new PyError("TypeError", "a context manager's function must be a generator");
-  const object = new PyObject(MANAGER, ev.place);
-  managed.set(object, { frame, again: () => manager(ev, fn, args, kwargs) as PyObject });
-  return object;
+  return new PyManager(ev.place, frame, () => manager(ev, fn, args, kwargs));
 }
 
-function stateOf(self: Value | undefined): Managed {
-  const state = self instanceof PyObject ? managed.get(self) : undefined;
-  if (!state) throw new PyError("TypeError", "this is not the context manager of a generator");
-  return state;
+function managerOf(self: Value | undefined): PyManager {
+  if (!(self instanceof PyManager)) throw new PyError("TypeError", "this is not the context manager of a generator");
+  return self;
 }
 
 MANAGER.members.set(
   "__enter__",
   native("__enter__", "self", ({ self }) => {
-    const first = stateOf(self).frame.next();
+    const first = managerOf(self).frame.next();
     if (first.done) throw new PyError("RuntimeError", "generator didn't yield");
     return first.value;
   }),
@@ -84,7 +91,7 @@ MANAGER.members.set(
 MANAGER.members.set(
   "__exit__",
   nativeOfUnknown("__exit__", "self, type, value, traceback", ({ self, type, value }, ev) => {
-    const { frame } = stateOf(self);
+    const { frame } = managerOf(self);
     if (type === null) {
       if (frame.next().done) return false;
       throw new PyError("RuntimeError", "generator didn't stop");
@@ -105,7 +112,7 @@ MANAGER.members.set(
 MANAGER.members.set(
   "__call__",
   nativeOfUnknown("__call__", "self, func", ({ self, func }) => {
-    const { again } = stateOf(self);
+    const { again } = managerOf(self);
     return nativeOfUnknown("inner", "*args, **kwargs", ({ args, kwargs }, ev) =>
       within(ev, again(), () => ev.call(func!, (args as PyTuple).items, namesOf(kwargs))),
     );
@@ -136,14 +143,15 @@ function within(ev: Evaluator, object: Value, body: () => Value): Value {
 
 // ExitStack
 
-const EXIT_STACK = builtinClass("ExitStack", [OBJECT]);
-const stacks = new WeakMap<PyObject, Value[]>();
+class PyExitStack extends PyObject {
+  /** What is to be called at the end, the last first. */
+  readonly exits: Value[] = [];
+}
+const EXIT_STACK = builtinClassOf("ExitStack", [OBJECT], PyExitStack);
 
 function stackOf(self: Value | undefined): Value[] {
-  if (!(self instanceof PyObject)) throw new PyError("TypeError", "this is not an ExitStack");
-  const stack = stacks.get(self) ?? [];
-  stacks.set(self, stack);
-  return stack;
+  if (!(self instanceof PyExitStack)) throw new PyError("TypeError", "this is not an ExitStack");
+  return self.exits;
 }
 
 const ignoring = (callback: Value): Value =>

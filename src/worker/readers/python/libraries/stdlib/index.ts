@@ -53,11 +53,14 @@ export { deepCopy } from "./copy";
 
 /** `typing.List`, `Protocol`, ...: a class that indexing gives back and that nothing is an instance of. */
 class TypingMembers extends Map<string, Value> {
+  /** Apart from the others: which of them have been asked for is nobody's business who lists the names. */
+  private readonly made = new Map<string, Value>();
+
   override get(name: string): Value | undefined {
-    const known = super.get(name);
+    const known = super.get(name) ?? this.made.get(name);
     if (known !== undefined || !/^[A-Z]/.test(name)) return known;
     const type = builtinClass(name, [OBJECT]);
-    this.set(name, type);
+    this.made.set(name, type);
     return type;
   }
 }

@@ -1,3 +1,4 @@
+import type { SourcePlace } from "../../../../graph/node";
 import type { Evaluator } from "../../values/evaluator";
 import { nativeOfUnknown } from "../../values/native";
 import { builtinClass, OBJECT } from "../../values/types";
@@ -19,7 +20,15 @@ interface Patcher {
 }
 
 const PATCHER = builtinClass("_patch", [OBJECT]);
-const patchers = new WeakMap<PyObject, Patcher>();
+
+class PyPatcher extends PyObject {
+  constructor(
+    place: SourcePlace | undefined,
+    readonly patcher: Patcher,
+  ) {
+    super(PATCHER, place);
+  }
+}
 
 /** Stands for an argument that is left out. */
 const DEFAULT = new Unknown("a mock stands in its place");
@@ -45,7 +54,7 @@ function exit(ev: Evaluator, self: Value | undefined): void {
 }
 
 function patcherOf(self: Value | undefined): Patcher | undefined {
-  return self instanceof PyObject ? patchers.get(self) : undefined;
+  return self instanceof PyPatcher ? self.patcher : undefined;
 }
 
 for (const method of [
@@ -73,12 +82,6 @@ for (const method of [
 ])
   PATCHER.members.set(method.name, method);
 
-function patcher(ev: Evaluator, fields: Patcher): PyObject {
-  const object = new PyObject(PATCHER, ev.place);
-  patchers.set(object, fields);
-  return object;
-}
-
 /** What a dotted name leads to: modules as far as they go, attributes after that. */
 function found(ev: Evaluator, name: string): Value {
   const parts = name.split(".");
@@ -96,7 +99,7 @@ for (const method of [
     const { target } = args;
     if (typeof target !== "string") return new Unknown("what patch() replaces is not known", ev.place);
     const dot = target.lastIndexOf(".");
-    return patcher(ev, {
+    return new PyPatcher(ev.place, {
       target: (now) => found(now, target.slice(0, Math.max(0, dot))),
       name: target.slice(dot + 1),
       replacement: args.new ?? DEFAULT,
@@ -104,7 +107,11 @@ for (const method of [
   }),
   nativeOfUnknown("object", "self, target, attribute, new=None, *args, **kwargs", (args, ev) => {
     const { target, attribute } = args;
-    return patcher(ev, { target: () => target!, name: String(attribute), replacement: args.new ?? DEFAULT });
+    return new PyPatcher(ev.place, {
+      target: () => target!,
+      name: String(attribute),
+      replacement: args.new ?? DEFAULT,
+    });
   }),
   ...["dict", "multiple"].map((name) =>
     nativeOfUnknown(name, "self, *args, **kwargs", (_args, ev) => {

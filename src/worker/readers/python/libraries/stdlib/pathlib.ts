@@ -13,27 +13,29 @@ import { namespace } from "./namespace";
 const made = (args: readonly Value[]): Value => joinedPath(args.length === 0 ? ["."] : args);
 const PURE_PATH = builtinClass("PurePath", [OBJECT], made);
 const PATH = builtinClass("Path", [PURE_PATH], made);
-const texts = new WeakMap<PyObject, string>();
+
+class PyPath extends PyObject {
+  /** Without a slash at its end, and without steps that lead nowhere. */
+  readonly text: string;
+
+  constructor(text: string) {
+    super(PATH, undefined);
+    this.text = tidy(text);
+  }
+}
 
 /** The text of a path, whether it is a Path or text; unknown for anything else. */
 export function textOfPath(value: Value | undefined): string | Unknown {
   if (typeof value === "string") return value.replaceAll("\\", "/");
-  const own = value instanceof PyObject ? (texts.get(value) ?? value.payload) : undefined;
+  const own = value instanceof PyPath ? value.text : value instanceof PyObject ? value.payload : undefined;
   if (typeof own === "string") return own;
   return value instanceof Unknown ? value : new Unknown("a path that is no text is not followed");
 }
 
-/** Without a slash at its end, and without steps that lead nowhere. */
 function tidy(text: string): string {
   const absolute = /^(\/|[A-Za-z]:\/)/.exec(text)?.[0] ?? "";
   const parts = text.slice(absolute.length).split("/");
   return absolute + parts.filter((part) => part !== "" && part !== ".").join("/") || ".";
-}
-
-function pathOf(text: string): PyObject {
-  const path = new PyObject(PATH, undefined);
-  texts.set(path, tidy(text));
-  return path;
 }
 
 const isAbsolute = (text: string): boolean => /^(\/|[A-Za-z]:\/)/.test(text);
@@ -51,7 +53,7 @@ export function joinPaths(parts: readonly Value[]): string | Unknown {
 
 const joinedPath = (parts: readonly Value[]): Value => {
   const joined = joinPaths(parts);
-  return joined instanceof Unknown ? joined : pathOf(joined);
+  return joined instanceof Unknown ? joined : new PyPath(joined);
 };
 
 /** The folder that a path is in; of the folder that a program is started in the one above it. */
@@ -90,16 +92,16 @@ for (const name of ["__str__", "__fspath__", "as_posix"]) method(name, "self", (
 for (const name of ["resolve", "absolute", "expanduser"])
   method(name, "self, *args, **kwargs", ({ self }) => {
     const text = own(self);
-    return pathOf(isAbsolute(text) ? posix.normalize(text) : text);
+    return new PyPath(isAbsolute(text) ? posix.normalize(text) : text);
   });
 method("with_suffix", "self, suffix", ({ self, suffix }) => {
   const { dir, name } = posix.parse(own(self));
   return joinedPath([dir, `${name}${String(suffix)}`]);
 });
 method("with_name", "self, name", ({ self, name }) => joinedPath([posix.dirname(own(self)), name!]));
-method("__eq__", "self, other", ({ self, other }) => texts.get(other as PyObject) === own(self));
-property("parent", (text) => pathOf(parentOf(text)));
-property("parents", (text) => new PyTuple(parentsOf(text).map(pathOf)));
+method("__eq__", "self, other", ({ self, other }) => other instanceof PyPath && other.text === own(self));
+property("parent", (text) => new PyPath(parentOf(text)));
+property("parents", (text) => new PyTuple(parentsOf(text).map((each) => new PyPath(each))));
 property("name", (text) => posix.basename(text));
 property("stem", (text) => posix.parse(text).name);
 property("suffix", (text) => posix.parse(text).ext);
@@ -113,7 +115,7 @@ export function addPathMethod(name: string, signature: string, body: NativeBody)
 
 PATH.members.set(
   "cwd",
-  nativeOfUnknown("cwd", "*args", () => pathOf(".")),
+  nativeOfUnknown("cwd", "*args", () => new PyPath(".")),
 );
 PATH.members.set(
   "home",

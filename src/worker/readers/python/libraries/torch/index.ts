@@ -21,9 +21,9 @@ export {
   moduleSetAttribute,
   newModuleState,
 } from "./module/module";
-export { torchModules } from "./namespaces";
+export { TORCH_MODULES } from "./namespaces";
 export { tensorOperator } from "./operators";
-export { type Draw, drawAgain, nextCreation, recordDraws } from "./random/draws";
+export type { Draw, RandomNumbers } from "./random/draws";
 export { type InitialTensor, initialize } from "./random/initialize";
 export { tensorSetIndex } from "./tensor/assignment";
 export { conditionOf, tensorScalar, tensorTruthy } from "./tensor/fold";

@@ -1,6 +1,5 @@
 import { markLayer } from "../../../../graph/layers";
 import { PyObject, PyTensor, type Runtime, type Value } from "../../values/values";
-import { derivationsOf, keepDerivations } from "./module/derived";
 import { nodeOf, wrap } from "./tensor/tensor";
 
 /**
@@ -14,7 +13,7 @@ export function standInFor(layer: PyObject, path: string): PyObject {
   const standIn = new PyObject(layer.type, layer.place, layer.attributes);
   standIn.module = layer.module;
   standIn.standsFor = { path, layer };
-  keepDerivations(standIn, derivationsOf(layer));
+  if (layer.derivations) standIn.derivations = layer.derivations;
   return standIn;
 }
 

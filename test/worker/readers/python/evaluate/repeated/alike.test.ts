@@ -3,10 +3,13 @@ import { onnxruntimeEngine } from "../../../../../../src/worker/engines/onnxrunt
 import { toFloat32 } from "../../../../../../src/worker/formats/convert";
 import type { Tensor } from "../../../../../../src/worker/formats/tensor";
 import { openModel, runOnce, valuesFor } from "../../../../../../src/worker/jobs/opened";
+import { ReaderMemory } from "../../../../../../src/worker/readers/memory";
 import { walkModules } from "../../../../../../src/worker/readers/model";
 import { pythonReader } from "../../../../../../src/worker/readers/python/reader";
 import { summarize } from "../../../../../../src/worker/readers/summary";
 import { fixture, messages, modelNamed, readTorch } from "../../reading";
+
+const memory = new ReaderMemory();
 
 interface Reference {
   readonly modules: readonly (readonly [path: string, kind: string])[];
@@ -197,7 +200,7 @@ class Other(nn.Module):
       source.replace("class Net", "\nclass Net"),
     ];
     for (const text of [...texts, source.replace("size = 1", "size = 2"), source]) {
-      const edited = summarize(await pythonReader.open("/nowhere/edited.py", text, { open: true }));
+      const edited = summarize(await pythonReader.open("/nowhere/edited.py", text, { open: true, memory }));
       assert.deepEqual(edited, summarize(await pythonReader.open("/nowhere/edited.py", text)));
     }
   });

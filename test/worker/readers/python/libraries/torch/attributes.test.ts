@@ -4,7 +4,7 @@ import { builtinScope } from "../../../../../../src/worker/readers/python/evalua
 import { repr } from "../../../../../../src/worker/readers/python/evaluate/objects/text";
 import { execute } from "../../../../../../src/worker/readers/python/evaluate/run/statements";
 import { STANDARD_LIBRARY } from "../../../../../../src/worker/readers/python/libraries/stdlib";
-import { torchModules } from "../../../../../../src/worker/readers/python/libraries/torch";
+import { TORCH_MODULES } from "../../../../../../src/worker/readers/python/libraries/torch";
 import { parse } from "../../../../../../src/worker/readers/python/syntax/parse";
 import { Source } from "../../../../../../src/worker/readers/python/syntax/source";
 import type { Evaluator } from "../../../../../../src/worker/readers/python/values/evaluator";
@@ -80,7 +80,7 @@ async function run(source: string): Promise<{ ev: Evaluator; result: Value }> {
     new Source("a.py", text),
     DEFAULT_LIMITS,
     builtinScope(),
-    (_, name) => torchModules().get(name) ?? STANDARD_LIBRARY.get(name) ?? { why: "", absent: false },
+    (_, name) => TORCH_MODULES.get(name) ?? STANDARD_LIBRARY.get(name) ?? { why: "", absent: false },
   );
   for (const statement of module.body) execute(ev, ev.globals, statement);
   const result = ev.globals.lookup("result");
@@ -113,7 +113,7 @@ function isMissing(call: string): boolean {
 
 describe("torch.nn's layers have the attributes of PyTorch's", () => {
   it("every class of torch.nn is compared, or left out for a reason", () => {
-    const nn = torchModules().get("torch.nn")!;
+    const nn = TORCH_MODULES.get("torch.nn")!;
     const compared = new Set(fixture.layers.map(({ call }) => /^nn\.(\w+)/.exec(call)?.[1]));
     const open = fixture.names.filter((name) => MISSING[name] === undefined && !(compared.has(name) && nn.get(name)));
     assert.deepEqual(open, []);
@@ -157,7 +157,7 @@ describe("torch.nn's classes have the members of PyTorch's", () => {
   for (const [name, { bases, members }] of fixture.types) {
     if (MISSING[name] !== undefined) continue;
     it(name, async () => {
-      const type = torchModules().get("torch.nn")!.get(name);
+      const type = TORCH_MODULES.get("torch.nn")!.get(name);
       assert.ok(type instanceof PyClass);
       assert.deepEqual(
         type.mro.slice(1).map((base) => base.name),

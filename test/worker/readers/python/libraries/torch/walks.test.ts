@@ -3,7 +3,7 @@ import { PythonEvaluator } from "../../../../../../src/worker/readers/python/eva
 import { builtinScope } from "../../../../../../src/worker/readers/python/evaluate/objects/builtins";
 import { repr } from "../../../../../../src/worker/readers/python/evaluate/objects/text";
 import { execute } from "../../../../../../src/worker/readers/python/evaluate/run/statements";
-import { torchModules } from "../../../../../../src/worker/readers/python/libraries/torch";
+import { TORCH_MODULES } from "../../../../../../src/worker/readers/python/libraries/torch";
 import { parse } from "../../../../../../src/worker/readers/python/syntax/parse";
 import { Source } from "../../../../../../src/worker/readers/python/syntax/source";
 import { dictGet } from "../../../../../../src/worker/readers/python/values/equality";
@@ -21,7 +21,7 @@ describe("a walk over modules that changes what it goes through", () => {
       new Source("walks.py", text),
       DEFAULT_LIMITS,
       builtinScope(),
-      (_, name) => torchModules().get(name) ?? { why: "", absent: false },
+      (_, name) => TORCH_MODULES.get(name) ?? { why: "", absent: false },
     );
     for (const statement of (await parse(text)).body) execute(ev, ev.globals, statement);
     assert.deepEqual(ev.problems, []);

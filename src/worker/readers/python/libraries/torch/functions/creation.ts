@@ -294,7 +294,7 @@ export function random(
   if (runtime.tracing) {
     return sized(dims, dtype, (shape) => distributed(initializer, shape, dtype, runtime));
   }
-  return sized(dims, dtype, (shape) => randomTensor(initializer, shape, dtype));
+  return sized(dims, dtype, (shape) => randomTensor(initializer, shape, dtype, runtime));
 }
 
 /** Noise of a distribution. */

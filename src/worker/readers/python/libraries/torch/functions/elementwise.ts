@@ -19,7 +19,7 @@ import {
   tuple,
 } from "../registry/arguments";
 import { define, defineWithInPlace, type Home, inPlace, nodeArg, replaceChecked } from "../registry/table";
-import { nodeOf, randomNode, randomOf, scalarTypeName, wrap } from "../tensor/tensor";
+import { nodeOf, RandomNode, randomOf, scalarTypeName, wrap } from "../tensor/tensor";
 import { trueIndices } from "../tensor/trueIndices";
 import * as act from "./activations";
 import { arithmetic, type BinaryOp, floating, promoted, scale } from "./arithmetic";
@@ -134,7 +134,7 @@ export function affine(op: BinaryOp, a: unknown, b: unknown, runtime: Runtime): 
     i.kind === "normal"
       ? ({ kind: "normal", mean: i.mean * factor + offset, std: i.std * factor } as const)
       : ({ kind: "uniform", low: i.low * factor + offset, high: i.high * factor + offset } as const);
-  return randomNode({ draw: random.draw, initializer }, a.node.shape, a.dtype);
+  return new RandomNode({ draw: random.draw, initializer }, a.node.shape, a.dtype);
 }
 
 function two(op: BinaryOp) {

@@ -7,7 +7,7 @@ import { define, type Home, inPlace, nodeArg } from "../registry/table";
 import { dtypeFrom } from "../tensor/dtypes";
 import { fold } from "../tensor/fold";
 import { listable } from "../tensor/listable";
-import { nodeOf, randomNode, randomOf, wrap } from "../tensor/tensor";
+import { nodeOf, RandomNode, randomOf, wrap } from "../tensor/tensor";
 import { tied } from "../tensor/views";
 
 /** Functions that move elements without computing. */
@@ -35,7 +35,7 @@ function reshapeTo(x: Node, shape: readonly number[]): Node {
   // A random initial value keeps its distribution: its numbers are drawn in row-major order.
   const random = randomOf(x);
   const reshaped = build.reshape(x, shape);
-  return random ? randomNode(random, reshaped.shape, x.dtype) : reshaped;
+  return random ? new RandomNode(random, reshaped.shape, x.dtype) : reshaped;
 }
 
 define(["torch"], "reshape", "input, shape", (args, runtime) =>

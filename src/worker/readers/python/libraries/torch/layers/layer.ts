@@ -118,7 +118,7 @@ export class Construction {
   }
 
   parameter(name: string, shape: readonly Size[], initializer: Exclude<Initializer, { kind: "graph" }>): PyTensor {
-    const tensor = newStored(shape, initializer, false, dtypeFrom(this.args.dtype ?? null) ?? "float32");
+    const tensor = newStored(shape, initializer, this.runtime, false, dtypeFrom(this.args.dtype ?? null) ?? "float32");
     stateOf(this.self, this.runtime).parameters.set(name, tensor);
     tensor.firstValues = initializer;
     return tensor;
@@ -130,7 +130,7 @@ export class Construction {
   }
 
   buffer(name: string, shape: readonly Size[], value: number, dtype: PyTensor["dtype"] = "float32"): void {
-    const tensor = newStored(shape, { kind: "constant", value }, true, dtype);
+    const tensor = newStored(shape, { kind: "constant", value }, this.runtime, true, dtype);
     stateOf(this.self, this.runtime).buffers.set(name, { tensor, persistent: true });
   }
 

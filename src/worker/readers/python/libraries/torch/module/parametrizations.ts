@@ -28,12 +28,13 @@ function othersThan(dim: number | undefined, rank: number): number[] {
 }
 
 /** The length of each slice along `dim`, as a parameter beside `weight`: drawn with it. */
-function magnitudeOf(weight: PyTensor, dim: number | undefined): PyTensor {
+function magnitudeOf(weight: PyTensor, dim: number | undefined, runtime: Runtime): PyTensor {
   const shape = weight.shape.map((d, i) => (i === dim ? d : 1));
-  const magnitude = newStored(dim === undefined ? [] : shape.map((d) => d ?? new Unknown("a dimension is unknown")), {
-    kind: "constant",
-    value: 1,
-  });
+  const magnitude = newStored(
+    dim === undefined ? [] : shape.map((d) => d ?? new Unknown("a dimension is unknown")),
+    { kind: "constant", value: 1 },
+    runtime,
+  );
   const { stored } = weight;
   if (!stored || !magnitude.stored || shape.some((d) => d === undefined)) return magnitude;
   const { initializer, order } = stored;
@@ -72,7 +73,7 @@ export const weightNorm = new PyNative("weight_norm", "module, name='weight', di
   const { module, name, weight } = subjectOf(args.module, stringArg(args, "name"), runtime);
   const dim = dimOf(args.dim, weight.shape.length);
   const { parameters } = stateOf(module, runtime);
-  const magnitude = magnitudeOf(weight, dim);
+  const magnitude = magnitudeOf(weight, dim, runtime);
   parameters.delete(name);
   parameters.set(`${name}_g`, magnitude);
   parameters.set(`${name}_v`, weight);
@@ -97,7 +98,7 @@ export const parametrizedWeightNorm = new PyNative("weight_norm", "module, name=
   const { module, name, weight } = subject;
   const dim = dimOf(args.dim, weight.shape.length);
   const holder = stateOf(holderOf(subject, runtime), runtime);
-  const magnitude = magnitudeOf(weight, dim);
+  const magnitude = magnitudeOf(weight, dim, runtime);
   stateOf(module, runtime).parameters.delete(name);
   holder.parameters.set("original0", magnitude);
   holder.parameters.set("original1", weight);
@@ -128,8 +129,8 @@ function spectrallyNormed(
 }
 
 /** The iterations' vectors: drawn from the normal distribution, as unit vectors. */
-function direction(size: number): PyTensor {
-  const vector = newStored([size], { kind: "normal", mean: 0, std: 1 }, true);
+function direction(size: number, runtime: Runtime): PyTensor {
+  const vector = newStored([size], { kind: "normal", mean: 0, std: 1 }, runtime, true);
   if (vector.stored) {
     vector.stored.derive = (values) => {
       const [length] = lengths(values, [values.length], undefined);
@@ -152,7 +153,7 @@ function spectral(parametrized: boolean): PyNative {
     const dim = given(args, "dim") ? axisOf(intArg(args, "dim"), shape.length) : kind ? 1 : 0;
     const height = shape[dim]!;
     const width = shape.reduce((n, d) => n * d, 1) / height;
-    const [u, v] = [direction(height), direction(width)];
+    const [u, v] = [direction(height, runtime), direction(width, runtime)];
     const own = stateOf(module, runtime);
     own.parameters.delete(name);
     if (parametrized) {

@@ -9,13 +9,10 @@ import { makeTorch } from "./torch";
 
 /** The importable modules of torch, and of what is made of its layers, by dotted name. */
 
-let modules: Map<string, PyNamespace> | undefined;
-
 /** One object a module, as Python's sys.modules holds them. */
-export function torchModules(): Map<string, PyNamespace> {
-  modules ??= new Map([...within(makeTorch()), ...EINOPS_MODULES, ...FAIRSCALE_MODULES].map((m) => [m.name, m]));
-  return modules;
-}
+export const TORCH_MODULES: ReadonlyMap<string, PyNamespace> = new Map(
+  [...within(makeTorch()), ...EINOPS_MODULES, ...FAIRSCALE_MODULES].map((m) => [m.name, m]),
+);
 
 /** The namespace and those in it that go by its name: all that stand in it can be imported. */
 function* within(space: PyNamespace): Generator<PyNamespace> {

@@ -17,49 +17,63 @@ export interface RandomValue {
   readonly initializer: Extract<Initializer, { kind: "uniform" | "normal" }>;
 }
 
-let nextOrder = 0;
-let log: Draw[] | undefined;
+/** The random numbers of one reading. */
+export class RandomNumbers {
+  private nextOrder = 0;
+  private log: Draw[] | undefined;
+  private noises = 0;
 
-/** Runs `body`, a model's construction, and returns what it drew. */
-export function recordDraws<T>(body: () => T): { readonly value: T; readonly draws: readonly Draw[] } {
-  const outer = log;
-  const draws: Draw[] = [];
-  log = draws;
-  try {
-    return { value: body(), draws };
-  } finally {
-    log = outer;
-    outer?.push(...draws);
+  /** Runs `body`, a model's construction, and returns what it drew. */
+  record<T>(body: () => T): { readonly value: T; readonly draws: readonly Draw[] } {
+    const outer = this.log;
+    const draws: Draw[] = [];
+    this.log = draws;
+    try {
+      return { value: body(), draws };
+    } finally {
+      this.log = outer;
+      outer?.push(...draws);
+    }
   }
-}
 
-/** A place in the order of creation, for values that are not drawn. */
-export function creationOrder(): number {
-  return nextOrder++;
-}
+  /** A place in the order of creation, for values that are not drawn. */
+  creationOrder(): number {
+    return this.nextOrder++;
+  }
 
-/** The number that the next value will have in the order of creation. */
-export function nextCreation(): number {
-  return nextOrder;
-}
+  /** The number that the next value will have in the order of creation. */
+  get nextCreation(): number {
+    return this.nextOrder;
+  }
 
-/**
- * Takes the same numbers once more, as a second construction does: `draws` are the first's, which made what is numbered
- * from `first` up to `end`. Gives by how much the numbers of the second are greater.
- */
-export function drawAgain(draws: readonly Draw[], first: number, end: number): number {
-  const shift = nextOrder - first;
-  for (const each of draws) log?.push(shifted(each, shift));
-  nextOrder += end - first;
-  return shift;
+  /**
+   * Takes the same numbers once more, as a second construction does: `draws` are the first's, which made what is numbered
+   * from `first` up to `end`. Gives by how much the numbers of the second are greater.
+   */
+  drawAgain(draws: readonly Draw[], first: number, end: number): number {
+    const shift = this.nextOrder - first;
+    for (const each of draws) this.log?.push(shifted(each, shift));
+    this.nextOrder += end - first;
+    return shift;
+  }
+
+  draw(initializer: RandomValue["initializer"], size: number | undefined): RandomValue {
+    const entry: Draw = { order: this.nextOrder++, distribution: initializer.kind, size };
+    this.log?.push(entry);
+    return { draw: entry, initializer };
+  }
+
+  /** Called at the start of a trace, so that a graph's noise has the same names whenever it is traced. */
+  resetNoise(): void {
+    this.noises = 0;
+  }
+
+  /** The name of the input that the next random numbers of a trace are. */
+  noiseName(): string {
+    return `noise.${this.noises++}`;
+  }
 }
 
 export function shifted(entry: Draw, shift: number): Draw {
   return { ...entry, order: entry.order + shift };
-}
-
-export function draw(initializer: RandomValue["initializer"], size: number | undefined): RandomValue {
-  const entry: Draw = { order: nextOrder++, distribution: initializer.kind, size };
-  log?.push(entry);
-  return { draw: entry, initializer };
 }

@@ -16,8 +16,8 @@ import { given, isNumber, numberArg, numberOf, stringArg, tensorArg } from "../r
 import { native } from "../registry/native";
 import { define } from "../registry/table";
 import { listable } from "../tensor/listable";
-import { nodeOf, randomNode, replaceValue } from "../tensor/tensor";
-import { draw, type RandomValue } from "./draws";
+import { nodeOf, RandomNode, replaceValue } from "../tensor/tensor";
+import type { RandomValue } from "./draws";
 
 /** torch.nn.init, and the same distributions as in-place methods. */
 
@@ -45,12 +45,12 @@ function redraw(tensor: PyTensor, distribution: RandomValue["initializer"], runt
     replaceValue(tensor, distributed(distribution, tensor.shape as number[], tensor.dtype, runtime), runtime);
     return;
   }
-  const value = draw(distribution, known ? sizeOf(tensor.shape as number[]) : undefined);
+  const value = runtime.random.draw(distribution, known ? sizeOf(tensor.shape as number[]) : undefined);
   if (tensor.unknown || !known) {
     if (tensor.stored) tensor.stored = { ...tensor.stored, initializer: distribution, order: value.draw.order };
     return;
   }
-  replaceValue(tensor, randomNode(value, tensor.shape as number[], tensor.dtype), runtime);
+  replaceValue(tensor, new RandomNode(value, tensor.shape as number[], tensor.dtype), runtime);
 }
 
 function assign(tensor: PyTensor, value: number, runtime: Runtime): void {

@@ -20,7 +20,7 @@ export interface InitialTensor {
 /**
  * Values of the tensors whose initializer is a distribution or a constant, as `torch.manual_seed(seed)` before the
  * construction gives them. Tensors with a graph initializer are left out: an engine computes them.
- * `draws` is the log of the construction (`recordDraws`). float16 and bfloat16 tensors come as float32.
+ * `draws` is the log of the construction (`RandomNumbers.record`). float16 and bfloat16 tensors come as float32.
  */
 export function initialize(
   tensors: readonly InitialTensor[],

@@ -8,13 +8,6 @@ import type { Runtime } from "../../../values/values";
  * from a seed, anew at each run, as dropout's masks are.
  */
 
-let count = 0;
-
-/** Called at the start of a trace, so that a graph's noise has the same names whenever it is traced. */
-export function resetNoise(): void {
-  count = 0;
-}
-
 /** Standard normal numbers, or uniform ones in [0, 1). */
 export function noise(
   distribution: "normal" | "uniform",
@@ -22,7 +15,7 @@ export function noise(
   dtype: DType,
   runtime: Runtime,
 ): Node {
-  const name = `noise.${count++}`;
+  const name = runtime.random.noiseName();
   runtime.problem(
     `random numbers in forward are an input of the graph here (${name}): they are drawn anew at each run, from the run's seed, and are not PyTorch's`,
     "information",

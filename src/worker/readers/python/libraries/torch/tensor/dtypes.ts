@@ -20,16 +20,11 @@ const NAMES: Readonly<Record<string, DType>> = {
   bool: "bool",
 };
 
-const objects = new Map<DType, PyDType>();
+const OBJECTS: ReadonlyMap<DType, PyDType> = new Map(Object.values(NAMES).map((dtype) => [dtype, new PyDType(dtype)]));
 
 /** One object a dtype, so that `is` and `==` compare them. */
 export function dtypeObject(dtype: DType): PyDType {
-  let object = objects.get(dtype);
-  if (!object) {
-    object = new PyDType(dtype);
-    objects.set(dtype, object);
-  }
-  return object;
+  return OBJECTS.get(dtype)!;
 }
 
 /** torch.float32, torch.long, ... by name. */

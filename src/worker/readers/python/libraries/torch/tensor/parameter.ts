@@ -5,8 +5,7 @@ import type { Dim, Initializer } from "../../../../model";
 import { typeName } from "../../../values/types";
 import { Unknown } from "../../../values/unknown";
 import { PyClass, PyError, PyObject, PyTensor, type Runtime, type Value } from "../../../values/values";
-import { draw } from "../random/draws";
-import { randomNode, store, unknownTensor } from "./tensor";
+import { RandomNode, store, unknownTensor } from "./tensor";
 
 /** torch.nn.Parameter and torch.nn.Buffer. */
 
@@ -38,6 +37,7 @@ export function makeParameter(data: PyTensor, requiresGrad: boolean, runtime: Ru
 export function newStored(
   shape: readonly (Dim | Unknown)[],
   initializer: Exclude<Initializer, { kind: "graph" }>,
+  runtime: Runtime,
   buffer = false,
   dtype: PyTensor["dtype"] = "float32",
 ): PyTensor {
@@ -49,12 +49,12 @@ export function newStored(
     tensor = known
       ? new PyTensor(build.full(initializer.value, dims as number[], dtype), dims, dtype)
       : unknownTensor(dims, dtype, unknown ?? new Unknown("a dimension is unknown"));
-    store(tensor, buffer, undefined);
+    store(tensor, buffer, runtime);
     if (!known && tensor.stored) tensor.stored.initializer = initializer;
   } else {
-    const value = draw(initializer, known ? sizeOf(dims as number[]) : undefined);
+    const value = runtime.random.draw(initializer, known ? sizeOf(dims as number[]) : undefined);
     tensor = known
-      ? new PyTensor(randomNode(value, dims as number[], dtype), dims, dtype)
+      ? new PyTensor(new RandomNode(value, dims as number[], dtype), dims, dtype)
       : unknownTensor(dims, dtype, unknown ?? new Unknown("a dimension is unknown"));
     tensor.stored = { buffer, initializer, order: value.draw.order };
   }

@@ -1,9 +1,10 @@
 import * as build from "../../../../../graph/build";
 import { withInputs } from "../../../../../graph/graph";
 import { forKind, type OpsOf } from "../../../../../graph/kinds";
-import type { Node, Shape } from "../../../../../graph/node";
+import { Node, type Shape } from "../../../../../graph/node";
 import type { OpName } from "../../../../../graph/ops";
 import { sameComputation } from "../../../../../graph/same";
+import { memoized } from "../../../../memoized";
 import { Unknown } from "../../../values/unknown";
 import { EvaluationError } from "../../../values/values";
 import { listableTensors } from "./listable";
@@ -19,9 +20,18 @@ export interface SelectedRows {
   readonly axis: number;
 }
 
-const known = new WeakMap<Node, SelectedRows | null>();
-/** What was selected from, by the selection. */
-const unselected = new WeakMap<Node, Node>();
+/** A node whose rows its inputs do not tell. */
+class RowsNode extends Node {
+  constructor(
+    node: Node,
+    /** Undefined where a selection has found its place again. */
+    readonly rows: SelectedRows | undefined,
+    /** Of a selection: what was selected from. */
+    readonly unselected?: Node,
+  ) {
+    super(node.op, node.inputs, node.attrs, node.shape, node.dtype, node.place);
+  }
+}
 
 /** The length of a selection: how many elements of the mask are true. */
 export class SelectedLength extends Unknown {
@@ -36,14 +46,7 @@ export class SelectedLength extends Unknown {
 }
 
 /** The node's selected axis, if it has one. Refuses a node that mixes rows. */
-export function selectedRows(node: Node): SelectedRows | undefined {
-  let rows = known.get(node);
-  if (rows === undefined) {
-    rows = derive(node) ?? null;
-    known.set(node, rows);
-  }
-  return rows ?? undefined;
-}
+export const selectedRows = memoized((node: Node) => (node instanceof RowsNode ? node.rows : derive(node)));
 
 /** numel(): unknown where rows were selected. */
 export function countOf(node: Node): number | SelectedLength {
@@ -54,9 +57,7 @@ export function countOf(node: Node): number | SelectedLength {
 /** Every row of `rows` with the mask beside it; those not selected are 0. The mask's elements are dimension `axis`. */
 export function selectRows(rows: Node, mask: Node, axis = 0): Node {
   const chosen = build.where(lanes(mask, rows, axis), rows, build.scalar(0, rows.dtype));
-  known.set(chosen, { mask, axis });
-  unselected.set(chosen, rows);
-  return chosen;
+  return new RowsNode(chosen, { mask, axis }, rows);
 }
 
 /**
@@ -77,7 +78,7 @@ export function rowsOneByOne(selection: Node): { readonly row: Node; readonly se
 }
 
 function withoutMask(node: Node, done: Map<Node, Node>): Node {
-  const before = done.get(node) ?? unselected.get(node);
+  const before = done.get(node) ?? (node instanceof RowsNode ? node.unselected : undefined);
   if (before || !selectedRows(node)) return before ?? node;
   const bare = withInputs(
     node,
@@ -129,8 +130,7 @@ export function reduceRows(op: "sum" | "mean", x: Node, axes: readonly number[],
 
 /** A node in which the selection has found its place again. */
 export function whole(node: Node): Node {
-  known.set(node, null);
-  return node;
+  return new RowsNode(node, undefined);
 }
 
 function refuse(node: Node): EvaluationError {

@@ -2,27 +2,19 @@ import { type DType, isFloating } from "../../../../../formats/dtype";
 import { sizeOf } from "../../../../../formats/tensor";
 import * as build from "../../../../../graph/build";
 import { Graph } from "../../../../../graph/graph";
-import { is, type Node } from "../../../../../graph/node";
+import { is, Node } from "../../../../../graph/node";
+import { memoized } from "../../../../memoized";
 import type { Dim } from "../../../../model";
-import { Storage } from "../../../values/storage";
 import { Unknown } from "../../../values/unknown";
-import { EvaluationError, PyError, PyTensor, type Runtime, type StoredTensor } from "../../../values/values";
-import { creationOrder, draw, type RandomValue, shifted } from "../random/draws";
+import { EvaluationError, PyError, PyTensor, type Runtime, Storage, type StoredTensor } from "../../../values/values";
+import { type RandomValue, shifted } from "../random/draws";
 import { selectedRows } from "./selectedRows";
-
-/** Placeholders of random numbers, each with its distribution. */
-const randomNodes = new WeakMap<Node, RandomValue>();
-/** Whether a node is computed from random numbers; each is looked at once. */
-const randomness = new WeakMap<Node, boolean>();
-
-/** What holds a buffer, by its name. */
-const buffers = new WeakMap<Storage, string>();
 
 export function parameterStorage(stored: StoredTensor, node: Node): Storage {
   let { storage } = stored;
   if (!storage) {
     storage = new Storage(node);
-    if (stored.buffer) buffers.set(storage, `the buffer ${stored.path}`);
+    if (stored.buffer) storage.buffer = `the buffer ${stored.path}`;
     else storage.fixed = `the parameter ${stored.path}`;
     stored.storage = storage;
   }
@@ -77,16 +69,21 @@ export function unknownTensor(shape: readonly Dim[], dtype: DType, unknown: Unkn
 // Random values
 
 export function randomOf(node: Node | undefined): RandomValue | undefined {
-  return node && randomNodes.get(node);
+  return node instanceof RandomNode ? node.value : undefined;
 }
 
-function isRandom(node: Node): boolean {
-  let known = randomness.get(node);
-  if (known === undefined) {
-    known = randomNodes.has(node) || node.inputs.some(isRandom);
-    randomness.set(node, known);
+/** Whether a node is computed from random numbers. */
+const isRandom = memoized((node: Node): boolean => node instanceof RandomNode || node.inputs.some(isRandom));
+
+/** A placeholder for random numbers. */
+export class RandomNode extends Node<"input"> {
+  constructor(
+    readonly value: RandomValue,
+    shape: readonly number[],
+    dtype: DType,
+  ) {
+    super("input", [], { name: `random ${value.draw.order}` }, shape, dtype);
   }
-  return known;
 }
 
 /** A placeholder for numbers that are drawn when the model is initialized. */
@@ -94,37 +91,34 @@ export function randomTensor(
   initializer: RandomValue["initializer"],
   shape: readonly number[],
   dtype: DType,
+  { random }: Runtime,
 ): PyTensor {
-  return wrap(randomNode(draw(initializer, sizeOf(shape)), shape, dtype));
-}
-
-export function randomNode(value: RandomValue, shape: readonly number[], dtype: DType): Node {
-  const node = build.input(`random ${value.draw.order}`, shape, dtype);
-  randomNodes.set(node, value);
-  return node;
+  return wrap(new RandomNode(random.draw(initializer, sizeOf(shape)), shape, dtype));
 }
 
 // Stored tensors
 
-/** Parameters and buffers by their memory: a change of a view of one changes its initial value. */
-const owners = new WeakMap<Storage, Set<PyTensor>>();
-
 /** Makes `tensor` a parameter or persistent buffer. Its node is its initial value. */
-export function store(tensor: PyTensor, buffer: boolean, runtime: Runtime | undefined): void {
-  owners.set(tensor.storage, (owners.get(tensor.storage) ?? new Set()).add(tensor));
+export function store(tensor: PyTensor, buffer: boolean, runtime: Runtime): void {
+  addOwner(tensor.storage, tensor);
   const random = randomOf(tensor.node);
   if (!random && tensor.node && isRandom(tensor.node)) {
-    runtime?.problem(
+    runtime.problem(
       "this initial value is computed from random numbers in a way that is not reproduced: it starts from a normal distribution with standard deviation 0.02",
       "information",
     );
-    const approximate = draw({ kind: "normal", mean: 0, std: 0.02 }, sizeOf(tensor.node.shape));
+    const approximate = runtime.random.draw({ kind: "normal", mean: 0, std: 0.02 }, sizeOf(tensor.node.shape));
     tensor.stored = { buffer, initializer: approximate.initializer, order: approximate.draw.order };
   } else if (random) {
     tensor.stored = { buffer, initializer: random.initializer, order: random.draw.order };
   } else {
-    tensor.stored = { buffer, initializer: initializerOf(tensor.node), order: creationOrder() };
+    tensor.stored = { buffer, initializer: initializerOf(tensor.node), order: runtime.random.creationOrder() };
   }
+}
+
+function addOwner(storage: Storage, tensor: PyTensor): void {
+  storage.owners ??= new Set();
+  storage.owners.add(tensor);
 }
 
 /** Whether a copy of the tensor can have numbers of its own: those of a plain tensor are drawn nowhere else. */
@@ -138,7 +132,7 @@ export function drawnAgain(tensor: PyTensor, shift: number): PyTensor {
   const random = randomOf(node);
   const own = random && { ...random, draw: shifted(random.draw, shift) };
   const copy = new PyTensor(
-    node && own ? randomNode(own, node.shape, node.dtype) : node,
+    node && own ? new RandomNode(own, node.shape, node.dtype) : node,
     tensor.shape,
     tensor.dtype,
     tensor.unknown,
@@ -147,7 +141,7 @@ export function drawnAgain(tensor: PyTensor, shift: number): PyTensor {
   if (!stored) return copy;
   const { buffer, initializer, order, patch, derive } = stored;
   copy.stored = { buffer, initializer, order: order + shift, ...(patch && { patch }), ...(derive && { derive }) };
-  if (owners.has(tensor.storage)) owners.set(copy.storage, new Set([copy]));
+  if (tensor.storage.owners) addOwner(copy.storage, copy);
   return copy;
 }
 
@@ -198,9 +192,9 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
     throw new EvaluationError(reason, runtime.place);
   }
   runtime.changing(storage);
-  if (runtime.tracing && buffers.has(storage)) {
+  if (runtime.tracing && storage.buffer !== undefined) {
     runtime.problem(
-      `${buffers.get(storage)} is changed in forward: this call sees the change, the next one begins with the stored value again`,
+      `${storage.buffer} is changed in forward: this call sees the change, the next one begins with the stored value again`,
       "information",
     );
   }
@@ -214,8 +208,8 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   }
   forgetRivals(storage, runtime);
   if (stored?.path !== undefined) return tensor;
-  if (stored) owners.set(storage, (owners.get(storage) ?? new Set()).add(tensor));
-  for (const owner of owners.get(storage) ?? []) if (owner.stored) store(owner, owner.stored.buffer, runtime);
+  if (stored) addOwner(storage, tensor);
+  for (const owner of storage.owners ?? []) if (owner.stored) store(owner, owner.stored.buffer, runtime);
   return tensor;
 }
 

@@ -1,13 +1,5 @@
-import {
-  isRowMajor,
-  isViewOf,
-  type Layout,
-  layoutOfView,
-  moved,
-  reshapedStrides,
-  type Storage,
-} from "../../../values/storage";
-import { PyTensor, type Value } from "../../../values/values";
+import { isRowMajor, isViewOf, type Layout, layoutOfView, moved, reshapedStrides } from "../../../values/storage";
+import { PyTensor, type Storage, type Value } from "../../../values/values";
 import { sequenceOf } from "../registry/arguments";
 import { nodeOf, parameterStorage } from "./tensor";
 

@@ -1,11 +1,11 @@
 import { strict as assert } from "node:assert";
-import { torchModules } from "../../../../../../../src/worker/readers/python/libraries/torch";
+import { TORCH_MODULES } from "../../../../../../../src/worker/readers/python/libraries/torch";
 import { PyNamespace } from "../../../../../../../src/worker/readers/python/values/values";
 import { messages, readTorch } from "../../../reading";
 
 describe("modules of torch", () => {
   it("can be imported, each that another has, as the same object", () => {
-    const modules = torchModules();
+    const modules = TORCH_MODULES;
     const seen = [...modules].filter(([name]) => name === "torch" || name.startsWith("torch."));
     assert.ok(seen.length > 40, `${seen.length}`);
     for (const [name, space] of seen) {
