@@ -180,7 +180,7 @@ export class WorkerClient implements Disposable {
         this.client = undefined;
         this.starting = undefined;
         this.gaveUp = true;
-        const message = `The LoRA Lens worker crashed ${this.crashes.length} times in a row and was not started again. Its log says why; "LoRA Lens: Restart Worker" starts it anew.`;
+        const message = `The LoRA Lens worker crashed ${this.crashes.length} times in a row and was not started again. Its log says why; "LoRA Lens: Restart Worker" starts it again.`;
         this.stateEmitter.fire({ state: "crashed", message });
         void showError(new Error(message));
         return { action: CloseAction.DoNotRestart, handled: true };

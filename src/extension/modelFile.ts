@@ -120,7 +120,7 @@ function isLensTarget(value: unknown): value is LensTarget {
 /** Jobs name files, and adapters lie beside them. */
 function savedFile(uri: Uri): string {
   if (uri.scheme === "file") return uri.fsPath;
-  throw new Notice("save the model's file first: adapters and their choices are kept beside it");
+  throw new Notice("save the model's file first: adapters and settings are stored next to it");
 }
 
 /** A resource from the explorer or a menu, the active editor or notebook, or one of the open model files. */

@@ -9,8 +9,8 @@ import type { ChosenModel } from "./modelFile";
 const NONE: Readonly<Record<ModelFormat, string>> = {
   pytorch: "None: PyTorch's default initialization",
   "tfjs-source": "None: Keras's default initialization",
-  "keras-json": "Those that the model's JSON names, or else Keras's default initialization",
-  "keras-file": "The file's own",
+  "keras-json": "The weights that the model's JSON names, or else Keras's default initialization",
+  "keras-file": "The file's own weights",
 };
 
 /** What choosing the base model's weights offers. */
@@ -31,6 +31,6 @@ export async function weightChoices(client: WorkerClient, model: ChosenModel): P
   const files = [...found].filter((file) => !patterns.some((pattern) => pattern.test(basename(file))));
   const { models } = await client.request(SummaryRequest, { uri: model.uri.toString() });
   const loads = models.find((one) => one.class === model.class)?.loads;
-  const loaded = loads && `Those of ${loads.join(" and ")}, which the code loads`;
+  const loaded = loads && `${loads.join(" and ")}, which the code loads`;
   return { files, none: loaded ?? NONE[modelFormat(model.file)], filters: { Weights: [...extensions] } };
 }

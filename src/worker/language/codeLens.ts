@@ -113,7 +113,7 @@ function aboveText(above: readonly KnownLinear[], known: readonly KnownLinear[])
   const most = Math.max(...above.map(highestRank));
   return above.length === known.length
     ? `a rank above ${count(most)} adds nothing here`
-    : `${count(above.length)} with a smaller side below the rank`;
+    : `${count(above.length)} with a side smaller than the rank`;
 }
 
 /** Of layers that LoRA does not target, how many there are and what they hold; nothing when they hold nothing. */

@@ -57,7 +57,7 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
     `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
     ["| rank | trainable | reduction | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
     ...(layers.every(({ neverCalled }) => neverCalled)
-      ? ["Its weight is read and it is never called: an adapter here has no effect and never learns."]
+      ? ["It is never called; only its weight is read. An adapter here has no effect and is never trained."]
       : []),
     breakEven(layers),
   ].join("\n\n");
@@ -75,7 +75,7 @@ function classText(model: ModelSummary, targets: readonly KnownLinear[], setting
   return [
     `**LoRA** on ${code(model.class)}  \n${count(targets.length)} target ${plural(targets.length, "layer")}${size}`,
     ["| rank | trainable | share | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
-    ...(left.length > 0 ? [`Left out unless they are named: ${left.join("; ")}.`] : []),
+    ...(left.length > 0 ? [`Left out unless you name them: ${left.join("; ")}.`] : []),
   ].join("\n\n");
 }
 

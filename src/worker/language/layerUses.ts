@@ -38,7 +38,7 @@ function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Prob
     return {
       severity: "warning",
       code: "lora-layer-under-two-names",
-      message: `${path} is also ${aliases.join(", ")}. PEFT puts an adapter on the first name alone: what is called by another goes without one, and merging changes both.`,
+      message: `${path} is also registered as ${aliases.join(", ")}. PEFT puts an adapter on the first name only: calls by another name run without it, but merging changes the weight of both.`,
     };
   }
   // MultiheadAttention is not the file's own doing, and LoRA written by hand makes a weight of its own.
@@ -46,7 +46,7 @@ function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Prob
     return {
       severity: "warning",
       code: "lora-layer-not-called",
-      message: `${path} is never called, only its weight is read. An adapter on it has no effect in PEFT and never learns, so it is none of the default targets.`,
+      message: `${path} is never called; only its weight is read. An adapter on it has no effect in PEFT and is never trained, so it is not a default target.`,
     };
   }
   if (fusedInEvaluation) {
@@ -60,7 +60,7 @@ function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Prob
     return {
       severity: "information",
       code: "lora-own-forward",
-      message: `${kind} has a forward of its own. PEFT adds the adapter to what it gives, so the merged model may differ from the adapted one.`,
+      message: `${kind} has a forward of its own. PEFT adds the adapter to its output, so the merged model may differ from the adapted one.`,
     };
   }
   return undefined;

@@ -77,7 +77,7 @@ describe("commands in a window, on the digits example", function () {
       await window.accept();
 
       await window.step(2, 4);
-      await window.answer("0", "The rank is a whole number from 1");
+      await window.answer("0", "The rank must be a whole number, 1 or more");
       await window.answer("1000", "a rank above 128 adds nothing to fc2");
       await window.screenshot("inject-rank-above");
       await window.answer("4", "1,024 trainable");

@@ -165,7 +165,7 @@ class Net(nn.Module):
       [["--input-shape", "y=1,1,50,50"], /Net\.forward has no input "y"; it takes x, mask \(may be left out\)/],
       [["--input-shape", "mask=12"], /Net\.forward needs the input "x", which was not given; it takes x, mask/],
       [["--inputs", twice, ...SHAPE], /the input "x" of Net is given twice/],
-      [[...SHAPE, ...SHAPE], /the input x has a shape already/],
+      [[...SHAPE, ...SHAPE], /the shape of input x is given twice/],
       [["--input-shape", "2,3"], /it must name an input: x=1,3,224,224/],
       [["--input-shape", "x=2,a"], /"2,a" is no shape for the input x: write a shape as 1,3,224,224/],
       [["--input-shape", "x=2,50,50,1"], /cannot be traced with x float32 \[2, 50, 50, 1\] \(given\): line \d+: /],

@@ -119,7 +119,7 @@ describe("code lenses", () => {
   it("keep known and unknown layers of a line apart", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("b", null, 768, 4), linear("c", 768, 2, 4)]);
     assert.deepEqual(layerTitles(net), [
-      "LoRA r=8 · 2 layers · 18,448 trainable · 32.1× fewer · scale 2 · 1 with a smaller side below the rank · 1 of unknown size",
+      "LoRA r=8 · 2 layers · 18,448 trainable · 32.1× fewer · scale 2 · 1 with a side smaller than the rank · 1 of unknown size",
     ]);
   });
 

@@ -47,11 +47,11 @@ describe("hover", () => {
   });
 
   it("says which layers the default leaves out", () => {
-    assert.match(text(net, 1, 3), /Left out unless they are named: `head`, the output head\.$/);
+    assert.match(text(net, 1, 3), /Left out unless you name them: `head`, the output head\.$/);
     const uncalled = { ...linear("read", 64, 64, 4), neverCalled: true as const };
     assert.match(
       text([model("Net", [uncalled])], 4, 12),
-      /Its weight is read and it is never called: an adapter here has no/,
+      /It is never called; only its weight is read. An adapter here has no/,
     );
   });
 

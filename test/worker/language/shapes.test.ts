@@ -188,7 +188,7 @@ class Net(nn.Module):
   it("misses alpha / r", async () => {
     const found = await shapes(adapted("return self.w(x) + x @ self.lora_A.T @ self.lora_B.T"));
     assert.deepEqual(problems(found), ["12: information lora-missing-scale"]);
-    assert.match(found.problems[0]!.message, /rank 4 is added without a factor/);
+    assert.match(found.problems[0]!.message, /rank 4 is added unscaled/);
   });
 
   it("misses it in a sum of weights", async () => {
@@ -266,7 +266,7 @@ describe("layers that an adapter does little for", () => {
       ),
     );
     assert.deepEqual(problems(found), ["4: warning lora-layer-not-called"]);
-    assert.match(found.problems[0]!.message, /^out is never called, only its weight is read\. /);
+    assert.match(found.problems[0]!.message, /^out is never called; only its weight is read\. /);
     assert.equal(found.onlyRead!.length, 1);
   });
 

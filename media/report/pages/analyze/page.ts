@@ -21,8 +21,8 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
   const numeric = (text: string): Cell => ({ text, numeric: true });
   const reduction = chart({
     kind: "line",
-    title: "Reduction against rank",
-    description: "How many times fewer parameters are trained in the targeted layers, for each rank.",
+    title: "Reduction by rank",
+    description: "How many times fewer parameters LoRA trains in the targeted layers, by rank.",
     x: rankAxis,
     y: { name: "times fewer (×)", format: factor, log: true },
     lines: [
@@ -37,8 +37,8 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
   });
   const memoryByRank = chart({
     kind: "line",
-    title: "Adapter memory against rank",
-    description: "Size of the adapter's tensors and of Adam's two moments for them, in float32, for each rank.",
+    title: "Adapter memory by rank",
+    description: "Size of the adapter's tensors and of their two Adam moments in float32, by rank.",
     x: rankAxis,
     y: { name: "bytes", format: bytes, binaryTo: Math.max(...totals.map((total) => total.optimizerBytes)) },
     lines: [
@@ -61,7 +61,7 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
     return {
       kind: "bar" as const,
       title: "Reduction by layer",
-      description: `How many times fewer parameters are trained at each layer at rank ${rank}.`,
+      description: `How many times fewer parameters LoRA trains in each layer at rank ${rank}.`,
       value: { name: `times fewer at rank ${rank} (×)`, format: factor },
       categories: shown.map((layer) => layer.path),
       bars: [{ name: "reduction", values: reductions }],

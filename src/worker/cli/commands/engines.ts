@@ -6,7 +6,7 @@ import { type CliIO, type Json, print } from "../io";
 
 export const engines: CliCommand = {
   usage: "engines",
-  description: "what can run here, and why the rest cannot",
+  description: "list the engines that can run here, and why the others cannot",
   configure: (command) => command,
   async run(io: CliIO, options: Json) {
     const engines = await listEngines();

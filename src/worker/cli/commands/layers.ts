@@ -10,7 +10,7 @@ import { layersText } from "../text";
 export const layers: CliCommand = {
   usage: "layers <file>",
   description: "list each model's layers: path, kind, in, out, bias, parameters, line",
-  configure: (command) => withReading(command).option("--class <name>", "list this class alone"),
+  configure: (command) => withReading(command).option("--class <name>", "list this class only"),
   async run(io: CliIO, options: Json & ReadChoice & { class?: string }, file: string) {
     const opened = await openChosen(modelChoice(file, { ...options, seed: 0 }));
     const models = options.class === undefined ? opened.models : [chooseModel(opened, options.class)];
@@ -25,7 +25,9 @@ export const layers: CliCommand = {
       io,
       options,
       { models: listed, problems },
-      () => layersText(summary) || `${file} defines no model (no class of nn.Module, and no module is made)`,
+      () =>
+        layersText(summary) ||
+        `${file} defines no model: it has no class that derives from nn.Module and makes no module`,
     );
     return EXIT.fine;
   },

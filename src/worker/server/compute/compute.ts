@@ -45,7 +45,8 @@ export class Compute {
   ): Promise<Report> {
     if (this.running.has(id)) throw new UserError(`a job named ${id} is running already`);
     const rival = job.kind === "train" ? this.trainingOf(job) : undefined;
-    if (rival) throw new UserError(`${job.model.file} is being trained already; stop that training, or wait for it`);
+    if (rival)
+      throw new UserError(`${job.model.file} is already being trained; stop that training or wait for it to finish`);
     const process = new ComputeProcess(this.options);
     this.running.set(id, { job, process });
     try {

@@ -143,7 +143,7 @@ describe("compute processes", () => {
     const first = await started("1", training("/net.py"));
     await assert.rejects(compute.run("2", training("/net.py"), ignore), (error: UserError) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, /\/net\.py is being trained already/);
+      assert.match(error.message, /\/net\.py is already being trained/);
       return true;
     });
     const other = await started("3", training("/other.py"));
