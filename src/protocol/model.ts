@@ -35,7 +35,7 @@ export interface LayerSummary {
 export interface MadeElsewhere extends FileLine {
   /** From the folder of the class's own file: "../train.py". */
   readonly path: string;
-  /** The class or function that makes it, where the line is that one's. */
+  /** The class or function that contains the call, when the line is its own. */
   readonly by?: string;
 }
 
@@ -53,17 +53,17 @@ export interface ModelSummary {
   readonly line: number;
   readonly place: Place;
   readonly parameters: number | null;
-  /** Of them those that learn, where the code freezes some. */
+  /** The trainable parameters, where the code freezes some. */
   readonly trainable?: number;
   /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
   readonly configuration?: string;
-  /** What the code loads, weights with it: "org/name" of `AutoModel.from_pretrained("org/name")`. */
+  /** The checkpoint that the code loads: "org/name" of `AutoModel.from_pretrained("org/name")`. */
   readonly loads?: readonly string[];
-  /** The call in another file of the project that its sizes are from. */
+  /** The call in another project file that gives the sizes. */
   readonly madeElsewhere?: MadeElsewhere;
-  /** Configuration files of the project that its sizes are of. */
+  /** Configuration files of the project that give the sizes. */
   readonly configurationFiles?: readonly ConfigurationFile[];
-  /** It takes a configuration, and nothing in its file gives it one that can be used. */
+  /** It takes a configuration, but its file gives it none that can be used. */
   readonly lacksConfiguration?: true;
   readonly layers: readonly LayerSummary[];
 }
@@ -73,7 +73,7 @@ export interface ProblemSummary {
   readonly message: string;
   readonly severity: "error" | "warning" | "information";
   readonly place: Place;
-  /** Names the kind of problem: `lora-missing-scale`. */
+  /** The problem's code: `lora-missing-scale`. */
   readonly code?: string;
   /** Other places that explain it, with the file where that is another one. */
   readonly related?: readonly { readonly file?: string; readonly place: Place; readonly message: string }[];

@@ -1,11 +1,11 @@
 import type { TrainMethod } from "./training";
 
 /**
- * Results of jobs: plain and serialisable. A panel, the command line and a test read the same one.
- * Every number comes from the model, the graph or a run; units stand in the field's description.
+ * Results of jobs: plain and serializable. A panel, the command line and a test read the same one. Every number comes
+ * from the model, the graph or a run; units stand in the field's description.
  */
 
-/** What an adapter is put on and what it costs. */
+/** The layers that an adapter is put on, and what it costs. */
 export interface InjectionSummary {
   readonly model: string;
   readonly file: string;
@@ -23,9 +23,9 @@ export interface InjectionSummary {
   readonly total: number;
   /** 100 * trainable / total. */
   readonly percent: number;
-  /** Where nobody chose the layers: the linear ones that are not adapted; absent when there is none. */
+  /** When the layers were not chosen: the linear layers that are not adapted; absent when there are none. */
   readonly leftOut?: readonly { readonly path: string; readonly why: string }[];
-  /** What computes and yet may not be what somebody meant, one sentence each; absent when there is none. */
+  /** Warnings, one sentence each: the result is valid, but may not be intended. Absent when there are none. */
   readonly warnings?: readonly string[];
 }
 
@@ -45,17 +45,17 @@ export interface TargetSummary {
   readonly reduction: number;
 }
 
-/** Where a model's values are from. */
+/** Where a model's values come from. */
 export interface WeightsSummary {
   /** In words: the files, or the initialization. */
   readonly from: string;
   /** Parameters that the files do not have and that were initialized, by path. */
   readonly initialized: readonly string[];
-  /** The same, with modules in the place of all that is in them. */
+  /** The same, with a module's path in place of all paths in it. */
   readonly fresh: readonly string[];
-  /** Keys of the files that the model has no place for. */
+  /** Keys of the files that the model does not have. */
   readonly unused: readonly string[];
-  /** The two lists in sentences, for the first lines of whatever shows a result. */
+  /** The two lists in sentences, shown above every result. */
   readonly notes: readonly string[];
 }
 
@@ -96,9 +96,9 @@ export interface AnalyzeReport {
   readonly kind: "analyze";
   readonly injection: InjectionSummary;
   readonly ranks: readonly number[];
-  /** One row a targetable layer, targeted or not. */
+  /** One row per targetable layer, targeted or not. */
   readonly layers: readonly AnalyzeLayer[];
-  /** One row a rank, over the targeted layers. */
+  /** One row per rank, over the targeted layers. */
   readonly totals: readonly AnalyzeTotal[];
   /** Bytes of training memory at the configured rank, read off the training graph by liveness; null with the reason
    * when `forward` could not be traced. */
@@ -225,7 +225,9 @@ export interface MergeReport {
   readonly bytes: number;
   /** Of the adapter's injection. */
   readonly warnings?: readonly string[];
-  /** The library that the output is for, which has loaded it, and how far what it predicts is from the merged model's output. */
+  /**
+   * The library that loaded the output as a check, and the difference between its prediction and the merged model's.
+   */
   readonly loadedBy?: { readonly library: string; readonly difference: number };
   /** When the output is a folder. */
   readonly checkpoint?: {

@@ -14,7 +14,7 @@ export interface LayerFindings {
 
 export function layerFindings(model: Model, graph: Graph): LayerFindings {
   const uses = usesIn(graph, model);
-  // A model that is a layer itself is nobody's target.
+  // A model that is itself a layer is not a target.
   const layers = targetableLayers(model).filter(({ path }) => path !== "");
   const problems = layers.flatMap((layer): Problem[] => {
     const found = findingOf(layer, uses.get(layer.path));

@@ -91,7 +91,7 @@ describe("bad input on the command line", () => {
 
   it("refuses a CSV file with another number of columns than the model takes", async () => {
     await writeFile(at("data.csv"), "a,b,label\n1,2,0\n3,4,1\n");
-    await refuses(/64 numbers a sample.*2 columns/, ...train("--data", at("data.csv")));
+    await refuses(/64 numbers per sample.*2 columns/, ...train("--data", at("data.csv")));
   });
 
   it("refuses more classes than the model has outputs", async () => {
@@ -113,7 +113,7 @@ describe("bad input on the command line", () => {
   it("refuses a target that matches nothing, and names those that are there", async () => {
     await refuses(/"q_proj" match no layer.*fc1, fc2, head/, "analyze", DIGITS, "--target-modules", "q_proj");
     await refuses(/match no layer/, "analyze", DIGITS, "--target-modules", "c1");
-    await refuses(/not a regular expression/, "analyze", DIGITS, "--target-modules", "regex:(");
+    await refuses(/not a valid Python regular expression/, "analyze", DIGITS, "--target-modules", "regex:(");
   });
 
   it("refuses files that are not there or are none", async () => {

@@ -167,7 +167,7 @@ class Net(nn.Module):
       [["--inputs", twice, ...SHAPE], /the input "x" of Net is given twice/],
       [[...SHAPE, ...SHAPE], /the shape of input x is given twice/],
       [["--input-shape", "2,3"], /it must name an input: x=1,3,224,224/],
-      [["--input-shape", "x=2,a"], /"2,a" is no shape for the input x: write a shape as 1,3,224,224/],
+      [["--input-shape", "x=2,a"], /"2,a" is not a shape for input x: write a shape as 1,3,224,224/],
       [["--input-shape", "x=2,50,50,1"], /cannot be traced with x float32 \[2, 50, 50, 1\] \(given\): line \d+: /],
       [["--input-shape", "x=50"], /cannot be traced with x float32 \[50\] \(given\): line \d+: /],
       [["--inputs", at("none.npz")], /none\.npz does not exist/],

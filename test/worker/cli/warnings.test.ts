@@ -18,7 +18,7 @@ describe("warnings on the command line", () => {
     assert.equal(negative.passed, true);
     assert.deepEqual([negative.injection.scaling, negative.injection.warnings], [-1.5, undefined]);
     const zero = await invoke("verify", DIGITS, "--alpha", "0", ...options);
-    assert.match(zero.out, /^warning: alpha is 0, so the adapter has no effect, and no gradient reaches it\.$/m);
+    assert.match(zero.out, /^warning: alpha is 0, so the adapter has no effect and gets no gradient\.$/m);
     // What has no effect and does not learn does not pass for an adapter.
     assert.equal(zero.code, 1);
     assert.match(zero.out, /FAILED {2}Only adapters have gradients/);

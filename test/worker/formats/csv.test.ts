@@ -74,7 +74,7 @@ describe("csv", () => {
     ["a missing label column, none alike", "a,b\n1,2\n", /no column "label"; its columns are a, b$/],
     ["a missing header row", "1,2,3\n4,5,6\n", /look like data: the first line must name the columns/],
     ["a column named twice", "a,a,label\n1,2,3\n", /names the column "a" twice/],
-    ["no features", "label\n1\n", /no column but the label/],
+    ["no features", "label\n1\n", /no column besides the label/],
     ["text among the numbers", "a,b,label\n1,2,0\n1,red,1\n", /line 3, column "b" is "red", not a number/],
     ["an empty cell", "a,label\n,1\n", /line 2, column "a" is empty, not a number/],
     ["infinity", "a,label\nInfinity,1\n", /column "a" is "Infinity", not a number/],

@@ -71,6 +71,9 @@ describe("the mark of a layer's call", () => {
 
   it("is refused an adapter whose sum with the layer's output PEFT could not make", () => {
     const heads = markLayer("fc", g.reshape(g.linear(x, w), [2, 3, 2, 2]), x);
-    assert.throws(() => injected(heads), /fc is called with \[2, 3, 4\] and gives \[2, 3, 2, 2\].*PEFT cannot add it/);
+    assert.throws(
+      () => injected(heads),
+      /fc is called with \[2, 3, 4\] and returns \[2, 3, 2, 2\].*PEFT cannot add it/,
+    );
   });
 });

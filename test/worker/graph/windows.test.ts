@@ -32,7 +32,7 @@ describe("convolution's shape rule", () => {
     assert.throws(() => conv(image(2, 4, 8, 8), weight(16, 1, 3, 3), { groups: 2 }), /takes 2 in 2 groups/);
     assert.throws(
       () => conv(image(2, 3, 2, 8), weight(16, 3, 3, 3)),
-      says("conv2d: the kernel spans 3 along dimension 2, where the padded input [2, 3, 2, 8] has 2"),
+      says("conv2d: the kernel spans 3 along dimension 2, but the padded input [2, 3, 2, 8] has 2"),
     );
     assert.throws(
       () => conv(image(3, 8), weight(16, 3, 3, 3)),

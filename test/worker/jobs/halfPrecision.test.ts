@@ -97,7 +97,7 @@ describe("a base in half precision", function () {
       const merged = report.checks.find(({ id }) => id === "merged-equals-unmerged")!;
       assert.match(
         merged.detail!,
-        new RegExp(`keeps its weights in ${dtype}, which moves the output by up to [0-9.e-]+$`),
+        new RegExp(`stores its weights in ${dtype}, which changes the output by up to [0-9.e-]+$`),
       );
     });
   }

@@ -173,7 +173,7 @@ describe("opening a saved adapter", () => {
       });
       return (await openAdapter(opened, join(FOLDER, name))).injection.warnings ?? [];
     };
-    assert.match((await warningsOf("mlp-lora-ga", "Mlp"))[0]!, /^init_lora_weights is "lora_ga": as PEFT does/);
+    assert.match((await warningsOf("mlp-lora-ga", "Mlp"))[0]!, /^init_lora_weights is "lora_ga": as in PEFT/);
     assert.match(
       (await warningsOf("tied-pissa", "TiedLanguageModel")).at(-1)!,
       /^embed_tokens\.weight and lm_head\.weight share/,
@@ -204,7 +204,7 @@ describe("opening a saved adapter", () => {
       },
     });
     await assert.rejects(job, { name: "AbortError" });
-    assert.deepEqual(note, ['Base weight 1 of 2 as "pissa" leaves it: fc1.weight']);
+    assert.deepEqual(note, ['Changing base weight 1 of 2 for "pissa": fc1.weight']);
   });
 
   it("reads adapter_model.bin only where there is no adapter_model.safetensors, and merge knows it again", async () => {
@@ -232,14 +232,14 @@ describe("opening a saved adapter", () => {
       weights: join(FOLDER, "LanguageModel.safetensors"),
     });
     const misnamed = await copy("untied-head", {}, (key) => key.replace(".base_layer.", ".base."));
-    await assert.rejects(openAdapter(language, misnamed), /the model has no place for lm_head\.base\.weight\. /);
+    await assert.rejects(openAdapter(language, misnamed), /the model does not have lm_head\.base\.weight\. /);
     // A target's own tensors lie in its base_layer; PEFT ignores them anywhere else.
     const shallow = await copy("untied-head", {}, (key) => key.replace(".base_layer.", "."));
-    await assert.rejects(openAdapter(language, shallow), /the model has no place for lm_head\.weight\. /);
+    await assert.rejects(openAdapter(language, shallow), /the model does not have lm_head\.weight\. /);
     const swapped = await copy("untied-embeddings", {}, (key) =>
       key.includes("lm_head") ? key.replace("lm_head", "mix") : key,
     );
-    await assert.rejects(openAdapter(language, swapped), /no place for mix\.weight/);
+    await assert.rejects(openAdapter(language, swapped), /does not have mix\.weight/);
     const other = await copy("untied-head", {}, (key) => key.replace("lora_A.", "lora_A.other."));
     await assert.rejects(
       openAdapter(language, other),
@@ -279,7 +279,7 @@ describe("opening a saved adapter", () => {
     });
     await assert.rejects(openAdapter(tied, join(FOLDER, "untied-embeddings")), {
       name: "UserError",
-      message: /embed_tokens\.weight and lm_head\.weight differ, and the model has one tensor for both/,
+      message: /embed_tokens\.weight and lm_head\.weight differ, but the model has one tensor for both/,
     });
   });
 

@@ -61,7 +61,7 @@ describe("adapters on tied weights", () => {
     );
     assert.match(
       injection.warnings!.join(),
-      /right \(line 20\): the weight is used elsewhere, too.*merged model differs/,
+      /right \(line 20\): the weight is also used elsewhere.*merged model differs/,
     );
     assert.equal(planAdapter(model, { target_modules: ["last"], r: 2 }).injection.warnings, undefined);
   });

@@ -33,14 +33,14 @@ describe("layers whose adapter has no effect", () => {
       injection.targets.map(({ path }) => path),
       ["inner"],
     );
-    assert.deepEqual(injection.leftOut, [{ path: "outer", why: "its weight is read and it is never called" }]);
+    assert.deepEqual(injection.leftOut, [{ path: "outer", why: "it is never called; only its weight is read" }]);
     assert.equal(injection.warnings, undefined);
   });
 
   it("fail verify by what they never learn and by what merging changes, and are named in a warning", async () => {
     const report = await check("ReadRaw", "all-linear");
     assert.deepEqual(failed(report), ["merged-equals-unmerged", "only-adapters-have-gradients"]);
-    assert.match(report.injection.warnings!.join(), /^outer \(line \d+\): the layer is never called, only its weight/);
+    assert.match(report.injection.warnings!.join(), /^outer \(line \d+\): the layer is never called; only its weight/);
   });
 
   it("are reported, not an error, where no other is targeted", async () => {
@@ -52,14 +52,14 @@ describe("layers whose adapter has no effect", () => {
     ]);
     await assert.rejects(
       check("Pool"),
-      /no linear layer of Pool is adapted unless it is named.*q_proj, k_proj, v_proj/,
+      /no linear layer of Pool is adapted by default; name the layers.*q_proj, k_proj, v_proj/,
     );
   });
 
   it("fail verify by the merge where a layer has another name, another layer its weight, or a forward of its own", async () => {
     for (const [name, warning] of [
-      ["TwoNames", /^first \(line \d+\): the weight is used elsewhere, too/],
-      ["SharedParameter", /^first \(line \d+\), second \(line \d+\): the weights are used elsewhere, too/],
+      ["TwoNames", /^first \(line \d+\): the weight is also used elsewhere/],
+      ["SharedParameter", /^first \(line \d+\), second \(line \d+\): the weights are also used elsewhere/],
       ["OwnForward", /^scaled \(line \d+\), normalized \(line \d+\): the layers' classes have a forward of their own/],
     ] as const) {
       const report = await check(name, "all-linear");
@@ -73,7 +73,7 @@ describe("layers whose adapter has no effect", () => {
     assert.deepEqual(failed(report), []);
     assert.match(
       report.injection.warnings!.join(),
-      /^encoder\.layers\.0\.linear1 .*in model\.eval\(\) PyTorch computes the layers in one kernel.*set_fastpath_enabled\(False\)/,
+      /^encoder\.layers\.0\.linear1 .*in model\.eval\(\) PyTorch computes the layers from the weights in one kernel.*set_fastpath_enabled\(False\)/,
     );
     assert.equal((await check("EncoderSequenceFirst", ["linear1", "linear2"])).injection.warnings, undefined);
   });

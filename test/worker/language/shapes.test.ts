@@ -144,7 +144,7 @@ class Net(nn.Module):
   it("call no guess an error", async () => {
     const found = await shapes(NET("return self.fc(x.view(2, 5, 7, 11))"));
     assert.deepEqual(problems(found), ["1: information not-traced"]);
-    assert.match(found.problems[0]!.message, /Call the model once in the file/);
+    assert.match(found.problems[0]!.message, /call the model once in the file/);
     assert.deepEqual(hints(found), []);
   });
 

@@ -70,7 +70,7 @@ describe("inject", () => {
   it("takes a rank above a layer's smaller side, as PEFT does, with a warning that names the layer", async () => {
     const summary = await inject({ model: model(), adapter: { r: 17 } });
     assert.deepEqual(summary.warnings, [
-      "The rank 17 is above the smaller side of block.fc (16 → 16), fc (16 → 16). It computes as in PEFT, but a rank of 16 can express the same change with fewer parameters.",
+      "The rank 17 is above the smaller side of block.fc (16 → 16), fc (16 → 16). This works, as in PEFT, but a rank of 16 can express the same change with fewer parameters.",
     ]);
     assert.equal((await inject({ model: model(), adapter: { r: 16 } })).warnings, undefined);
   });

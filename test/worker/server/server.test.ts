@@ -212,7 +212,7 @@ describe("language server", () => {
   it("says that a file of 5 MB is too long, and does not read it", async () => {
     await session.open(A, NET + "# filler\n".repeat(600_000));
     const shown = await session.diagnosed(({ uri }) => uri === A);
-    assert.match(shown.diagnostics[0]!.message, /5\.1 MB of text.*2\.0 MB; move the model's classes/);
+    assert.match(shown.diagnostics[0]!.message, /5\.1 MB of text.*2\.0 MB\. Move the model's classes/);
     assert.deepEqual(await session.titles(A), []);
     assert.equal(session.counts.threads, 0);
   });

@@ -21,10 +21,10 @@ const { texts, cases }: { texts: readonly string[]; cases: readonly Case[] } = J
 
 /** What JavaScript cannot do, by the words of the refusal. */
 const UNSUPPORTED: Readonly<Record<string, RegExp>> = {
-  "(?:(a)|b)\\1": /a reference to the group 1, which may have no part in a match/,
-  "(a)|b\\1": /a reference to the group 1, which may have no part in a match/,
-  "(a)?\\1b": /a reference to the group 1, which may have no part in a match/,
-  "(a)?(?(1)b|c)": /a choice by whether a group has matched/,
+  "(?:(a)|b)\\1": /a reference to the group 1, which may not take part in a match/,
+  "(a)|b\\1": /a reference to the group 1, which may not take part in a match/,
+  "(a)?\\1b": /a reference to the group 1, which may not take part in a match/,
+  "(a)?(?(1)b|c)": /a conditional on a group/,
   "\\N{LATIN SMALL LETTER A}": /a character by its Unicode name/,
 };
 

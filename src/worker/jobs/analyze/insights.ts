@@ -9,7 +9,7 @@ const size = (bytes: number): string =>
       ? `${one(bytes / 2 ** 20)} MiB`
       : `${one(bytes / 2 ** 30)} GiB`;
 
-/** Sentences that say what the numbers mean for this model. Each is drawn from them. */
+/** Sentences that say what the numbers mean for this model. */
 export function insights(
   injection: InjectionSummary,
   layers: readonly AnalyzeLayer[],
@@ -20,12 +20,12 @@ export function insights(
   const { rank, alpha, scaling, trainable, percent, targets } = injection;
   const full = targets.reduce((sum, target) => sum + target.full, 0);
   notes.push(
-    `Rank ${rank} trains ${whole(trainable)} scalars in place of the ${whole(full)} of the ${targets.length} targeted layers: ${one(full / trainable)}× fewer, ${percent.toFixed(2)} % of the whole model.`,
+    `Rank ${rank} trains ${whole(trainable)} parameters instead of the ${whole(full)} of the ${targets.length} targeted layers: ${one(full / trainable)}× fewer, ${percent.toFixed(2)} % of the whole model.`,
   );
   const [low, high] = [totals[0], totals.at(-1)];
   if (low && high && low !== high) {
     notes.push(
-      `Cost grows in proportion to the rank: from ${whole(low.trainable)} scalars at rank ${low.rank} to ${whole(high.trainable)} at rank ${high.rank}.`,
+      `Cost grows in proportion to the rank: from ${whole(low.trainable)} parameters at rank ${low.rank} to ${whole(high.trainable)} at rank ${high.rank}.`,
     );
   }
   const sorted = layers.filter((layer) => layer.targeted).sort((a, b) => b.reduction - a.reduction);
@@ -38,7 +38,7 @@ export function insights(
   const wasteful = sorted.filter((layer) => layer.reduction <= 1);
   if (wasteful.length > 0) {
     notes.push(
-      `At rank ${rank} the adapter of ${wasteful.map((layer) => layer.path).join(", ")} has no fewer scalars than the layer itself: train the layer, or lower the rank.`,
+      `At rank ${rank} the adapter of ${wasteful.map((layer) => layer.path).join(", ")} has no fewer parameters than the layer itself: train the layer, or lower the rank.`,
     );
   }
   if (scaling < 0.5) {
@@ -49,7 +49,7 @@ export function insights(
   if (memory) {
     const { lora, full: fully } = memory;
     notes.push(
-      `At batch ${memory.batch}, a training step takes ${size(lora.total)} with LoRA and ${size(fully.total)} in full: gradients and Adam's moments shrink from ${size(fully.gradients + fully.optimizer)} to ${size(lora.gradients + lora.optimizer)}, while activations (${size(lora.activations)} against ${size(fully.activations)}) are not what LoRA saves.`,
+      `At batch ${memory.batch}, a training step takes ${size(lora.total)} with LoRA and ${size(fully.total)} with full fine-tuning: gradients and Adam's moments shrink from ${size(fully.gradients + fully.optimizer)} to ${size(lora.gradients + lora.optimizer)}. Activations take ${size(lora.activations)} with LoRA and ${size(fully.activations)} with full fine-tuning.`,
     );
   }
   return notes;

@@ -19,7 +19,7 @@ import type { PlannedAdapter } from "../adapter";
 /**
  * Memory of one training step with Adam at the example inputs' batch, for LoRA and for full fine-tuning: the weights,
  * gradients and moments by count, the activations by liveness over the very graph that training runs.
- * @param given somebody chose the inputs: that they do not fit is their mistake, and not a reason to do without.
+ * @param given the user chose the inputs: if they do not fit, that is an error and not a reason to give no estimate.
  */
 export function memoryEstimate(
   model: Model,
@@ -63,7 +63,7 @@ function reasonOf(error: unknown): string {
   throw error;
 }
 
-/** @param beside what is trained lies beside the weights, and is none of them. */
+/** @param beside the trained parameters are separate from the weights. */
 function kinds(graph: Graph, trainable: readonly string[], weights: number, beside: boolean): MemoryKinds {
   const optimizer = defaultOptimizer();
   const step = simplify(trainingStep(maskDropout(withLoss(graph)), trainable, optimizer).graph);
@@ -71,7 +71,7 @@ function kinds(graph: Graph, trainable: readonly string[], weights: number, besi
     .filter((node) => trainable.includes(node.attrs.path))
     .reduce((sum, node) => sum + byteLengthOf(node), 0);
   const own = beside ? scalars : 0;
-  // Gradients are intermediates of the graph; they are told apart because people budget for them apart.
+  // Gradients are intermediates of the graph; they are listed separately because people budget for them separately.
   const activations = Math.max(0, peakActivationBytes(step) - scalars);
   const parts = {
     weights,
@@ -83,7 +83,9 @@ function kinds(graph: Graph, trainable: readonly string[], weights: number, besi
   return { ...parts, total: Object.values(parts).reduce((a, b) => a + b, 0) };
 }
 
-/** Any scalar of all outputs does: what must be kept for the gradient does not depend on the loss's own form. */
+/**
+ * Any scalar function of all outputs works: what must be kept for the gradient does not depend on the form of the loss.
+ */
 function withLoss(graph: Graph): Graph {
   let loss: Node | undefined;
   for (const node of graph.outputs.values()) {
@@ -92,6 +94,6 @@ function withLoss(graph: Graph): Graph {
     const part = reduceAll("mean", mul(value, value));
     loss = loss ? add(loss, part) : part;
   }
-  if (!loss) throw new UserError("the model returns no floating-point tensor, so there is nothing to train by");
+  if (!loss) throw new UserError("the model returns no floating-point tensor, so it has no loss to train on");
   return new Graph(graph.name, graph.inputs, new Map([["loss", loss]]));
 }

@@ -40,7 +40,7 @@ async function read(file: string, text: string, limits: Partial<ReadLimits> = {}
       ev.program(tree.rootNode);
     } catch (error) {
       if (!(error instanceof LimitReached || error instanceof RangeError)) throw error;
-      const message = error instanceof LimitReached ? error.message : "this file is nested too deep to be evaluated";
+      const message = error instanceof LimitReached ? error.message : "this file is nested too deeply to be evaluated";
       problems.push({ place: start, message, severity: "warning" });
     }
     const names = new Set<string>();

@@ -26,7 +26,7 @@ async function read(command: ReadingCommand & { type: "read" }): Promise<Reading
   return { ...found, ...(searched && { searched }) };
 }
 
-/** The reading that shapes are wanted of is nearly always the last. */
+/** Shapes are nearly always wanted for the last reading. */
 let last: { readonly key: ReadingKey; readonly opened: ModelFile } | undefined;
 
 /** What a reading depends on. */
@@ -97,7 +97,7 @@ async function configurations(command: ReadingCommand & { type: "configurations"
   };
 }
 
-/** As far as reading tells without a trace. */
+/** Layers known to be only read without a trace. */
 function targetsOf({ models }: ModelFile): Map<string, readonly string[]> {
   return new Map(
     models.map((model) => [model.className, defaultTargets(model, undefined).layers.map(({ path }) => path)]),
@@ -105,7 +105,7 @@ function targetsOf({ models }: ModelFile): Map<string, readonly string[]> {
 }
 
 const port = parentPort;
-if (!port) throw new Error("this is the entry of a worker thread and cannot be run by itself");
+if (!port) throw new Error("this file is the entry of a worker thread and cannot be run on its own");
 port.on("message", (command: ReadingCommand) => {
   void answer(command).then((reply) => port.postMessage(reply));
 });

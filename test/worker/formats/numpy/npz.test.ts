@@ -156,7 +156,7 @@ describe("npz and npy", () => {
     await writeFile(file, "not a zip");
     await assert.rejects(readNpz(file), /not a readable \.npz file/);
     await writeFile(file, zipSync({ "run.sh": strToU8("x") }));
-    await assert.rejects(readNpz(file), /holds "run\.sh", which is no NumPy array/);
+    await assert.rejects(readNpz(file), /holds "run\.sh", which is not a NumPy array/);
     const good = zipSync({ "a.npy": encodeNpy(float32([1], [1])) });
     await writeFile(file, good.subarray(0, good.length - 30));
     await assert.rejects(readNpz(file), { name: "UserError" });

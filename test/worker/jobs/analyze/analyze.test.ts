@@ -82,8 +82,8 @@ describe("analyze", () => {
   it("says in words what the numbers say", async () => {
     const { insights } = await digits();
     const note = insights.join("\n");
-    assert.match(note, /Rank 8 trains 3,584 scalars in place of the 24,832 of the 2 targeted layers: 6\.9× fewer/);
-    assert.match(note, /from 1,792 scalars at rank 4 to 28,672 at rank 64/);
+    assert.match(note, /Rank 8 trains 3,584 parameters instead of the 24,832 of the 2 targeted layers: 6\.9× fewer/);
+    assert.match(note, /from 1,792 parameters at rank 4 to 28,672 at rank 64/);
     assert.match(note, /fc2 \(128 → 128\) shrinks 8\.1×, fc1 \(64 → 128\) only 5\.4×/);
     assert.doesNotMatch(note, /damped|no fewer scalars/);
   });
@@ -93,7 +93,7 @@ describe("analyze", () => {
     assert.equal(injection.scaling, 0.25);
     const note = insights.join("\n");
     assert.match(note, /effective scale is 0\.25 \(alpha 16 over rank 64\)/);
-    assert.match(note, /adapter of fc1 has no fewer scalars|adapter of .*fc1.* has no fewer scalars/);
+    assert.match(note, /adapter of fc1 has no fewer parameters|adapter of .*fc1.* has no fewer parameters/);
   });
 
   it("takes rsLoRA's scale", async () => {

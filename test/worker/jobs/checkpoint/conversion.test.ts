@@ -169,7 +169,7 @@ describe("conversion of a checkpoint's keys", () => {
     tensors.set("model.layers.1.block_sparse_moe.experts.3.w1.weight", float32([3, 3], new Array(9).fill(0)));
     fails(
       () => convertCheckpoint(mixtral!, tensors, shapesOf(mixtral!)),
-      /gate_up_proj cannot be made .*\[1, 2, 3\] and float32 \[1, 3, 3\]/,
+      /gate_up_proj cannot be converted .*\[1, 2, 3\] and float32 \[1, 3, 3\]/,
     );
   });
 
@@ -192,7 +192,8 @@ describe("conversion of a checkpoint's keys", () => {
       return convertCheckpoint({ base: "", load }, tensors, new Map([...shapes, ["part_*", [1]]]));
     };
     assert.deepEqual((await flatOf(inParts(2).values)).part_1, { shape: [2, 1], data: [3, 4] });
-    for (const parts of [1e12, 5, 0, -1, 1.5]) fails(() => inParts(parts), /\[4, 1\] is no [-\d.e+]+ parts/);
+    for (const parts of [1e12, 5, 0, -1, 1.5])
+      fails(() => inParts(parts), /\[4, 1\] cannot be split into [-\d.e+]+ parts/);
   });
 
   it("ends a pattern that would try for years", () => {

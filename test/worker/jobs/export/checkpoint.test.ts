@@ -140,9 +140,9 @@ describe("a merge into a folder", () => {
     assert.deepEqual(
       checkpoint!.leftOut.map(({ name, reason }) => `${name}: ${reason}`),
       [
-        "added_tokens.json: it is a link that leads nowhere",
-        "folder.json: it is no file",
-        "vocab.json: it is a link that leads elsewhere",
+        "added_tokens.json: it is a broken link",
+        "folder.json: it is not a file",
+        "vocab.json: it is a link to a file outside the folder",
         "modeling_own.py: it is code",
       ],
     );

@@ -176,7 +176,7 @@ describe("export to TensorFlow.js", function () {
     await assert.rejects(exportedDifference(softmax, folder), {
       name: "UserError",
       message:
-        /nothing was written, since TensorFlow\.js does not take the layer "over_steps" \(Softmax\) of net: Softmax along/,
+        /nothing was written, since TensorFlow\.js does not accept the layer "over_steps" \(Softmax\) of net: Softmax along/,
     });
     // One Flatten that is called on flat input and on other: no form serves both.
     const call = (from: string) => [[from, 0, 0, {}]];
@@ -202,7 +202,7 @@ describe("export to TensorFlow.js", function () {
     });
     await assert.rejects(exportedDifference(shared, folder), {
       name: "UserError",
-      message: /does not take the layer "both_ways" \(Flatten\) of net: Input 0 is incompatible with layer both_ways/,
+      message: /does not accept the layer "both_ways" \(Flatten\) of net: Input 0 is incompatible with layer both_ways/,
     });
     assert.equal(existsSync(join(folder, "out")), false);
   });

@@ -119,7 +119,7 @@ describe("train", () => {
     );
     await assert.rejects(
       train(request({ loss: "mean-squared-error" }), quiet),
-      /Small returns \[.*\]; mean squared error compares one number a sample/,
+      /Small returns \[.*\]; mean squared error compares one number per sample/,
     );
   });
 

@@ -73,13 +73,13 @@ describe("verify of right models", function () {
     }
   });
 
-  it("calls no gradient wrong where a model amplifies rounding: it says that no slope stands out of it", async () => {
+  it("calls no gradient wrong where a model amplifies rounding: it says that no slope exceeds its error", async () => {
     let told = 0;
     for (let seed = 0; seed < 12; seed++) {
       const check = (await checksOf(NORMALIZED, seed, 2)).find(({ id }) => id === "finite-differences")!;
       if (check.passed) assert.ok(check.measured <= check.bound);
       else {
-        assert.match(check.detail!, /^no slope stands out of rounding/, `seed ${seed}: ${check.measured}`);
+        assert.match(check.detail!, /^no slope exceeds the rounding error/, `seed ${seed}: ${check.measured}`);
         told++;
       }
     }

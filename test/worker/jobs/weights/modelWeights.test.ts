@@ -144,16 +144,17 @@ describe("weights of what the code loads", () => {
     await assert.rejects(
       open("wide"),
       (error) =>
-        error instanceof UserError && /"fc\.weight" has shape \[2, 4\], but wide has \[3, 6\]/.test(error.message),
+        error instanceof UserError &&
+        /"fc\.weight" has shape \[2, 4\], but in wide it has \[3, 6\]/.test(error.message),
     );
   });
 
   it("are converted as the library converts them, and a merge writes the checkpoint's own tensors and names", async () => {
     await writeSafetensors(at("converted/model.safetensors"), CONVERTED);
     const opened = await openModel({ file: at("m.py"), class: "converted", packages: [at("site")] });
-    assert.match(opened.weights.from, /as transformers converts its keys$/);
+    assert.match(opened.weights.from, /keys converted as in transformers$/);
     assert.deepEqual(opened.weights.unused, ["score.weight"]);
-    assert.match(opened.weights.notes.join(), /no place for them: "score\.weight"/);
+    assert.match(opened.weights.notes.join(), /not in the model: "score\.weight"/);
     for (const [path, { data }] of TINY)
       assert.deepEqual((await loadTensor(opened.values.get(path)!)).data, data, path);
 
@@ -191,11 +192,11 @@ describe("weights of what the code loads", () => {
       openModel(choice),
       (error) =>
         error instanceof UserError &&
-        /lacks "fc\.bias" of converted and holds "score\.weight" .* random.*--allow-missing/.test(error.message),
+        /lacks "fc\.bias" of converted and has "score\.weight", .* random.*--allow-missing/.test(error.message),
     );
     const opened = await openModel({ ...choice, allowMissing: ["fc"] });
     assert.deepEqual(opened.weights.initialized, ["fc.bias"]);
-    assert.match(opened.weights.notes[0]!, /Not in the weights, and so random \(seed 0\): "fc\.bias"/);
+    assert.match(opened.weights.notes[0]!, /Not in the weights, so initialized at random \(seed 0\): "fc\.bias"/);
     assert.throws(
       () => mergedTensors(opened, new Map([["fc.bias", steps([2], 0)]])),
       (error) => error instanceof UserError && /fc\.bias is not in the weights/.test(error.message),

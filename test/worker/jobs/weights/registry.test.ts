@@ -62,7 +62,8 @@ describe("formats of weights", () => {
     await writeFile(at("model.gguf"), "");
     await assert.rejects(openWeights(at("model.gguf")), {
       name: "UserError",
-      message: /no weights file by its name; weights are read from \.safetensors, \.pt, \.pth, \.bin and \.ckpt files/,
+      message:
+        /does not have the name of a weights file; weights are read from \.safetensors, \.pt, \.pth, \.bin and \.ckpt files/,
     });
   });
 

@@ -36,7 +36,7 @@ describe("weights of a model", () => {
     const { tensors } = await readTorchCheckpoint(fixture("wrapped.pt"));
     assert.deepEqual(values.get("2.weight"), tensors.get("module._orig_mod.2.weight"));
     await fails(open(fixture("system.pt")), /posix\.system/);
-    await fails(open(fixture("views.pt")), /lacks "0\.weight".* holds "whole"/);
+    await fails(open(fixture("views.pt")), /lacks "0\.weight".* has "whole"/);
   });
 
   it("come from shards through their index, and from a folder", async () => {

@@ -47,16 +47,16 @@ describe("what init_lora_weights does to the base", () => {
   /** What PEFT fails on, but for the random pissa_niter_4, which it loads in another way each time. */
   const REFUSED: readonly (readonly [word: unknown, why: RegExp])[] = [
     ["pissa_niter_4", /randomized SVD.*path_initial_model_for_weight_conversion/],
-    ["corda", /data that the adapter does not hold.*path_initial_model_for_weight_conversion/],
+    ["corda", /data that the adapter does not contain.*path_initial_model_for_weight_conversion/],
     ["loftq", /bitsandbytes.*GPU/],
     ["pissa_foo", /PEFT does not know it\. /],
-    ["PiSSA", /PEFT does not know it in this case of letters; it knows "pissa"/],
+    ["PiSSA", /PEFT does not know it in this spelling; it knows "pissa"/],
     ["EVA", /it knows "eva"/],
     ["Orthogonal", /it knows "orthogonal"/],
     ["foo", /PEFT does not know it\. To go on, correct it in adapter_config\.json; known are true/],
     ["true", /PEFT does not know it/],
-    [1, /PEFT takes true, false or a word/],
-    [["x"], /PEFT takes true, false or a word/],
+    [1, /PEFT accepts true, false or a string/],
+    [["x"], /PEFT accepts true, false or a string/],
   ];
   it("is refused where PEFT fails or nobody can repeat it, with the value, the reason and what to do", () => {
     for (const [word, why] of REFUSED) {
@@ -135,21 +135,21 @@ describe("what init_lora_weights does to the base", () => {
     for (let i = 0; i < 6; i++) dependent.data[i * 6 + 2] = dependent.data[i * 6]! + dependent.data[i * 6 + 1]!;
     await assert.rejects(change("olora", dependent), {
       name: "UserError",
-      message: /the first 4 columns of fc\.weight depend on one another/,
+      message: /the first 4 columns of fc\.weight are linearly dependent/,
     });
     const infinite = random(6, 6);
     infinite.data[3] = Infinity;
     for (const kind of ["pissa", "olora"] as const) {
       await assert.rejects(change(kind, infinite), {
         name: "UserError",
-        message: /fc\.weight holds values that are not/,
+        message: /fc\.weight has values that are not/,
       });
     }
   });
 
   it("is refused for OLoRA on a weight stored [in, out] that is not square: PEFT cannot load it either", async () => {
     await assert.rejects(change("olora", random(6, 8), true), { name: "UserError", message: /stored \[in, out\]/ });
-    assert.match((await change("olora", random(6, 6), true)).warning!, /the transpose of what was subtracted/);
+    assert.match((await change("olora", random(6, 6), true)).warning!, /the transpose of the subtracted matrix/);
   });
 });
 

@@ -101,10 +101,10 @@ class Net(nn.Module):
     ).map(({ path }) => path);
 
   for (const [name, message] of [
-    ["emb", /choose emb \(Embedding, line 17\) of Net: PEFT adapts Embedding, and LoRA Lens does not yet/],
-    ["mine", /choose mine \(Mine, line 18\) of Net: PEFT adapts Embedding, and/],
-    ["conv", /PEFT adapts Conv2d, and LoRA Lens does not yet/],
-    ["attention", /PEFT adapts MultiheadAttention, and LoRA Lens does not yet/],
+    ["emb", /select emb \(Embedding, line 17\) of Net: PEFT adapts Embedding, but LoRA Lens does not yet/],
+    ["mine", /select mine \(Mine, line 18\) of Net: PEFT adapts Embedding, but/],
+    ["conv", /PEFT adapts Conv2d, but LoRA Lens does not yet/],
+    ["attention", /PEFT adapts MultiheadAttention, but LoRA Lens does not yet/],
     ["block", /PEFT has no adapter for Block/],
     ["block.norm", /PEFT has no adapter for LayerNorm/],
     ["bilinear", /PEFT has no adapter for Bilinear/],
@@ -119,7 +119,7 @@ class Net(nn.Module):
   it("are refused when a regular expression matches them with the layers within", async () => {
     await assert.rejects(
       choose("block.*"),
-      /choose block \(Block, line 21\), block.norm \(LayerNorm, line 12\) of Net/,
+      /select block \(Block, line 21\), block.norm \(LayerNorm, line 12\) of Net/,
     );
     assert.deepEqual(await choose("block\\.fc"), ["block.fc"]);
   });
@@ -254,7 +254,7 @@ class Plain(nn.Module):
   it("is refused where the output embeddings cannot be known", async () => {
     await assert.rejects(
       chosen("Asks"),
-      /what get_output_embeddings\(\) of Asks gives, and that is unknown: .*elsewhere/,
+      /the layer that get_output_embeddings\(\) of Asks returns, which is unknown: .*elsewhere/,
     );
   });
 });

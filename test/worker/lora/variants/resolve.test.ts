@@ -30,7 +30,7 @@ describe("what a configuration gives a layer", () => {
     assert.throws(() => resolve(loraConfig({ bias: "all" }), FC), { name: "UserError", message: /^bias "all" is not/ });
     assert.throws(() => resolve(loraConfig(), { ...FC, kind: "Conv2d" }), {
       name: "UserError",
-      message: /fc is a Conv2d, which no adapter goes on/,
+      message: /fc is a Conv2d, for which there is no adapter/,
     });
     // Hugging Face's Conv1D is linear.
     const turned = { ...FC, kind: "Conv1D", weight: { path: "fc.weight", fanInFanOut: true } };

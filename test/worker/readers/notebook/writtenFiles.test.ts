@@ -111,7 +111,7 @@ describe("a notebook's cell that writes a file", () => {
     assert.deepEqual(await shown(first, second, make("a")), [
       "Net 2:5 6",
       "a: Net 3:2 6",
-      "1:1 information model.py is written anew in cell 2, and that text is the one read",
+      "1:1 information model.py is written again in cell 2; that text is the one that is read",
     ]);
   });
 

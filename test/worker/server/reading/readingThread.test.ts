@@ -51,7 +51,7 @@ describe("reading thread", () => {
 
   it("is ended when it exceeds the time limit", async () => {
     const impatient = new ReadingThread({ start: () => new Worker(ENTRY), timeLimitMs: 300, log: () => undefined });
-    await assert.rejects(impatient.run(read("# hang")), /longer than 0\.3 s and was ended/);
+    await assert.rejects(impatient.run(read("# hang")), /longer than 0\.3 s and was stopped/);
     await impatient.dispose();
   });
 

@@ -52,7 +52,7 @@ export interface Opened {
 export function locateFile(ev: Evaluator, path: string, importer = ev.source.file): Opened | Refused {
   // The name of another machine would be a connection to it.
   if (/^[\\/]{2}/.test(path)) return new Refused(`${path} is on another machine`);
-  if (/[\0]/.test(path) || path.length > 4096) return new Refused("its path is none");
+  if (/[\0]/.test(path) || path.length > 4096) return new Refused("it is not a valid path");
   const { folder: top } = projectFolder(importer);
   const realTop = realPath(top);
   let outside = false;
@@ -65,9 +65,9 @@ export function locateFile(ev: Evaluator, path: string, importer = ev.source.fil
     if (isBelow(realTop, real)) return { file: real };
     outside = true;
   }
-  if (outside) return new Refused(`${path} lies outside of the project (${top}), and is not read`);
+  if (outside) return new Refused(`${path} is outside the project (${top}) and is not read`);
   if (isAbsolute(path) && !isBelow(top, resolve(path)))
-    return new Refused(`${path} lies outside of the project (${top}), and is not read`);
+    return new Refused(`${path} is outside the project (${top}) and is not read`);
   return new Refused(`there is no ${path} in the project (${top})`);
 }
 
@@ -105,7 +105,7 @@ function keptOf(file: string): Kept | Refused {
   const most = extname(file).toLowerCase() === ".json" ? MAX_JSON : MAX_YAML;
   const text = textOf(file, most);
   if (text === "forbidden") return new Refused("it may not be read");
-  if (text === undefined) return new Refused(`it is longer than the ${most / 1024} kB that a configuration has`);
+  if (text === undefined) return new Refused(`it is longer than the ${most / 1024} kB allowed for a configuration`);
   const now: Kept = { state, text, data: new Map() };
   if (kept.size >= MAX_KEPT) kept.clear();
   kept.set(file, now);

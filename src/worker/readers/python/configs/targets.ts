@@ -92,7 +92,7 @@ export class ConfigTargets {
     const names = [...new Set(others.map((each) => shown(each.file)))];
     const list =
       names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(" and ");
-    return `the sizes of ${type.name} are those of ${shown(own.file)}; ${list} ${names.length === 1 ? "gives" : "give"} others`;
+    return `the sizes of ${type.name} come from ${shown(own.file)}; ${list} ${names.length === 1 ? "gives" : "give"} different ones`;
   }
 
   private targetsIn(file: string, type: PyClass): Target[] {

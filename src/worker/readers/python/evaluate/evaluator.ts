@@ -329,7 +329,7 @@ export class PythonEvaluator implements Evaluator {
 
   inFrame<T>(scope: Scope, body: () => T): T {
     if (++this.depth > this.limits.depth) {
-      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
+      throw new LimitError(`more than ${this.limits.depth} calls deep: is this an endless recursion?`, this.place);
     }
     const watched = scope.kind === "function" ? this.recorder : undefined;
     watched?.enter(scope, this.place, scope.source === this.main);
@@ -462,7 +462,7 @@ export class PythonEvaluator implements Evaluator {
 
   tooDeep(): LimitError {
     return new LimitError(
-      "calls and expressions are nested too deeply here: a recursion that does not end?",
+      "calls and expressions are nested too deeply here: is this an endless recursion?",
       this.place,
     );
   }

@@ -79,7 +79,7 @@ BASE.members.set(
 export function raise(ev: Evaluator, value: Value): PyError | EvaluationError {
   const instance = value instanceof PyClass && value.mro.includes(BASE) ? ev.call(value, []) : value;
   if (instance instanceof Unknown) {
-    return new PyError("Exception", `an exception that is not known: ${instance.reason}`, ev.place);
+    return new PyError("Exception", `the exception is not known: ${instance.reason}`, ev.place);
   }
   if (!(instance instanceof PyObject) || !instance.type.mro.includes(BASE)) {
     return new PyError("TypeError", "exceptions must derive from BaseException", ev.place);

@@ -57,7 +57,7 @@ export function misfitOf({ failure, recorder, sizes, words, runsSquare, isLayer 
       .replaceAll(new RegExp(`\\b${sizes.rank}\\b`, "g"), words.rank);
   const explained = inWords(explain(operation) ?? pythonMessage(error));
   const why = isSwapped
-    ? ` ${words.in} and ${words.out} are swapped, which only runs where both are equal: A takes ${words.in}, B gives ${words.out}, and a Linear's weight is [out_features, in_features].`
+    ? ` ${words.in} and ${words.out} are swapped, which only works if they are equal: A takes ${words.in} features, B returns ${words.out}, and a Linear's weight is [out_features, in_features].`
     : "";
   const related = callsTo(operation).map(({ place, message }) => ({ place, message: inWords(message) }));
   return { place: error.place, severity: "error", code: "lora-transposed", message: `${explained}.${why}`, related };

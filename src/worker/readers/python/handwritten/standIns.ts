@@ -196,7 +196,7 @@ function inputOf(object: PyObject): string | undefined {
 
 function linear(ev: Evaluator, sizes: Sizes): PyObject {
   const made = ev.call(torchModules().get("torch.nn")!.get("Linear")!, [sizes.in, sizes.out]);
-  if (!(made instanceof PyObject)) throw new Error("torch.nn.Linear gives no module");
+  if (!(made instanceof PyObject)) throw new Error("torch.nn.Linear does not return a module");
   return made;
 }
 
@@ -204,7 +204,7 @@ function linear(ev: Evaluator, sizes: Sizes): PyObject {
 function container(ev: Evaluator): PyObject {
   const type = new PyClass("Model", [moduleClass], new Map(), undefined, undefined);
   type.mro = [type, moduleClass, OBJECT];
-  type.missing = (name) => `${name} is asked of a model that stands in for another`;
+  type.missing = (name) => `${name} is read from a stand-in for another model`;
   const object = new PyObject(type, ev.place);
   object.module = newModuleState();
   return object;

@@ -111,7 +111,7 @@ function stubFor(name: string): Value | undefined {
   if (name === "is_tracing") return native(name, "*args, **kwargs", () => true);
   // What turns text and images into numbers is data.
   if (PREPARING.test(name)) return new Unknown(`${name} prepares data, which is not read`);
-  if (USING.test(name)) return new Unknown(`${name} works on a model that is there, which is not followed`);
+  if (USING.test(name)) return new Unknown(`${name} works on an existing model, which is not followed`);
   if (TRACING.test(name)) return native(name, "*args, **kwargs", () => false);
   if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
   return undefined;

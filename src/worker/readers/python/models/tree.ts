@@ -80,7 +80,7 @@ export function tooManyToTrace(root: PyObject): string | undefined {
   return whyNotListed(
     root,
     MAX_TRACED,
-    `it has more than ${MAX_TRACED.toLocaleString("en-US")} modules, too many for one graph; with fewer layers or experts it can be`,
+    `it has more than ${MAX_TRACED.toLocaleString("en-US")} modules, too many for one graph; use fewer layers or experts`,
   );
 }
 

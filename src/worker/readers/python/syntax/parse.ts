@@ -229,7 +229,7 @@ class Copier {
       return raw;
     }
     if (depth > MAX_NESTING) {
-      this.errors.push({ start, end: raw.end, message: `nested more than ${MAX_NESTING} levels deep: not read` });
+      this.errors.push({ start, end: raw.end, message: `nested more than ${MAX_NESTING} levels deep, so not read` });
       raw.broken = true;
       return raw;
     }

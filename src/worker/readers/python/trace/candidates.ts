@@ -50,7 +50,8 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
     const key = `${spec.dtype} ${spec.shape.join()}`;
     if (!found.has(key)) found.set(key, { spec, from });
   };
-  for (const shape of reshapedTo(root, inputs)) add("what forward reshapes it to", { shape, dtype: "float32" });
+  for (const shape of reshapedTo(root, inputs))
+    add("the shape that forward reshapes it to", { shape, dtype: "float32" });
   const stated = statedImages(root);
   const addStated = (): void => {
     for (const shape of stated.shapes) add("the image size given to the constructor", { shape, dtype: "float32" });
@@ -105,7 +106,7 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
     }
   }
   if (stated.doubtful) addStated();
-  for (const shape of usualImages(root)) add("the usual images", { shape, dtype: "float32" });
+  for (const shape of usualImages(root)) add("common image sizes", { shape, dtype: "float32" });
   // Nothing but activations and the like: any shape will do.
   add("the layers, which take any shape", { shape: [BATCH, SEQUENCE], dtype: "float32" });
   return [...found.values()];

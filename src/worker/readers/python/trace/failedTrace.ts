@@ -36,7 +36,7 @@ export function problemOf(
   const operation = best.recorder.failureOf(error);
   const inputs = example.given ?? false;
   if (!(error instanceof PyError)) {
-    const message = `No shapes for ${root.type.name}: its forward could not be followed past here. ${error.message}`;
+    const message = `No shapes for ${root.type.name}: forward could not be traced past this line. ${error.message}`;
     return { place, severity: "information", code: "not-traced", message };
   }
   // What was left out on the way may be the reason: then nothing is known for sure.
@@ -56,7 +56,7 @@ export function problemOf(
       place: classLine(root, place),
       severity: "information",
       code: "not-traced",
-      message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, or state its inputs in a comment in the class, # lora-lens: input ${name} = ${shape}, and its shapes are checked.`,
+      message: `No shapes for ${root.type.name}: no example input fits. With ${fed} (${example.from}): ${explained ?? error.message}. To check its shapes, call the model once in the file, or state its inputs in a comment in the class, # lora-lens: input ${name} = ${shape}.`,
     };
   }
   const { at } = operation;
@@ -137,11 +137,11 @@ export function explain({ name, layer, operands }: FailedOperation): string | un
     case "cat":
     case "concat":
       return operands.length > 1
-        ? `the tensors joined must agree in every dimension but the one joined: ${listed(operands)}`
+        ? `concatenated tensors must have equal sizes in all other dimensions: ${listed(operands)}`
         : undefined;
     case "view":
     case "reshape":
-      return a ? `${named(a)} has ${count(a.tensor.shape)} elements, which do not fill the shape asked for` : undefined;
+      return a ? `${named(a)} has ${count(a.tensor.shape)} elements, which do not fit the requested shape` : undefined;
   }
   if (a && b && /^\W+$/.test(name)) return explainBroadcast(name, a, b);
   return operands.length > 0 ? `${name} was given ${listed(operands)}` : undefined;

@@ -30,7 +30,7 @@ export function* givenByWholes(
       if (attempt(ev, whole, example, { recorder }).traced) break;
       recorder.calls.clear();
     }
-    for (const args of recorder.calls.values()) yield { arguments: args, from: `what ${whole.type.name} gives it` };
+    for (const args of recorder.calls.values()) yield { arguments: args, from: `the call in ${whole.type.name}` };
   }
 }
 

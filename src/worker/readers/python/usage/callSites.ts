@@ -379,7 +379,7 @@ export class CallSites {
         const iterable = evaluateSafely(this.ev, scope, step.iterable);
         const items = iterable instanceof Unknown ? [iterable] : this.ev.iterate(iterable);
         if (!this.takeFirst(step, items, scope))
-          assignTarget(this.ev, scope, step.target, new Unknown("no turn of this loop comes here"));
+          assignTarget(this.ev, scope, step.target, new Unknown("no iteration of this loop reaches this line"));
       }
     } catch (error) {
       const unknown = new Unknown(this.ev.reportError(error));

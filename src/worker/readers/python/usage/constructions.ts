@@ -126,7 +126,7 @@ export class Constructions {
         } else if (counting) args.push(...items);
       } else if (value instanceof PyDict) {
         for (const { key, value: item } of value.entries.values()) kwargs.set(String(key), item);
-      } else rest ??= value instanceof Unknown ? value : new Unknown("what stands after ** is not known");
+      } else rest ??= value instanceof Unknown ? value : new Unknown("the argument after ** is not known");
     }
     const known = [...args, ...kwargs.values()].filter((value) => !(value instanceof Unknown)).length;
     return { args, kwargs, known, rest };

@@ -223,7 +223,7 @@ export class ProjectCallSites {
     if (there && there.known === undefined) return there.given;
     const defaults = this.configurations.fromDefaults({ type });
     if (defaults || !search.partly) return defaults;
-    const open = (name: string): [string, Value] => [name, new Unknown(`nothing gives ${type.name} its ${name}`)];
+    const open = (name: string): [string, Value] => [name, new Unknown(`no call gives ${type.name} its ${name}`)];
     return better(here, there)?.given ?? { args: [], kwargs: new Map(required.map(open)) };
   }
 

@@ -63,8 +63,7 @@ function keyOfTuple(items: readonly Value[]): string {
   let keys = "(";
   for (const item of items) {
     const key = keyOf(item);
-    if (keys.length + key.length > MAX_KEY)
-      throw new EvaluationError("a tuple as large as this is not used as a key by the reader");
+    if (keys.length + key.length > MAX_KEY) throw new EvaluationError("a tuple this large is not supported as a key");
     keys += `${key.length}:${key},`;
   }
   return keys;
@@ -77,7 +76,7 @@ const MAX_COMPARED = 1_000_000;
 export function equal(left: Value, right: Value, counter = { compared: 0 }): boolean | Unknown {
   if (++counter.compared > MAX_COMPARED) {
     const most = MAX_COMPARED.toLocaleString("en-US");
-    throw new EvaluationError(`values with more than ${most} items are not compared by the reader`);
+    throw new EvaluationError(`values with more than ${most} items are not compared`);
   }
   if (left === right) return true;
   const [a, b] = [plain(left), plain(right)];

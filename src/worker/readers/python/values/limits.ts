@@ -17,7 +17,7 @@ export const MAX_NESTING = 1500;
 /** Why evaluation stops; `modules` are those made so far where no loop may be without an end. */
 export function tooManySteps(steps: number, modules: number | undefined): string {
   const [most, made] = [steps, modules ?? 0].map((n) => n.toLocaleString("en-US"));
-  if (modules === undefined) return `evaluation stopped here after ${most} steps: a loop that does not end?`;
+  if (modules === undefined) return `evaluation stopped here after ${most} steps: is this an endless loop?`;
   const so = modules > 1 ? ` and ${made} modules` : "";
-  return `evaluation stopped here after ${most} steps${so}: this takes longer than the reader goes on for`;
+  return `evaluation stopped here after ${most} steps${so}: this takes more steps than the reader allows`;
 }

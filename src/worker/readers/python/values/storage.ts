@@ -111,7 +111,7 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
       );
     } else {
       // Interleaved: each place takes its value from x, or from the update that stands behind x.
-      if (size > MAX_INTERLEAVED) throw new ShapeError(`assigning to places among ${size} others is not supported`);
+      if (size > MAX_INTERLEAVED) throw new ShapeError(`assigning to every n-th of ${size} elements is not supported`);
       const order = BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
       for (let k = 0; k < count; k++) order[start + k * steps[axis]!] = BigInt(size + k);
       result = build.gather(

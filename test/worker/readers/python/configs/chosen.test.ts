@@ -84,11 +84,11 @@ describe("a configuration file that somebody chose", () => {
     assert.equal(errors.length, 1);
     assert.match(
       errors[0]!,
-      /sizes\.json was chosen as the configuration and gives no model of this file its parameters: it holds width, classes, and the classes are Net\(a, b\)\./,
+      /sizes\.json was chosen as the configuration, but no model in this file takes its parameters from it: it holds width, classes, and the classes are Net\(a, b\)\./,
     );
     assert.match(
       (await read("a=1, b=2", "a, b", JSON_SIZES)).errors.join(),
-      /gives no model of this file its parameters/,
+      /no model in this file takes its parameters from it/,
     );
     assert.match((await read("", "1, 2", JSON_SIZES)).errors.join(), /the classes are Net\(\)\./);
   });

@@ -65,7 +65,7 @@ describe("classes that hydra makes of configurations", () => {
     };
     assert.equal(await sizes(files), "12→5 from configs/model/small.yaml");
     assert.deepEqual(await remarks(), [
-      "the sizes of Net are those of configs/model/small.yaml; configs/model/large.yaml gives others",
+      "the sizes of Net come from configs/model/small.yaml; configs/model/large.yaml gives different ones",
     ]);
     assert.equal(
       await sizes({ "configs/train.yaml": "defaults:\n  - _self_\n  - model: large.yaml\n" }),

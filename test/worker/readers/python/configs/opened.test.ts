@@ -177,7 +177,10 @@ if __name__ == "__main__":
     const text = `${IMPORTS}cfg = OmegaConf.load("c.yaml")\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        for i in range(cfg.a):\n            self.fc = nn.Linear(i, 2)\n`;
     writeFiles(folder, { "c.yaml": "a: ${b}\nb: ${a}\n", "net.py": text });
     const { problems } = await open("net.py");
-    assert.match(problems.map(({ message }) => message).join("\n"), /the interpolations of "\$\{[ab]\}" do not end/);
+    assert.match(
+      problems.map(({ message }) => message).join("\n"),
+      /the interpolations of "\$\{[ab]\}" are nested too deeply or refer to each other/,
+    );
   });
 
   const reason = async (made: string, files: Record<string, string> = {}): Promise<string> => {
@@ -198,7 +201,7 @@ if __name__ == "__main__":
       for (const path of [join(outside, "c.yaml"), steps, "link.yaml"]) {
         const text = `${IMPORTS}${NET}\nmodel = Net(**yaml.safe_load(open("${path}")))\n`;
         assert.equal(await sizes({ "pyproject.toml": "", "net.py": text }), "undefined→2 from undefined", path);
-        assert.match(await reason(`yaml.safe_load(open("${path}"))`), /lies outside of the project/, path);
+        assert.match(await reason(`yaml.safe_load(open("${path}"))`), /is outside the project/, path);
       }
     } finally {
       rmSync(outside, { recursive: true });
@@ -217,10 +220,7 @@ if __name__ == "__main__":
       await reason('yaml.safe_load(open("b.yaml"))', long),
       /b\.yaml is not used: it is longer than the 512 kB/,
     );
-    assert.match(
-      await reason('json.load(open("a.txt"))', { "a.txt": "{}" }),
-      /a\.txt is not read: of files that code opens/,
-    );
+    assert.match(await reason('json.load(open("a.txt"))', { "a.txt": "{}" }), /a\.txt is not read: only \.json/);
     assert.match(await reason('json.load(open("a.json", "w"))'), /open\(\) writes a file here/);
   });
 

@@ -205,7 +205,7 @@ for arg in sys.argv[1:]:
       assert.deepEqual(layers, ["0 Linear(3, 4)"]);
       assert.deepEqual(errors, []);
       assert.deepEqual(notes, [
-        'config.py may give or change names that are not known: any may be defined by "exec(open(arg).read())" at line 5, which is not evaluated',
+        'config.py may define or change unknown names: any may be defined by "exec(open(arg).read())" at line 5, which is not evaluated',
       ]);
     });
 

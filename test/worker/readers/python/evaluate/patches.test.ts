@@ -73,7 +73,7 @@ model = Block(6)
 
   it("is told where it is not followed, also in other files and on trial, with what is read instead", async () => {
     assert.deepEqual(await problems("import bnb\nnn.Linear = bnb.nn.Linear4bit\nmodel = Block(6)\n"), [
-      "13 warning torch.nn.Linear is replaced here by what is unknown (the import of bnb was not followed); models are read as if it were not",
+      "13 warning torch.nn.Linear is replaced here by an unknown value (the import of bnb was not followed); models are read without the replacement",
     ]);
     assert.deepEqual(await problems("nn.Module.__call__ = lambda self, x: x\nmodel = Block(6)\n"), [
       "12 warning Module.__call__ is replaced here, which is not followed; models are read as if it were not",

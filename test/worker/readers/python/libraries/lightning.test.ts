@@ -139,7 +139,7 @@ class Net(pl.LightningModule):
         self.broken = nn.Linear(self.hparams.depth, 2)
 `);
     assert.deepEqual(messages(found), [
-      "10: in_features of net is unknown: trainer is a Trainer's, and training is not followed",
+      "10: in_features of net is unknown: trainer belongs to a Trainer, and training is not followed",
       "11: in_features of other is unknown: the import of pytorch_lightning.utilities.size was not followed: it is not installed",
       '12: AttributeError: Missing attribute "depth"',
     ]);

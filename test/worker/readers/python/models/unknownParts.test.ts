@@ -99,7 +99,7 @@ class Derived(Net):
     );
     assert.deepEqual(layersOf(modelNamed(found, "Net")), ["own Linear(2, undefined)", "head Linear(4, 2)"]);
     assert.ok(
-      messages(found).some((text) => text.includes("width may be of a base class of Net")),
+      messages(found).some((text) => text.includes("width may come from a base class of Net")),
       messages(found).join("\n"),
     );
     // Where every name is accounted for, a name that nothing defines is a mistake.

@@ -217,6 +217,6 @@ class Net(nn.Module):
     assert.deepEqual(await inputsOf(source, "Block"), ["x float32 [2, 16, 8]", "sin float32 [20, 6]"]);
     assert.deepEqual(await inputsOf(source, "Block", { batch: 3 }), ["x float32 [3, 16, 8]", "sin float32 [20, 6]"]);
     const { inputsFrom } = modelNamed(await readTorch(source), "Attention").trace();
-    assert.equal(inputsFrom, "what Net gives it");
+    assert.equal(inputsFrom, "the call in Net");
   });
 });

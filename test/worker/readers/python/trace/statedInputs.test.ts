@@ -132,7 +132,7 @@ class Net(nn.Module):
         ${STATED}
         return self.part(self.conv(x))
 `;
-    assert.equal(traced(await read(source), "Part"), "y float32 [2, 1, 48, 48] from what Net gives it");
+    assert.equal(traced(await read(source), "Part"), "y float32 [2, 1, 48, 48] from the call in Net");
   });
 
   it("in a notebook's cell", async () => {
@@ -165,7 +165,7 @@ class Net(nn.Module):
 
   it("that cannot be understood, or are none of forward's, are problems at the comment", async () => {
     for (const [comment, message] of [
-      ["# lora-lens: input x = 2,3,a", /"2,3,a" is no shape for the input x: write a shape as 1,3,224,224/],
+      ["# lora-lens: input x = 2,3,a", /"2,3,a" is not a shape for input x: write a shape as 1,3,224,224/],
       ["# lora-lens: input 2,3,50,50", /this comment states no input: write # lora-lens: input x = /],
       ["# lora-lens: input x = 2,3:half", /half is none of float64, float32, /],
       ["# lora-lens: input z = 2,3", /Net\.forward has no input "z" \(the comment at line 5\); it takes x/],
@@ -259,7 +259,7 @@ describe("inputs that the settings state", () => {
     const wrong = await thread.run({ type: "read", ...command, inputShapes: { Net: { x: "nonsense" } } });
     assert.deepEqual(
       wrong.summary.problems.map(({ line, message }) => [line, message.slice(0, 60)]),
-      [[5, 'the setting loraLens.inputShapes: "nonsense" is no shape for']],
+      [[5, 'the setting loraLens.inputShapes: "nonsense" is not a shape ']],
     );
     const unknown = await thread.run({ type: "shapes", ...command, inputShapes: { Net: { z: "2,3" } } });
     assert.match(unknown.problems[0]!.message, /has no input "z" \(the setting loraLens\.inputShapes\)/);

@@ -36,8 +36,7 @@ export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   if (value instanceof PyDict || value instanceof PySet) ev.step(value.entries.size >> 4);
   if (value instanceof PyDict) return [...value.entries.values()].map((entry) => entry.key);
   if (value instanceof PySet) return [...value.entries.values()];
-  if (value instanceof Unknown)
-    throw new EvaluationError(`what is iterated over is unknown: ${value.reason}`, ev.place);
+  if (value instanceof Unknown) throw new EvaluationError(`the iterable is unknown: ${value.reason}`, ev.place);
   if (value instanceof PyTensor) return tensorIterate(value, ev);
   if (value instanceof PyClass && value.enumMembers) return new Set(value.enumMembers.values());
   const iter = ev.special(value, "__iter__");

@@ -77,7 +77,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
   type.definedIn = moduleNameOf(scope.module);
   if (unknownBase) {
     const { reason } = unknownBase;
-    type.missing = (name) => `${name} may be of a base class of ${node.name}, which is not known because ${reason}`;
+    type.missing = (name) => `${name} may come from a base class of ${node.name}, which is not known because ${reason}`;
   }
   if (ev.inMain) ev.classes.push({ type, node });
   return type;
@@ -109,7 +109,7 @@ export function defineClass(
 ): PyClass {
   const above = bases.reduce((sum, base) => sum + base.mro.length, 0);
   if (above > MAX_ABOVE) {
-    throw new EvaluationError(`a class with more than ${MAX_ABOVE} classes above it is not supported`, ev.place);
+    throw new EvaluationError(`a class with more than ${MAX_ABOVE} base classes is not supported`, ev.place);
   }
   ev.step(above);
   const type = new PyClass(name, bases.length > 0 ? bases : [OBJECT], members, ev.place, undefined);

@@ -128,10 +128,10 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
     }
     case "Yield":
       // A generator's body is run by suspended.ts, which gets to every yield that can suspend it.
-      throw new EvaluationError("a yield cannot stand here", ev.source.place(expr));
+      throw new EvaluationError("a yield is not allowed here", ev.source.place(expr));
     case "Starred":
       ev.span = expr;
-      throw new EvaluationError("a starred expression cannot stand here", ev.place);
+      throw new EvaluationError("a starred expression is not allowed here", ev.place);
     case "Unsupported":
       ev.span = expr;
       throw new EvaluationError(`${expr.what} is not supported`, ev.place);

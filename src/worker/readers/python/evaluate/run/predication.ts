@@ -34,7 +34,7 @@ export function predicated<C extends string>(
   }
   if (completion === "break" || completion === "return") {
     throw new EvaluationError(
-      `whether this code is left with ${completion} depends on data, which a graph cannot`,
+      `whether this code reaches ${completion} depends on data, which a graph cannot express`,
       ev.place,
     );
   }

@@ -83,7 +83,7 @@ export function stored(value: number, dtype: DType): number {
     throw new EvaluationError(
       isFloating(dtype)
         ? `NumPy's arrays of ${dtype} are not evaluated`
-        : `${value} in an array of whole numbers is not computed`,
+        : `${value} in an integer array is not computed`,
     );
   if (dtype === "int64") return whole;
   const bits = 8 * DTYPE_BYTES[dtype];

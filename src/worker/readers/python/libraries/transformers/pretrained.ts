@@ -83,7 +83,7 @@ function locate(ev: Evaluator, name: string, given: ReadonlyMap<string, Value>):
     ev.consulted.add(file);
     return { folder, fields: typeof found === "string" ? found : found.fields };
   }
-  return `"${name}" is no folder here with a config.json, and not in Hugging Face's cache (${cacheFolder()}). Load it once in Python, and its layers are shown`;
+  return `"${name}" is neither a folder with a config.json nor in Hugging Face's cache (${cacheFolder()}). Load it once in Python to see its layers`;
 }
 
 /** The layers that would be here are told to be missing. */
@@ -162,7 +162,7 @@ function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Valu
 }
 
 function unnamed(ev: Evaluator): Unknown {
-  return new Unknown("which checkpoint is loaded is not known", ev.place);
+  return new Unknown("the name of the loaded checkpoint is not known", ev.place);
 }
 
 /** Of a model class. */

@@ -148,14 +148,14 @@ export class Configurations {
       });
       const keys = Object.keys(this.json.fields).slice(0, 8).join(", ");
       this.ev.problem(
-        `${this.json.file} was chosen as the configuration and gives no model of this file its parameters: it holds ${keys || "nothing"}, and the classes are ${shown.join(", ")}. Name its entries as the parameters are named, or choose another file.`,
+        `${this.json.file} was chosen as the configuration, but no model in this file takes its parameters from it: it holds ${keys || "nothing"}, and the classes are ${shown.join(", ")}. Name its entries like the parameters, or choose another file.`,
         "error",
         this.start,
       );
     }
     const { chosenName } = this;
     if (chosenName === undefined || this.foundChosen) return;
-    const message = `the configuration chosen for this file, ${chosenName}, is not in it any more; another one is used`;
+    const message = `the configuration chosen for this file, ${chosenName}, is no longer in it; another one is used`;
     this.ev.problem(message, "warning", this.start);
   }
 

@@ -63,7 +63,7 @@ for name, module in net.named_modules():
         [
           9,
           21,
-          "RecursionError: maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends",
+          "RecursionError: maximum recursion depth exceeded: the loop also visits the modules that it adds, so it never ends",
         ],
       ],
     );

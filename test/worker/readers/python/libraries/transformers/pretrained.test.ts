@@ -160,7 +160,7 @@ far = AutoModel.from_pretrained("/${folder}/a")
 up = AutoModel.from_pretrained("../../hub/models--x/../y")`);
     const told = file.problems.map(({ severity, place, message }) => `${severity} ${place.line} ${message}`);
     assert.equal(told.length, 3);
-    assert.match(told[0]!, /^information 4 the layers of this model are not shown: "org\/gone" is no folder here/);
+    assert.match(told[0]!, /^information 4 the layers of this model are not shown: "org\/gone" is neither a folder/);
     assert.match(told[1]!, /^information 7 /);
     assert.match(told[2]!, /^information 8 /);
     assert.deepEqual(file.models, []);

@@ -122,6 +122,6 @@ class Tiny(PreTrainedModel):
     const found = await model(TINY.replace("return self.embed", "return self.embed.nothing"));
     assert.deepEqual(tied(found), []);
     assert.deepEqual(layersOf(found), ["embed Embedding(10, 4)", "head Linear(4, 10)"]);
-    assert.match(found.problems[0]?.message ?? "", /^which weights Tiny ties is not known: .*'nothing'/);
+    assert.match(found.problems[0]?.message ?? "", /^the tied weights of Tiny are not known: .*'nothing'/);
   });
 });

@@ -39,7 +39,7 @@ describe("a configuration that is guessed", () => {
     assert.deepEqual({ layers, label, errors }, { layers: ["fc Linear"], label: undefined, errors: [] });
     assert.match(
       found.problems[0]!.message,
-      /^config of Net is unknown: .* It is not LoRAConfig, which lacks what Net/,
+      /^config of Net is unknown: .* LoRAConfig was tried, but lacks attributes that Net/,
     );
   });
 

@@ -157,7 +157,7 @@ function spectral(parametrized: boolean): PyNative {
     own.parameters.delete(name);
     if (parametrized) {
       runtime.problem(
-        "spectral_norm: its vectors start from random directions here, without PyTorch's 15 iterations; loaded weights bring their own",
+        "spectral_norm: its vectors start from random directions here, without PyTorch's 15 iterations; loaded weights replace them",
         "information",
       );
       const holder = stateOf(holderOf(subject, runtime), runtime);

@@ -126,7 +126,7 @@ export function surroundings(autocast: Value): PyNamespace[] {
   ];
 }
 
-const PACKED = "give the layer a padded tensor; what it does at the padding does not reach the rest";
+const PACKED = "give the layer a padded tensor; its outputs at the padding do not affect the others";
 
 /** torch.nn.utils.rnn. */
 export const SEQUENCES: readonly (readonly [string, Value])[] = [

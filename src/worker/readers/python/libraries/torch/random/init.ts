@@ -142,7 +142,7 @@ initializer("kaiming_uniform_", KAIMING, (t, args, runtime) => {
 initializer("kaiming_normal_", KAIMING, (t, args, runtime) => redraw(t, normal(0, kaimingStd(t, args)), runtime));
 initializer("trunc_normal_", "mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None", (t, args, runtime) => {
   runtime.problem(
-    "trunc_normal_: initial values are drawn from the normal distribution without the cut",
+    "trunc_normal_: initial values are drawn from the normal distribution without truncation",
     "information",
   );
   redraw(t, normal(numberArg(args, "mean"), numberArg(args, "std")), runtime);

@@ -24,7 +24,7 @@ export function noise(
 ): Node {
   const name = `noise.${count++}`;
   runtime.problem(
-    `random numbers in forward are an input of the graph here (${name}): they are drawn anew at each run, from the run's seed, and are not PyTorch's`,
+    `random numbers in forward are an input of the graph here (${name}): each run draws new ones from its seed, and they differ from PyTorch's`,
     "information",
   );
   return build.cast(build.input(name, shape, "float32", undefined, distribution), dtype);

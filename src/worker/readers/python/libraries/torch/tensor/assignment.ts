@@ -105,7 +105,7 @@ function maskedUpdate(
   const rows = selectedRows(update);
   if (rows) {
     if (!sameMask(rows.mask, mask) || update.shape.length - rows.axis - 1 !== rest.length) {
-      throw new EvaluationError("what is assigned through a mask was selected by another mask", runtime.place);
+      throw new EvaluationError("the values assigned through a mask were selected by another mask", runtime.place);
     }
     const before = update.shape.slice(0, rows.axis);
     return build.reshape(withoutOthers(update, rows), [...before, ...mask.shape, ...rest]);

@@ -235,7 +235,10 @@ member("numel", "self", (args, runtime) => runtime.call(runtime.getAttribute(req
 member("to", "self, *args, **kwargs", (args, runtime) => {
   const given = sequenceOf(args.args) ?? [];
   if (given.some((v) => typeName(v) === "dtype")) {
-    throw new EvaluationError("a complex tensor as a real one drops its imaginary part: use .real", runtime.place);
+    throw new EvaluationError(
+      "converting a complex tensor to a real one drops its imaginary part: use .real",
+      runtime.place,
+    );
   }
   return args.self ?? null;
 });

@@ -18,5 +18,5 @@ export function listableTensors(count: number): number {
 function atMost(count: number, most: number, what: string): number {
   if (count <= most) return count;
   const [asked, held] = [count, most].map((n) => n.toLocaleString("en-US"));
-  throw new EvaluationError(`${asked} ${what} one by one are more than the ${held} the reader makes`);
+  throw new EvaluationError(`making ${asked} ${what} one by one is not supported; the most is ${held}`);
 }

@@ -173,7 +173,7 @@ function forgetRivals(storage: Storage, runtime: Runtime): void {
     runtime.changing(rival);
     rival.node = undefined;
     rival.unknown = new Unknown(
-      "it may share memory with a tensor that is changed in place here, which depends on strides: clone() makes a copy for certain",
+      "depending on strides, it may share memory with a tensor that is changed in place here: clone() always makes a copy",
       runtime.place,
     );
   }
@@ -191,7 +191,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   const storage = stored?.path === undefined ? tensor.storage : parameterStorage(stored, nodeOf(tensor));
   if (storage.fixed !== undefined) {
     // What reads it from here on would read the old value.
-    const reason = `changing ${storage.fixed} in place is not supported in forward: a graph's weights change in training only`;
+    const reason = `changing ${storage.fixed} in place is not supported in forward: only training changes a graph's weights`;
     runtime.changing(storage);
     storage.node = undefined;
     storage.unknown = new Unknown(reason, runtime.place);
@@ -200,7 +200,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   runtime.changing(storage);
   if (runtime.tracing && buffers.has(storage)) {
     runtime.problem(
-      `${buffers.get(storage)} is changed in forward: this call sees the change, the next one begins with the stored value again`,
+      `${buffers.get(storage)} is changed in forward: this call sees the change, but the next one starts from the stored value again`,
       "information",
     );
   }
