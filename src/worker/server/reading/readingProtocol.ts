@@ -26,7 +26,7 @@ export type ReadingCommand =
       readonly cancel: SharedArrayBuffer;
     } & ReadChoice)
   | ({
-      /** What can give the class its configuration. */
+      /** The configurations of the class. */
       readonly type: "configurations";
       readonly file: string;
       readonly text: string;

@@ -19,7 +19,7 @@ const CONFIGURATION = /\.(json|ya?ml)$/i;
 
 export interface ProjectFolder {
   readonly folder: string;
-  /** Something says that it is a project's: all that is below it is. */
+  /** Whether something marks it as a project's root; otherwise it is just a folder. */
   readonly certain: boolean;
 }
 
@@ -46,8 +46,8 @@ export interface Opened {
 }
 
 /**
- * The file that code of `importer` means by the path. Where a program is started nobody knows: its own folder is tried,
- * and each above it up to the project's.
+ * The file that code of `importer` means by the path. The program's working directory is not known: its own folder is
+ * tried, and each above it up to the project's.
  */
 export function locateFile(ev: Evaluator, path: string, importer = ev.source.file): Opened | Refused {
   // The name of another machine would be a connection to it.

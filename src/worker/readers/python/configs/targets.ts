@@ -21,7 +21,7 @@ const MAX_FILES = 1000;
 const MAX_FOLDERS = 500;
 const MAX_DEPTH = 8;
 const MAX_BYTES = 512 * 1024;
-/** So long a list is good for: a change of files that are watched has it made anew. */
+/** The lifetime of a list; a change of watched files also renews it. */
 const FRESH_MS = 10_000;
 const NOT_OWN = new Set(
   "node_modules site-packages __pycache__ venv env build dist wandb checkpoints outputs multirun".split(" "),
@@ -217,7 +217,7 @@ interface Listed {
   readonly hydra: boolean;
 }
 
-/** What files say, as long as each stays as it is. */
+/** Contents of each file, kept until the file changes. */
 const listed = new Map<string, Listed>();
 let last: { readonly folder: string; readonly files: readonly string[]; readonly at: number } | undefined;
 
@@ -279,7 +279,7 @@ function entriesIn(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
-    // What cannot be listed holds nothing for us.
+    // Folders that cannot be listed are treated as empty.
     if (error instanceof Error && "syscall" in error) return [];
     throw error;
   }

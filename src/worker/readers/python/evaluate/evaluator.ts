@@ -125,7 +125,7 @@ export class PythonEvaluator implements Evaluator {
     return this.resolver(this, name, importer.module);
   }
 
-  /** Runs code of the scope's module. What goes wrong in an imported one is the business of where it was entered. */
+  /** Runs code of the scope's module. Errors in an imported module are reported where it was entered. */
   private inSource<T>(scope: Scope, body: () => T): T {
     const inner = scope.source ?? this.source;
     if (inner === this.source) return body();
@@ -151,7 +151,7 @@ export class PythonEvaluator implements Evaluator {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
     const before = { tracing, recorder, constructing, guard, importErrors, journal };
-    // What a module makes of itself stays; only the trace's own changes are put back after it.
+    // Changes that a module makes while it is imported stay; only the trace's own changes are undone.
     const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
     Object.assign(this, { ...apart, journal: undefined });
     // Each module on the way takes far more of the stack than an expression does.
@@ -181,7 +181,7 @@ export class PythonEvaluator implements Evaluator {
   }
 
   within<T>(steps: number, body: () => T): T {
-    // Each model and each trace is one: a reading of many ends with the one under way.
+    // Each model and each trace has a budget of its own, so that a long reading ends with the current one.
     this.refuseCancelled();
     this.alike.forget();
     const { steps: stepsBefore, budget, depth, nesting, endless, modulesMade } = this;
@@ -214,7 +214,7 @@ export class PythonEvaluator implements Evaluator {
   }
 
   problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
-    // What a library's code only remarks on is not for this file's author.
+    // Remarks on a library's code are not for this file's author.
     if (severity !== "error" && (place ?? this.source).file !== this.main.file) return;
     this.reports.add(this.located(message, severity, place));
   }
@@ -225,7 +225,7 @@ export class PythonEvaluator implements Evaluator {
 
   /** At its place in the file that is read; at where that leads to it, when it is in another. */
   private located(message: string, severity: Problem["severity"], place: SourcePlace | undefined): Problem {
-    // What is told of each module once is told of the first, which is not the first of the next model.
+    // A problem reported once per module is reported at the first, which differs between models.
     this.alike.spoil();
     const where = place ?? this.source.place({ start: 0, end: 0 });
     if (where.file === this.main.file) return { place: where, message, severity };
@@ -379,7 +379,7 @@ export class PythonEvaluator implements Evaluator {
     if (value !== undefined) return value;
     if (object instanceof PyClass)
       throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
-    // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
+    // Not every attribute of a tensor is known here; a name that looks like a typing mistake is still an error.
     if (object instanceof PyTensor && !tensorAttributeLike(name))
       return new Unknown(`Tensor.${name} is not evaluated`, this.place);
     const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);

@@ -78,10 +78,10 @@ function inDict(ev: Evaluator, code: Code, into: PyDict): Value {
   return null;
 }
 
-/** What is said of one name, said of any. */
+/** Turns a reason for one name into a reason for any name. */
 const asName = (reason: string): string => reason.replace(/^it may be/, "any may be");
 
-/** Runs what it can; gives the reason why the rest is not known. */
+/** Runs the statements as far as possible; returns the reason why the rest is not known. */
 function run(ev: Evaluator, scope: Scope, statements: readonly Stmt[]): Unknown | undefined {
   let failed: Unknown | undefined;
   for (const statement of statements) {

@@ -18,9 +18,9 @@ import { APART, type Sizes, type Slot, SQUARE, slotsOf, takesRank, valueFor } fr
 import type { TrainingChoice } from "./trainingChoice";
 
 /**
- * LoRA written by hand mostly lies in a file of its own, where its sizes are unknown. Here its classes are made, and its
- * injecting functions called, with stand-ins, so that their code can be followed and checked. What comes of it are
- * findings; the sizes are never shown.
+ * LoRA written by hand mostly lies in a file of its own, where its sizes are unknown. Here its classes are made, and
+ * its injecting functions called, with stand-ins, so that their code can be followed and checked. The results are
+ * findings only; the sizes are never shown.
  */
 
 /** Steps of making one, and of following it. */
@@ -167,7 +167,7 @@ export class StandIns {
     return { ...attempt(this.ev, object, example, { recorder, steps: STEPS, unmarked: true }), recorder };
   }
 
-  /** Undefined where anything went wrong or was passed over: nobody has written these values. */
+  /** Undefined if anything failed or was skipped, since these values are invented. */
   private quietly<T>(body: () => T | undefined): T | undefined {
     const { ev } = this;
     const { value, problems } = ev.attempt(() => {

@@ -54,7 +54,7 @@ export class Environment {
   private readonly byFile = new Map<string, LazyModule>();
   private readonly listed: Listings = new Map();
   private text = 0;
-  /** Where files were searched in vain. */
+  /** Folders in which no file was found. */
   searched: SearchedFolder | undefined;
   /** Of a notebook whose cells write modules. */
   written: WrittenModules | undefined;

@@ -68,7 +68,7 @@ const TRANSPARENT =
 const TRACING =
   /^is_(jit_tracing|torch_fx_proxy|torchdynamo_compiling|torchdynamo_exporting|cuda_stream_capturing|fx_tracing)$/;
 const PREPARING = /^Auto(Tokenizer|Processor|ImageProcessor|FeatureExtractor|VideoProcessor)$/;
-/** What trains, runs or quantizes a model that is there. */
+/** Modules that train, run or quantize an existing model. */
 const USING =
   /^((Seq2Seq)?Trainer|\w*TrainingArguments|(Data|default_data_)[Cc]ollator\w*|pipeline|set_seed|BitsAndBytesConfig|\w+Streamer|\w+Callback)$/;
 /** Base classes of which a model's modules take nothing. */
@@ -244,7 +244,7 @@ function ofModel(ev: Evaluator, model: Value, config: Value): Value {
   return ev.call(ev.getAttribute(config, "get_text_config"), []);
 }
 
-/** The module that should be made here would otherwise be missing without a word. */
+/** Reports the module that cannot be made here, which would otherwise be silently missing. */
 function unfound(ev: Evaluator, why: string): Unknown {
   ev.problem(`the layers of this model are not shown: ${why}`, "error");
   return new Unknown(why, ev.place);

@@ -21,7 +21,7 @@ export interface PythonEnvironment {
   readonly notes: readonly string[];
 }
 
-/** What Python takes from its user rather than from its folder. */
+/** Python's settings from the user's environment rather than its folder. */
 export interface Surroundings {
   readonly home: string;
   readonly platform: NodeJS.Platform;

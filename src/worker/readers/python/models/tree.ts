@@ -11,7 +11,7 @@ import { Unimported, Unknown } from "../values/unknown";
 import type { ModuleState, PyObject, PyTensor, Value } from "../values/values";
 import { join, Repeated } from "./repeated";
 
-/** From an instance to what a reader reports of it: the module tree and the state dict. */
+/** Converts an instance to the reader's results: the module tree and the state dict. */
 
 /** The instance's modules with their paths, parents first, each module once, as named_modules() lists them. */
 export function* modulesOf(root: PyObject, prefix = "", seen = new Set<PyObject>()): Generator<[string, PyObject]> {
@@ -134,7 +134,7 @@ export function moduleTree(ev: Evaluator, root: PyObject, place: SourcePlace): M
   return describe(ev, root, "", { place, seen: new Map(), templates: new Map() }).info;
 }
 
-/** What PEFT takes for a linear layer: an instance of nn.Linear or of Hugging Face's Conv1D. */
+/** Whether PEFT treats it as a linear layer: an instance of nn.Linear or of Hugging Face's Conv1D. */
 export function isLinearLayer(object: PyObject): boolean {
   return isOfTorch(object, "Linear") || isConv1D(object);
 }

@@ -4,7 +4,7 @@ import { mapUnknown } from "../usage/constructions";
 import { Unknown } from "../values/unknown";
 import type { PyClass, Value } from "../values/values";
 
-/** What is said of a class whose constructor's arguments are not all known. */
+/** Problems of a class whose constructor's arguments are not all known. */
 
 /** `others` are configurations that turned out to be none of the class. */
 export function nothingConstructs(

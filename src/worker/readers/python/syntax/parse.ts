@@ -201,7 +201,7 @@ class Copier {
     private readonly errors: SyntaxProblem[],
   ) {}
 
-  /** The node under the cursor with everything below it; undefined for what carries no meaning. */
+  /** The node under the cursor with everything below it; undefined for nodes without meaning. */
   copy(depth = 0): Raw | undefined {
     const { cursor } = this;
     const { types, fields, tokens } = this.tables;

@@ -39,9 +39,9 @@ export function problemOf(
     const message = `No shapes for ${root.type.name}: forward could not be traced past this line. ${error.message}`;
     return { place, severity: "information", code: "not-traced", message };
   }
-  // What was left out on the way may be the reason: then nothing is known for sure.
+  // Code that was skipped on the way may be the reason: then nothing is known for sure.
   if (best.failure.problems.length > 0) return undefined;
-  // What is unknown was said where it became unknown; another exception may be a guess of ours gone wrong.
+  // Unknown values are reported where they became unknown; any other exception may come from a wrong guess.
   if (!operation || !SHAPE_ERRORS.has(error.type)) return undefined;
   const sure = inputs || (isFixed(operation) && sameEverywhere(failed, best));
   const fed = [...example.arguments.values()]
@@ -72,7 +72,7 @@ export function problemOf(
   };
 }
 
-/** `class Net` alone: a mark under a whole class would say nothing. */
+/** Only `class Net`: marking a whole class would not help. */
 function classLine(root: PyObject, otherwise: SourcePlace): SourcePlace {
   const place = root.type.place;
   if (!place) return otherwise;
@@ -209,7 +209,7 @@ function count(shape: PyTensor["shape"]): string {
 
 // Provenance
 
-/** The sizes that do not fit are the same for every input: they come from weights. */
+/** Whether the sizes that do not fit come from weights, and so are the same for every input. */
 function isFixed({ name, layer, operands }: FailedOperation): boolean {
   const [a, b] = operands;
   if (layer) return typeof layer.module?.options.in_features === "number" && a !== undefined && fixedAt(a, -1);

@@ -38,7 +38,7 @@ export interface EvaluatedCall {
   readonly within: string | undefined;
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
-  /** Configuration files that its arguments are of. */
+  /** Configuration files that give its arguments. */
   readonly files?: ReadonlySet<string>;
 }
 
@@ -197,7 +197,7 @@ export class CallSites {
     return [...found.values()];
   }
 
-  /** What an expression of the region gives; None where that cannot be told. */
+  /** The value of an expression in the region; None when it cannot be determined. */
   valueOf(expr: Expr, region: Region): Value {
     return this.quietValue(() => this.here(expr, region));
   }
@@ -219,7 +219,7 @@ export class CallSites {
     return isBuilder(made, this.ev.main.file);
   }
 
-  /** As it is where the region ends; where that cannot be told, as it is made. */
+  /** The module at the region's end; if that cannot be determined, as it is made. */
   private moduleOf(
     name: string | undefined,
     value: Expr,
@@ -249,7 +249,7 @@ export class CallSites {
     return unlisted ?? { draws: [] };
   }
 
-  /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
+  /** First exactly; then, if a branch on the way cannot be decided, with the last branch that assigns. */
   evaluated({ call, region }: CallSite): EvaluatedCall[] {
     let found: EvaluatedCall | undefined;
     const names = new Set<string>();
@@ -273,7 +273,7 @@ export class CallSites {
     return this.quietly(body) ?? null;
   }
 
-  /** What cannot be evaluated here is no problem of the file: another way is tried. */
+  /** Errors here are not the file's problems: another way is tried. */
   quietly<T>(body: () => T): T | undefined {
     this.slicesLeft = MAX_SLICES;
     return this.ev.attempt(() => this.ev.patches.trial(body), SLICE_STEPS).value;

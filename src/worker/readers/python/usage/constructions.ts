@@ -156,7 +156,7 @@ export class Constructions {
   }
 }
 
-/** Whether the class may be what is called, by the text. */
+/** Whether the text may call the class. */
 function mayBe(callee: Expr, names: ReadonlySet<string>): boolean {
   switch (callee.kind) {
     case "Name":

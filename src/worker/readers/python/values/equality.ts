@@ -28,7 +28,7 @@ export function identityOf(given: object): number {
   return id;
 }
 
-/** A layer's stand-in is to code the layer that it stands for. */
+/** Code cannot tell a layer's stand-in from the layer. */
 function itself<V>(value: V): V | PyObject {
   return (value instanceof PyObject && value.standsFor?.layer) || value;
 }

@@ -13,10 +13,10 @@ import type { Unknown } from "./unknown";
 export class Storage {
   constructor(
     public node: Node | undefined,
-    /** Set for one without a node: why. */
+    /** Set if it has no node: the reason. */
     public unknown?: Unknown,
   ) {}
-  /** Set where nothing may be written: the parameter's path. */
+  /** Set if it must not be changed: the parameter's path. */
   fixed?: string;
   /** Whether its elements lie in row-major order; undefined where that depends on what is not followed. */
   rowMajor: boolean | undefined = true;
@@ -87,7 +87,7 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
   const box = update.shape;
   if (box.some((d) => d === 0)) return x;
   let result = update;
-  // Axis by axis from the last: what is not selected is x's own.
+  // Axis by axis from the last: elements that are not selected keep x's values.
   for (let axis = box.length - 1; axis >= 0; axis--) {
     const size = x.shape[axis]!;
     if (box[axis] === size) continue;
@@ -174,7 +174,7 @@ export function reshapedStrides(
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     run *= shape[axis]!;
     const next = axis === 0 ? undefined : strides[axis - 1]!;
-    // A dimension of size 1 stands in no one's way.
+    // A dimension of size 1 fits anywhere.
     if (next !== undefined && (shape[axis - 1] === 1 || next === run * base)) continue;
     let cut = 1;
     while (at >= 0 && (cut < run || to[at] === 1)) {

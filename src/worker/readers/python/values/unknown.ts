@@ -1,8 +1,8 @@
 import type { SourcePlace } from "../../../graph/node";
 
 /**
- * A value that could not be evaluated, and why. Every operation on it gives it back, so that it affects only what
- * depends on it.
+ * A value that could not be evaluated, and why. Every operation on it returns it, so it affects only what depends on
+ * it.
  */
 export class Unknown {
   constructor(
@@ -11,7 +11,7 @@ export class Unknown {
     readonly place?: SourcePlace,
   ) {}
 
-  /** What an operation on it gives: unknown for the same reason. */
+  /** The result of an operation on it: unknown for the same reason. */
   derived(): Unknown {
     return this;
   }
@@ -20,12 +20,12 @@ export class Unknown {
 /** Of an import that was not followed. */
 export class Unimported extends Unknown {}
 
-/** Of a module that was looked for and is nowhere. */
+/** For a module that was not found. */
 export class Unfound extends Unimported {
   constructor(
     reason: string,
     place: SourcePlace | undefined,
-    /** Empty where nobody knows what is installed. */
+    /** Empty when it is not known which packages are installed. */
     readonly why: string,
   ) {
     super(reason, place);

@@ -107,7 +107,7 @@ export abstract class LazyNamespace extends PyNamespace {
   }
   /** What `from module import *` gives under the name. */
   abstract exported(name: string): Value | undefined;
-  /** Why a name that the module does not give may be one of it all the same. */
+  /** Why a name that the module lacks may exist after all. */
   unlisted(_name: string): Unknown | undefined {
     return undefined;
   }
@@ -116,7 +116,7 @@ export abstract class LazyNamespace extends PyNamespace {
 /** Arguments of a native call, bound to its signature: by parameter name; `*name` and `**name` collect. */
 export type BoundArgs = Readonly<Record<string, Value>>;
 
-/** What native code may ask of the evaluator. */
+/** What native code can use of the evaluator. */
 export interface Runtime {
   /** Calls any callable value. */
   call(callee: Value, args: readonly Value[], kwargs?: ReadonlyMap<string, Value>): Value;
@@ -127,7 +127,7 @@ export interface Runtime {
   truthy(value: Value): boolean;
   /** Reports a problem at the place being evaluated; evaluation goes on. */
   problem(message: string, severity?: "error" | "warning" | "information"): void;
-  /** Reports what holds however the code was come to, also where it is evaluated on trial. */
+  /** Reports a problem that holds regardless of how the code was reached, also in a trial. */
   certainly(message: string, severity?: "error" | "warning" | "information"): void;
   /** The expression being evaluated. */
   readonly place: SourcePlace | undefined;
@@ -139,7 +139,7 @@ export interface Runtime {
   step(count: number): void;
   /** Runs a module of torch's own: where it was made stands for its code. */
   inModule<T>(madeAt: SourcePlace | undefined, body: () => T): T;
-  /** Told of a storage before it is changed in place. */
+  /** Called before a storage is changed in place. */
   changing(storage: Storage): void;
 }
 
@@ -410,9 +410,9 @@ export interface StoredTensor {
   loaded?: { readonly from: Checkpoint; readonly names: readonly string[] };
 }
 
-/** A Python exception of the evaluated code: `type` is its class's name. `except` clauses catch it. */
+/** A Python exception of the evaluated code; `type` is the name of its class. `except` clauses catch it. */
 export class PyError extends Error {
-  /** Code raises it, by `raise` or `assert`; others come of what code does. */
+  /** Code raised it with `raise` or `assert`; other exceptions come from operations. */
   deliberate = false;
   /** It came from code of an installed package. */
   fromPackage = false;

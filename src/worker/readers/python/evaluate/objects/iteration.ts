@@ -18,7 +18,7 @@ import {
   type Value,
 } from "../../values/values";
 
-/** Whoever goes through the items pays for them: built-in functions take a million at once. */
+/** Counts a step for each item, since built-in functions can consume a million at once. */
 export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   const value = plain(given);
   ev.alike.reads(value);
@@ -51,7 +51,7 @@ export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   throw new PyError("TypeError", `'${typeName(value)}' object is not iterable`);
 }
 
-/** Nobody knows beforehand how many items there are. */
+/** The number of items is not known in advance. */
 function* counted(ev: Evaluator, items: Iterable<Value>): Generator<Value> {
   for (const item of items) {
     ev.step();

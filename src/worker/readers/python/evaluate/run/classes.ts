@@ -83,7 +83,7 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
   return type;
 }
 
-/** As an import has it, the file that is read included: what lies in a package would be imported. */
+/** The module name as an import would see it, also for the file that is read. */
 export function moduleNameOf({ names, package: home, text }: Scope): string {
   const imported = names.get("__name__");
   if (typeof imported === "string" && imported !== "__model__") return imported;

@@ -289,7 +289,9 @@ export function makeFunction(
   return new PyFunction(name, definition, inClass ? scope.parent : scope, defaults);
 }
 
-/** What we cannot evaluate becomes a problem and an unknown value; Python's own errors and limits pass. */
+/**
+ * Anything that cannot be evaluated becomes a problem and an unknown value; Python's own errors and limits are thrown.
+ */
 export function evaluateSafely(ev: Evaluator, scope: Scope, expr: Expr): Value {
   // Nothing can go wrong with one.
   if (expr.kind === "Constant") return expr.value;

@@ -5,8 +5,8 @@ import type { Evaluator } from "../../values/evaluator";
 import { PyDict, PyError, PyList, PyNamespace, PyObject, PyTuple, type Value } from "../../values/values";
 
 /**
- * What the installed transformers does with the keys of a model's checkpoints. Its own functions are evaluated: the
- * list of conversions, and each one's reverse.
+ * How the installed transformers converts the keys of a model's checkpoints. Its own functions are evaluated: the list
+ * of conversions, and each one's reverse.
  */
 
 /** Building the list of all models' conversions takes about a third of it. */

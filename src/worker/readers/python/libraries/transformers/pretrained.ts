@@ -21,7 +21,7 @@ import {
 
 /**
  * `from_pretrained`: the model of the configuration that lies in the named folder, or in Hugging Face's cache on this
- * machine. Where that is is kept for whoever wants its weights; nothing is downloaded.
+ * machine. The folder is remembered for jobs that read its weights; nothing is downloaded.
  */
 
 /** What a repository on the Hub is called; no path. */
@@ -128,7 +128,7 @@ function configuration(
   return config;
 }
 
-/** How it is loaded, which is nothing to its layers. */
+/** Arguments about loading that do not affect the layers. */
 const LOADING = new Set(["dtype", "torch_dtype", "name_or_path", "attn_implementation", "revision"]);
 
 /** In the precision that the call asks for. */
@@ -152,7 +152,8 @@ function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Valu
       const checkpoint = { name, folder: located.folder };
       const names = new Map<PyTensor, string[]>();
       for (const [path, tensor] of storedTensors(model)) names.set(tensor, [...(names.get(tensor) ?? []), path]);
-      // Whatever becomes of the tensor, copied or moved to another module, is from there; one drawn anew is stored anew.
+      // The tensor keeps this origin when it is copied or moved to another module; initializing it again removes the
+      // origin.
       for (const [{ stored }, own] of names) if (stored) stored.loaded = { from: checkpoint, names: own };
       model.module.checkpoint = checkpoint;
     }
