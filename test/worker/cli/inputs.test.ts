@@ -51,7 +51,7 @@ describe("inputs on the command line", () => {
     return at(name);
   };
 
-  it("shapes serve every command that traces, where the code suggests wrong ones", async () => {
+  it("shapes work with every command that traces, where the code suggests wrong ones", async () => {
     const file = await model(CNN);
     const rows = Array.from({ length: 12 }, (_, i) => [...Array.from({ length: 2500 }, () => i % 3), i % 3].join(","));
     await writeFile(
@@ -120,7 +120,7 @@ describe("inputs on the command line", () => {
     assert.notEqual(second.get("perturbed-differs")!.measured, passed(report).get("perturbed-differs")!.measured);
   });
 
-  it("doubles become the model's own precision, and whole numbers stay what they are", async () => {
+  it("doubles are cast to the model's precision, and integers stay unchanged", async () => {
     const file = await model(`import torch
 from torch import nn
 
@@ -158,7 +158,7 @@ class Net(nn.Module):
     assert.match(error, /ids holds 9, but the table that it indexes has the rows 0 to 8/);
   });
 
-  it("says what forward takes when a name is wrong, an input is missing, given twice, or does not fit", async () => {
+  it("an input with a wrong name, missing, given twice or not fitting is refused with a list of forward's inputs", async () => {
     const file = await model(CNN);
     const twice = await npz("x.npz", { x: float32([1, 1, 50, 50], new Float32Array(2500)) });
     for (const [args, message] of [
@@ -184,7 +184,7 @@ class Net(nn.Module):
     }
   });
 
-  it("serve Keras models, whose inputs have names and sizes of their own", async () => {
+  it("work with Keras models, whose inputs have their own names and sizes", async () => {
     const file = join(ROOT, "test/fixtures/keras/recurrent.keras");
     const { graph } = await json<{ graph: string }>("graph", file, "--input-shape", "x=7,5,3");
     assert.match(graph, /\(x: float32\[7, 5, 3\]\)/);

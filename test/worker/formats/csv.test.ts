@@ -37,7 +37,7 @@ describe("csv", () => {
     assert.deepEqual(features, Float32Array.of(1, 2));
   });
 
-  it("takes labels for names, sorted, when one is no number, and else for numbers, with those that occur in order", async () => {
+  it("treats labels as sorted names if one is not a number, otherwise as numbers, and lists each label once in order", async () => {
     assert.deepEqual((await table("x,label\n1,dog\n1,cat\n1,dog\n")).labels, {
       kind: "names",
       values: Int32Array.of(1, 0, 1),
@@ -93,7 +93,7 @@ describe("csv", () => {
     await assert.rejects(readTable(at("missing.csv"), "label"), /missing\.csv does not exist/);
   });
 
-  it("lets other events run while it reads, tells its progress, and stops when asked", async () => {
+  it("lets other events run while it reads, reports its progress, and stops when cancelled", async () => {
     const row = `${Array.from({ length: 50 }, (_, i) => i * 1.5).join(",")},1\n`;
     const header = `${Array.from({ length: 50 }, (_, i) => `c${i}`).join(",")},label\n`;
     await writeFile(at("large.csv"), header + row.repeat(20_000));

@@ -26,7 +26,7 @@ describe("layers whose adapter has no effect", () => {
     );
   const failed = ({ checks }: VerifyReport) => checks.filter(({ passed }) => !passed).map(({ id }) => id);
 
-  it("are none of the default targets, which is said", async () => {
+  it("are not default targets, and are reported as left out", async () => {
     const { passed, injection } = await check("ReadRaw");
     assert.equal(passed, true);
     assert.deepEqual(
@@ -37,7 +37,7 @@ describe("layers whose adapter has no effect", () => {
     assert.equal(injection.warnings, undefined);
   });
 
-  it("fail verify by what they never learn and by what merging changes, and are named in a warning", async () => {
+  it("fail verify, because they are never trained and merging changes the model, and are named in a warning", async () => {
     const report = await check("ReadRaw", "all-linear");
     assert.deepEqual(failed(report), ["merged-equals-unmerged", "only-adapters-have-gradients"]);
     assert.match(report.injection.warnings!.join(), /^outer \(line \d+\): the layer is never called; only its weight/);
@@ -80,7 +80,7 @@ describe("layers whose adapter has no effect", () => {
 
   const inFolder = temporaryFolder();
 
-  it("are merged under two names where forward calls the adapted one alone, and refused where it calls both", async () => {
+  it("are merged under two names if forward calls only the adapted one, and refused if it calls both", async () => {
     const source = (forward: string) =>
       `from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(2, 2)\n        self.b = self.a\n    def forward(self, x):\n        return ${forward}\n`;
     const config = loraConfig({ r: 1, lora_alpha: 1, target_modules: ["a"] });

@@ -30,7 +30,7 @@ describe("inject", () => {
 
   const model = () => ({ file: join(folder, "net.py"), text: SOURCE, class: "Net" });
 
-  it("counts as PEFT does and keeps the choice for later", async () => {
+  it("counts as PEFT does and saves the choice", async () => {
     const saveTo = join(folder, "net-lora", "adapter_config.json");
     const layers = ["fc"];
     const summary = await inject({ model: model(), adapter: { r: 2, lora_alpha: 4 }, layers, saveTo });
@@ -75,7 +75,7 @@ describe("inject", () => {
     assert.equal((await inject({ model: model(), adapter: { r: 16 } })).warnings, undefined);
   });
 
-  it("has no choice where there is no file", async () => {
+  it("returns null where there is no file", async () => {
     assert.equal(await adapterIn(folder), null);
   });
 });

@@ -79,7 +79,7 @@ describe("analyze", () => {
     }
   });
 
-  it("says in words what the numbers say", async () => {
+  it("explains the numbers in sentences", async () => {
     const { insights } = await digits();
     const note = insights.join("\n");
     assert.match(note, /Rank 8 trains 3,584 parameters instead of the 24,832 of the 2 targeted layers: 6\.9× fewer/);
@@ -101,7 +101,7 @@ describe("analyze", () => {
     assert.equal(injection.scaling, 4);
   });
 
-  it("refuses ranks and layers that there are not", async () => {
+  it("refuses invalid ranks and unknown layers", async () => {
     const request = { kind: "analyze", model: { file: FILE }, adapter: {} } as const;
     await assert.rejects(analyze({ ...request, ranks: [8, 0] }, context), /ranks must be/);
     await assert.rejects(analyze({ ...request, ranks: [] }, context), /ranks must be/);

@@ -63,7 +63,7 @@ describe("verify of right models", function () {
     return report.checks;
   }
 
-  it("raises no alarm where relus turn beside the point", async () => {
+  it("raises no false alarm where a relu's kink is close to the point", async () => {
     for (const seed of [2, 4, 10, 44, 46, 47, 75, 155, 164, 179]) {
       const wrong = (await checksOf(RELUS, seed, 8)).filter(({ passed }) => !passed);
       assert.deepEqual(

@@ -83,7 +83,7 @@ describe("weights of a model", () => {
     assert.equal(alignNames(bare, bare, "f").note, undefined);
   });
 
-  it("are refused when two parts of the file fit alike", () => {
+  it("are refused when two parts of the file fit equally well", () => {
     const keys = ["student.w", "student.b", "teacher.w", "teacher.b"];
     assert.throws(() => alignNames(["w", "b"], keys, "f"), /fits the model in two ways.*"student\.".*"teacher\."/);
   });

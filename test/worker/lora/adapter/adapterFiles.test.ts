@@ -141,7 +141,7 @@ describe("adapter files", () => {
     assert.deepEqual([config.r, config.lora_alpha, config.lora_dropout, config.bias], [8, 8, 0, "none"]);
   });
 
-  it("says what is missing in a folder that holds no adapter", async () => {
+  it("names the missing file in a folder without an adapter", async () => {
     await assert.rejects(loadAdapter(at("none")), /adapter_config\.json does not exist/);
     await cp(path.join(REFERENCE, "adapter_config.json"), at("adapter/adapter_config.json"));
     await assert.rejects(

@@ -38,7 +38,7 @@ describe("what init_lora_weights does to the base", () => {
     ["olora", "olora"],
     ["OLoRA", "olora"],
   ];
-  it("is what PEFT does on loading, for every word that it loads", () => {
+  it("is the same as in PEFT, for every value that PEFT loads", () => {
     for (const [word, change] of LOADED) {
       assert.equal(changeOf({ r: 4, init_lora_weights: word }), change, JSON.stringify(word));
     }
@@ -58,7 +58,7 @@ describe("what init_lora_weights does to the base", () => {
     [1, /PEFT accepts true, false or a string/],
     [["x"], /PEFT accepts true, false or a string/],
   ];
-  it("is refused where PEFT fails or nobody can repeat it, with the value, the reason and what to do", () => {
+  it("is refused where PEFT fails or it cannot be repeated, with the value, the reason and what to do", () => {
     for (const [word, why] of REFUSED) {
       assert.throws(
         () => changeOf({ r: 4, init_lora_weights: word }),
@@ -90,7 +90,7 @@ describe("what init_lora_weights does to the base", () => {
     return changedWeight(init, { path: "fc.weight", matrix, fanInFanOut }, { rank: 4, scaling: 1.5 }, pause);
   };
 
-  it("gives the weight back with A and B as they begin", async () => {
+  it("adds up to the original weight with the initial A and B", async () => {
     for (const [kind, fanInFanOut] of [
       ["pissa", false],
       ["pissa", true],
@@ -112,7 +112,7 @@ describe("what init_lora_weights does to the base", () => {
     }
   });
 
-  it("is refused where rounding would decide what is subtracted, and warned of where it nearly does", async () => {
+  it("is refused where rounding decides the result, and gets a warning where it nearly does", async () => {
     const diagonal = (values: readonly number[]) => {
       const data = new Float32Array(values.length ** 2);
       for (const [i, value] of values.entries()) data[i * values.length + i] = value;
@@ -162,7 +162,7 @@ describe("target modules that are null", () => {
     assert.deepEqual(withTargets(config, { className: "M", modelType: "phi" }).target_modules, theirs.phi);
   });
 
-  it("are refused for a type that PEFT has none for, and for a model without a type", () => {
+  it("are refused for a model type without a default in PEFT, and for a model without a type", () => {
     for (const modelType of ["vit", "toString"]) {
       assert.throws(() => withTargets(config, { className: "M", modelType }), {
         name: "UserError",

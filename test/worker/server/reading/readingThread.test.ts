@@ -62,7 +62,7 @@ describe("reading thread", () => {
     });
   });
 
-  it("does not begin what was abandoned while it waited", async () => {
+  it("does not start a command that was cancelled while it waited", async () => {
     const abandoned = read("# crash");
     const first = thread.run(read(""));
     const second = thread.run(abandoned);

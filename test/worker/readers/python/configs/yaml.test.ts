@@ -91,7 +91,7 @@ describe("YAML as Python's libraries read it", () => {
     assert.match(String(yaml("a: *b\n")), /^refused: /);
     assert.match(String(yaml("a:\n  <<: 3\n")), /the value merged by << is not a mapping/);
     assert.equal(yaml(""), null);
-    assert.deepEqual(yaml("a: &x [*x]\n"), { a: ["unknown: *x is within itself"] });
+    assert.deepEqual(yaml("a: &x [*x]\n"), { a: ["unknown: *x refers to itself"] });
   });
 
   it("shares what aliases repeat, and counts what merges copy", () => {

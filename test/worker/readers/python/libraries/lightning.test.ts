@@ -127,7 +127,7 @@ class Net(L.LightningModule):
     }
   });
 
-  it("says what of Lightning is not known, and that a hyperparameter is missing as Lightning does", async () => {
+  it("reports unsupported parts of Lightning, and a missing hyperparameter in Lightning's words", async () => {
     const found = await readTorch(`
 import pytorch_lightning as pl
 class Net(pl.LightningModule):
@@ -145,7 +145,7 @@ class Net(pl.LightningModule):
     ]);
   });
 
-  it("that nobody gives its keywords is no mistake of its author's, and has no number of parameters", async () => {
+  it("whose keyword arguments are unknown gives no error and no number of parameters", async () => {
     const found = await readTorch(`
 import pytorch_lightning as pl
 class Keywords(pl.LightningModule):
