@@ -13,7 +13,7 @@ interface Item extends QuickPickItem {
 }
 
 /**
- * Asks what gives the file's models their configuration, and keeps the answer for the file. Reads only, so it needs no
+ * Asks for the source of the models' configuration, and remembers the answer for the file. Reads only, so it needs no
  * trust; a JSON file outside the workspace is read when the person has picked it here.
  */
 export async function chooseConfiguration({ client, memory }: CommandContext, argument: unknown): Promise<void> {

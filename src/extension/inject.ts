@@ -12,7 +12,7 @@ import { readSettings } from "./settings";
 
 const count = (n: number) => n.toLocaleString("en-US");
 
-/** Asks for layers, rank, alpha and folder; keeps the choice in an adapter_config.json and shows what it costs. */
+/** Asks for layers, rank, alpha and folder; saves the choice in an adapter_config.json and shows its cost. */
 export async function inject(context: CommandContext, argument: unknown): Promise<void> {
   const { client, memory } = context;
   const model = await chooseModel(client, argument);
@@ -20,7 +20,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
   requireTrust("Saving an adapter's settings");
   const saved = await savedAdapter(context, model);
   const at = { uri: model.uri.toString(), class: model.class };
-  // What the file says of anything that is not asked for here stays as it is.
+  // Fields of the file that are not asked for here stay unchanged.
   const kept: GivenConfig = saved?.adapter ?? defaultAdapter();
   const choice = { ...kept, r: kept.r ?? readSettings().rank, lora_alpha: kept.lora_alpha ?? readSettings().alpha };
   let folder = memory.adapterFolder(model);

@@ -5,7 +5,7 @@ import type { WorkerClient } from "./client";
 import { findFiles } from "./dialogs/files";
 import type { ChosenModel } from "./modelFile";
 
-/** What no file means, by what the model is written in. */
+/** The meaning of choosing no weights file, by the model's format. */
 const NONE: Readonly<Record<ModelFormat, string>> = {
   pytorch: "None: PyTorch's default initialization",
   "tfjs-source": "None: Keras's default initialization",
@@ -13,7 +13,7 @@ const NONE: Readonly<Record<ModelFormat, string>> = {
   "keras-file": "The file's own weights",
 };
 
-/** What choosing the base model's weights offers. */
+/** The choices for the base model's weights. */
 export interface WeightChoices {
   /** Of the model's folder and the workspace. Absolute paths. */
   readonly files: readonly string[];

@@ -96,7 +96,7 @@ export async function runInPanel<J extends JobRequest>(
     panel.show({ type: "report", report });
   } catch (error) {
     panel.show({ type: "failed", title, message: isCancellation(error) ? "The job was cancelled." : messageOf(error) });
-    // A page in sight has said it, but for what can be done about it.
+    // A visible page already shows the error, but not its remedy.
     if (!panel.inSight || remedyFor(error)) await showError(error);
   } finally {
     for (const listener of listeners) listener.dispose();

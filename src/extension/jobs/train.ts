@@ -80,7 +80,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
         items: METHODS,
         active: METHODS.find((item) => item.method === method),
         accept: (item) => {
-          // What was typed for one method is no choice for another.
+          // Rates typed for one method do not apply to another.
           if (item.method !== method) typed = undefined;
           method = item.method;
         },
@@ -144,7 +144,7 @@ function checkFolder(text: string): Checked {
   return isAbsolute(text) ? { says: "created if it does not exist" } : { error: "Give an absolute path" };
 }
 
-/** Stops the training under way; of several, the person picks one. What was trained until then is saved. */
+/** Stops the training under way; of several, the person picks one. The result so far is saved. */
 export async function stopTraining({ jobs }: CommandContext): Promise<void> {
   const trainings = jobs.trainings();
   if (trainings.length === 0) throw new Notice("no training is running in this window");

@@ -79,7 +79,7 @@ function classText(model: ModelSummary, targets: readonly KnownLinear[], setting
   ].join("\n\n");
 }
 
-/** What the default targets leave of the Linear layers of known size, and why. */
+/** Linear layers of known size that the default targets leave out, and why. */
 function leftOut(model: ModelSummary, targets: readonly KnownLinear[]): string[] {
   const targeted = new Set(targets.map(({ path }) => path));
   const left = model.layers.filter(isKnownLinear).filter(({ path }) => !targeted.has(path));
@@ -91,7 +91,7 @@ function leftOut(model: ModelSummary, targets: readonly KnownLinear[]): string[]
   ];
 }
 
-/** PEFT takes a rank above a layer's smaller side, and the smaller side would do. */
+/** PEFT accepts a rank above a layer's smaller side, but the smaller side would be enough. */
 function aboveMark(layers: readonly KnownLinear[], rank: number): string {
   const above = layers.find((layer) => rank > highestRank(layer));
   return above ? `, above a side of ${shapeText(above)}` : "";

@@ -5,7 +5,7 @@ import { type TargetableLayer, targetableLayers } from "../lora/targets/targets"
 import { type LayerUse, usesIn } from "../lora/targets/uses";
 import type { Model, Problem } from "../readers/model";
 
-/** What a trace shows of linear layers that an adapter would do little or nothing for. */
+/** Findings from a trace on linear layers for which an adapter has little or no effect. */
 export interface LayerFindings {
   readonly problems: readonly Problem[];
   /** Where layers are made that are never called, only their weights read, all that are made there. */
@@ -41,7 +41,7 @@ function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Prob
       message: `${path} is also registered as ${aliases.join(", ")}. PEFT puts an adapter on the first name only: calls by another name run without it, but merging changes the weight of both.`,
     };
   }
-  // MultiheadAttention is not the file's own doing, and LoRA written by hand makes a weight of its own.
+  // MultiheadAttention is not the file's own code, and handwritten LoRA makes a weight of its own.
   if (isOnlyRead(layer, use) && use.multiplied && !neverCalled) {
     return {
       severity: "warning",

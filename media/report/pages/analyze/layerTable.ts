@@ -7,7 +7,7 @@ import type { Host } from "../../host";
 interface Column {
   readonly id: string;
   readonly title: string;
-  /** What the sorting compares. */
+  /** The value to sort by. */
   readonly key: (layer: AnalyzeLayer) => number | string;
   readonly cell: (layer: AnalyzeLayer) => HTMLElement;
   readonly numeric: boolean;

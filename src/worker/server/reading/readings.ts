@@ -67,7 +67,7 @@ export class Readings {
   private active = 0;
   private failure: string | undefined;
   private timers: NodeJS.Timeout[] = [];
-  private told: ReadingState["state"] = "idle";
+  private reported: ReadingState["state"] = "idle";
 
   constructor(private readonly options: ReadingsOptions) {}
 
@@ -240,8 +240,8 @@ export class Readings {
   }
 
   private tell(state: ReadingState): void {
-    if (state.state === this.told && state.state !== "failed") return;
-    this.told = state.state;
+    if (state.state === this.reported && state.state !== "failed") return;
+    this.reported = state.state;
     this.options.onState(state);
   }
 }

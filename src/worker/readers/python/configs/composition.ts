@@ -169,7 +169,7 @@ class Composition {
         }
       }
     }
-    // What stands in the file itself comes last where nothing else is said.
+    // The file's own values come last unless the defaults list says otherwise.
     if (!self) found.push({ path: undefined, group, at: home, optional: false });
     return found;
   }

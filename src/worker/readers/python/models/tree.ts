@@ -332,18 +332,21 @@ function known(module: ModuleState, option: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-/** Says once, at its layer, why a dimension is unknown, and where it is from, why a part is. `told` holds the reasons that were given elsewhere. */
-export function reportUnknowns(ev: Evaluator, root: PyObject, told: Set<Value>): void {
+/**
+ * Reports once why a dimension is unknown, at its layer, and why a part is unknown, at its origin. `reported` holds the
+ * values that were reported elsewhere.
+ */
+export function reportUnknowns(ev: Evaluator, root: PyObject, reported: Set<Value>): void {
   for (const [path, module] of differentModulesOf(root)) {
     const object = templateOf(module)?.original ?? module;
     for (const [option, value] of Object.entries(object.module?.options ?? {})) {
-      if (!(value instanceof Unknown) || told.has(value)) continue;
-      told.add(value);
+      if (!(value instanceof Unknown) || reported.has(value)) continue;
+      reported.add(value);
       ev.problem(`${option} of ${path || object.type.name} is unknown: ${value.reason}`, "information", object.place);
     }
     for (const [name, value] of unknownParts(ev, object)) {
-      if (told.has(value)) continue;
-      told.add(value);
+      if (reported.has(value)) continue;
+      reported.add(value);
       const at = value.place?.file === ev.main.file ? value.place : object.type.place;
       const message = `self.${name} of ${object.type.name} is unknown, and layers in it are not counted: ${value.reason}`;
       ev.problem(message, "information", at);

@@ -183,7 +183,7 @@ function movedProblem(problem: Problem, move: Move): Problem {
   };
 }
 
-/** A model whose code has only moved. What takes more than its layers is read anew when it is asked for. */
+/** A model whose code has only moved. Anything beyond its layers is read again when requested. */
 class KeptModel implements Model {
   readonly className: string;
   readonly file: string;

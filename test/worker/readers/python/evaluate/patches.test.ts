@@ -95,7 +95,7 @@ model = Block(6)
       "12 warning lit.model.Attention is replaced here by an unknown value (a mock replaces it); models are read without the replacement",
     ]);
     assert.deepEqual(await problems("with patch('lit.nowhere.Attention', LoRAAttention):\n    model = Block(6)\n"), [
-      "12 warning what patch() replaces here is unknown (lit.nowhere is not known to the reader); models are read without the replacement",
+      "12 warning the target of patch() is unknown here (lit.nowhere is not known to the reader); models are read without the replacement",
     ]);
   });
 

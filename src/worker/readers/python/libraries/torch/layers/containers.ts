@@ -108,7 +108,7 @@ function getItem(self: PyObject, args: BoundArgs, runtime: Runtime): Value {
     const taken = sliced(index, all.length).map((i) => all[i]!);
     const copy = runtime.call(containerOf(self), []);
     if (copy instanceof PyObject) {
-      // Sequential keeps the names; ModuleList counts anew.
+      // Sequential keeps the names; ModuleList numbers its entries again.
       const named = self.type.mro.includes(sequentialClass);
       taken.forEach(([name, module], i) => {
         addModule(copy, named ? name : String(i), module, runtime);

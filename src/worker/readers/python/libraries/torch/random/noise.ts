@@ -4,8 +4,8 @@ import type { Node } from "../../../../../graph/node";
 import type { Runtime } from "../../../values/values";
 
 /**
- * Random numbers that forward draws. A graph computes one thing, so they are inputs of it, which whoever runs it draws
- * from a seed, anew at each run, as dropout's masks are.
+ * Random numbers that forward draws. A graph is deterministic, so they are its inputs, which the runner draws from a
+ * seed for each run, like dropout's masks.
  */
 
 let count = 0;
