@@ -1,6 +1,6 @@
 import { element } from "./dom";
 
-/** The report's warnings, shown before its numbers; undefined when there are none. */
+/** The report's warnings, shown before its numbers; false when there are none. */
 export function warningList(warnings: readonly string[] | undefined): HTMLElement | false {
   if (!warnings || warnings.length === 0) return false;
   return element(

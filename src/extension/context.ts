@@ -17,7 +17,7 @@ export interface CommandContext {
   readonly log: OutputChannel;
 }
 
-/** Models of an untrusted folder are read and shown, but no job runs and nothing is written. */
+/** Models of an untrusted folder are read and analyzed, but nothing is run or written for them. */
 export function requireTrust(what: string | null): void {
   if (what === null || workspace.isTrusted) return;
   throw new Notice(`${what} needs a trusted workspace`, {
