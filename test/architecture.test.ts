@@ -85,7 +85,7 @@ const files = sources(join(ROOT, "src"));
 const pages = sources(join(ROOT, "media"));
 
 describe("architecture", () => {
-  it("has sources to check, and every relative import leads to a file", () => {
+  it("has sources to check, and every relative import resolves to a file", () => {
     assert.ok(files.length > 50);
     for (const file of files) {
       for (const { specifier, target } of importsOf(file)) {
@@ -148,7 +148,7 @@ describe("architecture", () => {
     for (const file of [...files, ...pages]) visit(file, []);
   });
 
-  it("has no folder of many files, but those of like things", () => {
+  it("has no folder of many files, except folders of similar things", () => {
     const counts = new Map<string, number>();
     for (const folder of [...files, ...pages].map(dirname)) counts.set(folder, (counts.get(folder) ?? 0) + 1);
     for (const [folder, count] of counts)
@@ -169,7 +169,7 @@ describe("architecture", () => {
     }
   });
 
-  it("loads no engine's library but on demand", () => {
+  it("loads an engine's library only on demand", () => {
     for (const file of files) {
       const text = readFileSync(file, "utf8");
       const eager = /(?:^|\n)import (?!type\b)[^;]*from ["'](?:onnxruntime-node|@tensorflow\/[^"']*)["']/.exec(text);

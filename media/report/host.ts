@@ -9,7 +9,7 @@ export interface Choices {
   readonly targetedOnly?: boolean;
 }
 
-/** What is around the page: the editor, or nothing when the page was saved as a file. */
+/** The environment of the page: the editor, or nothing if the page was saved as a file. */
 export interface Host {
   /** False in a saved page: there is no editor to ask. */
   readonly editor: boolean;

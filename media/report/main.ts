@@ -61,7 +61,7 @@ function failedPage({ title, message }: Extract<PanelState, { type: "failed" }>)
     "main",
     {},
     element("header", {}, element("h1", {}, title)),
-    element("p", { class: "verdict failed", role: "alert" }, "✗ It could not be done"),
+    element("p", { class: "verdict failed", role: "alert" }, "✗ The job failed"),
     element("p", { class: "failure" }, message),
   );
 }
@@ -90,5 +90,5 @@ if (vscode) {
   document.documentElement.classList.add("standalone");
   const embedded = document.getElementById("report")?.textContent;
   if (embedded) show({ type: "report", report: JSON.parse(embedded) as Report });
-  else document.body.replaceChildren(element("p", {}, "This page holds no report."));
+  else document.body.replaceChildren(element("p", {}, "This page contains no report."));
 }

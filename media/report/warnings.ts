@@ -1,6 +1,6 @@
 import { element } from "./dom";
 
-/** What the report's reader should know before its numbers; nothing when there is nothing. */
+/** The report's warnings, shown before its numbers; false when there are none. */
 export function warningList(warnings: readonly string[] | undefined): HTMLElement | false {
   if (!warnings || warnings.length === 0) return false;
   return element(

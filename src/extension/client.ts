@@ -29,15 +29,15 @@ const MOST_CRASHES = 4;
 const CRASH_WINDOW_MS = 3 * 60_000;
 
 /**
- * The worker process and the language client that talks to it. It starts on the first request or on `start`, starts
- * again when it dies, and gives up with a message when it keeps dying.
+ * The worker process and the language client that talks to it. It starts on the first request or on `start`, restarts
+ * after a crash, and gives up with a message when it keeps crashing.
  */
 export class WorkerClient implements Disposable {
   private client: LanguageClient | undefined;
   private starting: Promise<LanguageClient> | undefined;
   private library: Promise<Library> | undefined;
   private crashes: number[] = [];
-  /** It kept dying, and only the person's own command may start it again. */
+  /** It kept crashing, so only the user's command may start it again. */
   private gaveUp = false;
   private readonly stateEmitter = new EventEmitter<WorkerState>();
   private readonly progressEmitter = new EventEmitter<JobProgressParams>();
@@ -180,7 +180,7 @@ export class WorkerClient implements Disposable {
         this.client = undefined;
         this.starting = undefined;
         this.gaveUp = true;
-        const message = `The LoRA Lens worker crashed ${this.crashes.length} times in a row and was not started again. Its log says why; "LoRA Lens: Restart Worker" starts it anew.`;
+        const message = `The LoRA Lens worker crashed ${this.crashes.length} times in a row and was not started again. Its log says why; "LoRA Lens: Restart Worker" starts it again.`;
         this.stateEmitter.fire({ state: "crashed", message });
         void showError(new Error(message));
         return { action: CloseAction.DoNotRestart, handled: true };

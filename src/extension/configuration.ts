@@ -13,19 +13,19 @@ interface Item extends QuickPickItem {
 }
 
 /**
- * Asks what gives the file's models their configuration, and keeps the answer for the file. Reads only, so it needs no
+ * Asks for the source of the models' configuration, and remembers the answer for the file. Reads only, so it needs no
  * trust; a JSON file outside the workspace is read when the person has picked it here.
  */
 export async function chooseConfiguration({ client, memory }: CommandContext, argument: unknown): Promise<void> {
   const model = await chooseModel(client, argument, {
     keep: ({ configuration, lacksConfiguration }) => configuration !== undefined || lacksConfiguration === true,
-    none: "no model of it takes a configuration: their sizes stand in the code",
+    none: "no model in this file takes a configuration: the code gives their sizes",
   });
   if (!model) return;
   const params = { uri: model.uri.toString(), class: model.class };
   const found = await client.request(ConfigurationsRequest, params);
   if (!found.takesConfiguration) {
-    throw new Notice(`${model.class} takes no configuration: its sizes stand in the code`);
+    throw new Notice(`${model.class} takes no configuration: the code gives its sizes`);
   }
   const picked = await pick(model, found, memory.configuration(model.file));
   if (!picked) return;
@@ -70,7 +70,7 @@ async function pick(
   const automatic: Item = {
     label: "Automatic",
     description: chosen === undefined ? `in use${used === null ? "" : ` · now ${used}`}` : "",
-    detail: "config.json beside the file, else what the file makes, else the class's defaults",
+    detail: "config.json beside the file, else the configuration that the file makes, else the class's defaults",
     choice: undefined,
   };
   const items: Item[] = [
@@ -82,7 +82,7 @@ async function pick(
   ];
   return window.showQuickPick(items, {
     title: `LoRA Lens: Configuration of ${model.class}`,
-    placeHolder: `What gives the models of ${basename(model.file)} their sizes`,
+    placeHolder: `Where the models of ${basename(model.file)} get their sizes from`,
     matchOnDescription: true,
   });
 }

@@ -17,7 +17,7 @@ export interface CommandContext {
   readonly log: OutputChannel;
 }
 
-/** Models of an untrusted folder are read and shown; nothing is run or written for them. */
+/** Models of an untrusted folder are read and analyzed, but nothing is run or written for them. */
 export function requireTrust(what: string | null): void {
   if (what === null || workspace.isTrusted) return;
   throw new Notice(`${what} needs a trusted workspace`, {
@@ -30,7 +30,7 @@ export interface SavedAdapter extends AdapterResult {
   readonly folder: string;
 }
 
-/** The adapter, or the choice about one, that was kept for the model. */
+/** The adapter or its settings saved for the model. */
 export async function savedAdapter(
   { client, memory }: CommandContext,
   model: ChosenModel,

@@ -8,7 +8,7 @@ export interface Remedy {
   readonly command: string;
 }
 
-/** Said to the person as it is; it is no failure of ours. */
+/** An error that is shown to the user unchanged and is not a defect. */
 export class Notice extends Error {
   override readonly name = "Notice";
   constructor(

@@ -12,15 +12,15 @@ import { readSettings } from "./settings";
 
 const count = (n: number) => n.toLocaleString("en-US");
 
-/** Asks for layers, rank, alpha and folder; keeps the choice in an adapter_config.json and shows what it costs. */
+/** Asks for layers, rank, alpha and folder; saves the choice in an adapter_config.json and shows its cost. */
 export async function inject(context: CommandContext, argument: unknown): Promise<void> {
   const { client, memory } = context;
   const model = await chooseModel(client, argument);
   if (!model) return;
-  requireTrust("Keeping an adapter's choice in a file");
+  requireTrust("Saving an adapter's settings");
   const saved = await savedAdapter(context, model);
   const at = { uri: model.uri.toString(), class: model.class };
-  // What the file says of anything that is not asked for here stays as it is.
+  // Fields of the file that are not asked for here stay unchanged.
   const kept: GivenConfig = saved?.adapter ?? defaultAdapter();
   const choice = { ...kept, r: kept.r ?? readSettings().rank, lora_alpha: kept.lora_alpha ?? readSettings().alpha };
   let folder = memory.adapterFolder(model);
@@ -36,7 +36,7 @@ export async function inject(context: CommandContext, argument: unknown): Promis
 
   const checkRank = async (text: string): Promise<Checked> => {
     const rank = Number(text);
-    if (!/^\d+$/.test(text) || rank < 1) return { error: "The rank is a whole number from 1" };
+    if (!/^\d+$/.test(text) || rank < 1) return { error: "The rank must be a whole number, 1 or more" };
     const paths = new Set(chosen.map(({ layer }) => layer.path));
     const priced = await client.request(TargetsRequest, { ...at, adapter: { ...choice, r: rank } });
     const costs = priced.layers.filter(({ path }) => paths.has(path));
@@ -47,15 +47,15 @@ export async function inject(context: CommandContext, argument: unknown): Promis
       ? `; a rank above ${count(Math.min(above.inFeatures, above.outFeatures))} adds nothing to ${above.path}`
       : "";
     return {
-      says: `${count(trainable)} trainable, in place of the ${count(full)} that the chosen layers have${beyond}`,
+      says: `${count(trainable)} trainable, instead of the ${count(full)} of the chosen layers${beyond}`,
     };
   };
   const checkAlpha = async (text: string): Promise<Checked> => {
     const alpha = Number(text);
-    if (text === "" || !Number.isFinite(alpha)) return { error: "Alpha is a number" };
+    if (text === "" || !Number.isFinite(alpha)) return { error: "Alpha must be a number" };
     const { scaling } = await client.request(TargetsRequest, { ...at, adapter: { ...choice, lora_alpha: alpha } });
     const how = choice.use_rslora ? "alpha / √rank" : "alpha / rank";
-    return { says: `scale ${Number(scaling.toPrecision(4))} (${how}); usual are 1 and 2` };
+    return { says: `scale ${Number(scaling.toPrecision(4))} (${how}); usually 1 or 2` };
   };
   const checkFolder = (text: string): Checked =>
     isAbsolute(text) ? { says: `writes ${join(text, ADAPTER_CONFIG_FILE)}` } : { error: "Give an absolute path" };

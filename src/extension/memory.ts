@@ -31,7 +31,7 @@ export class Memory {
 
   constructor(private readonly memento: Memento) {}
 
-  /** What was chosen to give the file's models their configuration. */
+  /** The chosen source of the file's configuration. */
   configuration(file: string): ConfigurationChoice | undefined {
     return this.memento.get<ConfigurationChoice>(CONFIGURATION + file);
   }

@@ -10,7 +10,7 @@ const QUIET_MS = 500;
 /** Keeps the menus of LoRA Lens out of the editors that are about something else. */
 export function watchModelContext(): Disposable {
   let timer: NodeJS.Timeout | undefined;
-  let told: boolean | undefined;
+  let reported: boolean | undefined;
   const tell = () => {
     const document = window.activeTextEditor?.document;
     // Any cell may belong to a notebook whose other cells define the model.
@@ -18,8 +18,8 @@ export function watchModelContext(): Disposable {
       document !== undefined &&
       ((document.uri.scheme === "vscode-notebook-cell" && document.languageId === "python") ||
         looksLikeModel(document));
-    if (isModel !== told) void commands.executeCommand("setContext", KEY, isModel);
-    told = isModel;
+    if (isModel !== reported) void commands.executeCommand("setContext", KEY, isModel);
+    reported = isModel;
   };
   tell();
   return Disposable.from(

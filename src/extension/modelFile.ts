@@ -105,7 +105,7 @@ export async function chooseModel(
 /** The classes that a command is for. */
 export interface Among {
   readonly keep: (model: ModelSummary) => boolean;
-  /** Said of a file whose classes are all others: "no model of it …". */
+  /** The message for a file without such a class: "no model in this file …". */
   readonly none: string;
 }
 
@@ -117,10 +117,10 @@ function isLensTarget(value: unknown): value is LensTarget {
   return typeof uri === "string" && typeof className === "string" && isLayer;
 }
 
-/** Jobs name files, and adapters lie beside them. */
+/** Jobs need file paths, and adapters are stored next to them. */
 function savedFile(uri: Uri): string {
   if (uri.scheme === "file") return uri.fsPath;
-  throw new Notice("save the model's file first: adapters and their choices are kept beside it");
+  throw new Notice("save the model's file first: adapters and settings are stored next to it");
 }
 
 /** A resource from the explorer or a menu, the active editor or notebook, or one of the open model files. */

@@ -4,7 +4,7 @@ import { Notice } from "./errors";
 
 /** Shows the line that a lens names: where a class is constructed in another file, or the cell of a notebook. */
 export async function showLine(_: unknown, argument: unknown): Promise<void> {
-  if (!isFileLine(argument)) throw new Notice("this command is for the lenses that name a line of another file");
+  if (!isFileLine(argument)) throw new Notice("this command opens the line that a lens names; click such a lens");
   const uri = Uri.file(argument.file);
   if (argument.cell === undefined) {
     const start = argument.line - 1;

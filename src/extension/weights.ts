@@ -5,15 +5,15 @@ import type { WorkerClient } from "./client";
 import { findFiles } from "./dialogs/files";
 import type { ChosenModel } from "./modelFile";
 
-/** What no file means, by what the model is written in. */
+/** The meaning of choosing no weights file, by the model's format. */
 const NONE: Readonly<Record<ModelFormat, string>> = {
   pytorch: "None: PyTorch's default initialization",
   "tfjs-source": "None: Keras's default initialization",
-  "keras-json": "Those that the model's JSON names, or else Keras's default initialization",
-  "keras-file": "The file's own",
+  "keras-json": "The weights that the model's JSON names, or else Keras's default initialization",
+  "keras-file": "The file's own weights",
 };
 
-/** What choosing the base model's weights offers. */
+/** The choices for the base model's weights. */
 export interface WeightChoices {
   /** Of the model's folder and the workspace. Absolute paths. */
   readonly files: readonly string[];
@@ -31,6 +31,6 @@ export async function weightChoices(client: WorkerClient, model: ChosenModel): P
   const files = [...found].filter((file) => !patterns.some((pattern) => pattern.test(basename(file))));
   const { models } = await client.request(SummaryRequest, { uri: model.uri.toString() });
   const loads = models.find((one) => one.class === model.class)?.loads;
-  const loaded = loads && `Those of ${loads.join(" and ")}, which the code loads`;
+  const loaded = loads && `${loads.join(" and ")}, which the code loads`;
   return { files, none: loaded ?? NONE[modelFormat(model.file)], filters: { Weights: [...extensions] } };
 }

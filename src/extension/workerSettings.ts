@@ -4,7 +4,7 @@ import type { Memory } from "./memory";
 import type { PythonEnvironments } from "./python/python";
 import { readSettings, SECTION } from "./settings";
 
-/** What the worker has to know, from wherever people set it: the settings, what was chosen for files, Python's environments. */
+/** The worker's settings, from all sources: VS Code's settings, choices for files, and Python environments. */
 export class WorkerSettingsSource implements Disposable {
   private readonly changeEmitter = new EventEmitter<void>();
   private readonly listeners: Disposable;

@@ -14,7 +14,7 @@ export const COMMANDS = {
   showLog: "loraLens.showLog",
 } as const;
 
-/** The one argument of a lens's command: what it stands above. */
+/** The one argument of a lens's command: the model or layer below the lens. */
 export interface LensTarget {
   readonly uri: string;
   readonly class: string;
@@ -32,30 +32,30 @@ export interface FileLine {
   readonly line: Count;
 }
 
-/** Text that a PyTorch model file cannot do without. Files that lack it are not read, and start no process. */
+/** Text that every PyTorch model file contains. Files without it are not read and start no process. */
 export const MODEL_TEXT = /\b(torch|transformers|timm)\b|\bnn\./;
 
-/** Text that TensorFlow.js source that makes layers cannot do without. */
+/** Text that all TensorFlow.js source that makes layers contains. */
 export const TFJS_TEXT = /@tensorflow\/tfjs|\btfl?\.(?:layers|sequential|model|input)\b/;
 
 /** Languages of TensorFlow.js source, as VS Code names them. */
 export const TFJS_LANGUAGES: readonly string[] = ["javascript", "typescript", "javascriptreact", "typescriptreact"];
 
-/** Text that a Keras or TensorFlow.js model's JSON cannot do without. */
+/** Text that the JSON of every Keras or TensorFlow.js model contains. */
 export const KERAS_TEXT =
   /"(?:modelTopology|model_config|keras_version|inbound_nodes|batch_input_shape|registered_name)"/;
 
-/** What a model is written in. */
+/** The format that a model is written in. */
 export type ModelFormat = "pytorch" | "tfjs-source" | "keras-json" | "keras-file";
 
-/** What the model file of this name is written in; an untitled document is PyTorch source until it is saved. */
+/** The format of a model file, by its name; an untitled document is PyTorch source until it is saved. */
 export function modelFormat(name: string): ModelFormat {
   if (/\.(keras|h5|hdf5)$/i.test(name)) return "keras-file";
   if (/\.json$/i.test(name)) return "keras-json";
   return /\.[cm]?[jt]sx?$/i.test(name) ? "tfjs-source" : "pytorch";
 }
 
-/** Text without which a file of the format holds no model. Keras's own files are binary. */
+/** Text that every file of the format with a model contains. Keras's own files are binary. */
 export const FORMAT_TEXT: Readonly<Record<Exclude<ModelFormat, "keras-file">, RegExp>> = {
   pytorch: MODEL_TEXT,
   "tfjs-source": TFJS_TEXT,

@@ -2,7 +2,7 @@ import type { JobRequest, Report } from "./jobRegistry";
 import type { JobError, JobProgress } from "./jobs";
 import type { EngineSummary } from "./reports";
 
-/** What the worker and the compute process tell each other. */
+/** Messages between the worker and the compute process. */
 
 /** Worker to compute process. */
 export type ComputeCommand =

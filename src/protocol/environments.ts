@@ -4,9 +4,9 @@
 export interface EnvironmentCandidate {
   /** Absolute path of an interpreter, or of an environment's folder. */
   readonly path: string;
-  /** Who names it, in words: "the Python extension", "the setting python.defaultInterpreterPath". */
+  /** Where the path comes from, in words: "the Python extension", "the setting python.defaultInterpreterPath". */
   readonly from: string;
-  /** Somebody named it, so it is said when nothing is there. Others are only tried. */
+  /** The user named it, so its absence is reported. The others are only tried. */
   readonly named: boolean;
 }
 
@@ -20,9 +20,9 @@ export interface FolderEnvironments {
 export interface FoundEnvironment {
   /** The environment's folder. */
   readonly path: string;
-  /** Who named it, in the words of its candidate. */
+  /** Where the path came from: the candidate's `from`. */
   readonly from: string;
-  /** "3.12", where it can be told. */
+  /** "3.12", where it is known. */
   readonly version?: string;
   /** Folders of packages, in the order they are searched. */
   readonly packages: readonly string[];
@@ -33,6 +33,6 @@ export interface EnvironmentState {
   /** As in FolderEnvironments. */
   readonly folder: string;
   readonly environment: FoundEnvironment | null;
-  /** What was passed over, and why. */
+  /** What was skipped, and why. */
   readonly notes: readonly string[];
 }

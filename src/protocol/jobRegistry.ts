@@ -2,9 +2,9 @@ import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
 
 /**
- * The jobs, one row each: what it is asked, what it answers, and how people are told of it. The worker runs them
- * (jobs/run.ts, cli/commands), the page shows their reports (media/report/pages.ts), the editor starts them: where
- * those lack a job that stands here, the compiler names it.
+ * The jobs, one row each: its request, its report, and its names on screen. The worker runs them (jobs/run.ts,
+ * cli/commands), the page shows their reports (media/report/pages.ts), the editor starts them. The compiler names the
+ * places where a new job is missing.
  */
 export interface JobTypes {
   readonly verify: { readonly request: VerifyRequest; readonly report: VerifyReport };
@@ -14,13 +14,13 @@ export interface JobTypes {
 }
 
 export interface JobRow {
-  /** Heading of its report's page. */
+  /** Heading of the report's page. */
   readonly title: string;
-  /** What people tell it to do to a model, the first word of its command in VS Code: "Verify". */
+  /** The verb for buttons and commands in VS Code: "Verify". */
   readonly verb: string;
-  /** With what it is doing, "Verifying", where it runs the model or writes files: that needs a trusted workspace. */
+  /** "Verifying" for a job that runs the model or writes files, which needs a trusted workspace; null for others. */
   readonly needsTrust: string | null;
-  /** A stop makes it report what it has; others end without a report. */
+  /** When stopped, it reports what it has; other jobs end without a report. */
   readonly finishesEarly: boolean;
 }
 

@@ -22,16 +22,16 @@ export interface ModelChoice {
   readonly text?: string;
   /** Folders of installed Python packages that imports are followed into. */
   readonly packages?: readonly string[];
-  /** What gives model classes their configuration, when somebody chose. */
+  /** The chosen source of the models' configuration, if any. */
   readonly configuration?: ConfigurationChoice;
   /** Class name; may be left out when the file has one model, or one that no other contains. */
   readonly class?: string;
   /** A weights file, an index of shards or a folder; without one, what the code loads, or PyTorch's default initialization. */
   readonly weights?: string;
-  /** Tensors or modules by path that the weights may lack: they start anew. */
+  /** Tensors or modules that may be missing from the weights, by path: they are initialized at random. */
   readonly allowMissing?: readonly string[];
   readonly seed?: number;
-  /** Example inputs, where those that the code gives or suggests are not the right ones. */
+  /** Example inputs, for when those from the code are wrong. */
   readonly inputs?: InputChoice;
 }
 
@@ -40,7 +40,7 @@ export interface InputChoice {
   readonly shapes?: Readonly<Record<string, string>>;
   /** An .npz file with an array for each parameter, by name. Absolute path. */
   readonly file?: string;
-  /** In words, where they are from when not from the command line: "the setting loraLens.inputShapes". */
+  /** In words, where they come from, when not from the command line: "the setting loraLens.inputShapes". */
   readonly from?: string;
 }
 
@@ -78,7 +78,7 @@ export interface TrainRequest {
   readonly output: string;
   readonly epochs: number;
   readonly batchSize: number;
-  /** Without one the method's own. */
+  /** Default: the method's own. */
   readonly learningRate?: number;
   readonly weightDecay?: number;
   /** Ids of the loss, the optimizer and the learning-rate schedule; without one the default. */
@@ -101,7 +101,7 @@ export interface MergeRequest {
   readonly output: string;
 }
 
-/** How far a job is. */
+/** The progress of a job. */
 export interface JobProgress {
   /** What it is doing, in words. */
   readonly message: string;
@@ -112,7 +112,7 @@ export interface JobProgress {
   readonly training?: TrainProgress;
 }
 
-/** An error as data: what, where, what to do. `defect`: it is our mistake, not the user's. */
+/** An error as data: what, where, what to do. `defect`: LoRA Lens is at fault, not the user. */
 export interface JobError {
   readonly message: string;
   readonly file?: string;

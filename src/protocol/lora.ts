@@ -1,22 +1,22 @@
 /**
- * PEFT's `adapter_config.json`, field for field (LoraConfig of PEFT 0.21): the one configuration of an adapter. It travels
- * whole, so that what somebody wrote in the file holds for every job and is still there when the file is written again.
- * Fields that are not listed here survive a round trip untouched.
+ * PEFT's `adapter_config.json`, field for field (LoraConfig of PEFT 0.21): the one configuration of an adapter. It
+ * travels whole, so that everything written in the file applies to every job and is kept when the file is written
+ * again. Fields that are not listed here survive a round trip untouched.
  */
 export interface LoraConfig extends Fields {
   /** Path suffixes, a regular expression for the whole path, or "all-linear". */
   readonly target_modules: readonly string[] | string;
 }
 
-/** As a file may have it. */
+/** As it may appear in a file. */
 export interface SavedConfig extends Fields {
   /** null: PEFT's default for the model's type. */
   readonly target_modules: readonly string[] | string | null;
 }
 
 /**
- * A configuration as far as somebody chose. Fields that are absent have PEFT's defaults (with an alpha of twice the rank);
- * without target modules, or with null, the linear layers that are called are adapted, except the output head.
+ * The fields of a configuration that the user chose. Absent fields have PEFT's defaults (with an alpha of twice the
+ * rank); without target modules, or with null, the linear layers that are called are adapted, except the output head.
  */
 export type GivenConfig = Partial<SavedConfig>;
 

@@ -31,16 +31,16 @@ export const SummaryRequest: RequestName<DocumentParams, FileSummary> = { method
 
 export interface TargetsParams extends DocumentParams {
   readonly class: string;
-  /** What the costs are of. */
+  /** The model and the adapter to price. */
   readonly adapter: GivenConfig;
 }
 export interface TargetChoice extends TargetSummary {
-  /** It is among the default targets: every Linear but the output head. */
+  /** It is one of the default targets: every Linear except the output head. */
   readonly selected: boolean;
 }
 export interface TargetsResult {
   readonly class: string;
-  /** The factor on the adapters' contribution. */
+  /** The scaling of the adapters' contribution. */
   readonly scaling: number;
   readonly layers: readonly TargetChoice[];
 }
@@ -55,19 +55,19 @@ export interface ConfigurationChoiceSummary {
   readonly choice: ConfigurationChoice;
   /** In words: "config.json", "the GPTConfig at line 22", "GPTConfig's defaults". */
   readonly label: string;
-  /** Of an instance: where the file makes it. */
+  /** For an instance: where the file makes it. */
   readonly place?: Place;
   /** Why it cannot be used. */
   readonly problem?: string;
 }
 export interface ConfigurationsResult {
-  /** What there is to choose from, in the order in which it is looked for; none for a class that takes none. */
+  /** The choices, in search order; empty for a class that takes no configuration. */
   readonly options: readonly ConfigurationChoiceSummary[];
   readonly takesConfiguration: boolean;
-  /** The label of the one that is used now. */
+  /** The label of the one in use. */
   readonly used: string | null;
 }
-/** What can give a model class its configuration. */
+/** The configurations that a model class can take. */
 export const ConfigurationsRequest: RequestName<ConfigurationsParams, ConfigurationsResult> = {
   method: "loraLens/configurations",
 };
@@ -127,7 +127,7 @@ export interface WeightFiles {
   /** Regular expressions: files that have such an ending and are not weights to choose. */
   readonly hidden: readonly string[];
 }
-/** Asked for a model file by its path: which formats its weights have depends on what it is written in. */
+/** Asked for a model file by its path: its source format decides which weight formats it has. */
 export const WeightFilesRequest: RequestName<{ readonly file: string }, WeightFiles> = {
   method: "loraLens/weightFiles",
 };

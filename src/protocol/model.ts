@@ -43,7 +43,7 @@ export interface LayerSummary {
 export interface MadeElsewhere extends FileLine {
   /** From the folder of the class's own file: "../train.py". */
   readonly path: string;
-  /** The class or function that makes it, where the line is that one's. */
+  /** The class or function that contains the call, when the line is its own. */
   readonly by?: string;
 }
 
@@ -64,17 +64,17 @@ export interface ModelSummary {
   readonly place: Place;
   /** Parameters in scalars; null where a dimension is unknown. */
   readonly parameters: Count | null;
-  /** Of the parameters those that learn, in scalars, where the code freezes some. */
+  /** Trainable parameters in scalars, where the code freezes some. */
   readonly trainable?: Count;
   /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
   readonly configuration?: string;
-  /** What the code loads, weights with it: "org/name" of `AutoModel.from_pretrained("org/name")`. */
+  /** The checkpoint that the code loads: "org/name" of `AutoModel.from_pretrained("org/name")`. */
   readonly loads?: readonly string[];
-  /** The call in another file of the project that its sizes are from. */
+  /** The call in another project file that gives the sizes. */
   readonly madeElsewhere?: MadeElsewhere;
-  /** Configuration files of the project that its sizes are of. */
+  /** Configuration files of the project that give the sizes. */
   readonly configurationFiles?: readonly ConfigurationFile[];
-  /** It takes a configuration, and nothing in its file gives it one that can be used. */
+  /** It takes a configuration, but its file gives it none that can be used. */
   readonly lacksConfiguration?: true;
   /** Its layers, in the order in which it holds them. */
   readonly layers: readonly LayerSummary[];
@@ -85,7 +85,7 @@ export interface ProblemSummary {
   readonly message: string;
   readonly severity: "error" | "warning" | "information";
   readonly place: Place;
-  /** Names the kind of problem: `lora-missing-scale`. */
+  /** The problem's code: `lora-missing-scale`. */
   readonly code?: string;
   /** Other places that explain it, with the file where that is another one. */
   readonly related?: readonly { readonly file?: string; readonly place: Place; readonly message: string }[];

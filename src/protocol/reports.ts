@@ -2,12 +2,12 @@ import type { Computed, Count } from "./numbers";
 import type { TrainMethod } from "./training";
 
 /**
- * Results of jobs: plain and serialisable. A panel, the command line and a test read the same one.
+ * Results of jobs: plain and serializable. A panel, the command line and a test read the same one.
  * Every number comes from the model, the graph or a run; units stand in the field's description. The command line prints
- * reports with --json: the comments here are the descriptions in schemas/, which `npm run schemas` writes.
+ * reports with --json. The comments here become the descriptions in schemas/, which `npm run schemas` writes.
  */
 
-/** What an adapter is put on and what it costs. */
+/** The layers that an adapter is put on, and what it costs. */
 export interface InjectionSummary {
   /** The model's class, or the name that the file gives it. */
   readonly model: string;
@@ -31,9 +31,9 @@ export interface InjectionSummary {
   readonly total: Count;
   /** 100 * trainable / total. */
   readonly percent: number;
-  /** Where nobody chose the layers: the linear ones that are not adapted; absent when there is none. */
+  /** When the layers were not chosen: the linear layers that are not adapted; absent when there are none. */
   readonly leftOut?: readonly LeftOutLayer[];
-  /** What computes and yet may not be what somebody meant, one sentence each; absent when there is none. */
+  /** Warnings, one sentence each: the result is valid, but may not be intended. Absent when there are none. */
   readonly warnings?: readonly string[];
 }
 
@@ -67,17 +67,17 @@ export interface TargetSummary {
   readonly reduction: number;
 }
 
-/** Where a model's values are from. */
+/** Where a model's values come from. */
 export interface WeightsSummary {
   /** In words: the files, or the initialization. */
   readonly from: string;
   /** Parameters that the files do not have and that were initialized, by path. */
   readonly initialized: readonly string[];
-  /** The same, with modules in the place of all that is in them. */
+  /** The same, with a module's path in place of all paths in it. */
   readonly fresh: readonly string[];
-  /** Keys of the files that the model has no place for. */
+  /** Keys of the files that the model does not have. */
   readonly unused: readonly string[];
-  /** The two lists in sentences, for the first lines of whatever shows a result. */
+  /** The two lists in sentences, shown above every result. */
   readonly notes: readonly string[];
 }
 
@@ -152,9 +152,9 @@ export interface AnalyzeReport {
   readonly injection: InjectionSummary;
   /** The ranks that are compared. */
   readonly ranks: readonly Count[];
-  /** One row a targetable layer, targeted or not. */
+  /** One row per targetable layer, targeted or not. */
   readonly layers: readonly AnalyzeLayer[];
-  /** One row a rank, over the targeted layers. */
+  /** One row per rank, over the targeted layers. */
   readonly totals: readonly AnalyzeTotal[];
   /** Memory that training takes; null with the reason when `forward` could not be traced. */
   readonly memory: MemoryEstimate | null;

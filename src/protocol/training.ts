@@ -4,8 +4,8 @@ export interface MethodRow {
   readonly label: string;
   readonly description: string;
   /**
-   * Where Adam starts unless told otherwise. An adapter wants about ten times a full fine-tune's learning rate
-   * (Schulman et al., "LoRA Without Regret", 2025).
+   * The default learning rate. An adapter wants about ten times a full fine-tune's learning rate (Schulman et al.,
+   * "LoRA Without Regret", 2025).
    */
   readonly learningRate: number;
 }

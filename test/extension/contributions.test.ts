@@ -22,7 +22,7 @@ describe("package.json's contributions", () => {
     assert.equal(markdownEnumDescriptions.length, ids.length);
   });
 
-  it("have a command for each job, which begins with its verb and stands in the menus of models", () => {
+  it("have a command for each job, which begins with the job's verb and is in the models' menus", () => {
     const { commands, menus } = PACKAGE.contributes;
     const titles = new Map<string, string>(
       commands.map((c: { command: string; title: string }) => [c.command, c.title]),
@@ -48,7 +48,7 @@ describe("package.json's contributions", () => {
       assert.ok(markdownDescription.includes(`\`${learningRate}\``));
   });
 
-  it("give the status its names of engines", () => {
+  it("give the status bar the engines' names", () => {
     const labels = engineLabels(PACKAGE);
     assert.equal(engineLabel("auto", labels), "fastest engine");
     for (const { id, label } of engines()) assert.equal(engineLabel(id, labels), label);

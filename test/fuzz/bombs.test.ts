@@ -139,7 +139,7 @@ describe("bombs", function () {
 
   // Too large to be held, these are unknown: said where a layer needs them.
   for (const number of ["2 ** 10**9", "10**10**10", "1 << 10**9", "(1).bit_length() << 10**9", "len(bytes(10**12))"]) {
-    it(`has no number for ${number}`, async () => {
+    it(`gives no value for the number ${number}`, async () => {
       const source = `class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(${number}, 2)\n`;
       const { models, problems } = await openModelFile("bomb.py", IMPORTS + source, LIMITS);
       assert.equal(models[0]?.root.children[0]?.inFeatures, undefined);

@@ -90,7 +90,7 @@ describe("report page", function () {
     await page.close();
   });
 
-  it("shows how a training was done, and where its result lies", async () => {
+  it("shows how a training was done, and where its result was saved", async () => {
     const panel = await lab.panel({ type: "report", report: trainReport });
     const settings = await panel.page.getByRole("table", { name: "Settings of the training" }).textContent();
     for (const note of ["digits.csv", "1,437 to train, 360 to validate", "AdamW", "constant", "cross-entropy"])
@@ -171,7 +171,7 @@ describe("report page", function () {
     await page.close();
   });
 
-  it("shows a failure's message as it is", async () => {
+  it("shows the message of a failed job unchanged", async () => {
     const { page } = await lab.panel({ type: "failed", title: "Training Digits", message: `no column ${HOSTILE}` });
     assert.equal(await page.locator(".failure").textContent(), `no column ${HOSTILE}`);
     await noMarkup(page);
@@ -190,7 +190,7 @@ describe("report page", function () {
   });
 
   for (const scheme of ["light", "dark"] as const) {
-    it(`is a page of its own when saved, ${scheme}`, async () => {
+    it(`is a stand-alone page when saved, ${scheme}`, async () => {
       const hostile = { ...analyzeReport, insights: ["</script><script>document.title='1'</script><!--"] };
       const page = await lab.standalone(hostile, scheme);
       await page.locator("figure svg text").first().waitFor();

@@ -3,11 +3,13 @@ import type {
   AnalyzeReport,
   InjectionSummary,
   MergeReport,
+  MethodMemory,
   TargetSummary,
   TrainReport,
   VerifyReport,
   WeightsSummary,
 } from "../../src/protocol/reports";
+import type { TrainMethod } from "../../src/protocol/training";
 import { loraConfig } from "../../src/worker/lora/config/config";
 import { adapterBytes, breakEvenRank, type CostedLayer, layerCost } from "../../src/worker/lora/variants/costs";
 
@@ -106,9 +108,11 @@ export const verifyReport: VerifyReport = {
   ],
 };
 
-const kinds = (weights: number, trained: number, activations: number) => {
-  const parts = { weights, trainable: trained, gradients: trained, optimizer: 2 * trained, activations };
-  return { ...parts, total: Object.values(parts).reduce((sum, part) => sum + part, 0) };
+const memoryOf = (method: TrainMethod, trained: number, activations: number, rank?: number): MethodMemory => {
+  const adapter = method === "lora" ? trained : 0;
+  const parts = { weights: 4 * BASE, adapter, gradients: trained, optimizer: 2 * trained, activations, update: 0 };
+  const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
+  return { method, ...(rank !== undefined && { rank }), ...parts, total, attentionScores: 500_000 };
 };
 
 export const analyzeReport: AnalyzeReport = {
@@ -135,7 +139,16 @@ export const analyzeReport: AnalyzeReport = {
       optimizerBytes: 2 * adapterBytes(lora),
     };
   }),
-  memory: { batch: 32, lora: kinds(4 * BASE, 4 * trainable, 3_000_000), full: kinds(0, 4 * BASE, 3_200_000) },
+  memory: {
+    batch: 32,
+    sequence: 128,
+    weights: [{ dtype: "float32", bytes: 4 * BASE }],
+    methods: [
+      memoryOf("full", 4 * BASE, 3_200_000),
+      memoryOf("head", 40_000, 300_000),
+      ...[8, 16, 32].map((rank) => memoryOf("lora", (4 * trainable * rank) / 8, 3_000_000, rank)),
+    ],
+  },
   focus: "feed_forward.0",
   insights: [`The largest saving is at ${HOSTILE}.`, "The head is left out: it is trained in full or not at all."],
 };

@@ -77,7 +77,7 @@ export function pickMany<T extends QuickPickItem>(frame: Frame, options: PickMan
   return show(pick, frame, (accepted) =>
     pick.onDidAccept(() => {
       if (pick.selectedItems.length === 0) {
-        pick.placeholder = "Check at least one";
+        pick.placeholder = "Select at least one";
         return;
       }
       options.accept(pick.selectedItems);

@@ -139,7 +139,7 @@ export class Jobs implements Disposable {
         shown = percent;
       };
       token.onCancellationRequested(() => void this.stop(id));
-      // A failure is told where the job was started; here it only ends the notification.
+      // A failure is reported where the job was started; here it only ends the notification.
       await work.catch(() => undefined);
     };
     void window.withProgress(options, show);

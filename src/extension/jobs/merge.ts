@@ -74,7 +74,8 @@ export async function merge(context: CommandContext, argument: unknown): Promise
   await memory.add(model, { weights });
 
   const job: MergeRequest = { kind: "merge", model: modelChoice(context, model), adapterFolder, output };
-  if (jobs.has(jobId(job))) throw new Notice(`an adapter is being merged into ${model.class} already; wait for it`);
+  if (jobs.has(jobId(job)))
+    throw new Notice(`an adapter is already being merged into ${model.class}; wait for it to finish`);
   const report = await jobs.run(jobId(job), job, `Merge into ${model.class}`, { onProgress: () => undefined });
   const layers = report.merged.length === 1 ? "1 layer" : `${report.merged.length} layers`;
   const reveal = "Show in Explorer";

@@ -66,7 +66,7 @@ export async function runInPanel<J extends JobRequest>(
   const title = `${JOBS[job.kind].verb} ${model.class}`;
   const id = jobId(job);
   if (jobs.has(id)) {
-    if (!panels.reveal(id)) throw new Notice(`"${title}" is still under way; stop it, or wait for it`);
+    if (!panels.reveal(id)) throw new Notice(`"${title}" is still running; stop it or wait for it to finish`);
     return;
   }
   const losses: number[] = [];
@@ -95,8 +95,8 @@ export async function runInPanel<J extends JobRequest>(
     });
     panel.show({ type: "report", report });
   } catch (error) {
-    panel.show({ type: "failed", title, message: isCancellation(error) ? "It was cancelled." : messageOf(error) });
-    // A page in sight has said it, but for what can be done about it.
+    panel.show({ type: "failed", title, message: isCancellation(error) ? "The job was cancelled." : messageOf(error) });
+    // A visible page already shows the error, but not its remedy.
     if (!panel.inSight || remedyFor(error)) await showError(error);
   } finally {
     for (const listener of listeners) listener.dispose();

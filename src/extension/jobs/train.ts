@@ -30,7 +30,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
   if (!model) return;
   const { memory, jobs } = context;
   if (jobs.trainings().some((training) => training.model.file === model.file && training.model.class === model.class)) {
-    throw new Notice(`${model.class} is being trained already; stop that training, or wait for it`);
+    throw new Notice(`${model.class} is already being trained; stop that training or wait for it to finish`);
   }
   const before = memory.of(model);
   const { training, engine } = readSettings();
@@ -80,7 +80,7 @@ export async function train(context: CommandContext, argument: unknown): Promise
         items: METHODS,
         active: METHODS.find((item) => item.method === method),
         accept: (item) => {
-          // What was typed for one method is no choice for another.
+          // Rates typed for one method do not apply to another.
           if (item.method !== method) typed = undefined;
           method = item.method;
         },
@@ -135,16 +135,16 @@ export async function train(context: CommandContext, argument: unknown): Promise
 
 function checkRates(text: string): Checked {
   const rates = parseRates(text);
-  if (!rates) return { error: 'Two whole numbers from 1 and a number above 0, for example "20, 32, 0.002"' };
+  if (!rates) return { error: 'Give two whole numbers, 1 or more, and a number above 0: for example "20, 32, 0.002"' };
   const { epochs, batchSize, learningRate } = rates;
   return { says: `${epochs} epochs in batches of ${batchSize}, learning rate ${learningRate}` };
 }
 
 function checkFolder(text: string): Checked {
-  return isAbsolute(text) ? { says: "made when missing" } : { error: "Give an absolute path" };
+  return isAbsolute(text) ? { says: "created if it does not exist" } : { error: "Give an absolute path" };
 }
 
-/** Stops the training under way; of several, the person picks one. What was trained until then is saved. */
+/** Stops the training under way; of several, the person picks one. The result so far is saved. */
 export async function stopTraining({ jobs }: CommandContext): Promise<void> {
   const trainings = jobs.trainings();
   if (trainings.length === 0) throw new Notice("no training is running in this window");

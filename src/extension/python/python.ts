@@ -90,7 +90,7 @@ export class PythonEnvironments implements Disposable {
       this.active = activeEnvironments(await extension.activate());
     } catch (error) {
       // The other sources count as they do without it.
-      this.log.warn(`the Python extension did not start and is not asked for an environment: ${messageOf(error)}`);
+      this.log.warn(`the Python extension did not start, so its environment is not used: ${messageOf(error)}`);
       return;
     }
     if (!this.active) return;

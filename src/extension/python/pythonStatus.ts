@@ -25,7 +25,7 @@ export function createPythonStatus(client: WorkerClient, python: PythonEnvironme
       item.detail = `${environment.path}, from ${environment.from}`;
     } else {
       item.text = "Packages: none";
-      item.detail = state?.notes[0] ?? "no Python environment was found, so imports end at this workspace";
+      item.detail = state?.notes[0] ?? "no Python environment was found, so only imports from this workspace are read";
     }
   };
 

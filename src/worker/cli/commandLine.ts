@@ -18,7 +18,7 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     .configureOutput({
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.note(text),
-      outputError: (text, write) => write(`lora-lens: ${oneLine(text)} (--help tells more)\n`),
+      outputError: (text, write) => write(`lora-lens: ${oneLine(text)} (see --help)\n`),
     })
     .exitOverride();
 

@@ -52,11 +52,11 @@ export function withReading(command: Command): Command {
   return command
     .option(
       "--python <interpreter>",
-      "a Python interpreter or environment folder, whose installed packages imports are followed into; it is not run",
+      "Python interpreter or environment folder: imports are read from its installed packages; it is not run",
     )
     .option(
       "--config <source>",
-      'where a model\'s configuration is from: a JSON or YAML file, "instance" for one that the source makes, "instance:NAME" for one of several, or "defaults" (default: config.json beside the file, then these)',
+      'source of the model\'s configuration: a JSON or YAML file, "instance" for the one that the source makes, "instance:NAME" for one of several, or "defaults" for the class\'s own (default: config.json beside the file, then these)',
     );
 }
 
@@ -90,27 +90,30 @@ function configurationOf(config: string): ConfigurationChoice {
 
 export function withModel(command: Command): Command {
   return withReading(command)
-    .option("--class <name>", "model class, or name of a module that the file makes, when it has several")
-    .option("--weights <file>", `weights: ${weightsHelp()}`)
+    .option(
+      "--class <name>",
+      "model class, or name of a module that the file makes; required when the file has several",
+    )
+    .option("--weights <file>", `weights of the base model: ${weightsHelp()}`)
     .option(
       "--allow-missing <names>",
-      "tensors or modules that the weights may lack, comma-separated: they start anew, at random",
+      "tensors or modules that may be missing from the weights, comma-separated; they are initialized at random",
     )
-    .option("--seed <n>", "seed of everything random; weights without a file start as PyTorch's would", whole, 0);
+    .option("--seed <n>", "random seed, also of the default initialization when no weights are given", whole, 0);
 }
 
 /** For commands that trace forward and take its inputs' values, if any, as examples. */
 export function withInputs(command: Command): Command {
   return withInputShape(command).option(
     "--inputs <npz>",
-    "example inputs: arrays by the names of forward's parameters",
+    "example inputs: an .npz file with an array for each parameter of forward",
   );
 }
 
 export function withInputShape(command: Command): Command {
   return command.option(
     "--input-shape <name=shape>",
-    "shape of an example input, such as x=1,3,224,224, with a dtype ids=2,16:int64, or mask=none; once for each",
+    "shape of an example input, such as x=1,3,224,224; ids=2,16:int64 gives a dtype, mask=none passes None; repeatable",
     (text: string, before: Readonly<Record<string, string>> = {}) => ({ ...before, ...namedShape(text, before) }),
   );
 }
@@ -118,7 +121,7 @@ export function withInputShape(command: Command): Command {
 function namedShape(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const [, name, shape] = /^\s*([^\s=]+)\s*=(.*)$/.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("it must name an input: x=1,3,224,224");
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`the input ${name} has a shape already`);
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`the shape of input ${name} is given twice`);
   return Object.fromEntries([[name, shape!]]);
 }
 
@@ -134,7 +137,7 @@ export function withAdapter(command: Command): Command {
 
 export function withEngine(command: Command): Command {
   return command.addOption(
-    new Option("--engine <name>", "what to run on")
+    new Option("--engine <name>", "engine to run on")
       .choices(["auto", ...engines().map(({ id }) => id)])
       .default("auto" satisfies EngineChoice),
   );

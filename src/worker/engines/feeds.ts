@@ -25,7 +25,7 @@ export function checkFeeds<T extends EngineTensor & { readonly dtype: DType }>(
     const expected = describe(dtype, shape);
     if (!feed) throw new UserError(`${graph.name} needs a value for its input "${attrs.name}": ${expected}`);
     if (!("data" in feed) && !isOwn(feed)) {
-      throw new UserError(`the value for input "${attrs.name}" lies in another engine's memory: read it first`);
+      throw new UserError(`the value for input "${attrs.name}" is in another engine's memory: read it first`);
     }
     if (feed.dtype !== dtype || !sameShape(feed.shape, shape)) {
       const got = describe(feed.dtype, feed.shape);

@@ -6,7 +6,7 @@ import { tfjsEngine } from "./tfjs/engine";
 export interface EngineRow {
   /** Loads no library: the engine does when it is first asked whether it can run. */
   create(): Engine;
-  /** When `auto` takes it: the lowest turn goes first. None: only when it is asked for. */
+  /** The order in which `auto` tries engines, lowest first. Without it, the engine must be named. */
   readonly automatic: readonly Turn[];
 }
 

@@ -133,7 +133,7 @@ class TableReader {
     this.labelAt = header.indexOf(this.label);
     if (this.labelAt < 0) throw new UserError(this.noSuchColumn(header), { file: this.file, line: 1 });
     if (header.length < 2) {
-      throw new UserError(`${this.file} has no column but the label "${this.label}"; features are needed as well`, {
+      throw new UserError(`${this.file} has no column besides the label "${this.label}"; it needs features as well`, {
         file: this.file,
         line: 1,
       });

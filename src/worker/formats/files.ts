@@ -89,7 +89,7 @@ export async function readJsonObject(
   }
   if (!isObject(value)) throw new UserError(`${file} must hold a JSON object`, { file });
   if (isDeeper(value, MAX_DEPTH)) {
-    throw new UserError(`${file} is nested more than ${MAX_DEPTH} levels deep, which no such file is`, { file });
+    throw new UserError(`${file} is nested more than ${MAX_DEPTH} levels deep; it may be damaged`, { file });
   }
   return value;
 }
@@ -218,7 +218,7 @@ function fileError(error: unknown, file: string, action: "read" | "write"): unkn
     case "ENAMETOOLONG":
       return new UserError(`cannot ${action} ${file.slice(0, 200)}…: its path is longer than the system allows`);
     case "ELOOP":
-      return new UserError(`cannot ${action} ${file}: its links lead in a circle`, { file });
+      return new UserError(`cannot ${action} ${file}: its links form a circle`, { file });
     case "ENOSPC":
       return new UserError(`cannot write ${file}: the disk is full`, { file });
     default:

@@ -31,7 +31,7 @@ export class Hdf5 {
   /** Reads the bytes as an HDF5 file, hands it to `body` and frees it. Errors name `file`. */
   static async read<T>(file: string, bytes: Uint8Array, body: (hdf5: Hdf5) => T): Promise<T> {
     if (bytes.length > MAX_HDF5_BYTES) {
-      throw new UserError(`${file} has ${bytes.length} bytes, more than the ${MAX_HDF5_BYTES} of HDF5 that are read`, {
+      throw new UserError(`${file} has ${bytes.length} bytes, more than the ${MAX_HDF5_BYTES} allowed for HDF5`, {
         file,
       });
     }

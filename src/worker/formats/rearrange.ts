@@ -24,13 +24,13 @@ function derived(from: StoredTensor, shape: readonly number[], make: () => Promi
 /** `torch.cat`: of one dtype, and of one shape but for `dim`. */
 export function concatenated(tensors: readonly StoredTensor[], dim: number): StoredTensor {
   const [first, ...more] = tensors;
-  if (!first) throw new RearrangeError("there is nothing to put together");
+  if (!first) throw new RearrangeError("there is nothing to concatenate");
   const axis = axisOf(first.shape, dim);
   for (const { shape, dtype } of more) {
     const fits = shape.length === first.shape.length && shape.every((d, i) => i === axis || d === first.shape[i]);
     if (!fits || dtype !== first.dtype) {
       throw new RearrangeError(
-        `${first.dtype} [${first.shape.join(", ")}] and ${dtype} [${shape.join(", ")}] do not go together along dimension ${dim}`,
+        `${first.dtype} [${first.shape.join(", ")}] and ${dtype} [${shape.join(", ")}] cannot be concatenated along dimension ${dim}`,
       );
     }
   }
@@ -118,7 +118,7 @@ export function transposed(tensor: StoredTensor, dim0: number, dim1: number): St
 
 export function reshaped(tensor: StoredTensor, shape: readonly number[]): StoredTensor {
   if (sizeOf(shape) !== sizeOf(tensor.shape))
-    throw new RearrangeError(`[${tensor.shape.join(", ")}] cannot be [${shape.join(", ")}]`);
+    throw new RearrangeError(`[${tensor.shape.join(", ")}] cannot become [${shape.join(", ")}]`);
   if ("load" in tensor) return derived(tensor, shape, async () => ({ ...(await tensor.load()), shape }));
   return { ...tensor, shape };
 }

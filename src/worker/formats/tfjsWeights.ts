@@ -61,12 +61,12 @@ export async function readTfjsWeights(
       if (offset + length > bytes.length) {
         throw bad(file, `"${weight.name}" reaches beyond the end of ${group.paths.join(", ")}`);
       }
-      if (tensors.has(weight.name)) throw bad(file, `"${weight.name}" stands in the manifest twice`);
+      if (tensors.has(weight.name)) throw bad(file, `"${weight.name}" is in the manifest twice`);
       tensors.set(weight.name, decode(weight, stored, bytes.subarray(offset, offset + length)));
       offset += length;
     }
     if (offset !== bytes.length) {
-      throw bad(file, `${join(...group.paths)} holds ${bytes.length} bytes, but the manifest tells of ${offset}`);
+      throw bad(file, `${join(...group.paths)} holds ${bytes.length} bytes, but the manifest describes ${offset}`);
     }
   }
   return tensors;

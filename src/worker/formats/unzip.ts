@@ -54,7 +54,7 @@ function unzip({ file, bytes, kind, maxEntries }: Archive, filter: (member: ZipM
     return unzipSync(bytes, {
       filter: (member) => {
         if (++entries > maxEntries) {
-          throw new UserError(`${file} lists more than ${maxEntries} entries, the most that are read`, { file });
+          throw new UserError(`${file} lists more than ${maxEntries} entries, the most allowed`, { file });
         }
         return filter(member);
       },

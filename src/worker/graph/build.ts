@@ -289,7 +289,7 @@ export function gatherElements(data: Node, indices: Node, axis: number): Node {
   return make("gatherElements", [data, indices], { axis }, indices.shape, data.dtype);
 }
 
-/** Where two indices are equal, which of their updates stays is not said. */
+/** If two indices are equal, it is undefined which of their updates stays. */
 export function scatterElements(data: Node, indices: Node, updates: Node, axis: number): Node {
   requireIndices(indices);
   requireOneDType("scatter", data, updates);

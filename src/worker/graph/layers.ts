@@ -3,8 +3,8 @@ import { is, Node } from "./node";
 import type { LayerMark } from "./ops";
 
 /**
- * Marks of the places where linear layers are called. An adapter goes where its layer is called, as PEFT's does, and not
- * where code reads the layer's weight; the graph alone does not tell the two apart.
+ * Marks of the places where linear layers are called. As in PEFT, an adapter goes where its layer is called, not where
+ * code reads the layer's weight; the graph alone does not distinguish the two.
  */
 
 /** A call of a linear layer. */
@@ -14,13 +14,13 @@ export interface LayerCall extends LayerMark {
 }
 
 /**
- * `output` as what the layer gives for `input`. A product of the input bears the mark itself; anything else, the output
- * of a class with a forward of its own, gets a node that does.
+ * Marks `output` as the layer's result for `input`. A product of the input carries the mark itself; any other output,
+ * of a class with a forward of its own, gets a marking node.
  */
 export function markLayer(path: string, output: Node, input: Node, fused = false): Node {
   const mark: LayerMark = { layer: path, ...(fused && { fused }) };
   const product = unshaped(output);
-  // A layer that gives what another gives is a call of both.
+  // A layer that returns another layer's output is a call of both.
   if (
     isProduct(product) &&
     product.attrs.layer === undefined &&

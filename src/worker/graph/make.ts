@@ -4,7 +4,7 @@ import { Node, type Shape, type SourcePlace } from "./node";
 import type { OpName } from "./ops";
 import { DTypeError, ShapeError, shapeText } from "./shapes";
 
-/** How the constructors of nodes make one: with the source place that is being evaluated. */
+/** Makes a node with the source place that is being evaluated. */
 
 let currentPlace: SourcePlace | undefined;
 
@@ -28,7 +28,7 @@ export function make<O extends OpName>(
 ): Node<O> {
   // Beyond 2^53 sizes and offsets are no longer whole numbers. Doubling reaches it in fifty lines of a loop.
   if (inputs.length > 0 && !Number.isSafeInteger(sizeOf(shape))) {
-    throw new ShapeError(`a tensor of shape ${shapeText(shape)} has more elements than any memory`);
+    throw new ShapeError(`a tensor of shape ${shapeText(shape)} has too many elements for any memory`);
   }
   return new Node(op, inputs, attrs, shape, dtype, currentPlace);
 }

@@ -83,7 +83,7 @@ export interface OpAttrs {
     readonly transposeB: boolean;
     readonly alpha: number;
   } & Partial<LayerMark>;
-  /** (output, input) -> output: what the call of a linear layer gives, where that is more than a product of its input. */
+  /** (output, input) -> output: the result of a linear layer's call, if it is more than a product of its input. */
   layer: LayerMark;
 
   // Windows: [N, C, ...spatial] with one to three spatial axes; each list has an entry for each of them
@@ -96,7 +96,7 @@ export interface OpAttrs {
   convTranspose: ConvAttrs & { readonly extra: readonly number[] };
   /** Largest value of each window; padding never wins. */
   maxPool: PoolAttrs;
-  /** int64: where each window's largest value stands among its channel's elements; the first of equals. */
+  /** int64: the position of each window's largest value among its channel's elements; the first of equals. */
   maxPoolIndices: PoolAttrs;
 
   // Shape

@@ -8,7 +8,7 @@ import { conv, type PerAxis, type PoolOptions, poolAttrs } from "./windows";
 export interface AveragePoolOptions extends Omit<PoolOptions, "dilations"> {
   /** Whether the padding's zeros count as elements; true by default, as in PyTorch. */
   readonly countIncludePad?: boolean;
-  /** What each window's sum is divided by, in place of the number of its elements. */
+  /** The divisor of each window's sum, instead of the number of its elements. */
   readonly divisor?: number;
 }
 

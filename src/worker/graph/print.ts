@@ -64,14 +64,14 @@ function leafText(node: Node): string | undefined {
 function attrTexts(node: Node): string[] {
   return Object.entries(node.attrs).flatMap(([name, value]) => {
     if (value === undefined || value === false || (name === "alpha" && value === 1)) return [];
-    // Of a product, that is the weight's name again.
+    // For a product this would repeat the weight's name.
     if (name === "fused" || (name === "layer" && node.op !== "layer")) return [];
     if (isOf(node, "window") && isUsual(name, value)) return [];
     return [`${name}=${attrText(value)}`];
   });
 }
 
-/** Strides, dilations and groups of 1 and no padding go without saying. */
+/** Strides, dilations and groups of 1 and zero padding are not printed. */
 function isUsual(name: string, value: unknown): boolean {
   const usual = name === "before" || name === "after" || name === "extra" ? 0 : 1;
   return name !== "kernel" && [value].flat().every((v) => v === usual);

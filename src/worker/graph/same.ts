@@ -3,7 +3,7 @@ import { is, type Node } from "./node";
 /** How many pairs of nodes are compared before two computations count as different. */
 const MOST = 2_000;
 
-/** Whether two nodes are the same computation over the same leaves: written twice, computed alike. */
+/** Whether two nodes are the same computation over the same leaves. */
 export function sameComputation(a: Node, b: Node): boolean {
   const pending: [Node, Node][] = [[a, b]];
   const done = new Map<Node, Set<Node>>();
@@ -29,7 +29,7 @@ function alike(a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean {
 }
 
 function sameAttributes(x: Node, y: Node): boolean {
-  // An input of one name may be another tensor: it is itself alone.
+  // Inputs of the same name may be different tensors, so an input only equals itself.
   if (x.op === "input") return false;
   if (is(x, "constant") && is(y, "constant")) return alike(x.attrs.data, y.attrs.data);
   return JSON.stringify(x.attrs) === JSON.stringify(y.attrs);

@@ -5,7 +5,7 @@ export class ShapeError extends Error {
   override readonly name: string = "ShapeError";
 }
 
-/** Dtypes that do not fit, which a model's author gets wrong as easily: told as shapes are. */
+/** Dtypes that do not fit; reported like shapes. */
 export class DTypeError extends ShapeError {
   override readonly name = "DTypeError";
 }

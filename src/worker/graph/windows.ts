@@ -101,7 +101,7 @@ function maxPoolWith(x: Node, attrs: PoolAttrs): Node {
   return make("maxPool", [x], attrs, poolShape("max_pool", x, attrs), x.dtype);
 }
 
-/** int64: where each of maxPool's values stands among its channel's elements, as return_indices=True gives it. */
+/** int64: the position of each of maxPool's values among its channel's elements, as with return_indices=True. */
 export function maxPoolIndices(x: Node, kernel: PerAxis, options: PoolOptions = {}): Node {
   return maxPoolIndicesWith(x, poolAttrs("max_pool", x, kernel, options));
 }
@@ -151,7 +151,7 @@ function windowCounts(
     const extent = dilations[i]! * (k - 1) + 1;
     if (extent > length) {
       throw new ShapeError(
-        `${what}: the kernel spans ${extent} along dimension ${i + 2}, where the padded input ${shapeText(shape)} has ${length}`,
+        `${what}: the kernel spans ${extent} along dimension ${i + 2}, but the padded input ${shapeText(shape)} has ${length}`,
       );
     }
     return Math.floor((length - extent) / strides[i]!) + 1;

@@ -32,13 +32,13 @@ type Uses = ReadonlyMap<string, LayerUse> | undefined;
 /** A configuration with the layers it targets in one model. */
 export interface PlannedAdapter {
   readonly config: LoraConfig;
-  /** What each layer gets. */
+  /** The settings of each layer. */
   readonly layers: readonly LayerAdapter[];
   readonly injection: InjectionSummary;
   readonly uses: Uses;
   /** Trained values, when it was loaded from a folder. */
   readonly tensors?: ReadonlyMap<string, Tensor>;
-  /** What it was before it was trained, for initializations that begin from the base weights, when that was asked for. */
+  /** Its values before training, if requested, for initializations that start from the base weights. */
   readonly initial?: ReadonlyMap<string, Tensor>;
 }
 
@@ -48,12 +48,12 @@ export function planAdapter(model: Model, config: GivenConfig, graph?: Graph): P
   return plan(model, injectionFor(model, config, uses), uses);
 }
 
-/** A saved adapter with what loading it makes of the model. */
+/** A saved adapter, and the model's values after loading it. */
 export interface OpenedAdapter extends PlannedAdapter {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The model's state dict as PEFT leaves it when it loads the adapter: to be used in place of the model's own. */
   readonly values: ReadonlyMap<string, ParameterValue>;
-  /** The state dict before `init_lora_weights` took anything from it; `values` itself where it takes nothing. */
+  /** The state dict before `init_lora_weights` changed it; `values` itself if nothing changed. */
   readonly base: ReadonlyMap<string, ParameterValue>;
   /** The file that held the tensors. */
   readonly file: string;
@@ -83,7 +83,7 @@ export async function openAdapter(
   const tensors = ofRank(adapter.tensors, layers);
   const saved = await savedBase(adapter, layers, model);
   const changed = await changedBase(init, layers, { model, values, saved }, options);
-  // A frozen weight that was saved is what the initialization left of it.
+  // A frozen weight that was saved is already changed by the initialization.
   const kept = [...saved].filter(([path]) => !changed.values.has(path));
   const base = kept.length > 0 ? new Map([...values, ...kept]) : values;
   const warnings = [injection.warnings ?? [], init.warning ?? [], changed.warnings].flat();
@@ -103,7 +103,7 @@ function usesFrom(model: Model, graph: Graph | undefined): Uses {
   return graph ? usesIn(graph, model) : layerUses(model);
 }
 
-/** `fan_in_fan_out` is the layers' own: PEFT, too, corrects what a configuration says of it. */
+/** `fan_in_fan_out` follows from the layers: PEFT corrects the configuration's value, too. */
 function plan(model: Model, { config: given, targets: matched, summary }: Injection, uses: Uses): PlannedAdapter {
   const targets = throughTies(model, matched);
   const config = { ...given, fan_in_fan_out: targets.every((target) => weightOf(target).fanInFanOut) };
@@ -130,7 +130,7 @@ function throughTies(model: Model, targets: readonly TargetableLayer[]): Targeta
       : layers.find((layer) => layer.path !== target.path && tensorOf(layer) === path);
     if (other) {
       throw new UserError(
-        `${target.path} and ${other.path} share one weight, so an adapter on one alone cannot be computed; leave both out of the target modules`,
+        `${target.path} and ${other.path} share one weight, so an adapter on only one of them cannot be computed; leave both out of the target modules`,
         { file: model.file },
       );
     }

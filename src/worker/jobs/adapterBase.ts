@@ -17,14 +17,14 @@ import type { Model, ParameterInfo } from "../readers/model";
 
 type Values = ReadonlyMap<string, ParameterValue>;
 
-/** How an adapter is opened: what changes its base may take minutes for a large model. */
+/** How an adapter is opened. Changing a large model's base may take minutes. */
 export interface OpenOptions {
-  /** The model's graph, where it is traced with inputs that somebody gave. */
+  /** The model's graph, if it was traced with given inputs. */
   readonly graph?: Graph;
   readonly signal?: AbortSignal;
   /** `fraction`: 0 to 1. */
   readonly onProgress?: (fraction: number, message: string) => void;
-  /** The adapter's values before training are wanted, too. */
+  /** Also compute the adapter's values before training. */
   readonly initial?: boolean;
 }
 
@@ -52,7 +52,7 @@ export async function savedBase(
     const other = names.get(shared);
     if (other !== undefined && !(await equal(saved.get(entry.path)!, value))) {
       throw new UserError(
-        `${adapter.file}: ${other} and ${name} differ, and the model has one tensor for both; save the adapter of the model whose weights are not tied with that model`,
+        `${adapter.file}: ${other} and ${name} differ, but the model has one tensor for both. Use a model whose weights are not tied, like the adapter's base model`,
         { file: adapter.file },
       );
     }
@@ -72,7 +72,7 @@ function sharing(stateDict: readonly ParameterInfo[], { path, tiedTo = path }: P
   return stateDict.filter((other) => (other.tiedTo ?? other.path) === tiedTo).map((other) => other.path);
 }
 
-/** The layers' weights as `init_lora_weights` leaves them; those that were saved with the adapter need no computing. */
+/** The layers' weights after `init_lora_weights` has changed them; those saved with the adapter are not computed. */
 export async function changedBase(
   init: Initialization,
   layers: readonly LayerAdapter[],
@@ -91,7 +91,7 @@ export async function changedBase(
     const progress = (fraction: number) =>
       onProgress(
         (index + fraction) / layers.length,
-        `Base weight ${index + 1} of ${layers.length} as ${init.name} leaves it: ${path}`,
+        `Changing base weight ${index + 1} of ${layers.length} for ${init.name}: ${path}`,
       );
     progress(0);
     await pause();
@@ -112,7 +112,7 @@ export async function changedBase(
 }
 
 function tiedWarning(change: string, layer: string, paths: readonly string[]): string {
-  return `${paths.join(" and ")} share one tensor: as in PEFT, what ${change} subtracts for ${layer} is missing wherever else the tensor is used, and no adapter makes up for it there.`;
+  return `${paths.join(" and ")} share one tensor. As in PEFT, ${change} subtracts from it for ${layer}, and no adapter makes up for the change where else the tensor is used.`;
 }
 
 /** PEFT, too, refuses to decompose weights of other dtypes. */
@@ -130,7 +130,7 @@ export function requireDecomposable(
   }
 }
 
-/** The layer's adapter as PEFT saves it: its decompositions give no more rows than the weight has. */
+/** The layer's adapter as PEFT saves it: a decomposition has no more rows than the weight. */
 export function asSaved(adapter: LayerAdapter, init: Initialization): LayerAdapter {
   const { inFeatures, outFeatures } = adapter.layer;
   return changesBase(init) ? { ...adapter, rank: Math.min(adapter.rank, inFeatures, outFeatures) } : adapter;
@@ -161,8 +161,8 @@ function initialFactors(adapter: LayerAdapter, { a, b }: ChangedWeight): Map<str
 }
 
 /**
- * The tensors with the configuration's rank: where PEFT's decomposition gave fewer rows of A and columns of B, zeros take
- * the place of the others, which changes nothing.
+ * The tensors with the configuration's rank: where PEFT's decomposition gave fewer rows of A and columns of B, zeros
+ * fill the rest, which changes nothing.
  */
 export function ofRank(tensors: ReadonlyMap<string, Tensor>, layers: readonly LayerAdapter[]): Map<string, Tensor> {
   const padding = new Map(tensors);

@@ -1,11 +1,11 @@
 import type { JobProgress } from "../../protocol/jobs";
 
-/** What a job is given to run in. */
+/** What a running job can use. */
 export interface JobContext {
   onProgress(progress: JobProgress): void;
   /** Aborted: end without a result, as soon as possible. */
   readonly signal: AbortSignal;
-  /** Aborted: finish early and report what there is. */
+  /** Aborted: finish early and report what is done. */
   readonly stop: AbortSignal;
 }
 

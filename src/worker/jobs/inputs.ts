@@ -31,7 +31,7 @@ export async function valuesOfInputs(
 function requireInTable({ data }: Tensor, { name, below }: InputSpec, file: string): void {
   if (below === undefined) return;
   for (const value of data) {
-    // Python counts negative ones from the end, where code does; an embedding does not.
+    // Python code may count negative indices from the end; an embedding does not.
     if (value >= 0 && value < below) continue;
     throw new UserError(
       `${file}: ${name} holds ${value}, but the table that it indexes has the rows 0 to ${below - 1}`,

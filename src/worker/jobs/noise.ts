@@ -2,7 +2,7 @@ import { float32, sizeOf, type Tensor } from "../formats/tensor";
 import type { Graph } from "../graph/graph";
 import type { Random } from "../numbers/random";
 
-/** What a graph's inputs are filled with by whoever runs it: dropout's masks, and random numbers that forward draws. */
+/** Inputs that the runner of a graph fills: dropout's masks, and random numbers that forward draws. */
 export function drawNoise(graph: Graph, random: Random): [string, Tensor][] {
   return graph.inputs.flatMap((node): [string, Tensor][] => {
     const { name, mask, noise } = node.attrs;

@@ -22,7 +22,7 @@ export interface OpenedModel {
   /** By state-dict path; tied entries share one value. */
   readonly values: ReadonlyMap<string, ParameterValue>;
   readonly weights: WeightsSummary;
-  /** The one checkpoint that all of it is from. */
+  /** The one checkpoint that all values come from. */
   readonly checkpoint?: SourceCheckpoint;
   readonly seed: number;
 }
@@ -50,7 +50,7 @@ export async function openModel(choice: ModelChoice): Promise<OpenedModel> {
     choice.weights === undefined
       ? await loadedWeights(model, allowed)
       : await fileWeights(model, choice.weights, allowed);
-  // What a model computes for itself need not be in a file: a causal mask, position numbers.
+  // Values that a model computes itself, such as a causal mask, need not be in a file.
   const missing = stateDict.filter(({ path }) => !given.values.has(path));
   const values = new Map(given.values);
   for (const [path, value] of await initialValues(model, seed, missing)) values.set(path, value);
@@ -83,11 +83,10 @@ function summaryOf(
   );
   if (fresh.length > 0) {
     notes.push(
-      `Not in the weights, and so random (seed ${seed}): ${list(fresh)}. Results that depend on ${fresh.length === 1 ? "it" : "them"} say nothing of a trained model.`,
+      `Not in the weights, so initialized at random (seed ${seed}): ${list(fresh)}. Results that depend on ${fresh.length === 1 ? "it" : "them"} say nothing about a trained model.`,
     );
   }
-  if (unused.length > 0)
-    notes.push(`Left over in the weights, where the model has no place for them: ${list(unused)}.`);
+  if (unused.length > 0) notes.push(`In the weights but not in the model: ${list(unused)}.`);
   return { from, initialized, fresh, unused, notes };
 }
 
@@ -203,7 +202,7 @@ export function randomInput({ name, shape, dtype, below = 2 }: InputSpec, random
       return { dtype, shape, data: new Uint8Array(length).fill(1) };
     default:
       throw new UserError(
-        `input ${name} is ${dtype}; only floating-point, int64, int32 and bool inputs can be made up`,
+        `input ${name} is ${dtype}; only floating-point, int64, int32 and bool example inputs can be generated`,
       );
   }
 }

@@ -60,7 +60,7 @@ function byLine(places: readonly LayersAtPlace[]): LayersAtPlace[][] {
 function lineLenses(uri: string, line: readonly LayersAtPlace[], config: LoraConfig, besideModel: boolean): CodeLens[] {
   const linear = line.filter(({ layers }) => isLinear(layers[0]!));
   const [only] = linear;
-  // What the model's own lens says: they are made in another file, that of the class.
+  // Text for the model's own lens: the layers are made in another file, that of the class.
   if (only && besideModel && only.layers.length > 1 && only.layers.length === only.model.layers.filter(isLinear).length)
     return [];
   if (linear.length > 1 && besideModel) {
@@ -108,15 +108,15 @@ function linearTitle(layers: readonly LayerSummary[], config: LoraConfig): strin
   ].join(" · ");
 }
 
-/** PEFT takes such a rank, and a lower one expresses the same change. */
+/** PEFT accepts such a rank, but a lower one can express the same change. */
 function aboveText(above: readonly KnownLinear[], known: readonly KnownLinear[]): string {
   const most = Math.max(...above.map(highestRank));
   return above.length === known.length
     ? `a rank above ${count(most)} adds nothing here`
-    : `${count(above.length)} with a smaller side below the rank`;
+    : `${count(above.length)} with a side smaller than the rank`;
 }
 
-/** Of layers that LoRA does not target, how many there are and what they hold; nothing when they hold nothing. */
+/** The number of layers that LoRA does not target and of their parameters; undefined if they have none. */
 function otherTitle(all: readonly LayerSummary[]): string | undefined {
   // A layer's own layers, as those of MultiheadAttention, are counted with it.
   const layers = all
@@ -140,7 +140,7 @@ function otherTitle(all: readonly LayerSummary[]): string | undefined {
   ].join(" · ");
 }
 
-/** A class without a Linear layer has nothing for LoRA: its lens says what it holds. */
+/** A class without a Linear layer has no LoRA targets: its lens shows the number of parameters. */
 function classLenses(uri: string, model: ModelSummary, reading: Reading, config: LoraConfig): CodeLens[] {
   if (!model.layers.some(isLinear)) {
     if (model.parameters === null || model.parameters === 0) return [];
@@ -197,7 +197,7 @@ function classTitle(model: ModelSummary, reading: Reading, config: LoraConfig): 
   ].join(" · ");
 }
 
-/** What the default targets leave of the Linear layers of known size. */
+/** Linear layers of known size that the default targets leave out. */
 function leftOut(linear: readonly LayerSummary[], targets: readonly KnownLinear[]): string[] {
   const targeted = new Set(targets.map(({ path }) => path));
   const left = linear.filter((layer) => isKnownLinear(layer) && !targeted.has(layer.path));

@@ -26,19 +26,19 @@ export interface TraceSummary {
   readonly names: readonly DimensionName[];
 }
 
-/** What tracing the models of a file shows of its code. */
+/** What tracing the models of a file shows about its code. */
 export interface FileShapes {
   readonly traces: readonly TraceSummary[];
   readonly hints: readonly PlacedShape[];
   readonly problems: readonly ProblemSummary[];
-  /** Where linear layers are made that are never called, only their weights read. */
+  /** Places of linear layers that are never called while their weights are read. */
   readonly onlyRead?: readonly ModelSummary["place"][];
 }
 
 /**
  * Traces the models of a file: whole models before their parts, the larger first. A part's hints are those of the
  * largest model it is used in, with the sizes it really has there; only parts used nowhere are traced by themselves.
- * What is there when `isCancelled` says so is nobody's any more.
+ * Results after a cancellation are discarded.
  */
 export function shapesOf({ file, models, standIns }: ModelFile, isCancelled = () => false): FileShapes {
   const traces: TraceSummary[] = [];
@@ -65,8 +65,8 @@ export function shapesOf({ file, models, standIns }: ModelFile, isCancelled = ()
       if (hint.place.file === file && !hints.has(key)) hints.set(key, placed(hint, traces.length - 1));
     }
     const { problem } = observed;
-    // That a part alone could not be followed matters to nobody who sees the whole.
-    // A layer that could not be made is missing from its Sequential: what does not fit then is our doing.
+    // A part that cannot be traced alone does not matter if the whole model is traced. A layer that could not be made
+    // is missing from its Sequential, so a shape error may be the reader's fault.
     const complete = model.problems.length === 0;
     const found = observed.graph && layerFindings(model, observed.graph);
     const own = [
@@ -92,10 +92,10 @@ function placed({ place, dims, dtype, shapes, runs }: ShapeHint, trace: number):
 
 const keyOf = ({ place }: { place: Problem["place"] }): string => `${place.cell}:${place.line}:${place.column}`;
 
-/** What shows without any sizes. A misfit that real sizes show is told with those. */
-function standInFindings(standIns: readonly StandIn[], told: readonly Problem[]): Problem[] {
+/** Findings that need no real sizes. A misfit that also shows with real sizes is reported with those. */
+function standInFindings(standIns: readonly StandIn[], reported: readonly Problem[]): Problem[] {
   return standIns.flatMap(({ model, graph, misfit }) => {
-    const isNew = misfit && !told.some(({ place }) => keyOf({ place }) === keyOf(misfit));
+    const isNew = misfit && !reported.some(({ place }) => keyOf({ place }) === keyOf(misfit));
     return [...(isNew ? [misfit] : []), ...handwrittenLora(model, graph, true)];
   });
 }
@@ -132,8 +132,8 @@ function partsOf(models: readonly Model[]): Set<string> {
 }
 
 /**
- * Where the code is of another file, whose own view has other sizes or none, the problem stands at the model that this
- * file makes of it. What is merely remarked on is for those who edit that file.
+ * A problem in another file's code is shown at the model that this file makes of it, since that file itself may have
+ * other sizes or none. Remarks are shown only in the other file.
  */
 function inFile(problem: Problem, { file, place }: Model): Problem[] {
   const { place: at, message, severity, related = [] } = problem;

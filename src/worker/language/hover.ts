@@ -57,7 +57,7 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
     `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
     ["| rank | trainable | reduction | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
     ...(layers.every(({ neverCalled }) => neverCalled)
-      ? ["Its weight is read and it is never called: an adapter here has no effect and never learns."]
+      ? ["It is never called; only its weight is read. An adapter here has no effect and is never trained."]
       : []),
     breakEven(layers),
   ].join("\n\n");
@@ -75,11 +75,11 @@ function classText(model: ModelSummary, targets: readonly KnownLinear[], setting
   return [
     `**LoRA** on ${code(model.class)}  \n${count(targets.length)} target ${plural(targets.length, "layer")}${size}`,
     ["| rank | trainable | share | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
-    ...(left.length > 0 ? [`Left out unless they are named: ${left.join("; ")}.`] : []),
+    ...(left.length > 0 ? [`Left out unless you name them: ${left.join("; ")}.`] : []),
   ].join("\n\n");
 }
 
-/** What the default targets leave of the Linear layers of known size, and why. */
+/** Linear layers of known size that the default targets leave out, and why. */
 function leftOut(model: ModelSummary, targets: readonly KnownLinear[]): string[] {
   const targeted = new Set(targets.map(({ path }) => path));
   const left = model.layers.filter(isKnownLinear).filter(({ path }) => !targeted.has(path));
@@ -91,7 +91,7 @@ function leftOut(model: ModelSummary, targets: readonly KnownLinear[]): string[]
   ];
 }
 
-/** PEFT takes a rank above a layer's smaller side, and the smaller side would do. */
+/** PEFT accepts a rank above a layer's smaller side, but the smaller side would be enough. */
 function aboveMark(layers: readonly KnownLinear[], rank: number): string {
   const above = layers.find((layer) => rank > highestRank(layer));
   return above ? `, above a side of ${shapeText(above)}` : "";

@@ -5,7 +5,7 @@ import { type TargetableLayer, targetableLayers } from "../lora/targets/targets"
 import { type LayerUse, usesIn } from "../lora/targets/uses";
 import type { Model, Problem } from "../readers/model";
 
-/** What a trace shows of linear layers that an adapter would do little or nothing for. */
+/** Findings from a trace on linear layers for which an adapter has little or no effect. */
 export interface LayerFindings {
   readonly problems: readonly Problem[];
   /** Where layers are made that are never called, only their weights read, all that are made there. */
@@ -14,7 +14,7 @@ export interface LayerFindings {
 
 export function layerFindings(model: Model, graph: Graph): LayerFindings {
   const uses = usesIn(graph, model);
-  // A model that is a layer itself is nobody's target.
+  // A model that is itself a layer is not a target.
   const layers = targetableLayers(model).filter(({ path }) => path !== "");
   const problems = layers.flatMap((layer): Problem[] => {
     const found = findingOf(layer, uses.get(layer.path));
@@ -38,15 +38,15 @@ function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Prob
     return {
       severity: "warning",
       code: "lora-layer-under-two-names",
-      message: `${path} is also ${aliases.join(", ")}. PEFT puts an adapter on the first name alone: what is called by another goes without one, and merging changes both.`,
+      message: `${path} is also registered as ${aliases.join(", ")}. PEFT puts an adapter on the first name only: calls by another name run without it, but merging changes the weight of both.`,
     };
   }
-  // MultiheadAttention is not the file's own doing, and LoRA written by hand makes a weight of its own.
+  // MultiheadAttention is not the file's own code, and handwritten LoRA makes a weight of its own.
   if (isOnlyRead(layer, use) && use.multiplied && !neverCalled) {
     return {
       severity: "warning",
       code: "lora-layer-not-called",
-      message: `${path} is never called, only its weight is read. An adapter on it has no effect in PEFT and never learns, so it is none of the default targets.`,
+      message: `${path} is never called; only its weight is read. An adapter on it has no effect in PEFT and is never trained, so it is not a default target.`,
     };
   }
   if (fusedInEvaluation) {
@@ -60,7 +60,7 @@ function findingOf(layer: TargetableLayer, use: LayerUse | undefined): Omit<Prob
     return {
       severity: "information",
       code: "lora-own-forward",
-      message: `${kind} has a forward of its own. PEFT adds the adapter to what it gives, so the merged model may differ from the adapted one.`,
+      message: `${kind} has a forward of its own. PEFT adds the adapter to its output, so the merged model may differ from the adapted one.`,
     };
   }
   return undefined;

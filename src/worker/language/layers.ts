@@ -3,7 +3,7 @@ import { type LoraConfig, loraConfig } from "../lora/config/config";
 import { breakEvenRank, type CostedLayer, type LayerCost, layerCost } from "../lora/variants/costs";
 import type { SearchedFolder } from "../readers/model";
 
-/** What is known of a model file after reading it: plain data, so that it crosses threads. */
+/** The result of reading a model file: plain data, so that it can be sent between threads. */
 export interface Reading {
   readonly summary: FileSummary;
   /** By class: paths of the layers targeted unless the user says otherwise: the Linear ones but the output head. */
@@ -16,7 +16,7 @@ export interface Reading {
 
 export const EMPTY_READING: Reading = { summary: { models: [], problems: [] }, defaultTargets: new Map() };
 
-/** The reading with what a trace has shown since of how its layers are used. */
+/** The reading, updated with a later trace's uses of its layers. */
 export function traced(reading: Reading, onlyRead: readonly Place[] | undefined): Reading {
   if (!onlyRead) return reading;
   const isOnlyRead = ({ place }: LayerSummary) =>
@@ -43,12 +43,12 @@ export type KnownLinear = LayerSummary & {
   readonly bias: boolean;
 };
 
-/** As variants know it: what is linear and not torch's own Linear is adapted as one. */
+/** As variants see it: any linear layer is adapted like torch's own Linear. */
 export function adaptedLayer({ path, inFeatures, outFeatures, bias }: KnownLinear): CostedLayer {
   return { path, kind: "Linear", inFeatures, outFeatures, bias };
 }
 
-/** The one within MultiheadAttention, which never calls it, is told of with the attention. */
+/** MultiheadAttention's own layer, which it never calls, is not reported separately. */
 const WITHIN_ATTENTION = "NonDynamicallyQuantizableLinear";
 
 export function isLinear(layer: LayerSummary): boolean {
@@ -59,7 +59,7 @@ export function isKnownLinear(layer: LayerSummary): layer is KnownLinear {
   return isLinear(layer) && layer.inFeatures !== null && layer.outFeatures !== null && layer.bias !== null;
 }
 
-/** The highest rank the layer's weight can have; a LoRA rank above it buys nothing. */
+/** The highest rank that the layer's weight can have; a higher LoRA rank has no benefit. */
 export function highestRank(layer: KnownLinear): number {
   return Math.min(layer.inFeatures, layer.outFeatures);
 }

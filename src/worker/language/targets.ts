@@ -16,7 +16,7 @@ export function targetChoices(reading: Reading, className: string, adapter: Give
     const found = models.map((one) => one.class).join(", ");
     throw new UserError(`no model ${className} was found in the file${found ? `; it has ${found}` : ""}`);
   }
-  // Which layers it names is what is being chosen.
+  // The layers in the configuration are ignored, since they are being chosen.
   const config = loraConfig({ ...adapter, target_modules: [] });
   const known = model.layers.filter(isKnownLinear);
   const selected = new Set(reading.defaultTargets.get(model.class));

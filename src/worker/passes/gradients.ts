@@ -92,7 +92,7 @@ const RULES: { readonly [O in OpName]: Rule<O> } = {
   not: none,
   cast: (_, dy, [x]) => (isFloating(x!.dtype) && isFloating(dy.dtype) ? [() => cast(dy, x!.dtype)] : []),
   dropout: () => {
-    throw new Error("dropout must be made a mask product, or removed, before differentiating");
+    throw new Error("dropout must be replaced by a mask product, or removed, before differentiating");
   },
 
   detach: none,

@@ -5,14 +5,14 @@ import { sizeOf } from "../formats/tensor";
 import type { SourcePlace } from "../graph/node";
 import type { InputSpec } from "./inputSpec";
 
-/** Example inputs that somebody states, where the code does not say them or leads to wrong ones. */
+/** Example inputs stated by the user, where the code does not give them or leads to wrong ones. */
 
 /** An input by the name of forward's parameter: a tensor, or None. */
 export type GivenInput =
   | {
       readonly name: string;
       readonly shape: readonly number[];
-      /** "floating": of the model's own precision. Undefined: whatever forward takes. */
+      /** "floating": of the model's own precision. Undefined: any dtype that forward accepts. */
       readonly dtype: DType | "floating" | undefined;
     }
   | { readonly name: string; readonly none: true };
@@ -21,7 +21,7 @@ export interface GivenInputs {
   readonly inputs: readonly GivenInput[];
   /** In words: "given", "the comment at line 3". */
   readonly from: string;
-  /** Where they stand, in a file. */
+  /** Their place, in a file. */
   readonly place?: SourcePlace;
 }
 
@@ -42,14 +42,14 @@ const SHAPE_SYNTAX = "write a shape as 1,3,224,224, or with a dtype as 2,16:int6
 export function parseInput(name: string, text: string): GivenInput {
   const trimmed = text.trim();
   if (/^none$/i.test(trimmed)) return { name, none: true };
-  const wrong = (why: string) => new UserError(`"${trimmed}" is no shape for the input ${name}: ${why}${SHAPE_SYNTAX}`);
+  const wrong = (why: string) => new UserError(`"${trimmed}" is not a shape for input ${name}: ${why}${SHAPE_SYNTAX}`);
   const [, sizes = "", dtype] = SHAPE.exec(trimmed) ?? [undefined];
   if (!SHAPE.test(trimmed) || (sizes === "" && !/^[[(]/.test(trimmed))) throw wrong("");
   if (dtype !== undefined && !DTYPES.includes(dtype as DType)) {
-    throw wrong(`${dtype} is none of ${DTYPES.join(", ")}; `);
+    throw wrong(`${dtype} is not a dtype; use ${DTYPES.join(", ")}; `);
   }
   const shape = sizes === "" ? [] : sizes.split(/[,x×]/).map(Number);
-  if (shape.includes(0)) throw wrong("a size of 0 is no example; ");
+  if (shape.includes(0)) throw wrong("sizes must be above 0; ");
   if (shape.length > MAX_RANK || sizeOf(shape) > MAX_ELEMENTS)
     throw wrong("it has too many elements to compute with; ");
   return { name, shape, dtype: dtype as DType | undefined };
@@ -64,7 +64,7 @@ export function dtypesToTry(inputs: readonly GivenInput[], precision: DType): re
       dtype === undefined ? [] : [[name, dtype === "floating" ? precision : dtype]],
     ),
   );
-  // Each may be tokens where the others are none; of many, all are alike.
+  // Each may be tokens while the others are not; if there are many, all are of one kind.
   const isWhole: boolean[][] =
     open.length <= MAX_MIXED
       ? Array.from({ length: 2 ** open.length }, (_, bits) => open.map((_, i) => ((bits >> i) & 1) === 1))

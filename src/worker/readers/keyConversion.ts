@@ -1,6 +1,6 @@
 /**
- * How a library renames and rearranges a checkpoint's tensors on their way into a model, as its own source says it.
- * transformers 5 calls each a WeightTransform: `core_model_loading.py`, filled from `conversion_mapping.py`.
+ * How a library renames and rearranges a checkpoint's tensors for a model, read from the library's source. transformers
+ * 5 calls each a WeightTransform: `core_model_loading.py`, filled from `conversion_mapping.py`.
  */
 export interface KeyConversion {
   /**
@@ -33,7 +33,7 @@ export interface Rearrangement {
   readonly heads?: number;
 }
 
-/** What a model's library does with the keys of its checkpoints. */
+/** How a model's library converts the keys of its checkpoints. */
 export interface KeyConversions {
   /** The module that models with a head keep the base model in: "bert". Empty when there is none. */
   readonly base: string;

@@ -14,7 +14,7 @@ export interface Problem {
   readonly place: SourcePlace;
   readonly message: string;
   readonly severity: "error" | "warning" | "information";
-  /** Names the kind of problem, for those that people look up: `lora-missing-scale`. */
+  /** The problem's code, for problems that people look up: `lora-missing-scale`. */
   readonly code?: string;
   /** Other places that explain it. */
   readonly related?: readonly { readonly place: SourcePlace; readonly message: string }[];
@@ -23,7 +23,9 @@ export interface Problem {
 /** A dimension that could not be evaluated is `undefined`: unknown, never a guess. */
 export type Dim = number | undefined;
 
-/** How a parameter starts out when there is no weights file. Distributions are PyTorch's own defaults for its layer. */
+/**
+ * A parameter's initialization when there is no weights file. Distributions are PyTorch's own defaults for its layer.
+ */
 export type Initializer =
   | { readonly kind: "uniform"; readonly low: number; readonly high: number }
   | { readonly kind: "normal"; readonly mean: number; readonly std: number }
@@ -71,23 +73,21 @@ export interface ModuleInfo {
   readonly weight?: LayerWeight;
   /** It is a linear layer, and traces mark its calls (graph/layers.ts): its adapter goes there, and nowhere else. */
   readonly marked?: true;
-  /** A linear layer whose owner reads its weight and never calls it: MultiheadAttention's out_proj. */
+  /** A linear layer that is never called because its owner reads its weight: MultiheadAttention's out_proj. */
   readonly neverCalled?: true;
   /** In evaluation PyTorch computes it with the rest of its TransformerEncoderLayer from the weights, without a call. */
   readonly fusedInEvaluation?: true;
-  /** Of a class of the file: the class of torch.nn that it derives from, where that is more than Module. */
+  /** For a class of the file: the torch.nn class that it derives from, other than Module. */
   readonly base?: string;
-  /** Of a linear layer: the other paths that it is registered under. Modules are listed by their first. */
+  /** For a linear layer: the other paths that it is registered under. Modules are listed under their first path. */
   readonly aliases?: readonly string[];
-  /**
-   * Where `requires_grad = False` was assigned to the module itself, which has none: an attribute that freezes nothing.
-   */
+  /** Where `requires_grad = False` was assigned to the module itself, which freezes nothing. */
   readonly freezesNothingAt?: SourcePlace;
   /** Own and descendants' parameters, tied ones counted once; undefined when a dimension is unknown. */
   readonly parameters: number | undefined;
-  /** Of a model whose code freezes some of them: how many are left to learn. */
+  /** The number of trainable parameters, if the model's code freezes some. */
   readonly trainable?: number;
-  /** A getter where the module is made as others are: a spread of it has none. */
+  /** A getter if the module is a copy of another; a spread of the object then loses it. */
   readonly children: readonly ModuleInfo[];
 }
 
@@ -109,15 +109,15 @@ export interface TraceOptions {
   readonly training?: boolean;
 }
 
-/** The shape of what a name is assigned in code that `forward` runs. */
+/** The shape of a value that code run by `forward` assigns to a name. */
 export interface ShapeHint {
   /** The name on the left of the assignment. */
   readonly place: SourcePlace;
   readonly name: string;
-  /** "B", "2·T", "512"; "…" where the line's runs differ. */
+  /** "B", "2·T", "512"; "…" where the shape differs between runs of the line. */
   readonly dims: readonly string[];
   readonly dtype: DType;
-  /** For the example inputs: the different shapes of the line's runs, the first first. */
+  /** For the example inputs: the different shapes of the line's runs, in their order. */
   readonly shapes: readonly (readonly number[])[];
   readonly runs: number;
 }
@@ -130,7 +130,7 @@ export interface DimensionName {
   readonly size: number;
 }
 
-/** What tracing one model with example inputs shows of the code. */
+/** What tracing one model with example inputs shows about the code. */
 export interface ObservedShapes {
   readonly className: string;
   readonly hints: readonly ShapeHint[];
@@ -145,13 +145,13 @@ export interface ObservedShapes {
   readonly graph?: Graph;
 }
 
-/** Where the values of a constructor's `config` came from. */
+/** Where the values of a constructor's `config` come from. */
 export interface Configuration {
   /** A config.json, an instance made in the file, or the configuration class's own defaults. */
   readonly source: ConfigurationSource;
   /** In words: "config.json", "GPT_CONFIG_124M", "BertConfig's defaults". */
   readonly label: string;
-  /** Of a config.json: its path. */
+  /** For a config.json: its path. */
   readonly file?: string;
 }
 
@@ -162,15 +162,15 @@ export interface ConfigurationOption {
   readonly choice: ConfigurationChoice;
   /** In the words of `Configuration.label`. */
   readonly label: string;
-  /** Of an instance in the file: where it is made. */
+  /** For an instance in the file: where it is made. */
   readonly place?: SourcePlace;
-  /** Why it cannot be used, for a config.json that lies beside the file all the same. */
+  /** Why a config.json next to the file cannot be used. */
   readonly problem?: string;
 }
 
 /** A module that the code loads: `AutoModel.from_pretrained("org/name")`. */
 export interface Checkpoint {
-  /** What the code calls it. */
+  /** Its name in the code. */
   readonly name: string;
   /** Where its config.json lies, and perhaps its weights. */
   readonly folder: string;
@@ -180,11 +180,11 @@ export interface LoadedPart extends Checkpoint {
   /** The module's path in the model; "" when it is the model itself. */
   readonly path: string;
   /**
-   * By state-dict path, what a parameter was called in the module as it was loaded: other than now when code has wrapped
-   * it since, and several names when it was tied. What the code has added or drawn anew since is not among them.
+   * For each state-dict path, the parameter's names in the module as it was loaded: different ones if code has wrapped
+   * it since, and several if it was tied. Parameters that the code has added or initialized again since are missing.
    */
   readonly keys: ReadonlyMap<string, readonly string[]>;
-  /** What its library does with the keys of its checkpoints; undefined when they are the module's own. */
+  /** How its library converts the keys of its checkpoints; undefined when they are the module's own. */
   conversions(): KeyConversions | undefined;
 }
 
@@ -199,19 +199,22 @@ export interface Model {
   readonly modelType?: string | undefined;
   /** Undefined when the model takes no configuration, or when another model of the file gives it. */
   readonly configuration?: Configuration;
-  /** It takes a configuration, and the file itself has none. */
+  /** It takes a configuration, but the file has none. */
   readonly lacksConfiguration?: boolean;
-  /** What it was constructed as, when nothing in its own file constructs it. */
+  /** The call in another file that constructs it, when its own file does not. */
   readonly madeElsewhere?: MadeElsewhere | undefined;
-  /** Configuration files that its sizes are of. */
+  /** Configuration files that give its sizes. */
   readonly configurationFiles?: readonly ConfigurationFile[] | undefined;
   /** The configurations it can take, in the order in which they are looked for. None for a class that takes none. */
   configurations?(): readonly ConfigurationOption[];
-  /** Of an instance: it is no copy of what its class makes. It was changed since, or its weights are from a checkpoint. */
+  /**
+   * For an instance: it differs from a new instance of its class. It was changed, or its weights come from a
+   * checkpoint.
+   */
   readonly standsAlone?: boolean;
-  /** It was made while names of modules stood for something else. */
+  /** It was made while names in modules were patched. */
   readonly patched?: boolean;
-  /** Another model of the file is made of it: none of its layers is an output head. */
+  /** It is part of another model of the file, so none of its layers is an output head. */
   readonly part?: boolean;
   /** Undefined for a model that does not derive from transformers' PreTrainedModel. */
   readonly pretrained?: Pretrained;
@@ -221,20 +224,20 @@ export interface Model {
   readonly problems: readonly Problem[];
   /** Evaluates `forward`. Throws a UserError that names the line and the reason when it cannot. */
   trace(options?: TraceOptions): Traced;
-  /** From now on these are the example inputs that it is traced with. */
+  /** Sets the example inputs for later traces. */
   useInputs(inputs: GivenInputs): void;
   /**
    * Evaluates `forward` on example inputs and says what shape each assignment gives, and where shapes do not fit.
-   * Formats whose files hold no code have none.
+   * Undefined for formats without code.
    */
   shapes?(): ObservedShapes;
-  /** Formats whose files hold no code have none. */
+  /** Undefined for formats without code. */
   readonly code?: LoraCode;
   /** PyTorch's initial values for the seed, by state-dict path, drawn in the order PyTorch draws them. */
   initialize(seed: number): Map<string, Tensor>;
   /** Modules that the code loads: the model itself, or parts of it. */
   readonly checkpoints?: readonly LoadedPart[];
-  /** What the model's library does with the keys of its checkpoints. Throws a UserError when that cannot be read. */
+  /** How the model's library converts the keys of its checkpoints. Throws a UserError when that cannot be read. */
   conversions?(): KeyConversions | undefined;
   /**
    * Weights in the format's own files: those of `file`, else those that belong to the model; undefined when it names
@@ -250,7 +253,7 @@ export interface StoredWeights {
   readonly from: string;
 }
 
-/** What PEFT asks a model of transformers, one that derives from PreTrainedModel. */
+/** What PEFT asks a model that derives from transformers' PreTrainedModel. */
 export interface Pretrained {
   /** Path of what get_output_embeddings() gives; undefined when that is None, or no module of the model. */
   readonly outputEmbeddings?: string;
@@ -258,27 +261,27 @@ export interface Pretrained {
   readonly unknown?: string;
 }
 
-/** What findings on LoRA written by hand ask of a model's code. */
+/** Questions about a model's code for findings on handwritten LoRA. */
 export interface LoraCode {
-  /** Numbers that the module at the path was given or keeps, or that its forward finds around it, with their names. */
+  /** Named numbers that the module at the path got as arguments, stores, or reads in forward. */
   numbersOf(path: string): readonly (readonly [name: string, value: number])[];
-  /** The forward of the module at the path has no branches: what it does not use here it never does. */
+  /** The forward of the module at the path has no branches: a parameter that is unused here is never used. */
   isStraight(path: string): boolean;
-  /** The class of the module at the path draws first values with a number that has such a name. */
+  /** The class of the module at the path initializes parameters with a number of such a name. */
   drawsWith(path: string, name: RegExp): boolean;
-  /** What the file, and those of its project that use the model, train: all of its parameters, or some. */
+  /** What the file, or project files that use the model, train: all of its parameters, or some. */
   trains(): "all" | "chosen";
 }
 
 /**
- * A model that nothing constructs, made with stand-ins for its sizes so that its code can be followed. It is for findings
- * alone: its numbers are nobody's.
+ * A model that nothing constructs, made with stand-ins for its sizes so that its code can be followed. It is used for
+ * findings only, since its numbers are invented.
  */
 export interface StandIn {
   readonly model: Model;
   /** Undefined where forward could not be followed. */
   readonly graph: Graph | undefined;
-  /** What does not fit whatever the sizes are. */
+  /** Shape errors that occur for any sizes. */
   readonly misfit: Problem | undefined;
 }
 
@@ -289,20 +292,20 @@ export interface ModelFile {
   readonly problems: readonly Problem[];
   /** Of classes and functions that write LoRA by hand; made when it is asked for. */
   readonly standIns?: () => readonly StandIn[];
-  /** Other files that it was read from, but for installed packages: a change in one may change what was read. */
+  /** Other files that were read, except installed packages; a change in one may change the result. */
   readonly dependencies?: readonly string[];
-  /** Where files were searched for what constructs a class, and none was found: a new one may. */
+  /** Folders in which no call of a class was found; a new file may have one. */
   readonly searched?: SearchedFolder;
 }
 
 export interface SearchedFolder {
   /** Absolute path. */
   readonly folder: string;
-  /** With the folders below it. */
+  /** Including its subfolders. */
   readonly deep: boolean;
 }
 
-/** Limits of one reading, so that no file can hold the reader up. */
+/** Limits of one reading, so that no file can block the reader. */
 export interface ReadLimits {
   /** Evaluated expressions and statements. */
   readonly steps: number;
@@ -320,15 +323,15 @@ export interface ReadOptions extends ReadLimits {
   readonly configuration?: ConfigurationChoice;
   /** What readings before this one have left, and what this one leaves to those after it. */
   readonly memory?: ReaderMemory;
-  /** The file is open in an editor: what this reading finds out serves the one after the next keystroke. */
+  /** The file is open in an editor, so results are kept for the next keystroke's reading. */
   readonly open?: boolean;
-  /** With `open`: nothing is taken over from the reading before. */
+  /** With `open`: nothing is reused from the previous reading. */
   readonly fresh?: boolean;
 }
 
 /** A format of model files. */
 export interface Reader {
-  /** Judged by the name alone; opening decides the rest. */
+  /** Judged by the file name only; opening decides the rest. */
   match(file: string): boolean;
   /** Reads `text` as the content of `file`. Never throws for what the file says: problems are data. */
   open(file: string, text: string, options?: Partial<ReadOptions>): Promise<ModelFile>;
@@ -338,7 +341,7 @@ export interface Reader {
 
 /** The modules of the tree, parents before children, in registration order. */
 export function* walkModules(module: ModuleInfo): Generator<ModuleInfo> {
-  // Of a model of many experts it is called a hundred thousand times: generators within generators would take far longer.
+  // A model with many experts calls it a hundred thousand times: nested generators would take far longer.
   const pending = [module];
   for (let next = pending.pop(); next; next = pending.pop()) {
     yield next;

@@ -40,7 +40,7 @@ export async function openModelFile(file: string, text?: string, options?: Parti
   return reader.open(file, reader.binary ? "" : (text ?? (await contentOf(file))), options);
 }
 
-/** Opens the file that somebody chose, as they chose to have it read. */
+/** Opens the chosen file with the chosen settings. */
 export function openChosen(
   { file, text, packages, configuration }: ModelChoice,
   memory?: ReaderMemory,
@@ -53,8 +53,8 @@ export function openChosen(
 }
 
 /**
- * The model that somebody chose, which is traced with the inputs that they chose. Throws a UserError when there is no
- * such model, or when the inputs cannot be understood.
+ * The chosen model, traced with the chosen inputs. Throws a UserError when there is no such model, or when the inputs
+ * cannot be understood.
  */
 export async function openChosenModel(choice: ModelChoice): Promise<Model> {
   const model = chooseModel(await openChosen(choice), choice.class);
@@ -92,9 +92,9 @@ const REASONS: Record<string, string> = {
 };
 
 /**
- * The model of the class, or without a class name the file's main model: the one that no other is made of, the last
+ * The model of the class, or without a class name the file's main model: the one that is not part of another, the last
  * when there are several.
- * @throws UserError when there is none, naming those there are.
+ * @throws UserError when there is none; it lists the models of the file.
  */
 export function chooseModel(opened: ModelFile, className?: string): Model {
   const { file, models, problems } = opened;
@@ -109,7 +109,7 @@ export function chooseModel(opened: ModelFile, className?: string): Model {
   if (models.length === 0) {
     const error = problems.find((p) => p.severity === "error");
     const why = error ? ` (${lineText(error.place)}: ${error.message})` : "";
-    // A file that holds one model or none says itself what is wrong with it.
+    // For formats with one model, the file's own problem is the message.
     if (error && !/\.(py|ipynb)$/i.test(file)) throw new UserError(error.message, { file, line: error.place.line });
     throw new UserError(`${file} has no class that derives from torch.nn.Module and makes no module${why}`, { file });
   }

@@ -2,7 +2,7 @@ import { LSPErrorCodes, ResponseError } from "vscode-languageserver";
 import type { JobError } from "../../protocol/jobs";
 import { UserError } from "../formats/errors";
 
-/** A JobError on its way through code: what a thread or process reported, or what became of it. */
+/** A JobError as an exception: what a thread or process reported, or how it ended. */
 export class JobFailure extends Error {
   override readonly name = "JobFailure";
   constructor(readonly error: JobError) {
@@ -18,7 +18,7 @@ export class Cancelled extends Error {
   }
 }
 
-/** An error as data. Anything but a UserError is a defect of ours; its stack belongs in the log, not in the message. */
+/** An error as data. Anything but a UserError is a defect; its stack belongs in the log, not in the message. */
 export function toJobError(error: unknown): JobError {
   if (error instanceof JobFailure) return error.error;
   if (error instanceof UserError) {
@@ -33,7 +33,7 @@ export function toJobError(error: unknown): JobError {
   return { message: error instanceof Error ? error.message : String(error), defect: true };
 }
 
-/** What a request is answered with when it fails; `data` is the JobError. */
+/** The response to a failed request; `data` is the JobError. */
 export function toResponseError(error: unknown): ResponseError<JobError> {
   const data = toJobError(error);
   if (error instanceof Cancelled) return new ResponseError(LSPErrorCodes.RequestCancelled, "cancelled", data);

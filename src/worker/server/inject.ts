@@ -15,7 +15,7 @@ import { chooseModel, openChosen } from "../readers/open";
 
 const MAX_CONFIG_BYTES = 1_000_000;
 
-/** What the configuration costs, after writing it to `saveTo` when that is given. */
+/** Prices the configuration, after writing it to `saveTo` if given. */
 export async function inject(
   { model, adapter, layers, saveTo }: InjectParams,
   memory?: ReaderMemory,
@@ -30,7 +30,7 @@ export async function inject(
 /** Keeps an existing file's fields that the configuration does not have. */
 async function save(file: string, config: LoraConfig, model: Model): Promise<void> {
   const existing = existsSync(file)
-    ? await readJsonObject(file, MAX_CONFIG_BYTES, "an adapter's configuration is a page of text")
+    ? await readJsonObject(file, MAX_CONFIG_BYTES, "an adapter's configuration is far smaller")
     : {};
   await mkdir(dirname(file), { recursive: true });
   await writeAdapterConfig(file, {

@@ -8,10 +8,10 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import { notebookText } from "../readers/notebook/cells";
 import type { OpenText } from "./reading/readings";
 
-/** What the server asks the editor to keep it told of: every cell, since cells are counted with the Markdown ones. */
+/** The cells that the editor synchronizes: all of them, since Markdown cells count, too. */
 export const NOTEBOOK_SYNC = { notebookSelector: [{ notebook: "jupyter-notebook" }] };
 
-/** Where a document's places are found in a reading: under its own URI, or for a cell in its notebook's reading. */
+/** Where to find a document's places: in its own reading, or for a cell in its notebook's. */
 export interface Located {
   readonly uri: string;
   readonly cell?: number;

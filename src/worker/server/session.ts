@@ -41,7 +41,7 @@ export class Session {
   readonly thread: ReadingThread;
   readonly compute: Compute;
   settings: WorkerSettings = DEFAULT_SETTINGS;
-  /** The editor can be asked to fetch lenses, and hints, again. */
+  /** Whether the editor can be asked to refresh lenses and hints. */
   refreshesLenses = false;
   refreshesHints = false;
 
@@ -71,7 +71,7 @@ export class Session {
       wantsShapes: () => this.settings.inlayHints || this.settings.diagnostics,
       onShapes: (document, reading) => {
         this.publish(document, reading);
-        // What is never called has another lens.
+        // Layers that are never called have another lens.
         if (this.readings.shapes(document.uri)?.onlyRead) this.refresh();
         else this.refreshHints();
       },
@@ -101,7 +101,7 @@ export class Session {
     void this.connection.sendNotification(name.method, params);
   }
 
-  /** Answers a request of ours; whatever is thrown becomes a ResponseError with words for people. */
+  /** Handles one of our requests; any error becomes a ResponseError with a readable message. */
   answer<P, R>(name: RequestName<P, R>, handle: (params: P, token: CancellationToken) => R | Promise<R>): void {
     this.connection.onRequest(name.method, async (params: P, token: CancellationToken) => {
       try {
@@ -114,7 +114,7 @@ export class Session {
     });
   }
 
-  /** The thread's answer for a file, read as it was chosen to be. */
+  /** The thread's answer for a file, read with the user's choices. */
   async run<C extends ReadingCommand>(command: C): Promise<ReadingResults[C["type"]]> {
     return this.thread.run<C>("file" in command ? { ...command, ...(await this.choices.of(command.file)) } : command);
   }
@@ -124,7 +124,7 @@ export class Session {
     return [...this.documents.all(), ...this.notebooks.all()];
   }
 
-  /** Reads the open documents again whose files these are: what they lead to has changed. */
+  /** Reads the open documents of these files again, because a file that they depend on has changed. */
   readAgain(isConcerned: (file: string) => boolean): void {
     const concerned = this.open()
       .map(({ uri }) => uri)
@@ -140,7 +140,7 @@ export class Session {
     const cells = this.notebooks.cells(uri);
     if (!cells) return void this.connection.sendDiagnostics({ uri, version, diagnostics: found() });
     for (const [index, cell] of cells.entries()) {
-      // What is wrong with the notebook as a whole is shown at its top.
+      // Problems of the whole notebook are shown at its top.
       const whole = index === 0 ? found() : [];
       void this.connection.sendDiagnostics({ uri: cell, diagnostics: [...whole, ...found(index + 1, cell)] });
     }
@@ -160,7 +160,7 @@ export class Session {
     return traced(reading, this.readings.shapes(this.notebooks.locate(document).uri)?.onlyRead);
   }
 
-  /** As Readings.newest; what is thrown is an answer of the protocol. */
+  /** Like Readings.newest, but errors become responses of the protocol. */
   async newest(uri: string, token: CancellationToken): Promise<Reading | undefined> {
     try {
       return await this.readings.newest(uri, token);
@@ -190,8 +190,8 @@ export class Session {
   }
 
   /**
-   * What the person sees counts: an unsaved text goes before the file's, and the model is read with the environment and
-   * the configuration that its lenses are from.
+   * Jobs use what the user sees: unsaved text instead of the file's, and the environment and configuration of the
+   * lenses.
    */
   async asShown(model: ModelChoice): Promise<ModelChoice> {
     const text = model.text ?? this.openText(model.file);

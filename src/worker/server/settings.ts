@@ -15,7 +15,7 @@ export const DEFAULT_SETTINGS: WorkerSettings = {
   inputShapes: {},
 };
 
-/** Each setting's value, or undefined for what is not of its type. */
+/** Each setting's value; undefined if it has the wrong type. */
 const VALID: { readonly [K in keyof WorkerSettings]: (value: unknown) => WorkerSettings[K] | undefined } = {
   rank: (value) => (Number.isInteger(value) && (value as number) > 0 ? (value as number) : undefined),
   alpha: (value) => (typeof value === "number" ? value : undefined),
@@ -33,7 +33,7 @@ const VALID: { readonly [K in keyof WorkerSettings]: (value: unknown) => WorkerS
       | undefined,
 };
 
-/** The settings that are of their type; the others keep their value. */
+/** The settings with values of the right type; the others keep their value. */
 export function validSettings(given: unknown): Partial<WorkerSettings> {
   if (!isRecord(given)) return {};
   const entries = Object.entries(VALID).map(([name, valid]) => [name, valid(given[name])] as const);

@@ -7,7 +7,7 @@ import {
   type FileSystemWatcher,
 } from "vscode-languageserver/node";
 
-/** Has the editor watch files for us, and no others than those that matter now. */
+/** Asks the editor to watch exactly the files that matter now. */
 export class WatchedFiles {
   private current = "";
   private last: Promise<Disposable | undefined> = Promise.resolve(undefined);
@@ -17,7 +17,7 @@ export class WatchedFiles {
     private readonly log: (line: string) => void,
   ) {}
 
-  /** Replaces what is watched. The new is watched before the old is let go, so that no change is missed. */
+  /** Replaces the watched files. New ones are registered before old ones are dropped, so that no change is missed. */
   watch(watchers: readonly FileSystemWatcher[]): void {
     const key = JSON.stringify(watchers);
     if (key === this.current) return;
@@ -43,7 +43,7 @@ export class WatchedFiles {
   }
 }
 
-/** One file. A character that means something in a pattern is any character here: events are compared by path. */
+/** One file. Special characters of patterns become wildcards here, because events are compared by path. */
 export function fileWatcher(file: string): FileSystemWatcher {
   return folderWatcher(dirname(file), basename(file).replace(/[[\]{}*?!,]/g, "?"));
 }

@@ -10,7 +10,7 @@ import { fileWatcher, folderWatcher, WatchedFiles } from "./watchedFiles";
 /** Where people keep an environment in a project, and what each has. */
 const ENVIRONMENTS = "{.venv,venv}/pyvenv.cfg";
 
-/** What is searched for whatever gives a class its sizes. */
+/** Files that are searched for calls and configurations that give a class its sizes. */
 const SEARCHED = "*.{py,ipynb,yaml,yml}";
 
 type Dependent = Required<Pick<Reading, "dependencies">> & { readonly searched: Reading["searched"] };
@@ -33,15 +33,15 @@ export interface WatchingOptions {
   readonly connection: Connection;
   readonly choices: ReadingChoices;
   readonly fileOf: (uri: string) => string;
-  /** Reads the open files again for which this holds. */
+  /** Reads the open files that pass the test again. */
   readonly readAgain: (isConcerned: (file: string) => boolean) => void;
   readonly log: (line: string) => void;
 }
 
 /**
  * Files beside the open ones that a reading depends on: what they import of the project or are constructed by,
- * configurations, and environments in the project's folder. The editor watches them, and when one is made, changes or
- * goes, what depends on it is read again.
+ * configurations, and environments in the project's folder. The editor watches them, and when one is created, changed
+ * or deleted, the files that depend on it are read again.
  */
 export class Watching {
   private readonly files: WatchedFiles;
@@ -60,7 +60,7 @@ export class Watching {
     this.able = dynamicRegistration === true && relativePatternSupport === true;
   }
 
-  /** To be called with each reading of a document. */
+  /** Call it with each reading of a document. */
   opened(uri: string, { summary, dependencies = [], searched }: Reading): void {
     const isModel = summary.models.length > 0 && uri.startsWith("file:") && /\.(pyi?|ipynb)$/i.test(uri);
     const known = this.models.get(uri);
@@ -83,7 +83,7 @@ export class Watching {
     const dependencies = all.flatMap((each) => each.dependencies);
     const [modules, others] = [dependencies.filter(isModule), dependencies.filter((file) => !isModule(file))];
     const watchers: FileSystemWatcher[] = [...new Set([...configurations, ...others])].sort().map(fileWatcher);
-    // A project's modules are many, and lie together.
+    // A project has many modules in few folders.
     for (const folder of [...new Set(modules.map(dirname))].sort()) watchers.push(folderWatcher(folder, "*.py"));
     const searched = new Map(all.flatMap((each) => (each.searched ? [[each.searched.folder, each.searched]] : [])));
     for (const { folder, deep } of searched.values())

@@ -1,6 +1,6 @@
 /** Characters of Python's regular expressions, written as JavaScript has them. */
 
-/** `invalid`: Python does not take the pattern either. */
+/** `invalid`: Python rejects the pattern, too. */
 export class PatternError extends Error {
   override readonly name = "PatternError";
 

@@ -14,9 +14,9 @@ import { type Scope, StringSource } from "./pythonRegExpSource";
 export { PatternError } from "./pythonCharacters";
 
 /**
- * Python's regular expressions (`re` of 3.11, for str) as JavaScript's. The pattern is parsed as Python parses it and
- * written anew, since what the two spell alike often differs: `$`, `.`, `\w`, `\s`, `\b`, a `{,3}`, a `]` that comes
- * first. What JavaScript has no counterpart for is refused by name.
+ * Python's regular expressions (`re` of 3.11, for str) as JavaScript's. The pattern is parsed as in Python and written
+ * again for JavaScript, since the same spelling often means something else: `$`, `.`, `\w`, `\s`, `\b`, a `{,3}`, a `]`
+ * that comes first. Features that JavaScript lacks are refused by name.
  */
 
 export interface Flags {
@@ -35,12 +35,12 @@ export interface TranslatedPattern {
   readonly extraGroups: boolean;
 }
 
-/** Longer ones are no names of layers, and deeper ones may exhaust the stack. */
+/** Longer patterns are not names of layers, and deeper ones may exhaust the stack. */
 const MAX_LENGTH = 20_000;
 const MAX_DEPTH = 100;
 /** Python's own bound is 2^32 - 1, JavaScript's is lower in some engines. */
 const MAX_REPEAT = 2 ** 31 - 1;
-/** A range of so many characters is gone through one by one where case does not count. */
+/** A range of up to this many characters is expanded where case is ignored. */
 const MAX_RANGE_IGNORING_CASE = 4096;
 
 /** Throws a PatternError for a pattern that Python refuses, or that cannot be written in JavaScript. */
@@ -83,7 +83,10 @@ interface Part {
 interface Group {
   readonly name: string | undefined;
   width?: { readonly min: number; readonly max: number };
-  /** It may have no part in a match: Python then refuses to match a reference to it, JavaScript matches nothing. */
+  /**
+   * The group may not take part in a match: a reference to it then fails in Python, but matches the empty string in
+   * JavaScript.
+   */
   conditional: boolean;
 }
 
@@ -225,7 +228,7 @@ class Parser {
     return { js: possessive ? this.atomic(js) : js, ...width, repeat: true };
   }
 
-  /** What lies in a lookahead is not tried again another way: it is found there once, and then taken as it was. */
+  /** JavaScript does not backtrack into a lookahead: it captures the match, and a reference then consumes it. */
   private atomic(js: string): string {
     if (this.behind > 0) throw unsupported("a possessive repetition or atomic group within a look-behind");
     const name = `atomic${++this.atomics}_`;
@@ -304,7 +307,7 @@ class Parser {
     const group = this.groups[number - 1];
     if (!group) throw invalid(`invalid group reference ${number}`);
     if (this.open.has(number)) throw invalid("cannot refer to an open group");
-    if (group.conditional) throw unsupported(`a reference to the group ${number}, which may have no part in a match`);
+    if (group.conditional) throw unsupported(`a reference to the group ${number}, which may not take part in a match`);
     if (scope.ignoreCase && !this.byFlag(scope)) {
       throw unsupported(`a reference to the group ${number} in a part of the pattern that ignores case`);
     }
@@ -405,7 +408,7 @@ class Parser {
       case "<":
         return this.lookBehind(scope);
       case "(":
-        throw unsupported("a choice by whether a group has matched, (?(...)yes|no)");
+        throw unsupported("a conditional on a group, (?(...)yes|no)");
       default:
         return this.flags(kind, scope, first);
     }

@@ -35,7 +35,7 @@ export class StringSource {
     return true;
   }
 
-  /** What a sticky expression finds here. */
+  /** The match of a sticky expression here. */
   match(expression: RegExp): RegExpExecArray | null {
     expression.lastIndex = this.at;
     return expression.exec(this.text);

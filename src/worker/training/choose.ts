@@ -1,8 +1,8 @@
 import { UserError } from "../formats/errors";
 
 /**
- * The row of that id; without one the first, the default. Throws a UserError that lists the rows. `what` is what they
- * are: "optimizer".
+ * The row of that id; without one the first, the default. Throws a UserError that lists the rows. `what` names them in
+ * the message: "optimizer".
  */
 export function rowOf<T extends { readonly id: string }>(
   rows: readonly [T, ...T[]],

@@ -12,7 +12,7 @@ export interface TrainingStep {
   /** One step: state in, state out under the same names; also the loss's results. */
   readonly graph: Graph;
   readonly layout: PackedLayout;
-  /** Trainable parameters that the loss does not depend on: they cannot learn, and are left out. */
+  /** Trainable parameters that the loss does not depend on; they cannot be trained and are left out. */
   readonly unused: readonly string[];
 }
 
@@ -60,7 +60,7 @@ export function trainingStep(graph: Graph, trainable: readonly string[], optimiz
   };
 }
 
-/** What the first step is fed: the parameters' first values and the optimizer's state. */
+/** The state before the first step: the parameters' initial values and the optimizer's state. */
 export function initialState(
   layout: PackedLayout,
   initial: ReadonlyMap<string, Tensor>,

@@ -4,13 +4,13 @@ import { offeredRates, parseRates, ratesText } from "../../../src/extension/jobs
 describe("the rates that the training dialog offers", () => {
   const settings = { epochs: 20, batchSize: 32, learningRate: null };
 
-  it("follow the method where the settings name no learning rate, as on the command line", () => {
+  it("use the method's learning rate where the settings have none, as on the command line", () => {
     assert.equal(ratesText(offeredRates(settings, "lora")), "20, 32, 0.001");
     assert.equal(ratesText(offeredRates(settings, "head")), "20, 32, 0.001");
     assert.equal(ratesText(offeredRates(settings, "full")), "20, 32, 0.0001");
   });
 
-  it("are the settings' own where they name one", () => {
+  it("use the settings' learning rate where it is set", () => {
     assert.equal(ratesText(offeredRates({ ...settings, learningRate: 0.002 }, "full")), "20, 32, 0.002");
   });
 

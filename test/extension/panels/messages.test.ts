@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { fromPage, restoredState } from "../../../src/extension/panels/messages";
 
 describe("messages of a page", () => {
-  it("are let through when they are on the list, without what else they carry", () => {
+  it("are let through when they are on the list, without their other fields", () => {
     assert.deepEqual(fromPage({ type: "ready", command: "evil" }), { type: "ready" });
     assert.deepEqual(fromPage({ type: "reveal", file: "/net.py", line: 3 }), {
       type: "reveal",

@@ -55,7 +55,7 @@ describe("packages", function () {
     );
   });
 
-  it("the command line, installed elsewhere, analyzes, verifies on TensorFlow.js and says what it lacks", async () => {
+  it("the command line, installed elsewhere, analyzes, verifies on TensorFlow.js and names a missing file", async () => {
     const { bytes, files, file } = await packNpm();
     assert.ok(bytes <= 10e6 && files <= 120, `${bytes} bytes in ${files} files`);
     const folder = at("elsewhere");

@@ -77,7 +77,7 @@ describe("commands in a window, on the digits example", function () {
       await window.accept();
 
       await window.step(2, 4);
-      await window.answer("0", "The rank is a whole number from 1");
+      await window.answer("0", "The rank must be a whole number, 1 or more");
       await window.answer("1000", "a rank above 128 adds nothing to fc2");
       await window.screenshot("inject-rank-above");
       await window.answer("4", "1,024 trainable");
@@ -124,7 +124,7 @@ describe("commands in a window, on the digits example", function () {
     });
   }
 
-  it("Train shows its result and where the adapter lies, and Merge adds it to the weights", async () => {
+  it("Train shows its result and the adapter's folder, and Merge adds the adapter to the weights", async () => {
     await window.command("LoRA Lens: Train…");
     await window.startTraining(20, "rotated.csv", "base.safetensors");
     const panel = window.panel();
@@ -175,7 +175,7 @@ describe("commands in a window, on the digits example", function () {
       .waitFor();
   });
 
-  it("a job that fails says why on its page, and there alone", async () => {
+  it("a job that fails says why on its page, and nowhere else", async () => {
     const source = "import torch.nn as nn\nnet = nn.Sequential(nn.Linear(64, 32), nn.Linear(31, 10))\n";
     await writeFile(join(window.folder, "broken.py"), source);
     await window.openFile("broken.py");

@@ -22,7 +22,7 @@ describe("a model built from an installed package, in a window", function () {
     await window.screenshot("environment");
   });
 
-  it("takes its sizes from the configuration that is chosen, and from the file again", async () => {
+  it("takes its sizes from the chosen configuration, and from the file again once that is dropped", async () => {
     await window.clickLens("sizes from config.json");
     const row = (text: string) => window.page.locator(".quick-input-list .monaco-list-row", { hasText: text });
     await row("config.json").filter({ hasText: "in use" }).first().waitFor();

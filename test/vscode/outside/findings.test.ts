@@ -33,7 +33,7 @@ describe("findings in a window", function () {
     await page.locator(".monaco-hover").getByText(text).first().waitFor();
   };
 
-  it("a factor that is zero is told in a file that holds LoRA by hand alone", async () => {
+  it("a factor of zero is reported in a file with only handwritten LoRA", async () => {
     const text = `import torch
 import torch.nn as nn
 
@@ -56,7 +56,7 @@ class LoraLinear(nn.Module):
     await window.screenshot("findings-by-hand");
   });
 
-  it("a problem in a class of another file stands at the model, with the line there", async () => {
+  it("a problem in a class of another file is shown at the model, with the line in that file", async () => {
     await writeFile(
       join(window.folder, "parts.py"),
       `import torch.nn as nn

@@ -34,7 +34,7 @@ describe("a Keras model in a window", function () {
 
   it("is trained, and merged into a TensorFlow.js layers model", async () => {
     await window.clickLens("Train…");
-    await window.startTraining(2, "digits.csv", "Those that the model's JSON names");
+    await window.startTraining(2, "digits.csv", "The weights that the model's JSON names");
     await window.panel().locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();
     await window.screenshot("trained-keras");
     await window.tidy();

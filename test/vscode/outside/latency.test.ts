@@ -22,7 +22,7 @@ const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[
 describe("while a model trains", function () {
   this.timeout(180_000);
 
-  it("code lenses are answered, whole, between two steps seen on the page", async () => {
+  it("code lenses are answered completely between two steps shown on the page", async () => {
     const outdir = join(root, "dist", "test");
     await bundleForHost(["test/vscode/latencyProbe.ts"], outdir);
     const window = await TestWindow.open({ file: "digits/model.py", tests: join(outdir, "latencyProbe.js") });

@@ -23,7 +23,7 @@ describe("code lenses in a window", function () {
     }
   });
 
-  it("stand at a network without a class of its own, which is trained by its name", async () => {
+  it("are shown at a network without a class of its own, which is trained by its name", async () => {
     const window = await TestWindow.open({ file: "sequential/train.py" });
     try {
       await window.lenses(/^LoRA r=8 targets 2 of 3 Linear layers · 2,816 trainable/).waitFor();
@@ -45,7 +45,7 @@ describe("code lenses in a window", function () {
     }
   });
 
-  it("have the sizes that another file gives, follow it, and lead there", async () => {
+  it("have the sizes from another file, follow its changes, and lead there", async () => {
     const window = await TestWindow.open({ file: "digits/model.py" });
     try {
       await window.lenses("LoRA r=8").first().waitFor();
@@ -75,7 +75,7 @@ class Net(nn.Module):
     }
   });
 
-  it("have the sizes of a YAML file, follow it, and lead there; and those of a notebook's cell", async () => {
+  it("have the sizes from a YAML file or a notebook's cell, follow its changes, and lead there", async () => {
     const window = await TestWindow.open({ file: "digits/model.py" });
     try {
       await window.lenses("LoRA r=8").first().waitFor();

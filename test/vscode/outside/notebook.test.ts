@@ -49,7 +49,7 @@ describe("a notebook in a window", function () {
     await window.screenshot("notebook-analyze");
   });
 
-  it("commands from the palette are about the active notebook, whose open text counts", async () => {
+  it("commands from the palette use the active notebook with its unsaved text", async () => {
     await window.tidy();
     await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
     await window.command("LoRA Lens: Verify");
@@ -62,7 +62,7 @@ describe("a notebook in a window", function () {
     await window.screenshot("notebook-verify");
   });
 
-  it("its class is trained on the open cells, and the adapter kept beside the notebook", async () => {
+  it("its class is trained from the open cells, and the adapter is saved next to the notebook", async () => {
     await window.tidy();
     await window.clickLens("Train…");
     await window.startTraining(2);

@@ -96,7 +96,7 @@ describe("the packed extension, installed into a clean profile with no source in
         assert.ok((await readFile(digits("model-merged.safetensors"))).length > 4 * 26_122);
       });
 
-      it("shows no notice that is not ours", async () => {
+      it("shows no notifications other than its own", async () => {
         await window.command("Notifications: Show Notifications");
         const notices = await window.page.locator(".notification-list-item").allInnerTexts();
         assert.deepEqual(

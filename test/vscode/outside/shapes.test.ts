@@ -41,7 +41,7 @@ describe("shapes in a window", function () {
     }
   });
 
-  it("are those of the inputs that a comment states, and of the setting's before them", async () => {
+  it("are those of the inputs stated in a comment, unless the setting states others", async () => {
     const window = await TestWindow.open({ folder: join(root, "test/fixtures/shapes"), file: "inputs.py" });
     try {
       await window.page.getByText("[B, 8, 48, 48]").first().waitFor();

@@ -30,7 +30,7 @@ describe("bad input on the command line", () => {
 
   const train = (...args: readonly string[]) => ["train", DIGITS, "--label", "label", "--out", at("out"), ...args];
 
-  it("lists a layer whose name is HTML as it stands", async () => {
+  it("lists a layer whose name is HTML without changing the name", async () => {
     const name = "<img src=x onerror=alert(1)>";
     const { models } = await layersOf(
       `from torch import nn\nclass M(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.add_module("${name}", nn.Linear(2, 3))\n`,
@@ -52,13 +52,13 @@ describe("bad input on the command line", () => {
     assert.ok(problems.some((problem) => problem.line === 7));
   });
 
-  it("finds nothing in an empty file, and says so", async () => {
+  it("reports that an empty file has no models", async () => {
     assert.deepEqual(await layersOf(""), { models: [], problems: [] });
     assert.match((await invoke("layers", at("model.py"))).out, /defines no model/);
     await refuses(/no class that derives from torch\.nn\.Module/, "verify", at("model.py"));
   });
 
-  it("refuses a Python file of 5 MB at once, in words", async () => {
+  it("refuses a Python file of 5 MB at once, with a message", async () => {
     const { models, problems } = await layersOf(`from torch import nn\n${"x = 1  # filler\n".repeat(350_000)}`);
     assert.deepEqual(models, []);
     assert.match(problems[0]!.message, /5\.\d MB long; files of more than 2 MB are not read/);
@@ -89,9 +89,9 @@ describe("bad input on the command line", () => {
     await refuses(/data\.csv.*4.*p00.*ink|data\.csv.*4.*ink.*p00/, ...train("--data", at("data.csv")));
   });
 
-  it("refuses a CSV file with another number of columns than the model takes", async () => {
+  it("refuses a CSV file whose number of columns differs from the model's", async () => {
     await writeFile(at("data.csv"), "a,b,label\n1,2,0\n3,4,1\n");
-    await refuses(/64 numbers a sample.*2 columns/, ...train("--data", at("data.csv")));
+    await refuses(/64 numbers per sample.*2 columns/, ...train("--data", at("data.csv")));
   });
 
   it("refuses more classes than the model has outputs", async () => {
@@ -101,7 +101,7 @@ describe("bad input on the command line", () => {
     await refuses(/11 classes.*tells 10 apart/, ...train("--data", at("data.csv")));
   });
 
-  it("refuses ranks that make no sense", async () => {
+  it("refuses invalid ranks", async () => {
     for (const command of ["analyze", "verify"]) {
       await refuses(/rank must be .* not 0/, command, DIGITS, "--rank", "0");
       await refuses(/rank must be .* not -4/, command, DIGITS, "--rank", "-4");
@@ -113,10 +113,10 @@ describe("bad input on the command line", () => {
   it("refuses a target that matches nothing, and names those that are there", async () => {
     await refuses(/"q_proj" match no layer.*fc1, fc2, head/, "analyze", DIGITS, "--target-modules", "q_proj");
     await refuses(/match no layer/, "analyze", DIGITS, "--target-modules", "c1");
-    await refuses(/not a regular expression/, "analyze", DIGITS, "--target-modules", "regex:(");
+    await refuses(/not a valid Python regular expression/, "analyze", DIGITS, "--target-modules", "regex:(");
   });
 
-  it("refuses files that are not there or are none", async () => {
+  it("refuses missing files and folders in place of files", async () => {
     await refuses(/missing\.py cannot be read: there is no such file/, "layers", at("missing.py"));
     await refuses(/is not a model file/, "layers", at("."));
     await refuses(/missing\.csv/, ...train("--data", at("missing.csv")));
@@ -129,7 +129,7 @@ describe("bad input on the command line", () => {
     await refuses(/no model Digits; it has DigitClassifier/, "analyze", DIGITS, "--class", "Digits");
   });
 
-  it("refuses training settings that make no sense", async () => {
+  it("refuses invalid training settings", async () => {
     const data = ["--data", DIGITS_DATA];
     await refuses(/learning rate must be above 0, not -0.1/, ...train(...data, "--learning-rate", "-0.1"));
     await refuses(/epochs must be .* not 0/, ...train(...data, "--epochs", "0"));

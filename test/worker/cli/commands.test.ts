@@ -104,7 +104,7 @@ describe("the command line", () => {
     });
   }
 
-  it("layers lists one class alone, and says which there are when it is not one of them", async () => {
+  it("layers lists only the named class, and lists the classes when there is none of that name", async () => {
     const { models } = await json<Layers>("layers", TRANSFORMER, "--class", "FeedForward");
     assert.deepEqual(
       models.map((model) => model.class),
@@ -140,7 +140,7 @@ describe("the command line", () => {
     assert.ok(failed.includes("perturbed-differs"), `failed: ${failed}`);
   });
 
-  it("run with PEFT's adapter equals run on the merged weights, which are refused a second merge", async () => {
+  it("run with PEFT's adapter equals run on the merged weights, and a second merge is refused", async () => {
     const x = float32(
       [4, 20],
       Array.from({ length: 80 }, (_, i) => Math.sin(i)),
@@ -189,7 +189,7 @@ describe("the command line", () => {
     assert.equal(html.match(/<\/script>/gi)?.length, 2, "the data's own element and the page's script");
   });
 
-  it("train saves an adapter that loads, and each method trains what it names", async () => {
+  it("train saves an adapter that loads, and each method trains the parameters that it names", async () => {
     const train = (method: string, ...options: string[]) =>
       json<TrainReport>(
         ...["train", DIGITS, "--weights", DIGITS_WEIGHTS, "--data", DIGITS_DATA, "--label", "label", ...CPU],
@@ -220,7 +220,7 @@ describe("the command line", () => {
     }
   });
 
-  it("engines lists each with its device or the reason why not, one of them chosen", async () => {
+  it("engines lists each engine with its device or the reason why it is unavailable, and marks the chosen one", async () => {
     const { engines } = await json<{ engines: EngineSummary[] }>("engines");
     assert.deepEqual(engines.map((e) => e.id).sort(), [
       "onnxruntime-cpu",

@@ -51,7 +51,7 @@ describe("inputs on the command line", () => {
     return at(name);
   };
 
-  it("shapes serve every command that traces, where the code suggests wrong ones", async () => {
+  it("shapes work with every command that traces, where the code suggests wrong ones", async () => {
     const file = await model(CNN);
     const rows = Array.from({ length: 12 }, (_, i) => [...Array.from({ length: 2500 }, () => i % 3), i % 3].join(","));
     await writeFile(
@@ -120,7 +120,7 @@ describe("inputs on the command line", () => {
     assert.notEqual(second.get("perturbed-differs")!.measured, passed(report).get("perturbed-differs")!.measured);
   });
 
-  it("doubles become the model's own precision, and whole numbers stay what they are", async () => {
+  it("doubles are cast to the model's precision, and integers stay unchanged", async () => {
     const file = await model(`import torch
 from torch import nn
 
@@ -158,16 +158,16 @@ class Net(nn.Module):
     assert.match(error, /ids holds 9, but the table that it indexes has the rows 0 to 8/);
   });
 
-  it("says what forward takes when a name is wrong, an input is missing, given twice, or does not fit", async () => {
+  it("an input with a wrong name, missing, given twice or not fitting is refused with a list of forward's inputs", async () => {
     const file = await model(CNN);
     const twice = await npz("x.npz", { x: float32([1, 1, 50, 50], new Float32Array(2500)) });
     for (const [args, message] of [
       [["--input-shape", "y=1,1,50,50"], /Net\.forward has no input "y"; it takes x, mask \(may be left out\)/],
       [["--input-shape", "mask=12"], /Net\.forward needs the input "x", which was not given; it takes x, mask/],
       [["--inputs", twice, ...SHAPE], /the input "x" of Net is given twice/],
-      [[...SHAPE, ...SHAPE], /the input x has a shape already/],
+      [[...SHAPE, ...SHAPE], /the shape of input x is given twice/],
       [["--input-shape", "2,3"], /it must name an input: x=1,3,224,224/],
-      [["--input-shape", "x=2,a"], /"2,a" is no shape for the input x: write a shape as 1,3,224,224/],
+      [["--input-shape", "x=2,a"], /"2,a" is not a shape for input x: write a shape as 1,3,224,224/],
       [["--input-shape", "x=2,50,50,1"], /cannot be traced with x float32 \[2, 50, 50, 1\] \(given\): line \d+: /],
       [["--input-shape", "x=50"], /cannot be traced with x float32 \[50\] \(given\): line \d+: /],
       [["--inputs", at("none.npz")], /none\.npz does not exist/],
@@ -184,7 +184,7 @@ class Net(nn.Module):
     }
   });
 
-  it("serve Keras models, whose inputs have names and sizes of their own", async () => {
+  it("work with Keras models, whose inputs have their own names and sizes", async () => {
     const file = join(ROOT, "test/fixtures/keras/recurrent.keras");
     const { graph } = await json<{ graph: string }>("graph", file, "--input-shape", "x=7,5,3");
     assert.match(graph, /\(x: float32\[7, 5, 3\]\)/);

@@ -12,20 +12,20 @@ const CPU = ["--engine", "onnxruntime-cpu"];
 describe("warnings on the command line", () => {
   const at = temporaryFolder();
 
-  it("a negative alpha is taken as PEFT takes it, and one of 0 with a warning", async () => {
+  it("a negative alpha is accepted as in PEFT, and an alpha of 0 with a warning", async () => {
     const options = ["--rank", "4", "--weights", DIGITS_WEIGHTS, ...CPU];
     const negative = await json<VerifyReport>("verify", DIGITS, "--alpha", "-6", ...options);
     assert.equal(negative.passed, true);
     assert.deepEqual([negative.injection.scaling, negative.injection.warnings], [-1.5, undefined]);
     const zero = await invoke("verify", DIGITS, "--alpha", "0", ...options);
-    assert.match(zero.out, /^warning: alpha is 0, so the adapter has no effect, and no gradient reaches it\.$/m);
+    assert.match(zero.out, /^warning: alpha is 0, so the adapter has no effect and gets no gradient\.$/m);
     // What has no effect and does not learn does not pass for an adapter.
     assert.equal(zero.code, 1);
     assert.match(zero.out, /FAILED {2}Only adapters have gradients/);
     assert.match((await invoke("verify", DIGITS, "--alpha", "x", ...options)).error, /--alpha.*must be a number/);
   });
 
-  it("run says on its first line what there is to know of the adapter", async () => {
+  it("run prints the adapter's warnings first", async () => {
     const fixture = (name: string) => join(ROOT, "test/fixtures/adapters", name);
     const run = [
       "run",

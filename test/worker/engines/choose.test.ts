@@ -6,7 +6,7 @@ import { UserError } from "../../../src/worker/formats/errors";
 describe("choosing an engine", function () {
   this.timeout(40_000);
 
-  it("lists each with its device or the reason why not, and marks one as chosen", async () => {
+  it("lists each engine with its device or the reason why it is unavailable, and marks the chosen one", async () => {
     const list = await listEngines();
     assert.deepEqual(list.map(({ id }) => id).sort(), [
       "onnxruntime-cpu",
@@ -18,7 +18,7 @@ describe("choosing an engine", function () {
     assert.equal(list.filter(({ chosen }) => chosen).length, 1);
   });
 
-  it("gives what is asked for, else the reason", async () => {
+  it("returns the requested engine, or the reason why it is unavailable", async () => {
     for (const engine of engines()) {
       const state = await engine.available();
       if (state.available) assert.equal((await chooseEngine(engine.id)).engine, engine);
@@ -30,7 +30,7 @@ describe("choosing an engine", function () {
     }
   });
 
-  it("gives each engine a turn of its own, so that the automatic choice is one", () => {
+  it("gives each engine a different turn, so that the automatic choice is unique", () => {
     const turns = ENGINES.flatMap(({ automatic }) => automatic.map(({ turn }) => turn));
     assert.equal(new Set(turns).size, turns.length);
     assert.equal(new Set(engines().map(({ id }) => id)).size, ENGINES.length);
@@ -42,7 +42,7 @@ describe("choosing an engine", function () {
     assert.ok(state.available && !state.software);
   });
 
-  it("names the engines there are when asked for another", async () => {
+  it("lists the engines when an unknown one is requested", async () => {
     await assert.rejects(chooseEngine("tensorrt"), /no engine "tensorrt"; choose auto, .*onnxruntime-cpu/);
   });
 });

@@ -82,7 +82,7 @@ for (const engine of [onnxruntimeEngine("cpu"), tfjsEngine()]) {
       });
     }
 
-    it("takes a tensor without elements from a file, which is longer", async () => {
+    it("takes an empty tensor from a file that is longer", async () => {
       const x = b.input("x", [2, 3], "float32");
       const y = b.concat([x, b.parameter("none", [0, 3], "float32")], 0);
       const none = await stored(float32([0, 3], []), "none.safetensors", 12);
@@ -161,7 +161,7 @@ for (const engine of [onnxruntimeEngine("cpu"), tfjsEngine()]) {
       }
     });
 
-    it("gives one value under two names, weights and constants as outputs", async () => {
+    it("returns one value under two names, and weights and constants as outputs", async () => {
       const x = b.input("x", [2, 3], "float32");
       const twice = b.add(x, x);
       const outputs = new Map<string, Node>([
@@ -230,7 +230,7 @@ describe("ONNX Runtime and TensorFlow.js", () => {
     }
   });
 
-  it("do not take each other's tensors", async () => {
+  it("refuse each other's tensors", async () => {
     const [ort, tfjs] = [onnxruntimeEngine("cpu"), tfjsEngine()];
     const x = b.input("x", [1], "float32");
     const graph = new Graph("g", [x], new Map([["x", b.unary("neg", x)]]));
@@ -251,7 +251,7 @@ describe("ONNX Runtime and TensorFlow.js", () => {
     assert.equal(tf.memory().numTensors - before, 3);
   });
 
-  it("says that a whole number is beyond TensorFlow.js", async () => {
+  it("report an integer that is too large for TensorFlow.js", async () => {
     const x = b.input("x", [1], "int64");
     const executable = await tfjsEngine().compile(new Graph("g", [x], new Map([["x", x]])), { parameters: new Map() });
     const large: Tensor = { dtype: "int64", shape: [1], data: BigInt64Array.of(2n ** 40n) };

@@ -15,7 +15,7 @@ describe("liveness", () => {
     assert.equal(peak(unary("exp", unary("exp", unary("exp", unary("exp", x))))), 2 * KB);
   });
 
-  it("counts what a later node still needs", () => {
+  it("counts values that a later node still needs", () => {
     const a = unary("exp", x);
     assert.equal(peak(add(a, unary("sin", unary("sin", unary("sin", a))))), 3 * KB);
   });
@@ -44,13 +44,13 @@ describe("liveness", () => {
     assert.equal(peakActivationBytes(graph, { excludeInputsAndParameters: false }), 3 * KB);
   });
 
-  it("counts a value once, whatever it is called", () => {
+  it("counts a value once, even under several names", () => {
     const a = unary("exp", x);
     assert.equal(peak(unary("sin", dropout(reshape(a, [16, 16]), 0.5))), 2 * KB);
     assert.equal(peak(add(a, scalar(1))), 2 * KB);
   });
 
-  it("gives each node's last use", () => {
+  it("returns each node's last use", () => {
     const a = unary("exp", x);
     const graph = graphOf(add(a, unary("sin", a)));
     assert.deepEqual(

@@ -48,7 +48,7 @@ describe("ONNX Runtime (WebGPU)", function () {
       assert.deepEqual([summary.available, summary.software, summary.chosen], [true, true, false]);
     });
 
-    it("computes every op as the reference does, but for a kernel that it says it lacks", () => {
+    it("computes every op as the reference does, except for a kernel that it reports as missing", () => {
       assert.deepEqual(
         found.failures.filter((failure) => !LACKING.test(failure)),
         [],

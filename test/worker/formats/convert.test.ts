@@ -23,7 +23,7 @@ describe("convert", () => {
     }
   });
 
-  it("brings each of the 65,536 float16 and bfloat16 values back unchanged", () => {
+  it("converts each of the 65,536 float16 and bfloat16 values to float32 and back without a change", () => {
     for (let bits = 0; bits < 0x10000; bits++) {
       const half = halfToFloat(bits);
       if (Number.isNaN(half)) assert.ok(Number.isNaN(halfToFloat(floatToHalf(half))));

@@ -37,7 +37,7 @@ describe("csv", () => {
     assert.deepEqual(features, Float32Array.of(1, 2));
   });
 
-  it("takes labels for names, sorted, when one is no number, and else for numbers, with those that occur in order", async () => {
+  it("treats labels as sorted names if one is not a number, otherwise as numbers, and lists each label once in order", async () => {
     assert.deepEqual((await table("x,label\n1,dog\n1,cat\n1,dog\n")).labels, {
       kind: "names",
       values: Int32Array.of(1, 0, 1),
@@ -74,7 +74,7 @@ describe("csv", () => {
     ["a missing label column, none alike", "a,b\n1,2\n", /no column "label"; its columns are a, b$/],
     ["a missing header row", "1,2,3\n4,5,6\n", /look like data: the first line must name the columns/],
     ["a column named twice", "a,a,label\n1,2,3\n", /names the column "a" twice/],
-    ["no features", "label\n1\n", /no column but the label/],
+    ["no features", "label\n1\n", /no column besides the label/],
     ["text among the numbers", "a,b,label\n1,2,0\n1,red,1\n", /line 3, column "b" is "red", not a number/],
     ["an empty cell", "a,label\n,1\n", /line 2, column "a" is empty, not a number/],
     ["infinity", "a,label\nInfinity,1\n", /column "a" is "Infinity", not a number/],
@@ -93,7 +93,7 @@ describe("csv", () => {
     await assert.rejects(readTable(at("missing.csv"), "label"), /missing\.csv does not exist/);
   });
 
-  it("lets other events run while it reads, tells its progress, and stops when asked", async () => {
+  it("lets other events run while it reads, reports its progress, and stops when cancelled", async () => {
     const row = `${Array.from({ length: 50 }, (_, i) => i * 1.5).join(",")},1\n`;
     const header = `${Array.from({ length: 50 }, (_, i) => `c${i}`).join(",")},label\n`;
     await writeFile(at("large.csv"), header + row.repeat(20_000));

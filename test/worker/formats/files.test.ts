@@ -73,7 +73,7 @@ describe("files", () => {
     await assert.rejects(readText(at("."), 10, ""), { name: "UserError" });
   });
 
-  it("bounds what it reads, and says when text or JSON is none", async () => {
+  it("limits the size of what it reads, and reports invalid text and JSON", async () => {
     await writeFile(at("a"), "12345");
     await assert.rejects(
       readText(at("a"), 4, "short files only"),

@@ -37,7 +37,7 @@ describe("safetensors", () => {
     assert.deepEqual(get("none"), allocate("float32", [0, 3]));
   });
 
-  it("writes the reference's very bytes for the same tensors", async () => {
+  it("writes exactly the reference's bytes for the same tensors", async () => {
     const { tensors, metadata } = await readHeader(REFERENCE);
     const copy = at("copy.safetensors");
     await writeSafetensors(copy, tensors, metadata);
@@ -72,7 +72,7 @@ describe("safetensors", () => {
     assert.deepEqual(await readdir(at(".")), ["model.safetensors"]);
   });
 
-  it("leaves the old file and no other behind when writing fails", async () => {
+  it("leaves only the old file when writing fails", async () => {
     const file = at("model.safetensors");
     await writeSafetensors(file, new Map([["w", float32([2], [1, 2])]]));
     const before = await readFile(file);
@@ -169,7 +169,7 @@ describe("safetensors", () => {
     });
   }
 
-  it("takes nested keys and quotes in names for what they are", async () => {
+  it("reads nested keys and quotes in names correctly", async () => {
     const file = at("names.safetensors");
     const names = ['say "dtype":', "shape", "a{b", "__proto__"];
     await writeSafetensors(file, new Map(names.map((name, i) => [name, float32([1], [i])])), { shape: "x" });
@@ -185,7 +185,7 @@ describe("safetensors", () => {
     assert.equal((await readHeader(file)).tensors.size, 1);
   });
 
-  it("says that a missing file does not exist and that a folder is none", async () => {
+  it("reports a missing file, and a folder in place of a file", async () => {
     await assert.rejects(readHeader(at("missing.safetensors")), /missing\.safetensors does not exist/);
     await assert.rejects(readHeader(at(".")), UserError);
   });

@@ -17,7 +17,7 @@ function imported(name: string): string {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-describe("what killed processes leave", () => {
+describe("temporary files of killed processes", () => {
   const at = temporaryFolder();
   const children: ChildProcess[] = [];
   afterEach(() => {
@@ -51,7 +51,7 @@ describe("what killed processes leave", () => {
       await new Promise(() => {});
     });`;
 
-  it("the next write into the folder removes a killed process's part of a file, and not a living one's", async () => {
+  it("the next write into the folder removes a killed process's partial file, but not a running one's", async () => {
     const dead = await child(WRITES_FOREVER, at("model.safetensors"));
     const alive = await child(WRITES_FOREVER, at("other.safetensors"));
     assert.equal((await readdir(at("."))).length, 2);
@@ -66,7 +66,7 @@ describe("what killed processes leave", () => {
     assert.deepEqual(await readdir(at(".")), ["a.txt"]);
   });
 
-  it("a killed process's temporary folder goes when the next is made", async () => {
+  it("a killed process's temporary folder is removed when the next one is made", async () => {
     const code = `
       const { makeTemporaryFolder } = ${imported("temporary.ts")};
       setInterval(() => {}, 1000);
@@ -86,7 +86,7 @@ describe("what killed processes leave", () => {
     }
   });
 
-  it("another host's part of a file is left alone until nothing has changed in it for a day", async () => {
+  it("another host's partial file is kept until it has not changed for a day", async () => {
     const names = ["m.safetensors.00000000-999999999-0123abcd.tmp", "m.safetensors.999999999-0123abcd.tmp"];
     for (const name of names) await writeFile(at(name), "part");
     await replaceFile(at("a"), "");
@@ -97,7 +97,7 @@ describe("what killed processes leave", () => {
     assert.deepEqual(await readdir(at(".")), ["a"]);
   });
 
-  it("a living process's number keeps a file for a day only: the number may be another's by now", async () => {
+  it("a file with a running process's number is kept for a day only, since the number may have been reused", async () => {
     const name = basename(temporaryName("x"));
     await writeFile(at(name), "part");
     await replaceFile(at("a"), "");
@@ -108,7 +108,7 @@ describe("what killed processes leave", () => {
     assert.ok(!existsSync(at(name)));
   });
 
-  it("nothing else is removed: other names, links, and folders of the name with what is in them elsewhere", async () => {
+  it("nothing else is removed: no other names, no links, and nothing outside of a folder of such a name", async () => {
     const own = basename(temporaryName("x")).replace(`-${process.pid}-`, "-999999999-");
     const kept = ["a.tmp", "b.999999999.tmp", "0123abcd-999999999-0123abcd.tmp", `${own}.txt`];
     for (const name of kept) await writeFile(at(name), "mine");

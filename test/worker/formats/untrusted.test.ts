@@ -48,7 +48,7 @@ function repeated(archive: Uint8Array, times: number): Uint8Array {
 describe("files that are not trusted", () => {
   const at = temporaryFolder();
 
-  it("an archive that states four thousand million entries", async () => {
+  it("an archive that declares four billion entries", async () => {
     const bytes = endless(zipSync({ "x.npy": encodeNpy(float32([1], [1])) }));
     await writeFile(at("x.npz"), bytes);
     await assert.rejects(readNpz(at("x.npz")), { name: "UserError", message: /lists more than 1000 entries/ });
@@ -95,7 +95,7 @@ describe("files that are not trusted", () => {
     assert.match((await openModelFile(at("model.json"))).problems[0]!.message, /nested more than 400 deep/);
   });
 
-  it("keys named for what all objects have", async () => {
+  it("keys with the names of every object's properties", async () => {
     await writeFile(
       at("adapter_config.json"),
       '{"peft_type":"LORA","r":2,"target_modules":["a"],"__proto__":{"polluted":1},"mine":{"__proto__":{"polluted":2}}}',
@@ -128,7 +128,7 @@ describe("files that are not trusted", () => {
     if (process.platform === "win32") return;
     await symlink(at("b"), at("a"));
     await symlink(at("a"), at("b"));
-    await assert.rejects(readHeader(at("a")), { name: "UserError", message: /links lead in a circle/ });
+    await assert.rejects(readHeader(at("a")), { name: "UserError", message: /links form a circle/ });
     await mkdir(at("package"));
     await symlink(at("package"), at("package/package"));
     await writeFile(at("package/__init__.py"), "from .package import *\n");

@@ -19,7 +19,7 @@ const injected = (output: Node, options = {}): Graph =>
   simplify(injectLora(new Graph("g", [x], new Map([["y", output]])), linearAdapters(config, target), options));
 
 describe("the mark of a layer's call", () => {
-  it("is on the product itself, so that the graph has no node more", () => {
+  it("is on the product itself, without an additional node", () => {
     const y = markLayer("fc", g.linear(x, w), x);
     assert.equal(y.op, "linear");
     assert.deepEqual(layerCallOf(y), { layer: "fc", output: y, input: x });
@@ -32,7 +32,7 @@ describe("the mark of a layer's call", () => {
     assert.equal(layerCallOf(y.inputs[0]!)!.layer, "fc");
   });
 
-  it("is a node of its own on what is more than a product of the input", () => {
+  it("is a separate node on a result that is more than a product of the input", () => {
     const scaled = g.mul(g.linear(x, w), g.scalar(0.5));
     assert.equal(markLayer("fc", scaled, x).op, "layer");
     // Another layer's product, given on, belongs to both calls.
@@ -54,7 +54,7 @@ describe("the mark of a layer's call", () => {
     );
   });
 
-  it("is where the adapter goes; the weight's other uses stay as they are", () => {
+  it("is where the adapter is added; other uses of the weight stay unchanged", () => {
     const graph = injected(g.add(markLayer("fc", g.linear(x, w), x), g.linear(x, w)));
     assert.equal(graph.nodes.filter(({ op }) => op === "matmul").length, 1);
     assert.equal(
@@ -63,14 +63,17 @@ describe("the mark of a layer's call", () => {
     );
   });
 
-  it("says what evaluation computes past the adapter, which training does not", () => {
+  it("tells which calls evaluation computes without the adapter, while training uses it", () => {
     const fused = markLayer("fc", g.linear(x, w), x, true);
     assert.match(printGraph(injected(fused)), /lora_B/);
     assert.doesNotMatch(printGraph(injected(fused, { skipFused: true })), /lora_B/);
   });
 
-  it("is refused an adapter whose sum with the layer's output PEFT could not make", () => {
+  it("is refused an adapter that PEFT could not add to the layer's output", () => {
     const heads = markLayer("fc", g.reshape(g.linear(x, w), [2, 3, 2, 2]), x);
-    assert.throws(() => injected(heads), /fc is called with \[2, 3, 4\] and gives \[2, 3, 2, 2\].*PEFT cannot add it/);
+    assert.throws(
+      () => injected(heads),
+      /fc is called with \[2, 3, 4\] and returns \[2, 3, 2, 2\].*PEFT cannot add it/,
+    );
   });
 });

@@ -22,7 +22,7 @@ describe("convolution's shape rule", () => {
     assert.deepEqual(up.shape, [1, 4, 14, 14]);
   });
 
-  it("says in words what does not fit", () => {
+  it("explains shapes that do not fit", () => {
     assert.throws(
       () => conv(image(2, 4, 8, 8), weight(16, 3, 3, 3)),
       says(
@@ -32,7 +32,7 @@ describe("convolution's shape rule", () => {
     assert.throws(() => conv(image(2, 4, 8, 8), weight(16, 1, 3, 3), { groups: 2 }), /takes 2 in 2 groups/);
     assert.throws(
       () => conv(image(2, 3, 2, 8), weight(16, 3, 3, 3)),
-      says("conv2d: the kernel spans 3 along dimension 2, where the padded input [2, 3, 2, 8] has 2"),
+      says("conv2d: the kernel spans 3 along dimension 2, but the padded input [2, 3, 2, 8] has 2"),
     );
     assert.throws(
       () => conv(image(3, 8), weight(16, 3, 3, 3)),
@@ -51,7 +51,7 @@ describe("convolution's shape rule", () => {
 });
 
 describe("the printer", () => {
-  it("leaves out strides, padding, dilations and groups that are as usual", () => {
+  it("leaves out default strides, padding, dilations and groups", () => {
     const x = image(1, 2, 8, 8) as Node<"input">;
     const y = maxPool(conv(x, weight(4, 1, 3, 3), { strides: [2, 1], before: [1, 0], after: [0, 0], groups: 2 }), 1);
     const printed = printGraph(new Graph("g", [x], new Map([["y", y]])));

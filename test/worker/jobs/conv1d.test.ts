@@ -68,7 +68,7 @@ describe("Hugging Face's Conv1D", () => {
     );
   });
 
-  it("gets adapters [r, in] and [out, r], and PEFT is told how the weight lies", async () => {
+  it("gets adapters [r, in] and [out, r], and fan_in_fan_out tells PEFT how the weight is stored", async () => {
     const model = await block();
     const { config, layers } = planAdapter(model, { r: 4 });
     assert.equal(config.fan_in_fan_out, true);
@@ -84,7 +84,7 @@ describe("Hugging Face's Conv1D", () => {
     ]);
   });
 
-  it("is merged as it lies: W[in, out] + scaling (B A) transposed", async () => {
+  it("is merged as it is stored: W[in, out] + scaling (B A) transposed", async () => {
     const folder = await mkdtemp(join(tmpdir(), "lora-lens-"));
     try {
       const file = join(folder, "block.py");

@@ -33,7 +33,7 @@ describe("a base in half precision", function () {
   const model = (name: string) => ({ file: FILE, weights: at(`${name}.safetensors`) });
 
   for (const dtype of ["float16", "bfloat16"] as const) {
-    it(`runs in ${dtype} as the same values in float32 do, and keeps its dtype when it is merged`, async () => {
+    it(`runs in ${dtype} like the same values in float32, and keeps its dtype when it is merged`, async () => {
       await write(dtype);
       const train = {
         kind: "train",
@@ -86,7 +86,7 @@ describe("a base in half precision", function () {
       assert.deepEqual(dtypes, new Set([dtype]));
     });
 
-    it(`is verified in float32, with what rounding to ${dtype} does to a merge`, async () => {
+    it(`is verified in float32, and the effect of rounding a merge to ${dtype} is reported`, async () => {
       await write(dtype);
       const verify = { kind: "verify", model: model("half"), adapter: {}, engine: "onnxruntime-cpu" } as const;
       const report = (await runJob(verify, CONTEXT)) as VerifyReport;
@@ -97,7 +97,7 @@ describe("a base in half precision", function () {
       const merged = report.checks.find(({ id }) => id === "merged-equals-unmerged")!;
       assert.match(
         merged.detail!,
-        new RegExp(`keeps its weights in ${dtype}, which moves the output by up to [0-9.e-]+$`),
+        new RegExp(`stores its weights in ${dtype}, which changes the output by up to [0-9.e-]+$`),
       );
     });
   }

@@ -132,7 +132,7 @@ describe("opening a saved adapter", () => {
     ["verify", () => verify({ kind: "verify", model, adapter: {}, adapterFolder, engine: "onnxruntime-cpu" }, CONTEXT)],
   ];
 
-  it("run, merge and verify refuse the same words of init_lora_weights, with the same sentence", async () => {
+  it("run, merge and verify refuse the same values of init_lora_weights with the same message", async () => {
     const x = float32([1, 12], new Float32Array(12));
     await writeNpz(at("x.npz"), new Map([["x", x]]));
     for (const word of ["pissa_niter_16", "corda", "loftq", "kaiming"]) {
@@ -152,7 +152,7 @@ describe("opening a saved adapter", () => {
     for (const [, job] of jobs(mica)) await assert.rejects(job(), /a rank of at most 12 for fc1, not 24/);
   });
 
-  it("verify passes with what PEFT leaves of the base, and begins from the base as it was given", async () => {
+  it("verify passes with PEFT's changed base, and starts from the given base", async () => {
     for (const name of ["mlp-pissa", "mlp-olora-negative", "mlp-mica", "mlp-orthogonal", "mlp-eva", "mlp-lora-ga"]) {
       const [, job] = jobs(join(FOLDER, name))[2]!;
       const report = (await job()) as VerifyReport;
@@ -164,7 +164,7 @@ describe("opening a saved adapter", () => {
     }
   });
 
-  it("says what LoRA-GA, tied weights and OLoRA's transposed start mean", async () => {
+  it("warns of LoRA-GA, tied weights and OLoRA's transposed start", async () => {
     const warningsOf = async (name: string, className: string) => {
       const opened = await openModel({
         file: FILE,
@@ -173,7 +173,7 @@ describe("opening a saved adapter", () => {
       });
       return (await openAdapter(opened, join(FOLDER, name))).injection.warnings ?? [];
     };
-    assert.match((await warningsOf("mlp-lora-ga", "Mlp"))[0]!, /^init_lora_weights is "lora_ga": as PEFT does/);
+    assert.match((await warningsOf("mlp-lora-ga", "Mlp"))[0]!, /^init_lora_weights is "lora_ga": as in PEFT/);
     assert.match(
       (await warningsOf("tied-pissa", "TiedLanguageModel")).at(-1)!,
       /^embed_tokens\.weight and lm_head\.weight share/,
@@ -192,7 +192,7 @@ describe("opening a saved adapter", () => {
     });
   });
 
-  it("ends when it is aborted, and tells which weight it is at", async () => {
+  it("ends when it is aborted, and reports the weight that it is at", async () => {
     const opened = await openModel(model);
     const aborted = new AbortController();
     const note: string[] = [];
@@ -204,10 +204,10 @@ describe("opening a saved adapter", () => {
       },
     });
     await assert.rejects(job, { name: "AbortError" });
-    assert.deepEqual(note, ['Base weight 1 of 2 as "pissa" leaves it: fc1.weight']);
+    assert.deepEqual(note, ['Changing base weight 1 of 2 for "pissa": fc1.weight']);
   });
 
-  it("reads adapter_model.bin only where there is no adapter_model.safetensors, and merge knows it again", async () => {
+  it("reads adapter_model.bin only without an adapter_model.safetensors, and merge recognizes it", async () => {
     const both = await copy("mlp-true", {});
     await cp(join(FOLDER, "old-format/adapter_model.bin"), join(both, "adapter_model.bin"));
     assert.equal((await loadAdapter(both)).file, join(both, "adapter_model.safetensors"));
@@ -225,25 +225,25 @@ describe("opening a saved adapter", () => {
     assert.ok((await adapterIn(adapterFolder))!.trained);
   });
 
-  it("names tensors of the base that have no place or another shape", async () => {
+  it("names tensors of the base that are not in the model or have another shape", async () => {
     const language = await openModel({
       file: FILE,
       class: "LanguageModel",
       weights: join(FOLDER, "LanguageModel.safetensors"),
     });
     const misnamed = await copy("untied-head", {}, (key) => key.replace(".base_layer.", ".base."));
-    await assert.rejects(openAdapter(language, misnamed), /the model has no place for lm_head\.base\.weight\. /);
+    await assert.rejects(openAdapter(language, misnamed), /the model does not have lm_head\.base\.weight\. /);
     // A target's own tensors lie in its base_layer; PEFT ignores them anywhere else.
     const shallow = await copy("untied-head", {}, (key) => key.replace(".base_layer.", "."));
-    await assert.rejects(openAdapter(language, shallow), /the model has no place for lm_head\.weight\. /);
+    await assert.rejects(openAdapter(language, shallow), /the model does not have lm_head\.weight\. /);
     const swapped = await copy("untied-embeddings", {}, (key) =>
       key.includes("lm_head") ? key.replace("lm_head", "mix") : key,
     );
-    await assert.rejects(openAdapter(language, swapped), /no place for mix\.weight/);
+    await assert.rejects(openAdapter(language, swapped), /does not have mix\.weight/);
     const other = await copy("untied-head", {}, (key) => key.replace("lora_A.", "lora_A.other."));
     await assert.rejects(
       openAdapter(language, other),
-      /it lacks lm_head\.lora_A\.weight; the model has no place for lm_head\.lora_A\.other\.weight/,
+      /it lacks lm_head\.lora_A\.weight; the model does not have lm_head\.lora_A\.other\.weight/,
     );
     const resized = await copy("untied-embeddings", {});
     const weights = join(resized, "adapter_model.safetensors");
@@ -253,7 +253,7 @@ describe("opening a saved adapter", () => {
     await assert.rejects(openAdapter(language, resized), /embed_tokens\.weight is \[15, 8\] where \[14, 8\] is needed/);
   });
 
-  it("takes a saved weight before what is computed of the base, as PEFT loads it last", async () => {
+  it("prefers a saved weight to one computed from the base, as PEFT loads it last", async () => {
     const language = await openModel({
       file: FILE,
       class: "LanguageModel",
@@ -279,11 +279,11 @@ describe("opening a saved adapter", () => {
     });
     await assert.rejects(openAdapter(tied, join(FOLDER, "untied-embeddings")), {
       name: "UserError",
-      message: /embed_tokens\.weight and lm_head\.weight differ, and the model has one tensor for both/,
+      message: /embed_tokens\.weight and lm_head\.weight differ, but the model has one tensor for both/,
     });
   });
 
-  it("keeps the values themselves where nothing changes the base", async () => {
+  it("keeps the same values object where nothing changes the base", async () => {
     const opened = await openModel(model);
     const adapter = await openAdapter(opened, join(FOLDER, "mlp-gaussian"));
     assert.equal(adapter.values, opened.values);

@@ -49,7 +49,7 @@ describe("adapters on tied weights", () => {
     assert.equal(adapted.nodes.filter((node) => node.op === "gather").length, 1);
   });
 
-  it("one of two linear layers that share a weight gets its own adapter, and what merging does is said", async () => {
+  it("one of two linear layers that share a weight gets its own adapter, and merging warns of the other", async () => {
     const model = await named("Twins");
     const { layers, injection } = planAdapter(model, { target_modules: ["right"], r: 2 });
     const adapted = injectLora(model.trace().graph, layers);
@@ -61,7 +61,7 @@ describe("adapters on tied weights", () => {
     );
     assert.match(
       injection.warnings!.join(),
-      /right \(line 20\): the weight is used elsewhere, too.*merged model differs/,
+      /right \(line 20\): the weight is also used elsewhere.*merged model differs/,
     );
     assert.equal(planAdapter(model, { target_modules: ["last"], r: 2 }).injection.warnings, undefined);
   });

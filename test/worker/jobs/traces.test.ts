@@ -32,7 +32,7 @@ describe("how often a job traces the model", () => {
     return { model: Object.create(model, { trace: { value: trace } }) as Model, traces: () => count };
   }
 
-  it("is not at all to plan an adapter for a graph that there is", async () => {
+  it("is not at all to plan an adapter for an existing graph", async () => {
     const { model, traces } = await counted("self.head(self.fc(x))");
     const { graph } = model.trace();
     assert.equal(planAdapter(model, { r: 2 }, graph).layers.length, 1);
@@ -45,7 +45,7 @@ describe("how often a job traces the model", () => {
     assert.equal(traces(), 1);
   });
 
-  it("is not again to lay out the data for it", async () => {
+  it("is not again for laying out the data", async () => {
     await writeFile(at("data.csv"), "a,b,c,d,y\n1,2,3,4,0\n1,2,3,5,1\n");
     const { model, traces } = await counted("self.head(self.fc(x))");
     const example = model.trace();

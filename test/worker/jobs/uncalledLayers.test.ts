@@ -26,21 +26,21 @@ describe("layers whose adapter has no effect", () => {
     );
   const failed = ({ checks }: VerifyReport) => checks.filter(({ passed }) => !passed).map(({ id }) => id);
 
-  it("are none of the default targets, which is said", async () => {
+  it("are not default targets, and are reported as left out", async () => {
     const { passed, injection } = await check("ReadRaw");
     assert.equal(passed, true);
     assert.deepEqual(
       injection.targets.map(({ path }) => path),
       ["inner"],
     );
-    assert.deepEqual(injection.leftOut, [{ path: "outer", why: "its weight is read and it is never called" }]);
+    assert.deepEqual(injection.leftOut, [{ path: "outer", why: "it is never called; only its weight is read" }]);
     assert.equal(injection.warnings, undefined);
   });
 
-  it("fail verify by what they never learn and by what merging changes, and are named in a warning", async () => {
+  it("fail verify, because they are never trained and merging changes the model, and are named in a warning", async () => {
     const report = await check("ReadRaw", "all-linear");
     assert.deepEqual(failed(report), ["merged-equals-unmerged", "only-adapters-have-gradients"]);
-    assert.match(report.injection.warnings!.join(), /^outer \(line \d+\): the layer is never called, only its weight/);
+    assert.match(report.injection.warnings!.join(), /^outer \(line \d+\): the layer is never called; only its weight/);
   });
 
   it("are reported, not an error, where no other is targeted", async () => {
@@ -52,14 +52,14 @@ describe("layers whose adapter has no effect", () => {
     ]);
     await assert.rejects(
       check("Pool"),
-      /no linear layer of Pool is adapted unless it is named.*q_proj, k_proj, v_proj/,
+      /no linear layer of Pool is adapted by default; name the layers.*q_proj, k_proj, v_proj/,
     );
   });
 
   it("fail verify by the merge where a layer has another name, another layer its weight, or a forward of its own", async () => {
     for (const [name, warning] of [
-      ["TwoNames", /^first \(line \d+\): the weight is used elsewhere, too/],
-      ["SharedParameter", /^first \(line \d+\), second \(line \d+\): the weights are used elsewhere, too/],
+      ["TwoNames", /^first \(line \d+\): the weight is also used elsewhere/],
+      ["SharedParameter", /^first \(line \d+\), second \(line \d+\): the weights are also used elsewhere/],
       ["OwnForward", /^scaled \(line \d+\), normalized \(line \d+\): the layers' classes have a forward of their own/],
     ] as const) {
       const report = await check(name, "all-linear");
@@ -73,14 +73,14 @@ describe("layers whose adapter has no effect", () => {
     assert.deepEqual(failed(report), []);
     assert.match(
       report.injection.warnings!.join(),
-      /^encoder\.layers\.0\.linear1 .*in model\.eval\(\) PyTorch computes the layers in one kernel.*set_fastpath_enabled\(False\)/,
+      /^encoder\.layers\.0\.linear1 .*in model\.eval\(\) PyTorch computes the layers from the weights in one kernel.*set_fastpath_enabled\(False\)/,
     );
     assert.equal((await check("EncoderSequenceFirst", ["linear1", "linear2"])).injection.warnings, undefined);
   });
 
   const inFolder = temporaryFolder();
 
-  it("are merged under two names where forward calls the adapted one alone, and refused where it calls both", async () => {
+  it("are merged under two names if forward calls only the adapted one, and refused if it calls both", async () => {
     const source = (forward: string) =>
       `from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(2, 2)\n        self.b = self.a\n    def forward(self, x):\n        return ${forward}\n`;
     const config = loraConfig({ r: 1, lora_alpha: 1, target_modules: ["a"] });

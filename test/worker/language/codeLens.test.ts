@@ -25,7 +25,7 @@ describe("code lenses", () => {
     ]);
   });
 
-  it("stand together beside the model's own where a line makes the model and its layers", () => {
+  it("share one lens next to the model's own where a line makes the model and its layers", () => {
     const at = (column: number, layer: ReturnType<typeof linear>) => ({ ...layer, place: place(1, column) });
     const layers = [at(23, linear("0", 64, 96, 1)), at(42, linear("1", 96, 4, 1)), at(60, linear("2", 4, 10, 1))];
     const net = model("net", layers);
@@ -52,7 +52,7 @@ describe("code lenses", () => {
     assert.equal(titles(model("Net", [...layers, linear("head", 64, 8, 3)])).length, 7);
   });
 
-  it("say of a layer that is never called that an adapter has no effect, and count none for it", () => {
+  it("say that an adapter has no effect on a layer that is never called, and do not count one", () => {
     const uncalled = { ...linear("read", 64, 64, 5), neverCalled: true as const };
     const net = model("Net", [linear("fc", 64, 64, 4), uncalled, linear("head", 64, 64, 6)]);
     const targets = new Map([["Net", ["fc"]]]);
@@ -116,10 +116,10 @@ describe("code lenses", () => {
     ]);
   });
 
-  it("keep known and unknown layers of a line apart", () => {
+  it("count known and unknown layers of a line separately", () => {
     const net = model("Net", [linear("a", 768, 768, 4), linear("b", null, 768, 4), linear("c", 768, 2, 4)]);
     assert.deepEqual(layerTitles(net), [
-      "LoRA r=8 · 2 layers · 18,448 trainable · 32.1× fewer · scale 2 · 1 with a smaller side below the rank · 1 of unknown size",
+      "LoRA r=8 · 2 layers · 18,448 trainable · 32.1× fewer · scale 2 · 1 with a side smaller than the rank · 1 of unknown size",
     ]);
   });
 
@@ -134,7 +134,7 @@ describe("code lenses", () => {
     ]);
   });
 
-  it("name the layer that the rank does not fit above the class", () => {
+  it("name the layer that the rank exceeds, above the class", () => {
     const net = model("Net", [linear("a", 768, 4, 4), linear("head", 768, 10, 6)]);
     assert.match(
       titles(net)[0]!,
@@ -157,7 +157,7 @@ describe("code lenses", () => {
     ]);
   });
 
-  it("put all layers of a line that are no Linear into one, and none where nothing is held", () => {
+  it("sum up a line's layers other than Linear, and show nothing where they have no parameters", () => {
     const layer = (path: string, kind: string, parameters: number, line: number) => ({
       ...embedding(path, null, null, line, parameters),
       kind,
@@ -177,7 +177,7 @@ describe("code lenses", () => {
     ]);
   });
 
-  it("do not call an adapter smaller or larger that is as large as its layer", () => {
+  it("do not call an adapter smaller or larger if it is as large as its layer", () => {
     assert.equal(fewer(0.98), "about as many as the layer");
     assert.equal(fewer(1.2), "1.2× fewer");
     assert.equal(fewer(0.5), "2.0× more");

@@ -39,7 +39,7 @@ describe("target choices", () => {
     );
   });
 
-  it("name the classes there are when the one asked for is not", () => {
+  it("list the file's classes when the requested one is missing", () => {
     assert.throws(() => targetChoices(net, "Other", {}), /no model Other was found in the file; it has Net/);
   });
 });

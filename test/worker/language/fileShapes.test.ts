@@ -74,7 +74,7 @@ Net()(torch.zeros(2, 16, dtype=torch.long))
     );
   });
 
-  it("show what differs between the runs of a line", async () => {
+  it("show where shapes differ between the runs of a line", async () => {
     const source = `
 class Part(nn.Module):
     def __init__(self, n, m):
@@ -158,7 +158,7 @@ class Net(nn.Module):
     });
   }
 
-  it("report what a call in the file gets wrong, naming the operands as written", async () => {
+  it("report errors of a call in the file, naming the operands as written", async () => {
     const source = `${NET("y = x @ self.w\n        return y + x", "self.w = nn.Parameter(torch.randn(8, 4))")}Net()(torch.randn(3, 8))\n`;
     const found = await shapes(source);
     assert.deepEqual(problems(found), ["7: error shape-mismatch"]);
@@ -169,10 +169,10 @@ class Net(nn.Module):
     assert.deepEqual(hints(found), ["6: [B, 4]"]);
   });
 
-  it("call no guess an error", async () => {
+  it("do not report an error for guessed inputs", async () => {
     const found = await shapes(NET("return self.fc(x.view(2, 5, 7, 11))"));
     assert.deepEqual(problems(found), ["1: information not-traced"]);
-    assert.match(found.problems[0]!.message, /Call the model once in the file/);
+    assert.match(found.problems[0]!.message, /call the model once in the file/);
     assert.deepEqual(hints(found), []);
   });
 
@@ -216,7 +216,7 @@ class Net(nn.Module):
   it("misses alpha / r", async () => {
     const found = await shapes(adapted("return self.w(x) + x @ self.lora_A.T @ self.lora_B.T"));
     assert.deepEqual(problems(found), ["12: information lora-missing-scale"]);
-    assert.match(found.problems[0]!.message, /rank 4 is added without a factor/);
+    assert.match(found.problems[0]!.message, /rank 4 is added unscaled/);
   });
 
   it("misses it in a sum of weights", async () => {
@@ -286,7 +286,7 @@ class Net(nn.Module):
 describe("layers that an adapter does little for", () => {
   const LAYERS = (init: string, forward: string): string => NET(forward, init);
 
-  it("are told at their line: one whose weight is handed on and that is never called", async () => {
+  it("are reported at their line: one that is never called while its weight is used", async () => {
     const found = await shapes(
       LAYERS(
         "self.fc = nn.Linear(6, 8); self.out = nn.Linear(8, 4)",
@@ -294,7 +294,7 @@ describe("layers that an adapter does little for", () => {
       ),
     );
     assert.deepEqual(problems(found), ["4: warning lora-layer-not-called"]);
-    assert.match(found.problems[0]!.message, /^out is never called, only its weight is read\. /);
+    assert.match(found.problems[0]!.message, /^out is never called; only its weight is read\. /);
     assert.equal(found.onlyRead!.length, 1);
   });
 
@@ -309,7 +309,7 @@ class Scaled(nn.Linear):
     assert.deepEqual(problems(await shapes(source)), []);
   });
 
-  it("are told at their line: one under two names, of which PEFT adapts the first", async () => {
+  it("are reported at their line: one under two names, of which PEFT adapts the first", async () => {
     const init = "self.a = nn.Linear(6, 6); self.b = self.a";
     assert.deepEqual(problems(await shapes(LAYERS(init, "return self.b(self.a(x))"))), [
       "4: warning lora-layer-under-two-names",
@@ -317,7 +317,7 @@ class Scaled(nn.Linear):
     assert.deepEqual(problems(await shapes(LAYERS(init, "return self.a(x)"))), []);
   });
 
-  it("are told at their line: one that PyTorch computes past the adapter in evaluation", async () => {
+  it("are reported at their line: one that PyTorch evaluates without the adapter", async () => {
     const layer = (options: string) => `self.layer = nn.TransformerEncoderLayer(8, 2, 12${options})`;
     const of = async (options: string) => problems(await shapes(LAYERS(layer(options), "return self.layer(x)")));
     assert.deepEqual(await of(", batch_first=True"), ["4: information lora-skipped-in-evaluation"]);
@@ -326,7 +326,7 @@ class Scaled(nn.Linear):
     assert.deepEqual(await of(", batch_first=True, bias=False"), []);
   });
 
-  it("are told at their line: one whose class has a forward of its own", async () => {
+  it("are reported at their line: one whose class has a forward of its own", async () => {
     const found = await shapes(
       `class Half(nn.Linear):\n    def forward(self, x):\n        return 0.5 * super().forward(x)\n${NET("return self.fc(x)", "self.fc = Half(6, 6)")}`,
     );

@@ -27,7 +27,7 @@ describe("hover", () => {
     ]);
   });
 
-  it("names the last rank that pays", () => {
+  it("names the highest rank that saves parameters", () => {
     // 590,592 parameters over 1,536 a rank: 384.5.
     assert.match(text(net, 4, 12), /up to rank 384\./);
   });
@@ -36,7 +36,7 @@ describe("hover", () => {
     assert.match(text(net, 4, 12, { rank: 6, alpha: 6 }), /\| \*\*6\*\* \| 9,216 \|/);
   });
 
-  it("says which ranks are above a side of the layer, with what they cost all the same", () => {
+  it("marks ranks above a side of the layer, and still shows their cost", () => {
     // 16 * (768 + 10)
     assert.match(text(net, 5, 12), /\| 16 \| 12,448, above a side of 768 → 10 \| 1\.6× more \|/);
     assert.doesNotMatch(text(net, 5, 12), /\| \*\*8\*\* \| 6,224, above/);
@@ -47,11 +47,11 @@ describe("hover", () => {
   });
 
   it("says which layers the default leaves out", () => {
-    assert.match(text(net, 1, 3), /Left out unless they are named: `head`, the output head\.$/);
+    assert.match(text(net, 1, 3), /Left out unless you name them: `head`, the output head\.$/);
     const uncalled = { ...linear("read", 64, 64, 4), neverCalled: true as const };
     assert.match(
       text([model("Net", [uncalled])], 4, 12),
-      /Its weight is read and it is never called: an adapter here has no/,
+      /It is never called; only its weight is read. An adapter here has no/,
     );
   });
 

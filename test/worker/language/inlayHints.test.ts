@@ -73,7 +73,7 @@ describe("inlay hints", () => {
     assert.equal(inlayHints(SHAPES, ALL, 2).length, 0);
   });
 
-  it("of a line with several are written closer where VS Code would cut them off", () => {
+  it("are written without spaces where VS Code would cut off a line's hints", () => {
     const hint = (column: number, dims: readonly string[]) => ({
       place: { line: 5, column, endLine: 5, endColumn: column + 1 },
       dims,

@@ -32,7 +32,7 @@ describe("a problem in a class of another file", () => {
     return diagnostics({ models: [], problems }, undefined, pathToFileURL(file).href);
   };
 
-  it("stands at the model that the open file makes, and leads to its line there", async () => {
+  it("is shown at the open file's model, and leads to its line in the other file", async () => {
     const [problem, ...others] = await found("train.py", {
       "parts.py": PARTS,
       "train.py": "import torch\nfrom parts import Parts\n\nmodel = Parts(6, 4)\ny = model(torch.zeros(2, 6))\n",
@@ -65,7 +65,7 @@ class Whole(nn.Module):
     assert.deepEqual(uris, ["parts.py", "whole.py"]);
   });
 
-  it("is a finding about LoRA by hand, too", async () => {
+  it("may be a finding about handwritten LoRA", async () => {
     const [problem] = await found("train.py", {
       "lora.py": `import torch
 import torch.nn as nn
@@ -86,7 +86,7 @@ class Both(nn.Module):
     assert.match(problem.relatedInformation?.[0]?.location.uri ?? "", /lora\.py$/);
   });
 
-  it("is not shown where the class fits, nor what is only remarked on there", async () => {
+  it("is not shown where the class fits, and remarks on the other file are not shown either", async () => {
     const fits = { "parts.py": PARTS.replace("self.b = nn.Linear(width", "self.b = nn.Linear(inner") };
     assert.deepEqual(
       await found("train.py", { ...fits, "train.py": "from parts import Parts\nm = Parts(6, 4)\n" }),

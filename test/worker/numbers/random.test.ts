@@ -20,7 +20,7 @@ function chiSquare(counts: readonly number[]): number {
 }
 
 describe("Random", () => {
-  it("is fixed by its seed, for good: a change would change every seeded run", () => {
+  it("is fixed by its seed and must never change, since that would change every seeded run", () => {
     const random = new Random(42);
     assert.deepEqual([random.bits(), random.bits(), random.bits()], [1044567193, 1598391105, 1376919516]);
     assert.deepEqual(new Random(7).next(), new Random(7).next());
@@ -73,7 +73,7 @@ describe("Random", () => {
     assert.ok(Math.abs(kurtosis - 3) < 0.1);
   });
 
-  it("draws below n without favor, and refuses other n", () => {
+  it("draws each number below n equally often, and refuses an invalid n", () => {
     const random = new Random(4);
     const counts = new Array<number>(7).fill(0);
     for (let i = 0; i < 70_000; i++) counts[random.below(7)]!++;

@@ -54,7 +54,7 @@ describe("injectLora", () => {
     ]);
   });
 
-  it("leaves layers that are not targets as they are, also when a path ends alike", () => {
+  it("leaves other layers unchanged, also when their path has the same ending", () => {
     const graph = layer();
     const injected = injectLora(graph, linearAdapters(loraConfig(), { ...target, path: "c" }));
     assert.deepEqual(body(injected), body(graph));
@@ -119,7 +119,7 @@ describe("injectLora", () => {
   });
 });
 
-describe("a variant without a path beside the layer", () => {
+describe("a variant without a separate path", () => {
   it("has the layer computed with the merged weight, in the weight's own dtype", () => {
     const config = loraConfig({ r: 2, lora_alpha: 8 });
     const within = linearAdapters(config, target).map(({ variant: { forward: _, ...variant }, ...adapter }) => ({
@@ -280,7 +280,7 @@ describe("simplify", () => {
     assert.deepEqual(simplified(g.add(g.mul(x, g.scalar(1)), g.scalar(0))), ["return output = x"]);
   });
 
-  it("recognizes the packed vector put together again", () => {
+  it("recognizes a concatenation that restores the packed vector", () => {
     const flat = g.input("v", [5], "float32") as Node<"input">;
     const parts = g.concat([g.narrow(flat, 0, 0, 2), g.narrow(flat, 0, 2, 5)], 0);
     assert.deepEqual(simplified(parts), ["return output = v"]);

@@ -26,7 +26,7 @@ async function resultOf(graph: Graph, weight: Tensor, x: Tensor): Promise<number
 
 describe("dtypes of a graph", () => {
   for (const dtype of ["float16", "bfloat16"] as const) {
-    it(`computed in float32 keep what ${dtype} loses, and take inputs and parameters as they are`, async () => {
+    it(`computed in float32 keep the precision that ${dtype} loses, and keep inputs and parameters unchanged`, async () => {
       const [w, x] = [convert(W, dtype), convert(float32([1, 2], [0.125, 0.25]), dtype)];
       const graph = cancelling(dtype);
       assert.notEqual(await resultOf(graph, w, x), 0.125);

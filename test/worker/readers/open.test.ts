@@ -19,7 +19,7 @@ class Net(nn.Module):
 `;
 
 describe("opening a model file", () => {
-  it("refuses formats it does not know and files it cannot read, in words", async () => {
+  it("refuses unknown formats and unreadable files with a message", async () => {
     assert.equal(isModelFile("a/b.py"), true);
     assert.equal(isModelFile("a/b.txt"), false);
     await assert.rejects(
@@ -32,7 +32,7 @@ describe("opening a model file", () => {
     );
   });
 
-  it("chooses the model that no other is made of, or the one named", async () => {
+  it("chooses the model that is not part of another, or the named one", async () => {
     const opened = await openModelFile("m.py", SOURCE);
     assert.equal(chooseModel(opened).className, "Net");
     assert.equal(chooseModel(opened, "Block").className, "Block");

@@ -30,7 +30,7 @@ describe("inject", () => {
 
   const model = () => ({ file: join(folder, "net.py"), text: SOURCE, class: "Net" });
 
-  it("counts as PEFT does and keeps the choice for later", async () => {
+  it("counts as PEFT does and saves the choice", async () => {
     const saveTo = join(folder, "net-lora", "adapter_config.json");
     const layers = ["fc"];
     const summary = await inject({ model: model(), adapter: { r: 2, lora_alpha: 4 }, layers, saveTo });
@@ -70,12 +70,12 @@ describe("inject", () => {
   it("takes a rank above a layer's smaller side, as PEFT does, with a warning that names the layer", async () => {
     const summary = await inject({ model: model(), adapter: { r: 17 } });
     assert.deepEqual(summary.warnings, [
-      "The rank 17 is above the smaller side of block.fc (16 → 16), fc (16 → 16). It computes as in PEFT, but a rank of 16 can express the same change with fewer parameters.",
+      "The rank 17 is above the smaller side of block.fc (16 → 16), fc (16 → 16). This works, as in PEFT, but a rank of 16 can express the same change with fewer parameters.",
     ]);
     assert.equal((await inject({ model: model(), adapter: { r: 16 } })).warnings, undefined);
   });
 
-  it("has no choice where there is no file", async () => {
+  it("returns null where there is no file", async () => {
     assert.equal(await adapterIn(folder), null);
   });
 });

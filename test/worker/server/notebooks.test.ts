@@ -108,7 +108,7 @@ describe("open notebooks", () => {
     assert.equal(seen.texts.at(-1)!.version, 2);
   });
 
-  it("a cell that is deleted moves the others up and is told of", async () => {
+  it("a deleted cell moves the others up and is reported", async () => {
     await client.sendNotification(DidChangeNotebookDocumentNotification.type, {
       notebookDocument: { uri: NOTEBOOK, version: 2 },
       change: { cells: { structure: { array: { start: 0, deleteCount: 1 }, didClose: [{ uri: cellUri("a") }] } } },
@@ -119,7 +119,7 @@ describe("open notebooks", () => {
     assert.deepEqual(notebooks.locate(cellUri("a")), { uri: cellUri("a") });
   });
 
-  it("closing tells of the notebook and each of its cells", async () => {
+  it("closing reports the notebook and each of its cells", async () => {
     await client.sendNotification(DidCloseNotebookDocumentNotification.type, {
       notebookDocument: { uri: NOTEBOOK },
       cellTextDocuments: [{ uri: cellUri("a") }, { uri: cellUri("b") }],

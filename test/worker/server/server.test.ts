@@ -145,7 +145,7 @@ describe("language server", () => {
     assert.equal(session.counts.threads, 0);
   });
 
-  it("reads of JSON only what is a model, and TensorFlow.js source only for its layers", async () => {
+  it("reads JSON only if it is a model, and TensorFlow.js source only if it has layers", async () => {
     await session.open("file:///package.json", '{ "dependencies": { "@tensorflow/tfjs": "^4.0.0", "torch": "1" } }');
     await session.open("file:///build.ts", "// torch, nn.Linear(3, 4)\n");
     assert.deepEqual(await session.titles("file:///package.json"), []);
@@ -212,7 +212,7 @@ describe("language server", () => {
   it("says that a file of 5 MB is too long, and does not read it", async () => {
     await session.open(A, NET + "# filler\n".repeat(600_000));
     const shown = await session.diagnosed(({ uri }) => uri === A);
-    assert.match(shown.diagnostics[0]!.message, /5\.1 MB of text.*2\.0 MB; move the model's classes/);
+    assert.match(shown.diagnostics[0]!.message, /5\.1 MB of text.*2\.0 MB\. Move the model's classes/);
     assert.deepEqual(await session.titles(A), []);
     assert.equal(session.counts.threads, 0);
   });
@@ -262,7 +262,7 @@ describe("language server", () => {
     await session.change(A, 2, NET);
   });
 
-  it("settles bad requests with words", async () => {
+  it("answers bad requests with a message", async () => {
     const bad: [RequestName<never, unknown>, unknown, RegExp][] = [
       [SummaryRequest, { uri: "file:///no/such.py" }, /cannot read \/no\/such\.py/],
       [SummaryRequest, {}, /./],
@@ -295,7 +295,7 @@ describe("language server", () => {
     assert.equal((await session.send(WeightFilesRequest, { file: "/models/net.keras" })).endings[0], ".weights.h5");
   });
 
-  it("tells which data can be trained on and the columns of a file, and starts no process for it", async () => {
+  it("lists the data formats and the columns of a file without starting a process", async () => {
     const { formats } = await session.send(DataFormatsRequest, {});
     assert.deepEqual(formats[0], { label: "CSV", what: "a CSV file with a header line", extensions: ["csv"] });
     const digits = join(__dirname, "../../../examples/digits/digits.csv");

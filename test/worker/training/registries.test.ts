@@ -16,7 +16,7 @@ describe("training's registries", () => {
     ["optimizer", OPTIMIZERS],
     ["schedule", SCHEDULES],
   ] as const) {
-    it(`give each ${what} an id of its own, and refuse another with those there are`, () => {
+    it(`give each ${what} an id of its own, and refuse an unknown id with a list`, () => {
       const ids = rows.map(({ id }) => id);
       assert.equal(new Set(ids).size, ids.length);
       const known = rows as readonly [{ id: string }, ...{ id: string }[]];

@@ -7,7 +7,7 @@ import type { Host } from "../../host";
 interface Column {
   readonly id: string;
   readonly title: string;
-  /** What the sorting compares. */
+  /** The value to sort by. */
   readonly key: (layer: AnalyzeLayer) => number | string;
   readonly cell: (layer: AnalyzeLayer) => HTMLElement;
   readonly numeric: boolean;
@@ -83,7 +83,7 @@ export function layerTable(report: AnalyzeReport, host: Host): HTMLElement {
     ),
     scroll,
     none,
-    element("p", { class: "hint" }, "Under each rank: times fewer parameters, and the adapter's parameters below it."),
+    element("p", { class: "hint" }, "Each rank's column shows the reduction, with the adapter's parameters below it."),
   );
 }
 

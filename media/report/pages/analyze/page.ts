@@ -1,11 +1,12 @@
 import { JOBS } from "../../../../src/protocol/jobRegistry";
-import type { AnalyzeReport, MemoryEstimate, MemoryKinds } from "../../../../src/protocol/reports";
-import { type Chart, chart } from "../../charts";
+import type { AnalyzeReport } from "../../../../src/protocol/reports";
+import { chart } from "../../charts";
 import { dropdown } from "../../controls";
 import { type Cell, element, facts, section, table } from "../../dom";
 import { bytes, count, factor, fileName, percent, scientific, shortCount } from "../../format";
 import { header } from "../../header";
 import type { Host, Page } from "../../host";
+import { memoryChart } from "../../memoryChart";
 import { warningList } from "../../warnings";
 import { layerTable } from "./layerTable";
 
@@ -21,8 +22,8 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
   const numeric = (text: string): Cell => ({ text, numeric: true });
   const reduction = chart({
     kind: "line",
-    title: "Reduction against rank",
-    description: "How many times fewer parameters are trained in the targeted layers, for each rank.",
+    title: "Reduction by rank",
+    description: "How many times fewer parameters LoRA trains in the targeted layers, by rank.",
     x: rankAxis,
     y: { name: "times fewer (×)", format: factor, log: true },
     lines: [
@@ -37,8 +38,8 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
   });
   const memoryByRank = chart({
     kind: "line",
-    title: "Adapter memory against rank",
-    description: "Size of the adapter's tensors and of Adam's two moments for them, in float32, for each rank.",
+    title: "Adapter memory by rank",
+    description: "Size of the adapter's tensors and of their two Adam moments in float32, by rank.",
     x: rankAxis,
     y: { name: "bytes", format: bytes, binaryTo: Math.max(...totals.map((total) => total.optimizerBytes)) },
     lines: [
@@ -61,7 +62,7 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
     return {
       kind: "bar" as const,
       title: "Reduction by layer",
-      description: `How many times fewer parameters are trained at each layer at rank ${rank}.`,
+      description: `How many times fewer parameters LoRA trains in each layer at rank ${rank}.`,
       value: { name: `times fewer at rank ${rank} (×)`, format: factor },
       categories: shown.map((layer) => layer.path),
       bars: [{ name: "reduction", values: reductions }],
@@ -167,33 +168,4 @@ function totalsTable({ totals, injection }: AnalyzeReport): HTMLElement {
       ]),
     ),
   );
-}
-
-const KINDS: readonly { readonly key: keyof MemoryKinds; readonly name: string }[] = [
-  { key: "weights", name: "frozen weights" },
-  { key: "trainable", name: "trained weights" },
-  { key: "gradients", name: "gradients" },
-  { key: "optimizer", name: "optimizer" },
-  { key: "activations", name: "activations" },
-];
-
-function memoryChart({ batch, lora, full }: MemoryEstimate): Chart {
-  const numeric = (text: string): Cell => ({ text, numeric: true });
-  const saved = 1 - lora.total / full.total;
-  return chart({
-    kind: "bar",
-    title: `Memory of a training step at batch ${batch}`,
-    description: `LoRA needs ${bytes(lora.total)}, full fine-tuning ${bytes(full.total)}: ${percent(100 * saved)} less with LoRA.`,
-    value: { name: "bytes", format: bytes, binaryTo: Math.max(lora.total, full.total) },
-    categories: ["LoRA", "Full fine-tuning"],
-    bars: KINDS.map(({ key, name }) => ({ name, values: [lora[key], full[key]] })),
-    stacked: true,
-    values: {
-      head: [{ text: "Kind" }, { text: "LoRA", numeric: true }, { text: "Full fine-tuning", numeric: true }],
-      rows: [
-        ...KINDS.map(({ key, name }) => [{ text: name }, numeric(bytes(lora[key])), numeric(bytes(full[key]))]),
-        [{ text: "total" }, numeric(bytes(lora.total)), numeric(bytes(full.total))],
-      ],
-    },
-  });
 }

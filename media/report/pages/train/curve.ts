@@ -4,7 +4,7 @@ import { type Cell, table } from "../../dom";
 import { count, decimal, share } from "../../format";
 import { smoothed, thinned } from "./losses";
 
-/** What a training shows while it runs and when it is over: the losses of its steps, and the results of its epochs. */
+/** The charts and tables of a training, during and after it: the losses of its steps and the results of its epochs. */
 
 export function lossChart(losses: readonly number[]): ChartSpec {
   return {

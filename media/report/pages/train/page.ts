@@ -16,7 +16,7 @@ function labelsSection({ column, classes }: NonNullable<TrainReport["labels"]>):
   const more = classes.length - SHOWN_LABELS;
   return section(
     "Labels",
-    element("p", {}, "The model's outputs stand for the labels of ", element("code", {}, column), " as follows."),
+    element("p", {}, "Each output of the model stands for a label of ", element("code", {}, column), "."),
     table(
       "Labels and their outputs",
       [{ text: "Label" }, { text: "Output", numeric: true }],
@@ -34,7 +34,7 @@ export function trainPage(report: TrainReport, host: Host): Page {
   const change = `${decimal(before.loss)} → ${decimal(after.loss)}`;
   const adapter = report.method === "lora" ? "Adapter" : "Weights";
   const done = report.stopped
-    ? `Stopped after ${count(report.losses.length)} steps; what was trained until then is saved`
+    ? `Stopped after ${count(report.losses.length)} steps; the result so far is saved`
     : `Finished ${count(epochs.length)} ${epochs.length === 1 ? "epoch" : "epochs"} in ${duration(report.seconds)}`;
   const page = element(
     "main",

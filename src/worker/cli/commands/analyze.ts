@@ -19,7 +19,7 @@ interface AnalyzeOptions extends ModelOptions, InputOptions, AdapterOptions {
 }
 
 export const analyze = jobCommand<"analyze", AnalyzeOptions>({
-  description: "what LoRA costs and saves, over layers and ranks",
+  description: "show what LoRA costs and saves, by layer and rank",
   configure: (command) =>
     withInputs(withAdapter(withModel(command)))
       .option("--ranks <list>", "ranks of the table, comma-separated", (text: string) => text.split(",").map(whole))
@@ -62,13 +62,13 @@ function analyzeText(report: AnalyzeReport): string {
   return [
     injectionText(report.injection),
     "",
-    "Parameters of each layer over its adapter's:",
+    "Reduction: parameters of each layer / parameters of its adapter:",
     indent(table(head, rows)),
     "",
     "All targets:",
     indent(table(["rank", "trainable", "share", "reduction", "adapter", "Adam's moments"], totals)),
     "",
-    ...(report.memoryUnavailable === undefined ? [] : [`memory: not known, ${report.memoryUnavailable}`]),
+    ...(report.memoryUnavailable === undefined ? [] : [`memory: no estimate: ${report.memoryUnavailable}`]),
     ...report.insights.map((sentence) => `- ${sentence}`),
   ].join("\n");
 }

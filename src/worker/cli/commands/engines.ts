@@ -4,7 +4,7 @@ import type { CliCommand } from "../command";
 import type { EnginesOutput } from "../outputs";
 
 export const engines: CliCommand<EnginesOutput> = {
-  description: "what can run here, and why the rest cannot",
+  description: "list the engines that can run here, and why the others cannot",
   configure: (command) => command,
   async run() {
     const engines = await listEngines();

@@ -10,7 +10,7 @@ import { layersText } from "../text";
 export const layers: CliCommand<LayersOutput> = {
   argument: "<file>",
   description: "list each model's layers: path, kind, in, out, bias, parameters, line",
-  configure: (command) => withReading(command).option("--class <name>", "list this class alone"),
+  configure: (command) => withReading(command).option("--class <name>", "list this class only"),
   async run(_io: CliIO, options: ReadChoice & { class?: string }, file: string) {
     const opened = await openChosen(modelChoice(file, { ...options, seed: 0 }));
     const models = options.class === undefined ? opened.models : [chooseModel(opened, options.class)];
@@ -23,7 +23,9 @@ export const layers: CliCommand<LayersOutput> = {
     const problems = summary.problems.map(({ line, message, place }) => ({ line, ...cellOf(place), message }));
     return {
       value: { models: listed, problems },
-      text: () => layersText(summary) || `${file} defines no model (no class of nn.Module, and no module is made)`,
+      text: () =>
+        layersText(summary) ||
+        `${file} defines no model: it has no class that derives from nn.Module and makes no module`,
     };
   },
 };

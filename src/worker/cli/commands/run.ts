@@ -20,7 +20,7 @@ export const run: CliCommand<RunResult> = {
   configure: (command) =>
     withEngine(withModel(command))
       .option("--adapter <folder>", "with this saved adapter")
-      .requiredOption("--inputs <npz>", "arrays by the names of forward's parameters")
+      .requiredOption("--inputs <npz>", ".npz file with an array for each parameter of forward")
       .requiredOption("--out <npz>", "the .npz file to write"),
   async run(io: CliIO, options: RunOptions, file: string) {
     const { inputs: _, ...choice } = modelChoice(file, options);

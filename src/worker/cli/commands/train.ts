@@ -58,15 +58,13 @@ export const train = jobCommand<"train", TrainOptions>({
       .requiredOption("--out <folder>", "folder for the adapter")
       .option("--method <name>", "lora, full, or head (the last layer only)", METHODS[0])
       .option("--epochs <n>", "passes over the data", whole, 10)
-      .option("--batch-size <n>", "samples a step", whole, 32)
-      .option("--learning-rate <x>", `the optimizer's (default: ${rates.join(", ")})`, number)
-      .option("--weight-decay <x>", "the optimizer's (default: 0)", number)
-      .addOption(
-        choice("--loss <name>", "what is made small (default: what the labels and the output ask for)", LOSSES),
-      )
-      .addOption(choice("--optimizer <name>", "how the weights are changed", OPTIMIZERS).default(OPTIMIZERS[0].id))
-      .addOption(choice("--schedule <name>", "how the learning rate changes", SCHEDULES).default(SCHEDULES[0].id))
-      .option("--validation <share>", "part of the rows held out", number, 0.2),
+      .option("--batch-size <n>", "samples per step", whole, 32)
+      .option("--learning-rate <x>", `learning rate (default: ${rates.join(", ")})`, number)
+      .option("--weight-decay <x>", "weight decay (default: 0)", number)
+      .addOption(choice("--loss <name>", "loss to minimize (default: chosen by the labels and the output)", LOSSES))
+      .addOption(choice("--optimizer <name>", "optimizer", OPTIMIZERS).default(OPTIMIZERS[0].id))
+      .addOption(choice("--schedule <name>", "learning-rate schedule", SCHEDULES).default(SCHEDULES[0].id))
+      .option("--validation <share>", "fraction of the rows held out for validation", number, 0.2),
   request(file, options) {
     const method = METHODS.find((known) => known === options.method);
     if (!method) throw new UserError(`--method must be ${METHODS.join(", ")}, not "${options.method}"`);

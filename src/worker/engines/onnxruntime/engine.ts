@@ -146,7 +146,7 @@ class OrtExecutable implements Executable {
   }
 }
 
-/** What the user's device or memory could not do, as a UserError that names the op; any other error as it is. */
+/** Turns limits of the device or its memory into a UserError that names the op; returns any other error unchanged. */
 function explained(error: unknown, graph: Graph, model: LoweredModel, provider: Provider): unknown {
   if (!(error instanceof Error) || error instanceof UserError) return error;
   const node = model.origins.get(/[Nn]ame:\s*'([^']+)'/.exec(error.message)?.[1] ?? "");

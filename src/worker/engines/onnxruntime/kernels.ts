@@ -63,7 +63,7 @@ const KERNELS: Readonly<Record<string, readonly DType[]>> = {
 export function computeType(opType: string, dtype: DType): DType {
   const kernels = KERNELS[opType] ?? FLOAT;
   if (kernels.includes(dtype)) return dtype;
-  // Less precise than float64 asks for; there is no kernel that is not.
+  // Less precise than float64, but there is no better kernel.
   if (dtype === "float64" && kernels.includes("float32")) return "float32";
   return widened(dtype);
 }

@@ -8,9 +8,9 @@ import { Emitter } from "./emitter";
 export const inputName = (name: string): string => `input:${name}`;
 export const parameterName = (path: string): string => `parameter:${path}`;
 
-/** What a provider of ONNX Runtime has of the kernels that another has to do without. */
+/** Kernels that only some providers of ONNX Runtime have. */
 export interface Kernels {
-  /** MaxPool's second output: where the largest stand. */
+  /** MaxPool's second output: the positions of the largest values. */
   readonly maxPoolIndices: boolean;
   /** ConvTranspose over three dimensions. */
   readonly convTranspose3d: boolean;
@@ -20,14 +20,14 @@ export const ALL_KERNELS: Kernels = { maxPoolIndices: true, convTranspose3d: tru
 /** As of ONNX Runtime 1.30, whose messages say so ("The Indices output is not supported yet", "Only Conv2d or Conv1d"). */
 export const WEBGPU_KERNELS: Kernels = { maxPoolIndices: false, convTranspose3d: false };
 
-/** What the lowering of one op needs to know of the others. */
+/** The context that the lowering of one op needs. */
 export class Lowering {
   readonly emit = new Emitter();
   /** ONNX value names of the nodes lowered so far. */
   readonly values = new Map<Node, string>();
-  /** For each tensor, what a kernel with several outputs computed of it on its way, by `siblingKey`. */
+  /** For each tensor, the further outputs of a kernel with several, by `siblingKey`. */
   readonly siblings = new Map<Node, Map<string, string>>();
-  /** What the graph asks for of it, of which a kernel makes only some if asked. */
+  /** The further outputs that the graph uses; kernels compute some only on request. */
   readonly wantedSiblings = new Map<Node, Set<string>>();
 
   constructor(
@@ -78,7 +78,7 @@ export class Lowering {
 /** The type at the session's border: bfloat16 crosses it as float32, since the Node.js binding has no such tensor. */
 export const borderType = (dtype: DType): DType => (dtype === "bfloat16" ? "float32" : dtype);
 
-/** A name for what a kernel can give besides its first output; undefined for every other op. */
+/** The name of a kernel's further output; undefined for every other op. */
 export function siblingKey(node: Node): string | undefined {
   if (is(node, "layerNormMean")) return `mean ${node.attrs.dims}`;
   if (is(node, "layerNormInvStd")) return `invStd ${node.attrs.dims} ${node.attrs.eps}`;

@@ -11,8 +11,8 @@ const MAX_WINDOW = 256;
 const MAX_CHANNEL = 2 ** 24;
 
 /**
- * Where the largest of each window stands in its channel, for a MaxPool that gives its values only: the input is cut
- * once for each place of the window, and the first place that equals the largest is it, as in PyTorch.
+ * The position of each window's largest value in its channel, for a MaxPool that returns only values: the input is cut
+ * once for each place of the window, and the first place that equals the largest is the position, as in PyTorch.
  */
 export function comparedPositions(
   value: string,
@@ -26,7 +26,7 @@ export function comparedPositions(
   const windows = node.shape.slice(2);
   if (sizeOf(kernel) > MAX_WINDOW || sizeOf(size) > MAX_CHANNEL) {
     throw new UserError(
-      `ONNX Runtime's WebGPU does not tell where max pooling found its values, and a window of ${kernel.join(" × ")} over ${size.join(" × ")} is too large to find out: choose ONNX Runtime (CPU) or TensorFlow.js as the engine for this model`,
+      `ONNX Runtime's WebGPU does not return the positions of max pooling's values, and a window of ${kernel.join(" × ")} over ${size.join(" × ")} is too large to search for them: choose ONNX Runtime (CPU) or TensorFlow.js as the engine for this model`,
       node.place && { file: node.place.file, line: node.place.line },
     );
   }

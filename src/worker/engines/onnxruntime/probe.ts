@@ -7,7 +7,7 @@ import { Graph } from "../../graph/graph";
 import type { Availability } from "../engine";
 import { lower } from "./lower";
 
-/** A driver that hangs must not hang us. */
+/** A driver that hangs must not hang LoRA Lens. */
 const PROBE_TIMEOUT_MS = 30_000;
 
 /** Runs in a process of its own: argv is the module's path, the provider and a model in base64. */
@@ -25,8 +25,8 @@ const ort = require(modulePath);
 `;
 
 /**
- * Whether a GPU provider works here, found by running one addition on it. It is tried in a child process, since a
- * driver that fails can take its process with it.
+ * Whether a GPU provider works here, found by running one addition on it. It runs in a child process, since a failing
+ * driver can crash its process.
  */
 export async function probe(provider: "webgpu" | "cuda", listed: boolean): Promise<Availability> {
   const x = input("x", [2], "float32");
@@ -79,7 +79,7 @@ function wayToCuda(): string {
   // A package of LoRA Lens carries ONNX Runtime without npm's files, so that npm cannot rebuild it.
   return existsSync(join(dirname(require.resolve("onnxruntime-node")), "..", "package.json"))
     ? "on Linux x64 with an NVIDIA GPU, ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false downloads it"
-    : `this package does not carry it; on Linux x64 with an NVIDIA GPU, put the files of onnxruntime-node's CUDA 12 build into ${folder}`;
+    : `this package does not contain it; on Linux x64 with an NVIDIA GPU, put the files of onnxruntime-node's CUDA 12 build into ${folder}`;
 }
 
 async function device(provider: "webgpu" | "cuda"): Promise<{ device: string; software?: boolean }> {

@@ -107,7 +107,7 @@ function commonFolder(files: readonly string[]): string {
 }
 
 function notOneDrive(files: readonly string[]): UserError {
-  return new UserError(`the weight files ${[...new Set(files)].join(", ")} lie on different drives: move them to one`);
+  return new UserError(`the weight files ${[...new Set(files)].join(", ")} are on different drives: move them to one`);
 }
 
 /** Writes tensors one after the other, each on a page of its own, and returns their offsets. */

@@ -44,7 +44,7 @@ function convolution(
   return l.emit.cast(result, dtype, node.dtype);
 }
 
-/** A MaxPool gives its values and where they stand; the second is asked for only where the graph wants it. */
+/** A MaxPool returns values and positions; positions are requested only if the graph uses them. */
 export function lowerMaxPool(node: Node<"maxPool"> | Node<"maxPoolIndices">, l: Lowering): string {
   const x = node.inputs[0]!;
   const known = l.siblings.get(x)?.get(siblingKey(node)!);
@@ -74,7 +74,7 @@ export function lowerMaxPool(node: Node<"maxPool"> | Node<"maxPoolIndices">, l: 
 interface Padded {
   readonly value: string;
   readonly shape: readonly number[];
-  /** What is left for the kernel to pad. */
+  /** The padding that is left for the kernel. */
   readonly before: readonly number[];
   readonly after: readonly number[];
 }

@@ -92,7 +92,7 @@ class TfExecutable implements Executable {
     const { tf } = this.backend;
     checkFeeds(this.graph, feeds, (feed): feed is TfTensor => feed instanceof TfTensor);
     const values = new Map<Node, Tf.Tensor>();
-    // What this run made and must dispose of: not weights, constants, or tensors that the caller fed.
+    // Tensors that this run made and must dispose of: no weights, constants, or tensors from the caller.
     const owned = new Set<Node>();
     const own = (node: Node, value: Tf.Tensor) => {
       values.set(node, value);

@@ -19,7 +19,7 @@ export interface Predicted {
   }[];
 }
 
-/** What TensorFlow.js says of a model, and the layer at which it does when it predicts. */
+/** TensorFlow.js's error about a model, and the layer that caused it if it occurred during prediction. */
 export class RefusedModel extends Error {
   override readonly name = "RefusedModel";
 
@@ -88,7 +88,7 @@ function outputsOf(tf: typeof Tf, model: Tf.LayersModel, inputs: readonly Tf.Ten
   try {
     return run(model);
   } catch (error) {
-    // Which layer it was is not said: it is the first up to which the model does not predict.
+    // The error does not name the layer: it is the first one up to which the model cannot predict.
     const failing = model.layers.find((layer) => {
       try {
         run(tf.model({ inputs: model.inputs, outputs: layer.output }));

@@ -13,8 +13,8 @@ type Compute<O extends OpName> = (context: OpContext, operands: readonly Tf.Tens
 type Leaf = OpsOf<"leaf">;
 
 /**
- * Each op in terms of TensorFlow.js. What comes out is cast and broadcast to the node's type and shape by the caller,
- * so an op need not care about either.
+ * Each op in terms of TensorFlow.js. The caller casts and broadcasts the result to the node's type and shape, so an op
+ * need not.
  */
 export const OPS: { readonly [O in Exclude<OpName, Leaf>]: Compute<O> } = {
   neg: unary((tf) => tf.neg),

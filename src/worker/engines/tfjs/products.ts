@@ -9,7 +9,7 @@ import { broadcastTo } from "./tensor";
  * kept in the order that the product wants, and any other operand is transposed first.
  */
 
-/** What an op sees besides its operands. */
+/** The context of an op besides its operands. */
 export interface OpContext {
   readonly tf: typeof Tf;
   readonly kind: "tensorflow" | "wasm";

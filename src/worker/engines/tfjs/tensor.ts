@@ -41,7 +41,7 @@ export function toTf(tf: typeof Tf, tensor: Tensor, what: string): Tf.Tensor {
     data = convert(tensor, type).data;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new UserError(`${what}: ${error.message}, the widest whole numbers that TensorFlow.js has`);
+    throw new UserError(`${what}: ${error.message}, the widest integer type of TensorFlow.js`);
   }
   return tf.tensor(data as Float32Array | Int32Array | Uint8Array, [...tensor.shape], type);
 }

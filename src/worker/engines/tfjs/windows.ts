@@ -161,7 +161,7 @@ function withZeros(tf: typeof Tf, x: Tf.Tensor, axis: number, stride: number): T
   return tf.reshape(tf.slice(long, [0, 0, 0], [outer, to, inner]), shape);
 }
 
-/** Takes off what margins below zero ask for. */
+/** Crops where margins are negative. */
 function trimmed(tf: typeof Tf, x: Tf.Tensor, margins: readonly (readonly [number, number])[]): Tf.Tensor {
   if (margins.every(([b, a]) => b >= 0 && a >= 0)) return x;
   const off = (v: number) => Math.max(0, -v);

@@ -35,7 +35,7 @@ function checked({ file }: Archive, entries: readonly ZipMember[]): readonly Zip
   let total = 0;
   for (const { name, originalSize } of entries) {
     if (!name.endsWith(".npy")) {
-      throw new UserError(`${file} holds "${name}", which is no NumPy array; write it with numpy.savez`, { file });
+      throw new UserError(`${file} holds "${name}", which is not a NumPy array; write it with numpy.savez`, { file });
     }
     if (names.has(name)) throw new UserError(`${file} holds "${name}" twice; save it again`, { file });
     names.add(name);

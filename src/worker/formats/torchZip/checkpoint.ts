@@ -40,7 +40,7 @@ export function readTorchCheckpoint(file: string): Promise<TorchCheckpoint> {
     const entries = await readZipDirectory(handle, file, size);
     const pickle = [...entries.keys()].find((name) => /^[^/]*\/?data\.pkl$/.test(name));
     if (pickle === undefined)
-      throw new UserError(`${file} holds no data.pkl: it was not written by torch.save`, { file });
+      throw new UserError(`${file} has no data.pkl, so it was not written by torch.save`, { file });
     const prefix = pickle.slice(0, -"data.pkl".length);
     if (entries.has(`${prefix}constants.pkl`)) {
       throw new UserError(
@@ -120,10 +120,10 @@ function findStateDict(root: PickleValue, file: string): { dict: PickleDict; wit
     if (inside.length === 1) return inside[0]!;
     if (inside.length > 1) {
       const names = inside.map(({ within }) => `"${within}"`).join(", ");
-      throw new UserError(`${file} holds several state dicts, ${names}; save the model's own alone`, { file });
+      throw new UserError(`${file} holds several state dicts, ${names}; save only the model's own`, { file });
     }
   }
-  throw new UserError(`${file} holds no state dict: no tensors by name; save model.state_dict()`, { file });
+  throw new UserError(`${file} holds no state dict (tensors by name); save model.state_dict()`, { file });
 }
 
 function holdsTensors(dict: PickleDict): boolean {
@@ -142,7 +142,8 @@ interface Storages {
 function locate({ file, entries, prefix }: Storages, name: string, tensor: PickleTensor): TensorRef {
   const bad = (why: string) => new UserError(`${file}: tensor "${name}" ${why}`, { file });
   const { storage, shape, strides, offset } = tensor;
-  if (!isDType(tensor.dtype)) throw bad(`has dtype ${tensor.dtype}, which is not supported; convert it to another`);
+  if (!isDType(tensor.dtype))
+    throw bad(`has dtype ${tensor.dtype}, which is not supported; convert it to another dtype`);
   const width = DTYPE_BYTES[tensor.dtype];
   const entry = entries.get(`${prefix}data/${storage.key}`);
   if (!entry) throw bad(`is in data/${storage.key}, which the archive lacks; save it again`);

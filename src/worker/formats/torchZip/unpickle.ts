@@ -227,7 +227,7 @@ class Machine {
       default: {
         const what = REFUSED[opcode];
         if (what) throw this.refused(what);
-        throw this.damaged(`0x${opcode.toString(16)} is no instruction that torch.save writes`);
+        throw this.damaged(`0x${opcode.toString(16)} is not an instruction that torch.save writes`);
       }
     }
   }
@@ -242,7 +242,7 @@ class Machine {
         "a whole pickled module needs its class's code to run; save model.state_dict() instead",
       );
     }
-    throw this.refused(full, "nothing of it was run; save model.state_dict() with torch.save, or as safetensors");
+    throw this.refused(full, "none of it was run; save model.state_dict() with torch.save, or as safetensors");
   }
 
   private reduce(): void {
@@ -264,7 +264,7 @@ class Machine {
 
   private persistent(): void {
     const storage = storageOf(this.pop());
-    if (!storage) throw this.refused("a reference that is no tensor storage");
+    if (!storage) throw this.refused("a reference to something other than a tensor's storage");
     this.push(storage);
   }
 
@@ -280,7 +280,7 @@ class Machine {
 
   private fill(kind: typeof PickleList | typeof PickleDict | typeof PickleSet, items: readonly PickleValue[]): void {
     const target = this.top();
-    if (!(target instanceof kind)) throw this.damaged("items are added to something that takes none");
+    if (!(target instanceof kind)) throw this.damaged("items are added to something that is not a collection");
     this.filled(target, items);
   }
 
@@ -321,7 +321,7 @@ class Machine {
 
   private get(slot: number): void {
     const value = this.memo.get(slot);
-    if (value === undefined) throw this.damaged(`it refers to value ${slot}, which it has not made`);
+    if (value === undefined) throw this.damaged(`it refers to value ${slot}, which it has not defined`);
     this.push(value);
   }
 

@@ -30,7 +30,7 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
     throw new UserError(`${model.className} has no Linear layer "${request.focus}"`, { file: model.file });
   }
   context.signal.throwIfAborted();
-  context.onProgress({ message: "Reading memory off the training graph", fraction: 0.5 });
+  context.onProgress({ message: "Estimating memory from the training graph", fraction: 0.5 });
   const targets = all.filter(({ path }) => targeted.has(path));
   const totals = ranks.map((r) => totalAt({ ...config, r }, targets, adapter.injection.baseParameters));
   const { batch, sequence } = request;
@@ -100,7 +100,7 @@ function totalAt(config: LoraConfig, targets: readonly TargetableLayer[], base: 
     percent: (100 * trainable) / (base + trainable),
     reduction: full / trainable,
     adapterBytes: adapterBytes(trainable),
-    // Adam keeps two float32 moments a trainable scalar.
+    // Adam keeps two float32 moments per trainable scalar.
     optimizerBytes: 2 * adapterBytes(trainable),
   };
 }

@@ -176,7 +176,9 @@ function forwardAndBackward(graph: Graph, paths: ReadonlySet<string>): { graph: 
   return { graph: simplify(new Graph(graph.name, forward.inputs, outputs)), trained: [...gradients.keys()] };
 }
 
-/** Any scalar of all outputs does: what must be kept for the gradient does not depend on the loss's own form. */
+/**
+ * Any scalar function of all outputs works: what must be kept for the gradient does not depend on the form of the loss.
+ */
 function withLoss(graph: Graph): Graph {
   let loss: Node | undefined;
   for (const node of graph.outputs.values()) {
@@ -185,7 +187,7 @@ function withLoss(graph: Graph): Graph {
     const part = reduceAll("mean", mul(value, value));
     loss = loss ? add(loss, part) : part;
   }
-  if (!loss) throw new UserError("the model returns no floating-point tensor, so there is nothing to train by");
+  if (!loss) throw new UserError("the model returns no floating-point tensor, so it has no loss to train on");
   return new Graph(graph.name, graph.inputs, new Map([["loss", loss]]));
 }
 

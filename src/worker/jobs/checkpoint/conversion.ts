@@ -113,7 +113,7 @@ function rearrangedOrigin(
       const result = new Map<string, StoredTensor>();
       for (const [name, key] of between) {
         const tensor = made.get(name);
-        if (tensor === undefined) throw new UserError(`${key} cannot be made again from the model's own tensors`);
+        if (tensor === undefined) throw new UserError(`${key} cannot be converted back from the model's own tensors`);
         result.set(key, tensor);
       }
       return result;
@@ -198,7 +198,7 @@ function compile(conversion: KeyConversion): Compiled {
   const groups = sources.map((_, i) => groupsBefore(pattern, pattern.indexOf(`(?P<g${i}>`)) + 1);
   try {
     const { source, flags, extraGroups } = pythonRegExp(pattern);
-    if (extraGroups) throw new PatternError("groups that JavaScript counts otherwise", false);
+    if (extraGroups) throw new PatternError("groups that JavaScript counts differently", false);
     return { conversion, expression: new RegExp(source, flags), groups, active: false };
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;

@@ -1,17 +1,16 @@
 import type { ParameterInfo } from "../../readers/model";
 
-/** What a model needs of its weights and they do not have. */
+/** Tensors that a model needs and its weights do not have. */
 export interface Missing {
   /** Tensors without which its numbers would be random: an error. */
   readonly lacking: readonly string[];
-  /** Tensors that may start anew: of whole modules at the model's end, and those that somebody allowed. */
+  /** Tensors that may be initialized at random: whole modules at the model's end, and those that the user allowed. */
   readonly initialized: readonly string[];
 }
 
 /**
  * Sorts what is missing. A checkpoint may have nothing of whole modules at the end of a model, or of its base model: a
- * head for other labels, a pooler. Of anything else a tensor that is missing is a mistake: names that differ, a layer
- * too few.
+ * head for other labels, a pooler. Any other missing tensor is a mistake: names that differ, a layer too few.
  *
  * `entries`: the state dict under the names that the checkpoint is for, in order. `base`: the module that models with a
  * head keep the base model in, or "". `allowed`: names of tensors or modules.
@@ -25,7 +24,7 @@ export function sortMissing(
   const needed = entries.filter((entry) => entry.tiedTo === undefined && isNeeded(entry)).map(({ path }) => path);
   const absent = needed.filter((path) => missing.has(path));
   const isAllowed = (path: string) => allowed.some((name) => path === name || path.startsWith(`${name}.`));
-  // Weights that have less than half of a model are another model's.
+  // Weights with less than half of a model's tensors belong to another model.
   const atEnd = 2 * absent.length <= needed.length ? new Set(endsWith(needed, missing, "", base)) : new Set<string>();
   const initialized = absent.filter((path) => atEnd.has(path) || isAllowed(path));
   const fresh = new Set(initialized);
@@ -56,7 +55,7 @@ function endsWith(needed: readonly string[], missing: ReadonlySet<string>, prefi
   return found;
 }
 
-/** The paths with modules in the place of all that is in them: "classifier" for its weight and bias. */
+/** The paths, with a module's path in place of all paths in it: "classifier" for its weight and bias. */
 export function inModules(paths: readonly string[], all: readonly string[]): string[] {
   const chosen = new Set(paths);
   const isWhole = (module: string) => all.every((path) => chosen.has(path) || !path.startsWith(`${module}.`));

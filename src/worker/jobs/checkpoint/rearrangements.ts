@@ -25,7 +25,7 @@ interface Context {
   readonly sources: readonly string[];
   readonly targets: readonly string[];
   readonly step: Rearrangement;
-  /** What the whole conversion must give. */
+  /** The shape that the whole conversion must produce. */
   readonly expected: readonly number[] | undefined;
 }
 
@@ -67,17 +67,17 @@ const chunk: Operation = (tensors, context) => {
   const [, tensor] = only(tensors, context);
   const { parts } = context.step;
   const dim = number(context, "dim");
-  // A configuration is not trusted: no tensor has more parts than elements.
+  // The configuration is not trusted: no tensor has more parts than elements.
   const most = tensor.shape[axisOf(tensor.shape, dim)]!;
   if (parts !== undefined && !(Number.isInteger(parts) && parts >= 1 && parts <= most))
-    throw new RearrangeError(`[${tensor.shape.join(", ")}] is no ${parts} parts along dimension ${dim}`);
+    throw new RearrangeError(`[${tensor.shape.join(", ")}] cannot be split into ${parts} parts along dimension ${dim}`);
   const targets =
     parts === undefined
       ? context.targets
       : Array.from({ length: parts }, (_, i) => context.targets[0]!.replace("*", String(i)));
   const chunks = chunked(tensor, targets.length, dim);
   if (chunks.length !== targets.length)
-    throw new RearrangeError(`[${tensor.shape.join(", ")}] is no ${targets.length} parts`);
+    throw new RearrangeError(`[${tensor.shape.join(", ")}] cannot be split into ${targets.length} parts`);
   return new Map(chunks.map((part, i) => [targets[i]!, [part]]));
 };
 
@@ -161,7 +161,7 @@ const flattenConv3d: Operation = (tensors, context) => {
 const unflattenConv3d: Operation = (tensors, context) => {
   const [source, tensor] = only(tensors, context);
   const kernel = context.step.fields.kernel_size;
-  if (!Array.isArray(kernel)) throw new RearrangeError("LinearToConv3d names no kernel");
+  if (!Array.isArray(kernel)) throw new RearrangeError("LinearToConv3d does not give a kernel size");
   const shape = [tensor.shape[0]!, number(context, "in_channels"), ...kernel.map(Number)];
   return single(resultName(context, source), reshaped(tensor, shape));
 };
@@ -216,8 +216,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 };
 
 /**
- * What a conversion makes of the tensors gathered under its source patterns, by full name. `name` is the first result's,
- * `expected` its shape.
+ * Applies a conversion to the tensors gathered under its source patterns; results by full name. `name` is the first
+ * result's, `expected` its shape.
  * @throws UserError when an operation is not known, or the tensors do not fit it.
  */
 export function rearranged(
@@ -231,14 +231,14 @@ export function rearranged(
     const operation = Object.hasOwn(OPERATIONS, step.name) ? OPERATIONS[step.name] : undefined;
     if (!operation) {
       throw new UserError(
-        `${name}: transformers makes it from the checkpoint by "${step.name}", which LoRA Lens does not know`,
+        `${name}: transformers converts it from the checkpoint with "${step.name}", which LoRA Lens does not know`,
       );
     }
     try {
       tensors = operation(tensors, { sources, targets, step, expected });
     } catch (error) {
       if (!(error instanceof RearrangeError)) throw error;
-      throw new UserError(`${name} cannot be made from the checkpoint as transformers makes it: ${error.message}`);
+      throw new UserError(`${name} cannot be converted from the checkpoint as in transformers: ${error.message}`);
     }
   }
   // Results have the names of patterns, which are parts of the full names.

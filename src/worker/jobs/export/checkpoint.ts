@@ -18,9 +18,9 @@ import { isTfjsOutput } from "./tfjs";
 export interface Layout {
   /** The folder to write into; undefined for one file. */
   readonly folder?: string;
-  /** By tensor the number of its shard, from 1; empty when all are in one file. */
+  /** The number of each tensor's shard, from 1; empty when all are in one file. */
   readonly shards: ReadonlyMap<string, number>;
-  /** Of the base's folder, what goes into the new one. */
+  /** Files of the base's folder that are copied. */
   readonly copies: readonly string[];
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -33,7 +33,7 @@ const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
 /**
- * What the output's path asks for. A folder is one that exists, a path that ends in a slash, or a name without an
+ * The layout for the output's path. A folder is one that exists, a path that ends in a slash, or a name without an
  * extension; "Llama-3.1-8B" has none, since no file type begins with a digit.
  */
 export async function outputForm(output: string): Promise<OutputForm> {
@@ -52,7 +52,7 @@ async function isFolder(path: string): Promise<boolean> {
   return existsSync(path) && (await stat(path)).isDirectory();
 }
 
-/** `base`: what each tensor that will be written is in the base, by its name in the output. */
+/** `base`: the base's tensor for each tensor to be written, by its name in the output. */
 export async function layOut(
   output: string,
   base: ReadonlyMap<string, StoredTensor>,
@@ -71,7 +71,7 @@ export async function layOut(
   return { folder, shards, ...(await beside(from!)) };
 }
 
-/** The base's own assignment; what the base's files do not have goes to the last shard. */
+/** The base's own assignment; tensors that the base does not have go to the last shard. */
 function shardsOf(base: ReadonlyMap<string, StoredTensor>, files: readonly string[]): Map<string, number> {
   return new Map(
     [...base].map(([name, value]) => [name, "file" in value ? files.indexOf(value.file) + 1 : files.length]),
@@ -101,7 +101,9 @@ async function refuseBase(folder: string, files: readonly string[]): Promise<voi
   );
 }
 
-/** Loaders take what they find first, or all of it: weights of another model beside the merged ones would be theirs. */
+/**
+ * Loaders take the first weights that they find, or all of them, so the folder must not have weights of another model.
+ */
 async function refuseOtherWeights(folder: string, written: ReadonlySet<string>): Promise<void> {
   if (!existsSync(folder)) return;
   const names = await readdir(folder);
@@ -114,15 +116,15 @@ async function refuseOtherWeights(folder: string, written: ReadonlySet<string>):
   );
 }
 
-/** Whether the folder is a checkpoint's and not only where a file of weights happens to lie. */
+/** Whether the folder is a checkpoint, not just a folder that contains a weights file. */
 async function belongsTo(folder: string, files: readonly string[], chosen: string | undefined): Promise<boolean> {
   if (chosen === undefined || files.length > 1 || (await isFolder(chosen))) return true;
   return /^(pytorch_)?model\.(safetensors|bin)$/.test(basename(chosen)) && existsSync(join(folder, "config.json"));
 }
 
-/** The configuration, the tokenizer and their like are of these kinds. */
+/** Configurations, tokenizers and similar files. */
 const COPIED = /\.(json|txt|model|jinja)$/i;
-/** Of the weights as they were stored, or of the run that trained them. */
+/** Files about the stored weights or the training run. */
 const NOT_COPIED = /^\.|\.index\.json$|^(adapter_|trainer_state\b|training_args\b|optimizer\b|scheduler\b)/i;
 /** The largest tokenizer.json have some 30 MB. */
 const MAX_COPIED_BYTES = 64 * 1024 * 1024;
@@ -143,18 +145,19 @@ async function beside(folder: string): Promise<Pick<Layout, "copies" | "leftOut"
   return { copies, leftOut };
 }
 
-/** A link could lead to any file of the disk, which its folder's author has not seen and its user does not mean to copy. */
+/** A link could point to any file on the disk, which the user does not mean to copy. */
 async function whyNot(folder: string, name: string): Promise<string | undefined> {
   const path = join(folder, name);
   if ((await lstat(path)).isSymbolicLink()) {
-    if (!existsSync(path)) return "it is a link that leads nowhere";
+    if (!existsSync(path)) return "it is a broken link";
     const [root, target] = [await realpath(folder), await realpath(path)];
     // Hugging Face's cache keeps files under their hash in `blobs`, and a revision's names as links in `snapshots`.
     const blobs = basename(dirname(root)) === "snapshots" ? join(dirname(dirname(root)), "blobs") : root;
-    if (![root, blobs].some((allowed) => target.startsWith(allowed + sep))) return "it is a link that leads elsewhere";
+    if (![root, blobs].some((allowed) => target.startsWith(allowed + sep)))
+      return "it is a link to a file outside the folder";
   }
   const { size, ...found } = await stat(path).then((s) => ({ size: s.size, isFile: s.isFile() }));
-  if (!found.isFile) return "it is no file";
+  if (!found.isFile) return "it is not a file";
   return size > MAX_COPIED_BYTES ? `it has more than ${MAX_COPIED_BYTES / 1024 / 1024} MB` : undefined;
 }
 
@@ -164,7 +167,7 @@ export interface Written {
 }
 
 /**
- * Writes the tensors as laid out, the weights last and an index after its shards: what a killed merge leaves is no
+ * Writes the tensors as laid out, the weights last and an index after its shards: so a killed merge leaves no loadable
  * checkpoint. One shard is written at a time, and what is still in the base's files is streamed from there.
  */
 export async function writeMerged(

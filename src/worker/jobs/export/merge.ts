@@ -23,12 +23,12 @@ import { type OpenedModel, openModel, runOnce, valuesFor } from "../opened";
 import { layOut, outputForm, writeMerged } from "./checkpoint";
 import { exportable, isTfjsOutput, writeTfjsModel } from "./tfjs";
 
-/** Metadata key of a merged file: the adapters that are in its weights already. */
+/** Metadata key of a merged file: the adapters that are already merged into it. */
 const MERGED = "lora_lens.merged";
 
 const MAX_ADAPTER_BYTES = 2 ** 31;
 
-/** The part of the time that opening the adapter is taken to need: nearly none, or nearly all. */
+/** The estimated share of the time for opening the adapter: nearly none, or nearly all. */
 const OPENING = 0.5;
 
 /**
@@ -43,7 +43,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
   progress.at(0, "Reading the model and the adapter");
   const opened = await openModel(request.model);
   const { model } = opened;
-  // Nothing of a merge depends on inputs; those that somebody gives are to be right all the same.
+  // A merge does not depend on inputs, but given ones are still checked.
   const traced = request.model.inputs && model.trace();
   const adapter = await openAdapter(opened, request.adapterFolder, {
     ...(traced && { graph: traced.graph }),
@@ -79,7 +79,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     const results = await runOnce(engine, graph, valuesFor(graph, values, adapter.tensors), new Map());
     const paths = one.variant.changes(one.layer);
     for (const path of paths) {
-      // What PEFT leaves of the base has the model's dtype; the merged file keeps its own.
+      // PEFT's changed base has the model's dtype; the merged file keeps the stored dtype.
       const result = convert(results.get(path)!, opened.values.get(path)!.dtype);
       requireFinite(result, one.layer.path);
       changed.set(path, result);
@@ -91,7 +91,7 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
     });
   }
   progress.at(0.99, "Writing the merged weights");
-  // What was saved with the adapter takes the place of the base's own.
+  // Weights saved with the adapter replace the base's.
   for (const [path, value] of values) {
     const own = opened.values.get(path)!;
     if (value !== own && !changed.has(path)) changed.set(path, convert(await loadTensor(value), own.dtype));
@@ -115,8 +115,8 @@ export async function merge(request: MergeRequest, context: JobContext): Promise
 }
 
 /**
- * What is written: the tensors of the checkpoint that the model is from, under its own keys and with all that the model
- * has no place for; else the model's state dict. Values that are from no file are not written among those that are.
+ * The tensors to write: those of the model's checkpoint, under its own keys, including those that the model does not
+ * have; otherwise the model's state dict. Randomly initialized values are not written.
  */
 export function mergedTensors(
   { model, values, weights, checkpoint }: OpenedModel,
@@ -140,9 +140,9 @@ export function mergedTensors(
   for (const [path, tensor] of changed) {
     const origin = checkpoint.origins.get(path);
     if (origin === undefined) {
-      // Of tied tensors the checkpoint has one.
+      // The checkpoint has only one of two tied tensors.
       if (model.stateDict.some((entry) => (entry.path === path ? entry.tiedTo : entry.tiedTo === path))) continue;
-      throw new Error(`${path} is from no key of the checkpoint`);
+      throw new Error(`${path} comes from no key of the checkpoint`);
     }
     if (typeof origin === "string") output.set(origin, tensor);
     else groups.add(origin);
@@ -179,7 +179,7 @@ function frobenius(values: Float32Array): number {
   return Math.sqrt(sum);
 }
 
-/** By adapter, the file of the base that says it is in its weights. */
+/** For each merged adapter, the base file whose metadata says so. */
 async function mergedInto(values: ReadonlyMap<string, StoredTensor>): Promise<Map<string, string>> {
   const ids = new Map<string, string>();
   const files = new Set([...values.values()].flatMap((value) => ("file" in value ? [value.file] : [])));
@@ -190,7 +190,7 @@ async function mergedInto(values: ReadonlyMap<string, StoredTensor>): Promise<Ma
   return ids;
 }
 
-/** The base must stay as it is: it is what undoes the merge. Its shards are part of it; a link to one is the same file. */
+/** The base must not change, since it undoes the merge. Its shards are part of it; a link to one is the same file. */
 async function refuseOverwrite(
   { model: { file: source, weights }, output }: MergeRequest,
   values: ReadonlyMap<string, ParameterValue>,
@@ -217,7 +217,7 @@ async function refuseOverwrite(
   }
 }
 
-/** A layer under two names may be merged where forward calls it by the name that is adapted alone. */
+/** A layer with two names may be merged if forward only calls it by the adapted name. */
 function refuseTied(model: Model, { layers, uses }: Pick<PlannedAdapter, "layers" | "uses">): void {
   const names = new Map([...walkModules(model.root)].map((module) => [module.path, module.aliases]));
   const changed = layers.flatMap(({ layer, variant }) =>

@@ -29,15 +29,17 @@ export function isTfjsOutput(output: string): boolean {
   return basename(output).toLowerCase().endsWith(".json");
 }
 
-/** The model in TensorFlow.js's form. Throws a UserError that names what it does not have. */
+/** The model in TensorFlow.js's form. Throws a UserError that names what TensorFlow.js does not support. */
 export function exportable(model: Model, output: string): TfjsExport {
   if (!(model instanceof KerasModel)) {
     throw new UserError(
-      `${output}: only Keras and TensorFlow.js models become a TensorFlow.js model; merge ${model.className} into a .safetensors file`,
+      `${output}: only Keras and TensorFlow.js models can be exported to TensorFlow.js; merge ${model.className} into a .safetensors file`,
     );
   }
   if (dirname(model.file) === dirname(output)) {
-    throw new UserError(`${output}: write to another folder than the model's own, whose files stay as they are`);
+    throw new UserError(
+      `${output}: this is the model's own folder, whose files an export must not replace; choose another folder`,
+    );
   }
   const names = new Map<string, string>();
   for (const [name, path] of namesOf(model.layers, [])) {
@@ -52,8 +54,8 @@ export function exportable(model: Model, output: string): TfjsExport {
 }
 
 /**
- * TensorFlow.js finds weights by the name scopes in which layers are built: models add none, a recurrent layer's cell and
- * what a TimeDistributed wraps are built in the layer's own.
+ * TensorFlow.js finds weights by the name scopes in which layers are built: models add no scope; a recurrent layer's
+ * cell and the layer in a TimeDistributed are built in the outer layer's scope.
  */
 function* namesOf(layer: Layer, scope: readonly string[]): Generator<[string, string]> {
   const { className, name, path } = layer.identity;

@@ -20,7 +20,9 @@ import { tolerance } from "../verify/tolerance";
 
 const SEED = 5;
 
-/** Two libraries sum in another order and have their own exponential functions: ten times what one of them may err. */
+/**
+ * Two libraries sum in different orders and have their own exponential functions: allow ten times the tolerance of one.
+ */
 const ROOM = 10;
 
 /** Throws a UserError that names the layer that TensorFlow.js refuses, or the output that differs. */
@@ -41,7 +43,7 @@ export async function checkLayersModel(
     const expected = ours[i];
     if (!expected || !sameShape(expected.shape, output.shape)) {
       const ask = expected ? shapeText(expected.shape) : "no such output";
-      throw differs(model, `${output.name} is ${shapeText(output.shape)} instead of ${ask}`);
+      throw differs(model, `${output.name} has shape ${shapeText(output.shape)} instead of ${ask}`);
     }
     const wanted = toFloat32(expected);
     const magnitude = wanted.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
@@ -50,7 +52,7 @@ export async function checkLayersModel(
     if (!(difference <= ROOM * bound)) {
       throw differs(
         model,
-        `${output.name} differs by ${difference.toPrecision(2)} at values of up to ${magnitude.toPrecision(2)}`,
+        `${output.name} differs by ${difference.toPrecision(2)}, with values up to ${magnitude.toPrecision(2)}`,
       );
     }
     worst = Math.max(worst, difference);
@@ -75,13 +77,13 @@ async function theirs(
     const named = layerNamedBy(model, error.layer ?? note);
     const layer = named ? `the layer "${named.path}" (${named.kind})` : "the model";
     throw new UserError(
-      `nothing was written, since TensorFlow.js does not take ${layer} of ${model.className}: ${note}; merge into .safetensors instead`,
+      `nothing was written, since TensorFlow.js does not accept ${layer} of ${model.className}: ${note}; merge into .safetensors instead`,
       { file: model.file, line: (named ?? model).place.line },
     );
   }
 }
 
-/** The layer with the longest name among those that stand in the text. */
+/** The layer with the longest name that occurs in the text. */
 function layerNamedBy(model: Model, text: string) {
   const words = new Set(text.split(/[^\w.-]+/).map((word) => word.replace(/\.$/, "")));
   return [...walkModules(model.root)]

@@ -1,7 +1,7 @@
 import type { EpochResult, TrainProgress } from "../../../protocol/reports";
 import type { JobContext } from "../context";
 
-/** Counts steps, measures speed and tells both. */
+/** Counts steps, measures speed and reports both. */
 export class Run {
   readonly losses: number[] = [];
   private readonly started = performance.now();

@@ -7,7 +7,7 @@ import type { Data, DataChoice } from "../../training/data/source";
 import type { Loss, Targets } from "../../training/losses/loss";
 import { chooseLoss } from "../../training/losses/registry";
 
-/** Data, ready for one model: what goes in, what it is compared with and how, and which samples are held out. */
+/** Data for one model: inputs, targets, the loss, and the held-out samples. */
 export interface Samples {
   readonly data: Data;
   readonly loss: Loss;
@@ -25,7 +25,7 @@ export interface SamplesChoice extends DataChoice {
   readonly loss?: string;
 }
 
-/** Samples of one split make this many batches; the last may be smaller. */
+/** The number of batches in one split; the last may be smaller. */
 export function batchCount(samples: number, batchSize: number): number {
   return Math.ceil(samples / batchSize);
 }

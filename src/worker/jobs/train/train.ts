@@ -85,7 +85,7 @@ export async function train(request: TrainRequest, context: JobContext): Promise
         sum += result.loss * result.counted;
         counted += result.counted;
         run.stepped(epoch, result.loss, rows.length);
-        // Messages, a stop among them, are handled between steps.
+        // Messages, such as a stop, are handled between steps.
         await new Promise(setImmediate);
       }
       after = await measure();
@@ -144,7 +144,7 @@ function requireWhole(what: string, value: number): void {
 }
 
 interface Trainable {
-  /** First values of the trainable parameters, and of what the adapter has besides. */
+  /** Initial values of the trainable parameters and of the adapter's other tensors. */
   readonly initial: ReadonlyMap<string, Tensor>;
   /** Names of the trainable parameters. */
   readonly trained: readonly string[];

@@ -16,7 +16,7 @@ import { valuesFor } from "../opened";
 /** Shapes of a batch's tensors, by name. */
 export type BatchShapes = ReadonlyMap<string, readonly number[]>;
 
-/** What to train: a graph with a `loss` for each shape of a batch, and what of it may change. */
+/** What to train: a graph with a `loss` for each batch shape, and its trainable parameters. */
 export interface TrainerSetup {
   readonly engine: Engine;
   /** The forward graph with its loss for a batch of these shapes, in training or evaluation mode. */
@@ -34,11 +34,11 @@ export interface TrainerSetup {
 }
 
 export interface StepResult {
-  /** Mean over what was predicted. */
+  /** Mean over the predictions. */
   readonly loss: number;
   /** Predictions that are right; undefined for regression. */
   readonly correct: number | undefined;
-  /** Predictions that the loss is the mean of: the samples, unless the loss counts by itself. */
+  /** The number of predictions that the loss is averaged over: the samples, unless the loss counts them itself. */
   readonly counted: number;
 }
 
@@ -96,7 +96,7 @@ export class Trainer {
     this.state = next;
     if (!Number.isFinite(result.loss)) {
       throw new UserError(
-        `the loss is ${result.loss} at step ${this.count}: training diverged; use a smaller learning rate than ${learningRate}`,
+        `the loss is ${result.loss} at step ${this.count}: training diverged; use a learning rate below ${learningRate}`,
       );
     }
     return result;
@@ -105,7 +105,7 @@ export class Trainer {
   /** Loss and correct predictions of a batch in evaluation mode, with the parameters as they are now. */
   async evaluate(batch: ReadonlyMap<string, Tensor>): Promise<StepResult> {
     const { executable, graph } = await this.compiled(this.evaluations, batch, false);
-    // The same noise at each evaluation, so that their losses compare.
+    // The same noise at each evaluation, so that the losses can be compared.
     const noise = drawNoise(graph, new Random(this.setup.seed + 3));
     const feeds = new Map<string, Feed>([...batch, ...noise, [PARAMETERS, this.state.get(PARAMETERS)!]]);
     return readResult(await executable.run(feeds), batch);

@@ -18,7 +18,7 @@ import type { Runs } from "./runs";
 import { largestDifference, magnitude, type Outputs, type VerifySubject } from "./subject";
 import { type Tolerance, tolerance } from "./tolerance";
 
-/** Undefined where the check says nothing of such an adapter. */
+/** Undefined where the check does not apply to the adapter. */
 type Check = (runs: Runs) => Promise<VerifyCheck | undefined>;
 
 const within = (measured: number, { bound, from }: Tolerance) => ({
@@ -44,7 +44,8 @@ const outputShape: Check = async ({ base, outputPerturbed }) => {
   return {
     id: "output-shape",
     title: "Output shape",
-    meaning: "The adapted model returns tensors of the base model's shapes and dtypes, so it can stand in its place.",
+    meaning:
+      "The adapted model returns tensors of the base model's shapes and dtypes, so it can replace the base model.",
     unit: "outputs that differ",
     ...exactly(odd.length, "shapes agree or they do not"),
     detail: [...base].map(([name, { shape }]) => `${name} ${shapeText(shape)}`).join(", "),
@@ -60,14 +61,14 @@ const identityAtInit: Check = async (runs) => {
   };
   const started = await runs.runAdapted(runs.fresh);
   if (!savedInitialization(adapter.config.init_lora_weights).identity) {
-    // It is not meant to be an identity: what must hold is that the whole effect is B's.
+    // It is not meant to be an identity; instead, its whole effect must come from B.
     const withoutB = withZeros(runs.fresh, adapter.layers, "B");
     const difference = largestDifference(await runs.runAdapted(withoutB), runs.given);
     const effect = largestDifference(started, runs.given).value;
     return {
       ...about,
       meaning:
-        "init_lora_weights is false: A and B both start at random, so this adapter is no identity and is not meant to be. With B at zero it must change nothing.",
+        "init_lora_weights is false: A and B both start at random, so this adapter is not meant to be an identity. With B at zero it must change nothing.",
       ...within(difference.value, modelTolerance(runs)),
       detail: `before any training the adapter changes the output by up to ${effect.toPrecision(2)}`,
     };
@@ -81,7 +82,7 @@ const identityAtInit: Check = async (runs) => {
 };
 
 const lowRankPath: Check = async ({ subject, perturbed }) => {
-  // A variant without a path beside the layer has one computation alone.
+  // A variant without a separate path has only one computation.
   const layers = subject.adapter.layers.filter(({ variant }) => variant.forward);
   if (layers.length === 0) return undefined;
   const { graph, feeds } = subject.contributions(layers);
@@ -98,7 +99,7 @@ const lowRankPath: Check = async ({ subject, perturbed }) => {
   return {
     id: "low-rank-path",
     title: "Low-rank path equals delta weights",
-    meaning: "scaling · B(A(x)), as it is trained, gives what the full matrix ΔW = scaling · B A gives.",
+    meaning: "scaling · B(A(x)), as trained, gives the same result as the full matrix ΔW = scaling · B A.",
     unit: "largest difference in a layer's output",
     ...within(worst.measured, worst.limit),
     detail: `closest to its bound: ${worst.path}`,
@@ -115,11 +116,11 @@ const mergedEqualsUnmerged: Check = async (runs) => {
   return {
     id: "merged-equals-unmerged",
     title: "Merged equals unmerged",
-    meaning: "Adding ΔW to the weights gives the output that base and adapter give side by side.",
+    meaning: "The weights with ΔW added give the same output as base and adapter side by side.",
     unit: "largest difference in the output",
     ...within(difference.value, modelTolerance(runs)),
     ...(rounding && {
-      detail: `before rounding; a merged file keeps its weights in ${half}, which moves the output by up to ${rounding.value.toPrecision(2)}`,
+      detail: `before rounding; a merged file stores its weights in ${half}, which changes the output by up to ${rounding.value.toPrecision(2)}`,
     }),
   };
 };
@@ -150,12 +151,12 @@ const onlyAdapters: Check = async ({ subject, perturbed }) => {
     id: "only-adapters-have-gradients",
     title: "Only adapters have gradients",
     meaning: "Every A and B receives a gradient, and the training step updates nothing else.",
-    unit: "tensors that should learn and do not, or learn and should not",
+    unit: "tensors that should be trained and are not, or are trained and should not be",
     ...exactly(still.length + frozen.length, "a tensor is trained or frozen"),
     detail:
       still.length > 0
         ? `without a gradient: ${still.slice(0, 3).join(", ")}${still.length > 3 ? ", …" : ""}`
-        : `${trainable.length} adapter tensors learn; ${graph.parameters.length - trainable.length} base tensors do not`,
+        : `${trainable.length} adapter tensors are trained; ${graph.parameters.length - trainable.length} base tensors are not`,
   };
 };
 
@@ -193,7 +194,7 @@ const baseUnchanged: Check = async ({ subject, perturbed }) => {
     first ??= outputs;
     state = new Map([...start.keys()].map((name) => [name, outputs.get(name)!]));
   }
-  // The same first step again, in the same session: had a step changed a base weight, it would come out otherwise.
+  // The same first step again, in the same session: if a step had changed a base weight, the result would differ.
   const again = await run(new Map([...feeds, ...start, ...optimizer.feeds(1, 1e-2)]));
   const after = await checksum(subject);
   const changed = differingElements(first!, again) + (before === after ? 0 : 1);
@@ -252,7 +253,7 @@ const scaling: Check = async ({ subject, perturbed }) => {
   return {
     id: "scaling",
     title: "Scaling",
-    meaning: `The adapter's contribution is proportional to alpha: three times alpha, three times the contribution.`,
+    meaning: `The adapter's contribution is proportional to alpha: three times alpha gives three times the contribution.`,
     unit: "largest difference in a layer's output",
     ...within(
       difference.value,
@@ -311,7 +312,7 @@ function differingElements(a: Outputs, b: Outputs): number {
   return count;
 }
 
-/** FNV-1a over every base weight's bytes, as they lie in memory or in the file now. */
+/** FNV-1a over every base weight's bytes, as they are in memory or in the file now. */
 async function checksum(subject: VerifySubject): Promise<number> {
   let hash = 0x811c9dc5;
   for (const value of subject.opened.values.values()) {

@@ -12,7 +12,7 @@ import { EPS_FLOAT32 } from "./tolerance";
 
 /** Central differences lose as much to truncation as to rounding at a step of the epsilon's cube root. */
 const TOLERANCE = Math.cbrt(EPS_FLOAT32);
-/** Most adapter tensors checked by differences; some 25 runs of the model each. */
+/** The largest number of adapter tensors that are checked by differences; each takes some 25 runs of the model. */
 const MOST_TENSORS = 16;
 /** The first step, relative to the tensor's values. */
 const LARGEST_STEP = 0.1;
@@ -20,11 +20,11 @@ const LARGEST_STEP = 0.1;
 const PROBE = 1e-3;
 /** Errors of slopes are estimates, each good to a factor of about two. */
 const ERRORS = 3;
-/** A slope that may be off by more than this part of it tells nothing. */
+/** A slope with a larger relative error is not used. */
 const TELLING = 0.1;
 /** The size of the movement where all values are zero. */
 const UNTRAINED = 0.01;
-/** How far the adapter's values are moved, relative to them, for another look: further than relus are from turning. */
+/** The relative change of the adapter's values for a second check: larger than the distance to a relu's kink. */
 const ELSEWHERE = [0, 0.01, 0.03];
 
 type Tensors = ReadonlyMap<string, Tensor>;
@@ -75,19 +75,23 @@ export async function finiteDifferences(runs: Runs): Promise<VerifyCheck | undef
     "",
     { error: 0, allowed: TOLERANCE, lost: false },
   ] as [string, Disagreement]);
-  const what = path === "" ? "no slope stands out of rounding" : `closest of ${telling.length} to its bound: ${path}`;
+  const what =
+    path === "" ? "no slope exceeds the rounding error" : `closest of ${telling.length} to its bound: ${path}`;
   return {
     id: "finite-differences",
     title: "Gradients agree with finite differences",
-    meaning: "Moving an adapter a little moves the outputs as much as their gradient says.",
+    meaning: "A small change of an adapter changes the outputs as much as their gradient predicts.",
     unit: "largest relative difference of a slope",
     measured: worst.error,
     relation: "at-most",
     bound: worst.allowed,
-    boundFrom: `the cube root of float32's epsilon, the best a central difference can do in float32, and ${(worst.allowed - TOLERANCE).toPrecision(2)} for the rounding and bending that were measured`,
+    boundFrom: `the cube root of float32's epsilon, the best a central difference can do in float32, and ${(worst.allowed - TOLERANCE).toPrecision(2)} for the measured rounding and curvature`,
     // With nothing measured nothing is verified.
     passed: ratio(worst) <= 1 && (path !== "" || lost === 0),
-    detail: lost === 0 || path === "" ? what : `${what}; of ${lost} more the slope is lost in rounding`,
+    detail:
+      lost === 0 || path === ""
+        ? what
+        : `${what}; ${lost} more ${lost === 1 ? "slope is" : "slopes are"} lost in rounding`,
   };
 }
 
@@ -95,7 +99,7 @@ interface Disagreement {
   /** Relative to the slope. */
   readonly error: number;
   readonly allowed: number;
-  /** There is nothing to compare. */
+  /** Nothing to compare. */
   readonly lost: boolean;
 }
 
@@ -153,7 +157,7 @@ function compared({ value, error }: Slope, analytic: number, own: number): Disag
   return {
     error: Number.isNaN(off) ? Number.POSITIVE_INFINITY : off,
     allowed: TOLERANCE + (uncertain <= TELLING ? uncertain : TELLING),
-    // Rounding excuses what it may have caused, and nothing far beyond.
+    // Rounding explains errors up to its own size, and not much more.
     lost: !(uncertain <= TELLING) && off <= uncertain,
   };
 }
@@ -163,12 +167,12 @@ type Directions = ReadonlyMap<string, Float32Array>;
 /** Random numbers of the values' size. */
 function randomLike(values: Float32Array, path: string): Float32Array {
   const random = new Random(path.length);
-  // What an adapter that was not trained yet has in B.
+  // The values of B for an adapter that is not trained yet.
   const size = Math.sqrt(product(values, values) / values.length) || UNTRAINED;
   return values.map(() => size * random.normal());
 }
 
-/** Where the outputs go, as a vector of length 1; undefined when they stay. */
+/** The direction of the outputs' change, as a unit vector; undefined when they do not change. */
 function movement(ahead: Outputs, behind: Outputs): Directions | undefined {
   const moved = new Map(
     [...ahead].map(([name, tensor]): [string, Float32Array] => {
@@ -191,7 +195,7 @@ function difference(outputs: Outputs, base: Outputs, directions: Directions): nu
   return sum;
 }
 
-/** Of the outputs, each times its part of the direction. */
+/** The products of each output with its part of the direction. */
 function lengthOf(outputs: Outputs, directions: Directions): number {
   let sum = 0;
   for (const [name, direction] of directions) {

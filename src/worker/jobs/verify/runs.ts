@@ -2,14 +2,14 @@ import type { Tensor } from "../../formats/tensor";
 import { initializeAdapter } from "../../lora/init/initialize";
 import type { Outputs, VerifySubject } from "./subject";
 
-/** What the checks share: each run is made once. */
+/** Runs that the checks share; each is made once. */
 export interface Runs {
   readonly subject: VerifySubject;
   readonly runBase: () => Promise<Outputs>;
   readonly runAdapted: (tensors: ReadonlyMap<string, Tensor>) => Promise<Outputs>;
   /** Base output, before anything else ran. */
   readonly base: Outputs;
-  /** Output of the base before the adapter's initialization took anything from it. */
+  /** Output of the base before the adapter's initialization changed it. */
   readonly given: Outputs;
   /** As injected: B is zero. */
   readonly fresh: ReadonlyMap<string, Tensor>;

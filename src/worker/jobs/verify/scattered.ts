@@ -3,10 +3,10 @@ import { float32, type Tensor } from "../../formats/tensor";
 import { Random } from "../../numbers/random";
 import { EPS_FLOAT32 } from "./tolerance";
 
-/** As far from values, relative to them, as float32 can just tell apart: what differs there is rounding. */
+/** The relative distance that float32 can just resolve: differences at this distance are rounding. */
 export const BESIDE = 8 * EPS_FLOAT32;
 
-/** The tensors with each value moved by up to so much, relative to it. */
+/** The tensors with each value changed by up to this relative amount. */
 export function scattered(tensors: ReadonlyMap<string, Tensor>, relative: number): ReadonlyMap<string, Tensor> {
   if (relative === 0) return tensors;
   const random = new Random(13);

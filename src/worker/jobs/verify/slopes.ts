@@ -1,16 +1,16 @@
-/** A derivative by finite differences, and how far it may be off. */
+/** A derivative by finite differences, and its error bound. */
 export interface Slope {
   readonly value: number;
   readonly error: number;
 }
 
-/** Each step is so much smaller than the one before it. */
+/** The ratio of each step to the next smaller one. */
 const RATIO = 4;
 /** From the largest step to one of some 1e-5 of it, near what float32 tells apart. */
 const STEPS = 9;
 /** Relative to the slope. */
 const GOOD = 1e-3;
-/** So many steps are so small that what bends a smooth function is lost in rounding. */
+/** The number of smallest steps, at which a smooth function's curvature is lost in rounding. */
 const SMALLEST = 4;
 
 /**
@@ -45,7 +45,7 @@ export async function slopesAtZero(
     if (slope.error <= GOOD * Math.abs(slope.value) && isEnough(slope)) return [slope];
   }
   const noise = Math.max(rounding, roundingSeen(ahead, behind));
-  // Three points of one side, 0, h and RATIO h, on a parabola.
+  // Fits a parabola to three points of one side: 0, h and RATIO h.
   const ofSide = (values: readonly number[], sign: 1 | -1) =>
     steps.map((h, k) =>
       k === 0 ? Number.NaN : (sign * (RATIO ** 2 * values[k]! - values[k - 1]!)) / ((RATIO ** 2 - RATIO) * h),

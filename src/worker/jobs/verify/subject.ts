@@ -44,7 +44,7 @@ export class VerifySubject {
     /** Values of inputs, by name; the others are drawn. */
     inputs: ReadonlyMap<string, Tensor>,
     private readonly signal: AbortSignal,
-    /** The base weights before the adapter's initialization took anything from them; those of `opened` are without that. */
+    /** The base weights before the adapter's initialization changed them; those of `opened` are changed. */
     readonly given: ReadonlyMap<string, ParameterValue> = opened.values,
   ) {
     this.feeds = new Map([
@@ -65,7 +65,7 @@ export class VerifySubject {
     return longestSum(this.base);
   }
 
-  /** How many products the base graph has: more than follow one another. */
+  /** The number of products in the base graph, an upper bound for the longest chain of them. */
   get depth(): number {
     return productCount(this.base);
   }
@@ -101,7 +101,7 @@ export class VerifySubject {
       feeds.set(spec.name, randomInput(spec, random));
       const operands = operandsOf(one, (path) => this.parameter(path));
       const delta = variant.check.byDelta(one, x, operands);
-      // On top of nothing, the call gives what the adapter adds.
+      // With a base of zero the call returns what the adapter adds.
       const base = full(0, delta.shape, "float32");
       const low = variant.forward ? variant.forward(one, { x, base, scale: 1 }, operands) : delta;
       outputs.push([`low.${i}`, low], [`delta.${i}`, delta]);

@@ -1,7 +1,7 @@
 /**
- * How far two float32 computations of the same value may lie apart. Rounding errors of a sum of K products grow as
- * sqrt(K) when they are independent (Higham, "Accuracy and Stability of Numerical Algorithms", section 2.8), and
- * layers add theirs up likewise; the factor leaves room for the constant and for products summed in another order.
+ * How much two float32 computations of the same value may differ. Rounding errors of a sum of K products grow as
+ * sqrt(K) when they are independent (Higham, "Accuracy and Stability of Numerical Algorithms", section 2.8), and layers
+ * add theirs up likewise; the factor leaves room for the constant and for products summed in another order.
  */
 export const EPS_FLOAT32 = 2 ** -23;
 const ROOM = 8;

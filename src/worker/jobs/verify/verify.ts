@@ -11,7 +11,7 @@ import { CHECKS } from "./checks";
 import { prepare } from "./runs";
 import { VerifySubject } from "./subject";
 
-/** Checks of what the model computes from its weights; the others hold for any. */
+/** Checks that depend on the values of the weights; the others hold for any values. */
 const OF_WEIGHTS = new Set([
   "identity-at-init",
   "merged-equals-unmerged",
@@ -23,7 +23,7 @@ const OF_WEIGHTS = new Set([
 /** A check that depends on the weights says which of them are random. */
 function withRandom(check: VerifyCheck, { fresh }: WeightsSummary): VerifyCheck {
   if (fresh.length === 0 || !OF_WEIGHTS.has(check.id)) return check;
-  const note = `with ${list(fresh)} random, not from the weights`;
+  const note = `${list(fresh)} at random, not from the weights`;
   return { ...check, detail: check.detail === undefined ? note : `${check.detail}; ${note}` };
 }
 

@@ -14,17 +14,17 @@ export interface GivenWeights {
   readonly values: ReadonlyMap<string, ParameterValue>;
   /** In words, for reports: the files. */
   readonly from: readonly string[];
-  /** What there is to say besides. */
+  /** Further notes for reports. */
   readonly notes: readonly string[];
-  /** Parameters that the files were to have and may lack. */
+  /** Parameters that may be missing from the files, and are. */
   readonly initialized: readonly string[];
-  /** Keys of the files that the model has no place for. */
+  /** Keys of the files that the model does not have. */
   readonly unused: readonly string[];
-  /** The one checkpoint that the whole model is from: what a merge writes anew. */
+  /** The one checkpoint that the whole model comes from, which a merge rewrites. */
   readonly checkpoint?: SourceCheckpoint;
 }
 
-/** A checkpoint and where in it the tensors of a model are. */
+/** A checkpoint, and where it has the tensors of a model. */
 export interface SourceCheckpoint {
   readonly file: WeightsFile;
   /** By state-dict path of the model. */
@@ -42,7 +42,10 @@ export async function fileWeights(model: Model, path: string, allowed: readonly 
   return { ...given(className, stateDict, file, paired, allowed), checkpoint: { file, origins: paired.origins } };
 }
 
-/** Those in the folders that the code loads modules from, as `from_pretrained` does. A folder may hold a configuration alone. */
+/**
+ * The values in the folders that the code loads modules from, as `from_pretrained` does. A folder may have only a
+ * configuration.
+ */
 export async function loadedWeights(model: Model, allowed: readonly string[]): Promise<GivenWeights> {
   const all: GivenWeights[] = [];
   const parts = model.checkpoints ?? [];
@@ -71,13 +74,13 @@ async function partWeights(
     return { values: new Map(), from: [], notes, initialized: [], unused: [] };
   }
   const entries = model.stateDict.filter((entry) => keys.has(entry.path));
-  // All of it has been drawn anew.
+  // The code has initialized all of it again.
   if (entries.length === 0) return undefined;
   const file = await openWeights(path);
   const asLoaded = entries
     .filter(({ tiedTo }) => tiedTo === undefined || !keys.has(tiedTo))
     .flatMap(({ tiedTo: _, ...entry }) =>
-      // A file keeps one of a tied tensor's names, whichever.
+      // A file has one of a tied tensor's names, no matter which.
       keys.get(entry.path)!.map((own, i, [first]) => ({ ...entry, path: own, ...(i > 0 && { tiedTo: first! }) })),
     );
   const paired = pairWeights(model.className, asLoaded, file, conversions);
@@ -103,7 +106,7 @@ async function partWeights(
     ...weights,
     values,
     initialized: weights.initialized.map((own) => now.get(own) ?? own),
-    // A part's own checkpoint is none of the model that holds it.
+    // A part's checkpoint is not the checkpoint of the whole model.
     ...(at === "" && { checkpoint: { file, origins: renamedGroups(origins, now) } }),
   };
 }
@@ -123,7 +126,7 @@ function renamedGroups(origins: ReadonlyMap<string, Origin>, now: ReadonlyMap<st
   );
 }
 
-/** Names of tensors or modules of the model as the loaded part has them. */
+/** Names of the model's tensors or modules, as named in the loaded part. */
 function asNamedIn(name: string, keys: ReadonlyMap<string, readonly string[]>): string[] {
   return [...keys].filter(([path]) => path === name || path.startsWith(`${name}.`)).flatMap(([, own]) => own);
 }
@@ -137,9 +140,9 @@ function given(
 ): GivenWeights {
   const { lacking, initialized } = sortMissing(entries, missing, base, allowed);
   if (lacking.length > 0) {
-    const place = extra.length > 0 ? ` and holds ${list(extra)} that the model has no place for` : "";
+    const place = extra.length > 0 ? ` and has ${list(extra)}, which the model does not have` : "";
     throw new UserError(
-      `${file.file} lacks ${list(lacking)} of ${owner}${place}, so that these would be random. See that the model is the one that the weights are of, and that the keys are its own module paths; --allow-missing NAMES, in the editor the setting loraLens.allowMissing, starts the tensors or modules that it names anew`,
+      `${file.file} lacks ${list(lacking)} of ${owner}${place}, so these would be random. Check that the weights belong to this model and that their keys are its module paths. To initialize tensors or modules at random, name them with --allow-missing NAMES, or in the editor's setting loraLens.allowMissing`,
       { file: file.file },
     );
   }
@@ -156,7 +159,7 @@ interface Paired {
   readonly extra: readonly string[];
   /** What names were changed, in words. */
   readonly note: string | undefined;
-  /** The base model's module, where the model's library names one. */
+  /** The base model's module, if the library names one. */
   readonly base: string;
 }
 
@@ -186,7 +189,7 @@ function pairWeights(
     if (!value) missing.add(path);
     else if (!sameShape(value.shape, shape as number[])) {
       throw new UserError(
-        `${file}: "${path}" has shape ${shapeText(value.shape)}, but ${owner} has ${shapeText(shape as number[])} there; these weights belong to a model of another size`,
+        `${file}: "${path}" has shape ${shapeText(value.shape)}, but in ${owner} it has ${shapeText(shape as number[])}; these weights belong to a model of another size`,
         { file },
       );
     } else pairs.set(path, value);
@@ -207,7 +210,7 @@ function bestOf(
   const byLibrary = converted && {
     ...converted,
     note: [...converted.origins].some(([path, origin]) => path !== origin)
-      ? "as transformers converts its keys"
+      ? "keys converted as in transformers"
       : undefined,
   };
   if (byLibrary?.values.size === paths.size) return byLibrary;

@@ -13,7 +13,7 @@ export async function openWeights(path: string): Promise<WeightsFile> {
   const format = formatOf(file);
   if (format?.open) return format.open(file);
   throw new UserError(
-    `${file} is no weights file by its name; weights are read from ${inWords(endingsOpened())} files, their .index.json, or a folder with one of them`,
+    `${file} does not have the name of a weights file; weights are read from ${inWords(endingsOpened())} files, their .index.json, or a folder with one of them`,
     { file },
   );
 }
@@ -24,7 +24,7 @@ async function fileOf(path: string): Promise<string> {
   const file = await weightsIn(path);
   if (file !== undefined) return file;
   throw new UserError(
-    `the folder ${path} holds no weights: no ${USUAL_NAMES.join(", ")}, nor another ${inWords(endingsOpened(), "or")} file`,
+    `the folder ${path} holds no weights: it has no ${USUAL_NAMES.join(", ")} and no other ${inWords(endingsOpened(), "or")} file`,
     { file: path },
   );
 }
@@ -42,7 +42,7 @@ export async function weightsIn(folder: string): Promise<string | undefined> {
   );
 }
 
-/** A path that is nothing is reported by whoever opens it. */
+/** A path that does not exist is reported when it is opened. */
 async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();

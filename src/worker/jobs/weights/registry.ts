@@ -6,18 +6,18 @@ import { SAFETENSORS } from "./safetensors";
 import { TORCH } from "./torch";
 import type { WeightFormat } from "./weightFormat";
 
-/** Every format that there is. A list for a model shows a row's files before the next row's. */
+/** All formats. A list for a model shows the files of the first format first. */
 export const WEIGHT_FORMATS: readonly WeightFormat[] = [KERAS, SAFETENSORS, TORCH];
 
-/** Files that training leaves beside the weights and that are none of the model's. */
+/** Files of training next to the weights that are not the model's. */
 export const NOT_WEIGHTS = /^(adapter_|optimizer|scheduler|scaler|training_args|rng_state)/i;
-/** Shards, which are chosen by their index, and TensorFlow.js's, which are by the model's JSON. */
+/** Shards: users choose their index, or for TensorFlow.js the model's JSON. */
 const SHARDS = /^weights\.bin$|-\d{5}-of-\d{5}\.|-shard\d+of\d+\./;
 
-/** What a folder's weights are called, the preferred first. */
+/** File names of a folder's weights, the preferred first. */
 export const USUAL_NAMES: readonly string[] = WEIGHT_FORMATS.flatMap(({ usualNames }) => usualNames);
 
-/** The format of a file of this name; an index whose name does not say of what is PyTorch's. */
+/** The format of a file, by its name; an index is PyTorch's unless its name says otherwise. */
 export function formatOf(file: string): WeightFormat | undefined {
   const name = file.toLowerCase();
   const has = (endings: readonly string[]) => endings.some((ending) => name.endsWith(ending));
@@ -39,7 +39,7 @@ export function endingsOpened(): string[] {
   return WEIGHT_FORMATS.filter((format) => format.open).flatMap(endingsOf);
 }
 
-/** Where weights of a model that is written in `model` may be. */
+/** Describes where the weights of a model in the format `model` may be. */
 export function weightFilesFor(model: ModelFormat): WeightFiles {
   const formats = WEIGHT_FORMATS.filter(({ models }) => models.includes(model));
   const offered = formats.flatMap(({ endings, indexEndings }) => [...endings, ...indexEndings]);

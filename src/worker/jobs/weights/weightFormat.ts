@@ -16,15 +16,15 @@ export interface WeightsFile {
 export interface WeightFormat {
   /** For people. */
   readonly name: string;
-  /** What its files' names end in, the usual first. */
+  /** Endings of its files' names, the usual first. */
   readonly endings: readonly string[];
-  /** Further endings, which nobody is offered in a list because other files have them, too. */
+  /** Further endings that are not listed in dialogs because other files have them, too. */
   readonly rareEndings?: readonly string[];
-  /** What the name of an index ends in, which says which shard holds each tensor. */
+  /** The ending of the name of an index, which lists the shard of each tensor. */
   readonly indexEndings: readonly string[];
-  /** What a folder's weights are called, the preferred first. */
+  /** File names of a folder's weights, the preferred first. */
   readonly usualNames: readonly string[];
-  /** What the models are written in whose weights it usually has. */
+  /** The formats of the models whose weights it usually has. */
   readonly models: readonly ModelFormat[];
   /**
    * Opens a file or an index. Without it the model's own reader does, which knows what its layers call their weights

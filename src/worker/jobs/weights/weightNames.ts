@@ -1,9 +1,9 @@
 import { UserError } from "../../formats/errors";
 
 /**
- * Keys of weights files that differ from the model's own by what wrapped the model when it was saved: DataParallel's
- * `module.`, torch.compile's `_orig_mod.`, Lightning's `model.`, and the base model's name, which Hugging Face models
- * have with a head and lack without one.
+ * Keys of weights files that differ from the model's own because the model was wrapped when it was saved:
+ * DataParallel's `module.`, torch.compile's `_orig_mod.`, Lightning's `model.`, and the base model's name, which
+ * Hugging Face models have only with a head.
  */
 
 export interface AlignedNames {
@@ -24,7 +24,7 @@ const MOST_PREFIXES = 64;
 const AS_THEY_ARE: Renaming = { rename: (key) => key };
 
 /**
- * Pairs the model's paths with the file's keys: as they are if that pairs most, else by the one renaming that does.
+ * Pairs the model's paths with the file's keys: unchanged if that pairs most, else by the renaming that pairs most.
  * Throws a UserError when two parts of the file fit the model equally well.
  */
 export function alignNames(paths: readonly string[], keys: readonly string[], file: string): AlignedNames {
@@ -44,7 +44,7 @@ export function alignNames(paths: readonly string[], keys: readonly string[], fi
   }
   if (rival && best.pairs.size === wanted.size) {
     throw new UserError(
-      `${file} fits the model in two ways, ${best.renaming.note} and ${rival.note}; save the state dict of one model alone`,
+      `${file} fits the model in two ways, ${best.renaming.note} and ${rival.note}; save the state dict of one model only`,
       { file },
     );
   }

@@ -4,11 +4,11 @@ import type { Model, ModuleInfo, ParameterInfo, Problem } from "../../readers/mo
 import { type LowRankPath, lowRankPaths } from "./lowRank";
 
 /**
- * Mistakes in LoRA that people write by hand, judged by what is computed and what the modules hold, never by the words of
- * the source. https://arxiv.org/abs/2106.09685, section 4.1: h = W x + (alpha / r) B A x, with W frozen and B zero at first.
+ * Mistakes in handwritten LoRA, found from the computation and the modules' contents, never from words in the source.
+ * https://arxiv.org/abs/2106.09685, section 4.1: h = W x + (alpha / r) B A x, with W frozen and B zero at first.
  */
 
-/** @param standIn the model's sizes are stand-ins: no number of it is said. */
+/** @param standIn the model's sizes are stand-ins, so messages give none of its numbers. */
 export function handwrittenLora(model: Model, graph: Graph | undefined, standIn = false): Problem[] {
   if (!graph) return [];
   const byPath = new Map(model.stateDict.map((p) => [p.path, p]));
@@ -58,12 +58,12 @@ function scaling(path: LowRankPath, model: Model, at: SourcePlace, standIn: bool
   if (factor === undefined) return missing(path, model, scales, at, standIn);
   const where = factorPlace ?? at;
   if (factor === 0 && path.gates.length === 0) {
-    // Somebody who gives 0 wants no adapter.
+    // A given 0 means that no adapter is wanted.
     if (scales.some(({ value, name }) => value === 0 && !isDerived(name, alphas, rank))) return [];
     const [alpha] = alphas;
     const numbers = alpha && !standIn ? ` With ${alpha.name} ${format(alpha.value)} and rank ${rank}` : "";
     const cause = numbers === "" ? "Whole-number division" : `${numbers}, whole-number division`;
-    const message = `The factor of this low-rank path is 0, so the adapter adds nothing and never learns.${numbers === "" ? ` ${cause}` : cause} cuts alpha / r down to 0: divide with /, not //.`;
+    const message = `The scaling factor of this low-rank path is 0, so the adapter adds nothing and is never trained.${numbers === "" ? ` ${cause}` : cause} rounds alpha / r down to 0. Divide with /, not //.`;
     return [{ place: where, severity: "warning", code: "lora-zero-scale", message }];
   }
   const alone = alphas.find(({ value }) => isClose(value, factor));
@@ -72,8 +72,8 @@ function scaling(path: LowRankPath, model: Model, at: SourcePlace, standIn: bool
   const here = standIn ? "" : `, ${format(factor)}`;
   const right = standIn ? "alpha / r" : `alpha / r, here ${format(factor)} / ${rank} = ${format(factor / rank)}`;
   const instead = standIn
-    ? "Divide by the rank, so that the learning rate need not change with it."
-    : `Divide by the rank, or read this alpha as PEFT's lora_alpha of ${format(factor * rank)}.`;
+    ? "Divide by the rank, so that one learning rate works for every rank."
+    : `Divide by the rank, or give PEFT a lora_alpha of ${format(factor * rank)}.`;
   return [
     {
       place: where,
@@ -84,7 +84,7 @@ function scaling(path: LowRankPath, model: Model, at: SourcePlace, standIn: bool
   ];
 }
 
-/** `scaling = alpha // r` is 0 because of alpha, and nobody's wish. */
+/** `scaling = alpha // r` is 0 by mistake. */
 function isDerived(name: string, alphas: readonly Scale[], rank: number): boolean {
   return !/alpha/i.test(name) && alphas.some(({ value }) => value > 0 && value < rank);
 }
@@ -102,20 +102,20 @@ function missing(
   if (scale) {
     // Code may multiply only where it makes a difference: a factor of 1 proves nothing.
     if (scales.some(({ name, value }) => value === (/alpha/i.test(name) ? rank : 1))) return [];
-    // Some scale A's first values instead.
+    // Some code scales A's initial values instead.
     const modules = new Set([down, up].flatMap((path) => modulesTo(model.root, path)));
     if ([...modules].some(({ path }) => model.code!.drawsWith(path, SCALE))) return [];
     const value = standIn ? "" : ` is ${format(scale.value)}, but`;
-    const message = `${scale.name}${value} ${standIn ? "is kept, but never used" : "never used"}: this low-rank path${ofRank} is added without a factor. Multiply it by alpha / ${standIn ? "r" : rank}, so that the learning rate need not change with the rank.`;
+    const message = `${scale.name}${value} ${standIn ? "is stored, but never used" : "never used"}: this low-rank path${ofRank} is added unscaled. Multiply it by alpha / ${standIn ? "r" : rank}, so that one learning rate works for every rank.`;
     return [{ place: at, severity: "warning", code, message }];
   }
-  // What calls a class that is the path alone may scale it.
+  // If the class is only the path, its caller may scale it.
   if (!base) return [];
-  const message = `This low-rank path${ofRank} is added without a factor. LoRA scales it by alpha / r, so that the learning rate need not change with the rank. Multiply the path by alpha / ${standIn ? "r" : rank}, unless alpha is to be r.`;
+  const message = `This low-rank path${ofRank} is added unscaled. LoRA scales it by alpha / r, so that one learning rate works for every rank. Multiply the path by alpha / ${standIn ? "r" : rank}, unless alpha is meant to equal r.`;
   return [{ place: at, severity: "information", code, message }];
 }
 
-/** Alpha and its like, of the modules that the factors are in; the nearest first. */
+/** Alpha and similar numbers of the modules that contain the factors; the nearest first. */
 function scalesOf({ down, up }: LowRankPath, model: Model): Scale[] {
   if (!model.code) return [];
   const modules = new Set([down, up].flatMap((path) => modulesTo(model.root, path).reverse()));
@@ -139,7 +139,7 @@ function initialization(path: LowRankPath, byPath: ReadonlyMap<string, Parameter
   const code = "lora-initialization";
   const severity = "warning";
   if (a && b) {
-    const message = `${names} both start at zero, so neither ever gets a gradient and the adapter stays at nothing. Start ${last(down)} from random numbers.`;
+    const message = `${names} both start at zero, so neither ever gets a gradient and the adapter is never trained. Initialize ${last(down)} with random numbers.`;
     return [{ place: at, severity, code, message }];
   }
   if (a || b) {
@@ -185,11 +185,11 @@ function freezing(
   const code = "lora-not-frozen";
   const meant = modulesTo(model.root, base.path).findLast(({ freezesNothingAt }) => freezesNothingAt);
   if (meant) {
-    const message = `This freezes nothing: a Module has no requires_grad, so the assignment only adds an attribute, and the base weights train along with the adapter. Write .requires_grad_(False), which reaches its parameters.`;
+    const message = `This freezes nothing: a Module has no requires_grad, so the assignment only adds an attribute, and the base weights are trained along with the adapter. Call .requires_grad_(False), which freezes its parameters.`;
     return [{ place: meant.freezesNothingAt!, severity: "warning", code, message }];
   }
   if (model.code?.trains() === "chosen") return [];
-  const message = `${base.path}, the weight beside this low-rank path, is trained as well: nothing freezes it. That is full fine-tuning, with its memory. Set its requires_grad to False.`;
+  const message = `${base.path}, the weight beside this low-rank path, is trained as well, because nothing freezes it. This is full fine-tuning and needs as much memory. Set its requires_grad to False.`;
   return [{ place: at, severity: "warning", code, message }];
 }
 

@@ -25,7 +25,7 @@ export interface LowRankPath {
 
 export interface BaseWeight {
   readonly path: string;
-  /** No gradient comes to it through what it gives. */
+  /** It gets no gradient through its output. */
   readonly detached: boolean;
 }
 

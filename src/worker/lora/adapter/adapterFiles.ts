@@ -17,7 +17,7 @@ import type { LayerAdapter } from "../variants/variant";
  * `adapter_model.bin`, whose keys are the parameters' names behind a prefix that comes from PEFT wrapping the model twice.
  */
 
-/** Beside the first the older one does not count. */
+/** The older one is ignored if the first exists. */
 const [WEIGHTS_FILE, OLD_WEIGHTS_FILE] = ADAPTER_WEIGHTS_FILES;
 const PREFIX = "base_model.model.";
 
@@ -114,8 +114,8 @@ function parameterName(key: string, file: string): string {
 
 /**
  * Throws a UserError unless the adapter has exactly the tensors that these targets need, each of its shape, and besides
- * only tensors of the base model. PEFT ignores keys it does not expect, and a layer whose key is missing then stays as it
- * was without a word.
+ * only tensors of the base model. PEFT ignores keys it does not expect, and silently leaves a layer whose key is
+ * missing unchanged.
  */
 export function checkAdapter(
   adapter: Adapter,
@@ -135,7 +135,7 @@ export function checkAdapter(
     ...[...adapter.tensors.keys()].filter((name) => !expected.has(name)),
     ...[...adapter.base.keys()].filter((name) => !places.has(name)),
   ];
-  if (unexpected.length > 0) problems.push(`the model has no place for ${listed(unexpected)}`);
+  if (unexpected.length > 0) problems.push(`the model does not have ${listed(unexpected)}`);
   for (const [name, shape] of expected) {
     const found = adapter.tensors.get(name)?.shape;
     if (found && !same(found, shape)) wrong(name, found, shape);
@@ -146,7 +146,7 @@ export function checkAdapter(
   }
   if (problems.length === 0) return;
   throw new UserError(
-    `the adapter does not fit the model: ${problems.slice(0, 4).join("; ")}${problems.length > 4 ? `; and ${problems.length - 4} more` : ""}. Choose the model it was trained on, and see that r and target_modules in its ${ADAPTER_CONFIG_FILE} are unchanged`,
+    `the adapter does not fit the model: ${problems.slice(0, 4).join("; ")}${problems.length > 4 ? `; and ${problems.length - 4} more` : ""}. Choose the model that it was trained on, and check that r and target_modules in its ${ADAPTER_CONFIG_FILE} are unchanged`,
   );
 }
 

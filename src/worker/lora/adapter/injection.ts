@@ -8,7 +8,7 @@ import { targetModules } from "../targets/chosen";
 import { defaultTargets, requireSome } from "../targets/defaults";
 import { isAllLinear, matchTargets, type TargetableLayer } from "../targets/targets";
 import type { LayerUse } from "../targets/uses";
-import { namesInVainOf, useWarnings } from "../targets/warnings";
+import { unmatchedNameWarnings, useWarnings } from "../targets/warnings";
 import { layerCost } from "../variants/costs";
 import { resolve } from "../variants/resolve";
 
@@ -23,8 +23,8 @@ export interface Injection {
 }
 
 /**
- * For what somebody chose. Where nobody chose layers, the configuration names those that are the default: "all-linear"
- * would be other layers to PEFT. Throws a UserError on nonsense.
+ * Resolves a user's choice. Without chosen layers, the configuration names the default ones: "all-linear" would mean
+ * other layers in PEFT. Throws a UserError for invalid values.
  */
 export function injectionFor(model: Model, given: GivenConfig, uses: Uses): Injection {
   checkGiven(given);
@@ -38,15 +38,15 @@ export function injectionFor(model: Model, given: GivenConfig, uses: Uses): Inje
     layers.map(({ path }) => path),
   );
   const config = loraConfig({ ...given, target_modules: names });
-  // A model that is a layer itself is nobody's target.
+  // A model that is itself a layer is not a target.
   const isMatched = layers.length > 0 && excluded === null && layers.every(({ path }) => path !== "");
   const injection = injectionOf(model, config, uses, isMatched ? layers : undefined);
   return { ...injection, summary: { ...injection.summary, ...(leftOut.length > 0 && { leftOut }) } };
 }
 
 /**
- * Of a configuration that there is. Throws a UserError when it targets nothing, or what no adapter can be put on, or when
- * the model's own size is unknown.
+ * Resolves an existing configuration. Throws a UserError when it targets nothing or a layer that cannot be adapted, or
+ * when the model's own size is unknown.
  */
 export function injectionOf(
   model: Model,
@@ -54,14 +54,14 @@ export function injectionOf(
   uses: Uses,
   targets: readonly TargetableLayer[] = matchTargets(model, given),
 ): Injection {
-  // As PEFT writes it: the word is another set of layers in another model.
+  // As PEFT writes it: "all-linear" means other layers in another model.
   const names = () =>
     targetModules(
       model,
       targets.map(({ path }) => path),
     );
   const config = isAllLinear(given.target_modules) ? { ...given, target_modules: names() } : given;
-  const warnings = [...namesInVainOf(model, given), ...useWarnings(targets, uses)];
+  const warnings = [...unmatchedNameWarnings(model, given), ...useWarnings(targets, uses)];
   return { config, targets, summary: injectionSummary(model, config, targets, warnings) };
 }
 
@@ -80,7 +80,7 @@ export function targetSummary(layer: TargetableLayer, config: LoraConfig): Targe
   };
 }
 
-/** What the configuration does to the model. */
+/** The configuration's effect on the model. */
 function injectionSummary(
   model: Model,
   config: LoraConfig,
@@ -115,9 +115,9 @@ function injectionSummary(
   };
 }
 
-/** PEFT accepts any number, and an adapter with 0 has no effect and does not learn. */
+/** PEFT accepts any number, but an adapter with alpha 0 has no effect and is not trained. */
 function alphaWarnings({ lora_alpha }: LoraConfig): string[] {
-  return lora_alpha === 0 ? ["alpha is 0, so the adapter has no effect, and no gradient reaches it."] : [];
+  return lora_alpha === 0 ? ["alpha is 0, so the adapter has no effect and gets no gradient."] : [];
 }
 
 /** PEFT accepts a rank above a layer's smaller side: B A then has more numbers than the weight, and no greater rank. */
@@ -131,6 +131,6 @@ function rankWarnings(targets: readonly TargetSummary[], rank: number): string[]
   const more = small.length > 3 ? ` and ${small.length - 3} more` : "";
   const most = Math.min(...small.map(({ inFeatures, outFeatures }) => Math.min(inFeatures, outFeatures)));
   return [
-    `The rank ${rank} is above the smaller side of ${named}${more}. It computes as in PEFT, but a rank of ${most} can express the same change with fewer parameters.`,
+    `The rank ${rank} is above the smaller side of ${named}${more}. This works, as in PEFT, but a rank of ${most} can express the same change with fewer parameters.`,
   ];
 }

@@ -11,19 +11,20 @@ const PEFT_ALPHA = 8;
 
 const MAX_CONFIG_BYTES = 1_000_000;
 
-/** Reads and checks a configuration. Throws a UserError that names the field at fault and what it may be. */
+/** Reads and checks a configuration. Throws a UserError that names the wrong field and its allowed values. */
 export async function readAdapterConfig(file: string): Promise<SavedConfig> {
-  const fields = await readJsonObject(file, MAX_CONFIG_BYTES, "an adapter's configuration is a page of text");
+  const fields = await readJsonObject(file, MAX_CONFIG_BYTES, "an adapter's configuration is far smaller");
   const bad = (why: string) => new UserError(`${file}: ${why}`, { file });
 
   if (fields.peft_type === undefined) throw bad('it has no "peft_type"; it is not the configuration of a PEFT adapter');
-  if (fields.peft_type !== "LORA") throw bad(`peft_type ${shown(fields.peft_type)} is not supported; "LORA" is`);
+  if (fields.peft_type !== "LORA")
+    throw bad(`peft_type ${shown(fields.peft_type)} is not supported; it must be "LORA"`);
   const alone = setFeatures(fields).find((field) => !VARIANTS.some((variant) => variant.fields.includes(field)));
   if (alone !== undefined) throw bad(unsupported(alone, fields[alone]));
 
   const { r = 8, lora_alpha = PEFT_ALPHA, lora_dropout = 0, use_rslora = false } = fields;
   if (typeof r !== "number" || !Number.isInteger(r) || r < 1)
-    throw bad(`r is ${shown(r)}; it must be a whole number from 1`);
+    throw bad(`r is ${shown(r)}; it must be a whole number, 1 or more`);
   if (typeof lora_alpha !== "number" || !Number.isFinite(lora_alpha)) {
     throw bad(`lora_alpha is ${shown(lora_alpha)}; it must be a number`);
   }

@@ -2,9 +2,9 @@ import { isObject } from "../../formats/files";
 import type { LoraConfig } from "./config";
 
 /**
- * Fields that change what an adapter computes, with the values that leave it plain LoRA. An adapter that uses one is for
- * the variant that names the field, and refused where there is none: running it as plain LoRA would give wrong numbers
- * without a word.
+ * Fields that change what an adapter computes, with the values that leave it plain LoRA. An adapter that uses one needs
+ * the variant that names the field and is refused if there is none: running it as plain LoRA would silently give wrong
+ * numbers.
  */
 const PLAIN = {
   alora_invocation_tokens: isEmpty,
@@ -30,7 +30,7 @@ export type Feature = keyof typeof PLAIN;
 
 const FEATURES = Object.keys(PLAIN) as Feature[];
 
-/** The fields of these that a configuration sets. */
+/** The listed fields that a configuration sets. */
 export function setFeatures(fields: Partial<Readonly<Record<Feature, unknown>>>): Feature[] {
   return FEATURES.filter((field) => {
     const value = fields[field];

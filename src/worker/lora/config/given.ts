@@ -7,7 +7,7 @@ const MAX_RANK = 65536;
 /** Throws a UserError on nonsense in a configuration that somebody gives, as options or in a dialog. */
 export function checkGiven({ r, lora_alpha: alpha, lora_dropout: dropout }: GivenConfig): void {
   if (r !== undefined && (!Number.isInteger(r) || r < 1 || r > MAX_RANK)) {
-    throw new UserError(`the rank must be a whole number of 1 or more, not ${r}; 8 and 16 are usual`);
+    throw new UserError(`the rank must be a whole number, 1 or more, not ${r}; usual are 8 and 16`);
   }
   if (alpha !== undefined && !Number.isFinite(alpha)) {
     throw new UserError(`alpha must be a number, not ${alpha}; the rank or twice the rank is usual`);

@@ -12,7 +12,7 @@ export async function changedWeight(
 ): Promise<ChangedWeight> {
   if (!weight.matrix.data.every(Number.isFinite)) {
     throw new UserError(
-      `the base weight ${weight.path} holds values that are not finite, so what init_lora_weights ${name} subtracts from it cannot be computed; use other base weights`,
+      `the base weight ${weight.path} has values that are not finite, so init_lora_weights ${name} cannot be computed from it; use other base weights`,
     );
   }
   return change(weight, adapter, pause, onProgress);

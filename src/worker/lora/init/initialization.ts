@@ -5,14 +5,14 @@ import type { Random } from "../../numbers/random";
 import type { LayerAdapter } from "../variants/variant";
 
 /**
- * One meaning of `init_lora_weights`: how a fresh adapter begins, and what PEFT does to the base weights when it loads a
- * saved one. PEFT keeps the word in the configuration and initializes each layer by it before it puts the saved A and B in:
- * whatever that takes from the base weight stays taken. A row of `registry.ts`.
+ * One meaning of `init_lora_weights`: how a fresh adapter begins, and what PEFT does to the base weights when it loads
+ * a saved one. PEFT keeps the word in the configuration and initializes each layer by it before it loads the saved A
+ * and B, so any change of the base weight stays. A row of `registry.ts`.
  */
 export interface Initialization {
-  /** As the configuration's file has it: `true`, `"pissa"`. */
+  /** As written in the configuration file: `true`, `"pissa"`. */
   readonly name: string;
-  /** Whether PEFT takes the value for this. */
+  /** Whether PEFT reads the value as this initialization. */
   takes(value: unknown): boolean;
   /** A fresh adapter changes nothing that the model computes. */
   readonly identity: boolean;
@@ -33,11 +33,11 @@ export interface Initialization {
   ): Promise<ChangedWeight>;
   /** The factor of a saved adapter that began at zero, when the other is as it began. */
   readonly beganAtZero?: "A";
-  /** What there is to know of a saved adapter. */
+  /** A warning about a saved adapter. */
   readonly warning?: string;
 }
 
-/** What changing a weight depends on. */
+/** The adapter's numbers that the change of a weight depends on. */
 export type Sized = Pick<LayerAdapter, "rank" | "scaling">;
 
 /** A is [rank, in] and B is [out, rank]. */
@@ -67,11 +67,11 @@ export interface ChangedWeight {
   readonly a: readonly Float64Array[];
   /** min(r, in, out) columns of [out]. */
   readonly b: readonly Float64Array[];
-  /** What makes the residual uncertain, when something does. */
+  /** Why the residual is uncertain, if it is. */
   readonly warning?: string;
 }
 
-/** The way out for adapters that count on a base that was changed. */
+/** What to do with adapters that depend on a changed base. */
 export const CONVERT =
   "in PEFT, save the trained adapter again with model.save_pretrained(FOLDER, path_initial_model_for_weight_conversion=INITIAL), where INITIAL is the adapter's folder from before training; that makes it a plain LoRA adapter";
 

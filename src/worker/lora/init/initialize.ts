@@ -7,11 +7,11 @@ import { freshInitialization } from "./registry";
 
 /**
  * A fresh adapter's first values by `init_lora_weights`, as PEFT draws them (though not its very numbers), and by the
- * layers' variants for what is neither A nor B.
+ * layers' variants for tensors other than A and B.
  *
  * Keys are parameter names, layer by layer. A layer's values do not depend on which others are targeted.
  * @param base the base's parameters by state-dict path.
- * @throws UserError where no fresh adapter can begin so.
+ * @throws UserError where a fresh adapter cannot be initialized this way.
  */
 export async function initializeAdapter(
   adapters: readonly LayerAdapter[],
@@ -30,7 +30,7 @@ export async function initializeAdapter(
     const start = { factors, base: (path: string) => baseTensor(base, path) };
     for (const tensor of tensors) {
       const first = tensor.factor ? factors.get(tensor.factor) : await tensor.initial?.(start);
-      if (!first) throw new Error(`nothing says how ${tensor.name} begins`);
+      if (!first) throw new Error(`no initialization is known for ${tensor.name}`);
       all.set(tensor.name, first);
     }
   }

@@ -11,8 +11,8 @@ export const MICA: Initialization = {
     if (rank <= most) return;
     throw refused(
       value,
-      `PEFT then takes a rank of at most ${most} for ${path}, not ${rank}`,
-      "choose an adapter of a lower rank",
+      `PEFT then accepts a rank of at most ${most} for ${path}, not ${rank}`,
+      "choose an adapter with a lower rank",
     );
   },
   beganAtZero: "A",

@@ -26,14 +26,14 @@ async function change(
   const { rows, columns } = matrix;
   if (fanInFanOut && rows !== columns) {
     throw new UserError(
-      `init_lora_weights is "olora", and ${path} is stored [in, out]: PEFT then gives A and B shapes that do not fit the layer and cannot load the adapter. Leave the layer out of the target modules`,
+      `init_lora_weights is "olora", and ${path} is stored [in, out]. PEFT then makes A and B in shapes that do not fit the layer, and cannot load the adapter. Leave the layer out of the target modules`,
     );
   }
   const count = Math.min(rank, rows, columns);
   const { q, weakest } = firstOrthogonal(matrix, count);
   if (weakest < DEPENDENT) {
     throw new UserError(
-      `init_lora_weights is "olora", and the first ${count} columns of ${path} depend on one another, so what PEFT subtracts is decided by rounding. To go on, ${CONVERT}`,
+      `init_lora_weights is "olora", and the first ${count} columns of ${path} are linearly dependent, so rounding decides what PEFT subtracts. To go on, ${CONVERT}`,
     );
   }
   const r = await transposedTimes(matrix, q, pause);
@@ -42,7 +42,7 @@ async function change(
     a: r,
     b: q,
     ...(fanInFanOut && {
-      warning: `${path} is stored [in, out], which PEFT's OLoRA does not heed: the adapter began with the transpose of what was subtracted, so it never was an identity. It computes as in PEFT.`,
+      warning: `${path} is stored [in, out], which PEFT's OLoRA ignores: the adapter started as the transpose of the subtracted matrix, so it never was an identity. LoRA Lens computes it as PEFT does.`,
     }),
   };
 }

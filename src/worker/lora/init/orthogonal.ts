@@ -11,7 +11,7 @@ export const ORTHOGONAL: Initialization = {
   draw,
   refuse: (value, { rank }) => {
     if (rank % 2 === 0) return;
-    throw refused(value, `PEFT needs an even rank for it, and r is ${rank}`, "choose an adapter with an even rank");
+    throw refused(value, `PEFT needs an even rank for it, but r is ${rank}`, "choose an adapter with an even rank");
   },
 };
 
@@ -20,7 +20,7 @@ export const ORTHOGONAL: Initialization = {
  * a random orthogonal matrix: B A is zero because each row of the one is orthogonal to each of the other.
  */
 function draw({ rank: r, inFeatures, outFeatures }: FactorShape, random: Random): Factors {
-  if (r % 2 !== 0) throw new UserError(`init_lora_weights "orthogonal" needs an even rank, and r is ${r}`);
+  if (r % 2 !== 0) throw new UserError(`init_lora_weights "orthogonal" needs an even rank, but r is ${r}`);
   const data = Float32Array.from({ length: r * r }, () => random.normal());
   const { q } = firstOrthogonal({ rows: r, columns: r, data }, r);
   const mixed = (features: number, first: 0 | 1) => {

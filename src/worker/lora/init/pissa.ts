@@ -28,11 +28,11 @@ export const PISSA: Initialization = {
 };
 
 /**
- * Two singular values nearer than this, relative to the largest, are one to float32: which r vectors are subtracted is
- * then decided by rounding, on PEFT's side, too.
+ * Two singular values closer than this, relative to the largest, are equal in float32: rounding then decides which r
+ * vectors are subtracted, also in PEFT.
  */
 const SAME = 3e-6;
-/** Nearer than this, rounding moves the residual by more than a thousandth of their size. */
+/** Closer than this, rounding changes the residual by more than a thousandth of their size. */
 const NEAR = 1e-4;
 
 async function change(
@@ -45,16 +45,16 @@ async function change(
   const { values, leftTimesValues, right } = await largestSingular(matrix, count, pause, onProgress);
   const [first, last, next = 0] = [values[0]!, values[count - 1]!, values[count]];
   const gap = first > 0 ? (last - next) / first : 1;
-  // What is subtracted is unique where the last value is nothing.
+  // The subtracted part is unique if the last value is zero.
   const matters = count < values.length && last > SAME * first;
   if (matters && gap < SAME) {
     throw new UserError(
-      `init_lora_weights is "pissa", and singular values ${count} and ${count + 1} of ${path} are equal within float32's rounding, so which of them PEFT subtracts depends on the machine. To go on, ${CONVERT}`,
+      `init_lora_weights is "pissa", and singular values ${count} and ${count + 1} of ${path} are equal within float32's rounding, so the machine decides which of them PEFT subtracts. To go on, ${CONVERT}`,
     );
   }
   const warning =
     matters && gap < NEAR
-      ? `Singular values ${count} and ${count + 1} of ${path} differ by ${(100 * gap).toPrecision(1)} % of the largest: what PiSSA subtracts there depends on rounding, in PEFT, too.`
+      ? `Singular values ${count} and ${count + 1} of ${path} differ by ${(100 * gap).toPrecision(1)} % of the largest, so what PiSSA subtracts there depends on rounding, also in PEFT.`
       : undefined;
   // B is [out, r]: left vectors where the weight is [out, in].
   const scaled = (vectors: readonly Float64Array[], factor: (value: number) => number) =>

@@ -1,6 +1,6 @@
 import { CONVERT, type Initialization, refused } from "./initialization";
 
-/** Words that PEFT knows and whose adapters cannot be loaded here. */
+/** Values that PEFT knows but whose adapters cannot be loaded here. */
 
 export const PISSA_ITERATIVE: Initialization = {
   name: '"pissa_niter_N"',
@@ -10,7 +10,7 @@ export const PISSA_ITERATIVE: Initialization = {
   refuse: (value) => {
     throw refused(
       value,
-      "as it loads the adapter, PEFT subtracts a randomized SVD from each base weight, with other random numbers each time, so the weights it was trained on cannot be computed",
+      "when PEFT loads the adapter, it subtracts a randomized SVD from each base weight, with different random numbers each time, so the weights it was trained on cannot be computed",
       CONVERT,
     );
   },
@@ -24,7 +24,7 @@ export const CORDA: Initialization = {
   refuse: (value) => {
     throw refused(
       value,
-      "what CorDA subtracts from the base comes from data that the adapter does not hold, and PEFT cannot load it without",
+      "CorDA changes the base weights by data that the adapter does not contain, and PEFT cannot load it without this data",
       CONVERT,
     );
   },
@@ -38,7 +38,7 @@ export const LOFTQ: Initialization = {
   refuse: (value) => {
     throw refused(
       value,
-      "as it loads the adapter, PEFT replaces the base weights by what bitsandbytes makes of them on a GPU, which is not computed here",
+      "when PEFT loads the adapter, it replaces the base weights by their bitsandbytes quantization, computed on a GPU, which LoRA Lens does not compute",
       'save the replaced base with PEFT (model.unload().save_pretrained(...)), set "init_lora_weights" to true in the configuration, and use both',
     );
   },

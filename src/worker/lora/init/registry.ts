@@ -47,10 +47,10 @@ function canDraw(row: Initialization): row is Initialization & Required<Pick<Ini
 export function savedInitialization(value: unknown): Initialization {
   const row = takenBy(value);
   if (row) return row;
-  if (typeof value !== "string") throw refused(value, "PEFT takes true, false or a word", CORRECT);
+  if (typeof value !== "string") throw refused(value, "PEFT accepts true, false or a string", CORRECT);
   const lower = value.toLowerCase();
   const loaded = INITIALIZATIONS.filter((one) => !one.refused);
-  const hint = loaded.some((one) => one.takes(lower)) ? ` in this case of letters; it knows "${lower}"` : "";
+  const hint = loaded.some((one) => one.takes(lower)) ? ` in this spelling; it knows "${lower}"` : "";
   throw refused(
     value,
     `PEFT does not know it${hint}`,

@@ -16,5 +16,5 @@ export const LORA_GA: Initialization = {
   ...UNIFORM,
   name: '"lora_ga"',
   takes: (value) => value === "lora_ga",
-  warning: `init_lora_weights is "lora_ga": as PEFT does, the adapter is put on the base weights that are given, which is right only if they are the ones saved after LoRA-GA changed them. For the original weights, ${CONVERT}.`,
+  warning: `init_lora_weights is "lora_ga": as in PEFT, the adapter is added to the given base weights. This is right only if they were saved after LoRA-GA changed them. For the original weights, ${CONVERT}.`,
 };

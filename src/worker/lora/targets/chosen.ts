@@ -1,7 +1,7 @@
 import { type Model, walkModules } from "../../readers/model";
 import type { GivenConfig } from "../config/config";
 
-/** The configuration with the layers that somebody checked in a list, and no others. */
+/** The configuration for exactly the layers that the user selected. */
 export function withLayers(model: Pick<Model, "root">, config: GivenConfig, layers: readonly string[]): GivenConfig {
   return { ...config, target_modules: targetModules(model, layers), exclude_modules: null };
 }

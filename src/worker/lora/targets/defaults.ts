@@ -3,7 +3,7 @@ import { type Model, type ModuleInfo, walkModules } from "../../readers/model";
 import { isTargetable, outputHead, type TargetableLayer } from "./targets";
 import type { LayerUse } from "./uses";
 
-/** The layers that are adapted when nobody says which: the linear ones that are called, but for the output head. */
+/** The layers that are adapted by default: the linear layers that are called, except the output head. */
 export interface DefaultTargets {
   readonly layers: readonly TargetableLayer[];
   readonly leftOut: readonly LeftOut[];
@@ -16,19 +16,22 @@ export interface LeftOut {
 }
 
 export const OUTPUT_HEAD = "the output head";
-const NEVER_CALLED = "its weight is read and it is never called";
+const NEVER_CALLED = "it is never called; only its weight is read";
 
-/** Not what one trace does not come to, which another may: what is taken from the layer without calling it. */
+/**
+ * Whether the layer's weight is used without a call. A layer that one trace does not reach does not count, since
+ * another may.
+ */
 export function isOnlyRead({ neverCalled }: ModuleInfo, use: LayerUse | undefined): boolean {
   return use ? use.used && !use.called : neverCalled === true;
 }
 
 /** Completes "fc2 is left out: ...". */
 export function whyUncalled({ aliases = [] }: ModuleInfo): string {
-  return aliases.length > 0 ? `it is called by its other name ${aliases.join(", ")} alone` : NEVER_CALLED;
+  return aliases.length > 0 ? `it is called only by its other name ${aliases.join(", ")}` : NEVER_CALLED;
 }
 
-/** `uses` where the model has been traced; what is plain without that is left out all the same. */
+/** `uses` if the model has been traced; layers known to be uncalled without a trace are always left out. */
 export function defaultTargets(
   model: Pick<Model, "root" | "part" | "pretrained">,
   uses: ReadonlyMap<string, LayerUse> | undefined,
@@ -61,7 +64,7 @@ export function leftOutTexts(leftOut: readonly LeftOut[]): string[] {
 export function requireSome({ layers, leftOut }: DefaultTargets, { className, file }: Model): void {
   if (layers.length > 0 || leftOut.length === 0) return;
   throw new UserError(
-    `no linear layer of ${className} is adapted unless it is named among the target modules. Left out are ${leftOutTexts(leftOut).join("; ")}`,
+    `no linear layer of ${className} is adapted by default; name the layers in the target modules. Left out are ${leftOutTexts(leftOut).join("; ")}`,
     { file },
   );
 }

@@ -67,6 +67,6 @@ export function withTargets(
       ? `${className} has no configuration with a model_type`
       : `PEFT has no default for the model_type "${modelType}" of ${className}`;
   throw new UserError(
-    `target_modules is null in ${ADAPTER_CONFIG_FILE}, which stands for PEFT's default, and ${why}. Name the layers in target_modules`,
+    `target_modules is null in ${ADAPTER_CONFIG_FILE}, which means PEFT's default, but ${why}. Name the layers in target_modules`,
   );
 }

@@ -7,7 +7,7 @@ import type { LoraConfig } from "../config/config";
 import type { CostedLayer } from "../variants/costs";
 import { VARIANTS } from "../variants/registry";
 
-/** A layer of known size that a variant adapts: what an adapter can be put on. */
+/** A layer of known size that a variant can adapt. */
 export type TargetableLayer = ModuleInfo & CostedLayer;
 
 /** The model's linear layers whose features are known, in registration order. */
@@ -31,14 +31,14 @@ function isAdaptable(module: ModuleInfo): boolean {
   return VARIANTS.some((variant) => variant.adapts(module));
 }
 
-/** What decides which layers a configuration targets. */
+/** The parts of a model that decide which layers a configuration targets. */
 export type Targeted = Pick<Model, "root" | "className" | "pretrained">;
 
 /**
- * The layers the configuration targets, matched as PEFT matches them: a list entry equals the path or a suffix of it
- * at a dot; a string is a regular expression for the whole path; "all-linear" is every linear layer, but for the output
- * embeddings of a model of transformers. Throws a UserError when nothing matches, naming what could be, and when a module
- * matches that no adapter can be put on: PEFT would adapt it, or refuse.
+ * The layers the configuration targets, matched as PEFT matches them: a list entry equals the path or a suffix of it at
+ * a dot; a string is a regular expression for the whole path; "all-linear" is every linear layer, but for the output
+ * embeddings of a model of transformers. Throws a UserError when nothing matches, naming the candidates, and when a
+ * module matches that cannot be adapted here: PEFT would adapt it, or refuse.
  */
 export function matchTargets(model: Targeted, config: LoraConfig): TargetableLayer[] {
   const modules = [...walkModules(model.root)].filter(({ path }) => path !== "");
@@ -60,8 +60,8 @@ export function isAllLinear(spec: readonly string[] | string): boolean {
   return typeof spec === "string" && spec.toLowerCase() === "all-linear";
 }
 
-/** Names of the list, of target or excluded modules, that choose no module: nearly always slips of the pen. */
-export function namesInVain(model: Pick<Model, "root">, names: readonly string[]): string[] {
+/** Names of the list, of target or excluded modules, that choose no module: nearly always typing mistakes. */
+export function unmatchedNames(model: Pick<Model, "root">, names: readonly string[]): string[] {
   const paths = [...walkModules(model.root)].map(({ path }) => path).filter((path) => path !== "");
   return names.filter((name) => !paths.some((path) => matchesSuffix(path, [name])));
 }
@@ -85,10 +85,10 @@ function wholePattern(spec: string): RegExp {
     return new RegExp(`^(?:${source})$`, flags);
   } catch (error) {
     if (error instanceof PatternError && error.invalid) {
-      throw new UserError(`target modules "${spec}" is not a regular expression of Python's: ${error.message}`);
+      throw new UserError(`target modules "${spec}" is not a valid Python regular expression: ${error.message}`);
     }
     throw new UserError(
-      `target modules "${spec}" is a regular expression that cannot be matched here, because it has ${(error as Error).message}; write it without, or list the names`,
+      `target modules "${spec}" is a regular expression with ${(error as Error).message}, which LoRA Lens does not support; write it without, or list the names`,
     );
   }
 }
@@ -96,14 +96,17 @@ function wholePattern(spec: string): RegExp {
 /** All of a model's paths take less than a millisecond, unless the pattern tries every way to split them. */
 const MATCH_MS = 1000;
 
-/** An expression such as `(a+)+b` comes with the adapter's file, may need longer than anybody waits, and can be stopped so. */
+/**
+ * An expression such as `(a+)+b` comes with the adapter's file, and may take forever to match; run like this, it can be
+ * stopped.
+ */
 function matching(pattern: RegExp, paths: readonly string[], spec: string): readonly string[] {
   try {
     return runInNewContext("paths.filter((path) => pattern.test(path))", { paths, pattern }, { timeout: MATCH_MS });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
     throw new UserError(
-      `target modules "${spec}" is a regular expression that takes longer than ${MATCH_MS / 1000} s to match; write it without repetitions within repetitions, or list the names`,
+      `target modules "${spec}" is a regular expression that takes longer than ${MATCH_MS / 1000} s to match; write it without nested repetitions, or list the names`,
     );
   }
 }
@@ -119,7 +122,7 @@ function allLinear(
 ): (path: string) => boolean {
   if (pretrained?.unknown !== undefined) {
     throw new UserError(
-      `"all-linear" leaves out what get_output_embeddings() of ${className} gives, and that is unknown: ${pretrained.unknown}; list the target modules by name`,
+      `"all-linear" leaves out the layer that get_output_embeddings() of ${className} returns, which is unknown: ${pretrained.unknown}; list the target modules by name`,
     );
   }
   let left = pretrained?.outputEmbeddings;
@@ -145,7 +148,7 @@ function cannotAdapt({ className }: Targeted, others: readonly ModuleInfo[]): Us
   const why = new Set(others.map(whyNot));
   const first = others[0]!.place;
   return new UserError(
-    `the target modules choose ${named.join(", ")}${more} of ${className}: ${[...why].join("; ")}. Leave ${others.length === 1 ? "it" : "them"} out: name the linear layers alone, or list the others as excluded modules`,
+    `the target modules select ${named.join(", ")}${more} of ${className}: ${[...why].join("; ")}. Leave ${others.length === 1 ? "it" : "them"} out: name only the linear layers, or list the others as excluded modules`,
     { file: first.file, line: first.line, cell: first.cell },
   );
 }
@@ -153,21 +156,21 @@ function cannotAdapt({ className }: Targeted, others: readonly ModuleInfo[]): Us
 function whyNot(module: ModuleInfo): string {
   const { kind, base = kind } = module;
   if (isAdaptable(module)) return `the size of ${module.path} is unknown`;
-  if (ADAPTED_BY_PEFT.has(base)) return `PEFT adapts ${base}, and LoRA Lens does not yet`;
+  if (ADAPTED_BY_PEFT.has(base)) return `PEFT adapts ${base}, but LoRA Lens does not yet`;
   if (!isLinear(module)) return `PEFT has no adapter for ${kind}`;
-  return `the weight of ${kind} is computed from others, and an adapter on it is not supported`;
+  return `the weight of ${kind} is computed from others, so an adapter on it is not supported`;
 }
 
 /**
- * What maps to classes or the vocabulary: the output embeddings of a model of transformers, else the last linear layer by
- * registration. A model of one linear layer has no head apart, and neither has a class that is only a part of another,
- * such as an attention block.
+ * The output head, which maps to classes or the vocabulary: the output embeddings of a model of transformers, else the
+ * last linear layer by registration. A model with a single linear layer has no separate head, and neither has a class
+ * that is only part of another, such as an attention block.
  */
 export function outputHead(
   model: Pick<Model, "root" | "part" | "pretrained">,
   modules: Iterable<ModuleInfo> = walkModules(model.root),
 ): TargetableLayer | undefined {
-  // One of unknown size may be the head, which then is no target anyway.
+  // A layer of unknown size may be the head; it cannot be a target anyway.
   const layers = [...modules].filter((module) => isLinear(module) && !module.neverCalled);
   if (layers.length <= 1 || model.part) return undefined;
   const embeddings = model.pretrained?.outputEmbeddings;
@@ -181,7 +184,8 @@ function nothingMatched({ className, root }: Targeted, config: LoraConfig, modul
   const { target_modules: wanted, exclude_modules: excluded } = config;
   const asked = typeof wanted === "string" ? wanted : wanted.join(", ");
   const alias = typeof wanted === "string" ? undefined : aliasOf(root, wanted);
-  if (alias) return `${alias.name} of ${className} is another name of ${alias.path}, which PEFT knows by that alone`;
+  if (alias)
+    return `${alias.name} of ${className} is another name of ${alias.path}, and PEFT knows only that one; use it in the target modules`;
   const names = [...new Set(layers.map((layer) => layer.path.split(".").at(-1)!))];
   const but = excluded === null || excluded.length === 0 ? "" : " that is not excluded";
   return `target modules "${asked}" match no layer${but} of ${className}; its Linear layers are ${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}`;

@@ -9,15 +9,15 @@ import { targetableLayers } from "./targets";
 
 /** How a model's forward uses a linear layer. */
 export interface LayerUse {
-  /** It is called. A layer that is not has no use for an adapter: PEFT wraps the call. */
+  /** It is called. An adapter on a layer that is not called has no effect, since PEFT wraps the call. */
   readonly called: boolean;
-  /** Its weight goes into something. */
+  /** Its weight is used. */
   readonly used: boolean;
-  /** Its weight itself goes into a product, as the layer's call would have it, and not a weight made of it. */
+  /** Its weight is used in a product as it is, like in the layer's call. */
   readonly multiplied: boolean;
   /**
-   * What else its weight goes into than its own product with the layer's input: the adapted layer and the merged one
-   * then differ. `weight`: code reads it; `forward`: the layer's class computes more than a product.
+   * Other uses of its weight than the product with the layer's input, by which the adapted and the merged layer differ.
+   * `weight`: code reads it; `forward`: the layer's class computes more than a product.
    */
   readonly besides: "nothing" | "weight" | "forward";
 }

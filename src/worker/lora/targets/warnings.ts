@@ -2,20 +2,20 @@ import { lineText } from "../../graph/node";
 import type { Model } from "../../readers/model";
 import type { LoraConfig } from "../config/config";
 import { isOnlyRead } from "./defaults";
-import { namesInVain, type TargetableLayer } from "./targets";
+import { type TargetableLayer, unmatchedNames } from "./targets";
 import type { LayerUse } from "./uses";
 
-/** What a configuration does in a model that its author may not expect, one sentence each. */
+/** Effects of a configuration that its author may not expect, one sentence each. */
 
-/** Names that choose nothing beside others that do: PEFT says nothing of them. */
-export function namesInVainOf(
+/** Names that match nothing, while others do; PEFT does not report them. */
+export function unmatchedNameWarnings(
   model: Model,
   { target_modules: wanted, exclude_modules: excluded }: LoraConfig,
 ): string[] {
   const notes: string[] = [];
-  const inVain = (names: readonly string[] | string | null) =>
-    names === null || typeof names === "string" ? [] : namesInVain(model, names);
-  const [targets, exclusions] = [inVain(wanted), inVain(excluded)];
+  const unmatched = (names: readonly string[] | string | null) =>
+    names === null || typeof names === "string" ? [] : unmatchedNames(model, names);
+  const [targets, exclusions] = [unmatched(wanted), unmatched(excluded)];
   if (targets.length > 0)
     notes.push(`No module of ${model.className} is called ${listed(targets)}, of the target modules.`);
   if (exclusions.length > 0) {
@@ -47,12 +47,12 @@ export function useWarnings(
   say(
     uncalled,
     (one, names) =>
-      `${names}: the ${one ? "layer is" : "layers are"} never called, only ${one ? "its weight is" : "their weights are"} read. In PEFT, and here, an adapter there has no effect and never learns; merging it changes the model all the same.`,
+      `${names}: the ${one ? "layer is" : "layers are"} never called; only ${one ? "its weight is" : "their weights are"} read. In PEFT and here, an adapter there has no effect and is never trained, but merging it changes the model.`,
   );
   say(
     aliased,
     (one, names) =>
-      `${names}: forward calls the ${one ? "layer" : "layers"} by another name alone (${listed(aliased.flatMap(({ aliases }) => aliases ?? []))}), and PEFT adapts the first. Here, too, an adapter there has no effect and never learns; merging it changes the model all the same.`,
+      `${names}: forward calls the ${one ? "layer" : "layers"} only by another name (${listed(aliased.flatMap(({ aliases }) => aliases ?? []))}), but PEFT adapts the first. In PEFT and here, an adapter there has no effect and is never trained, but merging it changes the model.`,
   );
   say(
     unused,
@@ -62,17 +62,17 @@ export function useWarnings(
   say(
     fused,
     (one, names) =>
-      `${names}: in model.eval() PyTorch computes the ${one ? "layer" : "layers"} in one kernel with the rest of its TransformerEncoderLayer, from the weights, and skips PEFT's ${one ? "adapter" : "adapters"}; training uses ${one ? "it" : "them"}. Call torch.backends.mha.set_fastpath_enabled(False) before evaluation, or merge. run gives what PEFT gives in evaluation; verify, train and merge count the ${one ? "adapter" : "adapters"}.`,
+      `${names}: in model.eval() PyTorch computes the ${one ? "layer" : "layers"} from the weights in one kernel with the rest of its TransformerEncoderLayer, and skips PEFT's ${one ? "adapter" : "adapters"}; training uses ${one ? "it" : "them"}. Call torch.backends.mha.set_fastpath_enabled(False) before evaluation, or merge. run gives what PEFT gives in evaluation; verify, train and merge count the ${one ? "adapter" : "adapters"}.`,
   );
   say(
     shared,
     (one, names) =>
-      `${names}: the ${one ? "weight is" : "weights are"} used elsewhere, too, past the ${one ? "adapter" : "adapters"}. The merged model differs from the adapted one.`,
+      `${names}: the ${one ? "weight is" : "weights are"} also used elsewhere, without the ${one ? "adapter" : "adapters"}. The merged model differs from the adapted one.`,
   );
   say(
     forwards,
     (one, names) =>
-      `${names}: the ${one ? "layer's class has" : "layers' classes have"} a forward of ${one ? "its" : "their"} own. PEFT adds the adapter to what it gives, so the merged model may differ from the adapted one.`,
+      `${names}: the ${one ? "layer's class has" : "layers' classes have"} a forward of ${one ? "its" : "their"} own. PEFT adds the adapter to its output, so the merged model may differ from the adapted one.`,
   );
   return notes;
 }

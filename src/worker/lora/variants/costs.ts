@@ -3,7 +3,7 @@ import type { LoraConfig } from "../config/config";
 import { resolveAll } from "./resolve";
 import type { AdaptedLayer, AdapterTensor, LayerAdapter } from "./variant";
 
-/** What an adapter costs and saves at one linear layer. All counts are numbers of scalars; bytes are said to be bytes. */
+/** What an adapter costs and saves at one linear layer. All counts are numbers of scalars unless they say bytes. */
 export interface LayerCost {
   /** in * out, and out more with a bias. */
   readonly full: number;

@@ -1,5 +1,5 @@
 import { LINEAR } from "./linear/linear";
 import type { Variant } from "./variant";
 
-/** Every variant that there is. */
+/** All variants. */
 export const VARIANTS: readonly Variant[] = [LINEAR];

@@ -17,7 +17,7 @@ export function resolveAll(config: LoraConfig, layers: readonly AdaptedLayer[]):
   return layers.map(resolver(config));
 }
 
-/** What is the same for all layers is worked out once: the editor counts a thousand with each keystroke. */
+/** Work that is the same for all layers is done once: the editor prices a thousand with each keystroke. */
 function resolver(config: LoraConfig): (layer: AdaptedLayer) => LayerAdapter {
   const { r: rank, lora_alpha: alpha, lora_dropout: dropout, use_rslora } = config;
   const scaling = alpha / (use_rslora ? Math.sqrt(rank) : rank);
@@ -37,5 +37,5 @@ function noVariant(config: LoraConfig, set: readonly Feature[], layer: AdaptedLa
   const alone = set.find((field) => !rows.some(({ fields }) => fields.includes(field)));
   if (alone !== undefined) return new UserError(unsupported(alone, config[alone]));
   if (set.length > 0) return new UserError(`${set.join(" and ")} are not supported together on ${layer.path}`);
-  return new UserError(`${layer.path} is a ${layer.kind}, which no adapter goes on`);
+  return new UserError(`${layer.path} is a ${layer.kind}, for which there is no adapter`);
 }

@@ -18,7 +18,7 @@ export interface AdaptedLayer {
   readonly marked?: true;
 }
 
-/** What one layer gets, as `resolve` reads it off the configuration. */
+/** The settings of one layer, as `resolve` derives them from the configuration. */
 export interface LayerAdapter {
   readonly layer: AdaptedLayer;
   readonly rank: number;
@@ -35,23 +35,26 @@ export interface AdapterTensor {
   /** State-dict path, which PEFT's files have behind their prefix: `fc1.lora_A.weight`. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** One that is not trained is saved and loaded all the same. */
+  /** A tensor that is not trained is still saved and loaded. */
   readonly trained: boolean;
-  /** A is [rank, in] and B is [out, rank], or more dimensions of as many numbers: `init_lora_weights` says how they begin. */
+  /**
+   * A is [rank, in] and B is [out, rank], or more dimensions of as many numbers: `init_lora_weights` says how they are
+   * initialized.
+   */
   readonly factor?: "A" | "B";
-  /** How a tensor that is no factor begins. */
+  /** The initialization of a tensor other than A and B. */
   readonly initial?: (start: Start) => Promise<Tensor>;
 }
 
-/** What first values may depend on. */
+/** What initial values may depend on. */
 export interface Start {
-  /** The layer's factors as they begin. */
+  /** The layer's initial A and B. */
   readonly factors: ReadonlyMap<"A" | "B", Tensor>;
   /** The base's parameter at a state-dict path. */
   base(path: string): Promise<Tensor>;
 }
 
-/** The nodes that an adapter's computations are made of. */
+/** The nodes that an adapter's computations use. */
 export interface Operands {
   /** One of the adapter's tensors, by its name. */
   tensor(name: string): Node;
@@ -61,33 +64,31 @@ export interface Operands {
 
 /** One call of a layer. */
 export interface Call {
-  /** What the layer is given. */
+  /** The layer's input. */
   readonly x: Node;
-  /** What it gives: the product with its bias, or whatever a forward of its own computes. */
+  /** The layer's output: the product with its bias, or the result of a forward of its own. */
   readonly base: Node;
-  /** A factor that the code puts on the layer's product. */
+  /** A factor by which the code multiplies the layer's product. */
   readonly scale: number;
 }
 
 /**
- * One way to adapt a layer: its tensors, what it computes, and what merging makes of the base. A row of `registry.ts`, in a
+ * One way to adapt a layer: its tensors, its computation, and its merge into the base. A row of `registry.ts`, in a
  * folder of its own; nothing else names a variant or the shape of a tensor of one.
  */
 export interface Variant {
   /** On screen. */
   readonly name: string;
-  /**
-   * Fields of the configuration that ask for it (`config/features.ts`): it is taken where these are set and no others are.
-   */
+  /** Fields of the configuration that ask for it (`config/features.ts`): it is used if these and no others are set. */
   readonly fields: readonly (keyof LoraConfig)[];
   /** Whether it can adapt the module, when the module's sizes are known. */
   adapts(module: Pick<ModuleInfo, "kind" | "weight">): boolean;
   /** In the order in which PEFT's files have them. */
   tensors(adapter: LayerAdapter): readonly AdapterTensor[];
   /**
-   * What the call gives with the adapter: `call.base` and what the adapter adds to it, in the dtype of `call.base`. Without
-   * it the layer computes with the merged parameters, as PEFT's parametrizations do. Throws a UserError for a call that it
-   * cannot adapt.
+   * The call's result with the adapter: `call.base` plus the adapter's contribution, in the dtype of `call.base`.
+   * Without it the layer computes with the merged parameters, as PEFT's parametrizations do. Throws a UserError for a
+   * call that it cannot adapt.
    */
   forward?(adapter: LayerAdapter, call: Call, operands: Operands): Node;
   /** What the adapter adds to the layer's weight, in float32: [out, in] for a linear layer, however that is stored. */
@@ -96,15 +97,15 @@ export interface Variant {
   changes(layer: AdaptedLayer): readonly string[];
   /** These parameters merged, by path, in float32 and in the shape that they are stored in. */
   merged(adapter: LayerAdapter, operands: Operands): ReadonlyMap<string, Node>;
-  /** What verify asks of it: how its two computations are compared, and which checks hold for it. */
+  /** For verify: how its two computations are compared, and which checks apply. */
   readonly check: {
     /** An input for one layer. */
     input(layer: AdaptedLayer): Pick<InputSpec, "shape" | "dtype" | "below">;
-    /** What the adapter adds for the input, by what merging would add to the parameters. */
+    /** The adapter's contribution for the input, computed from the merged parameters. */
     byDelta(adapter: LayerAdapter, x: Node, operands: Operands): Node;
     /** What it adds is proportional to alpha. */
     readonly proportional: boolean;
-    /** Its gradients are the slopes: none is left out on purpose, as DoRA leaves one out. */
+    /** Its gradients are the true derivatives; DoRA, for one, detaches a part. */
     readonly exactGradients: boolean;
   };
 }

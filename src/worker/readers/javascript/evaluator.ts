@@ -64,7 +64,8 @@ export class JavaScriptEvaluator implements Evaluator {
   }
 
   step(): void {
-    if (++this.steps > MAX_STEPS) throw new LimitReached("the file has more to evaluate than a model definition has");
+    if (++this.steps > MAX_STEPS)
+      throw new LimitReached("evaluating this file takes more steps than a model definition needs");
     if (this.steps % 1024 === 0 && this.cancelled()) throw new LimitReached("reading was cancelled");
   }
 
@@ -298,8 +299,8 @@ export class JavaScriptEvaluator implements Evaluator {
     const body = node.childForFieldName("body")!;
     if (!Array.isArray(over) || node.childForFieldName("operator")?.text !== "of") {
       const own = new Scope(scope);
-      this.bind(left, new Unknown("what a loop runs over is not known"), own);
-      this.perhaps("it depends on a loop over what is not known", () => void this.statement(body, own));
+      this.bind(left, new Unknown("the values that a loop runs over are not known"), own);
+      this.perhaps("it depends on a loop over unknown values", () => void this.statement(body, own));
       return undefined;
     }
     for (const value of [...over]) {

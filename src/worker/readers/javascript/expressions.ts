@@ -157,7 +157,7 @@ function unary(operator: string, value: JsValue): JsValue {
   if (operator === "!") return !truth(value);
   if (operator === "typeof") return typeof value;
   if (typeof value !== "number" && typeof value !== "string")
-    return new Unknown(`${operator} of this is not evaluated`);
+    return new Unknown(`${operator} of this value is not evaluated`);
   if (operator === "-") return -Number(value);
   return operator === "+" ? Number(value) : new Unknown(`${operator} is not evaluated`);
 }
@@ -197,7 +197,7 @@ export function binary(operator: string, left: JsValue, right: JsValue): JsValue
     return text.length > MAX_TEXT ? new Unknown("a text is too long") : text;
   }
   if (typeof left !== "number" || typeof right !== "number")
-    return new Unknown(`${operator} of these is not evaluated`);
+    return new Unknown(`${operator} of these values is not evaluated`);
   switch (operator) {
     case "+":
       return left + right;

@@ -40,7 +40,7 @@ async function read(file: string, text: string, limits: Partial<ReadLimits> = {}
       ev.program(tree.rootNode);
     } catch (error) {
       if (!(error instanceof LimitReached || error instanceof RangeError)) throw error;
-      const message = error instanceof LimitReached ? error.message : "this file is nested too deep to be evaluated";
+      const message = error instanceof LimitReached ? error.message : "this file is nested too deeply to be evaluated";
       problems.push({ place: start, message, severity: "warning" });
     }
     const names = new Set<string>();
@@ -68,14 +68,14 @@ function listed(models: readonly ModelValue[]): ModelValue[] {
 function open(file: string, model: ModelValue, names: Set<string>, problems: Problem[]): KerasModel[] {
   const place = placeOf(file, model.node);
   const { json, origins, gaps } = topologyOf(model);
-  const told = gaps.map(
+  const reported = gaps.map(
     ({ at, reason }): Problem => ({
       place: placeOf(file, at.node),
       message: `${described(at)}: ${reason}`,
       severity: "information",
     }),
   );
-  problems.push(...told);
+  problems.push(...reported);
   const architecture = new Architecture((object) => placeOf(file, origins.get(object)?.node ?? model.node));
   try {
     const spec = architecture.layer(json);
@@ -88,8 +88,8 @@ function open(file: string, model: ModelValue, names: Set<string>, problems: Pro
       2,
       undefined,
     );
-    // What is not known is told by its own reason, once; what a layer then makes of it is not.
-    const places = new Set(told.map((problem) => key(problem.place)));
+    // An unknown value is reported once, with its reason; layers that use it are not reported.
+    const places = new Set(reported.map((problem) => key(problem.place)));
     problems.push(...opened.problems.filter((problem) => !places.has(key(problem.place))));
     return [opened];
   } catch (error) {

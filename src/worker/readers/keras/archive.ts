@@ -27,7 +27,7 @@ export async function archiveMember(file: string, name: string, maxBytes: number
 export async function architectureText(file: string): Promise<string> {
   if (isKerasArchive(file)) {
     const config = await archiveMember(file, "config.json", MAX_CONFIG_BYTES);
-    if (!config) throw new UserError(`${file} is no Keras 3 archive: it has no config.json`, { file });
+    if (!config) throw new UserError(`${file} is not a Keras 3 archive: it has no config.json`, { file });
     return new TextDecoder().decode(config);
   }
   const bytes = await readBytes(file, MAX_HDF5_BYTES, "larger models are not read");

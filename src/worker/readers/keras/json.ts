@@ -122,7 +122,7 @@ class Parser {
     try {
       return JSON.parse(raw) as string;
     } catch {
-      throw this.mistake("a string holds what JSON does not allow");
+      throw this.mistake("a string has characters that JSON does not allow");
     }
   }
 

@@ -99,7 +99,7 @@ export class Run {
     return network.outputs.map(
       (ref) =>
         values.get(keyOf(ref)) ?? {
-          reason: `the output "${ref.layer}" is reached from no input`,
+          reason: `the output "${ref.layer}" cannot be reached from any input`,
           place: layer.identity.place,
         },
     );

@@ -77,7 +77,7 @@ function topologyOf(file: string, value: Json): Json {
   const topology = isJsonObject(value.modelTopology) ? value.modelTopology : value;
   const config = isJsonObject(topology.model_config) ? topology.model_config : topology;
   if (typeof config.class_name !== "string" || config.config === undefined) {
-    throw new UserError(`${basename(file)} holds no Keras model: it has no class_name and config`, { file });
+    throw new UserError(`${basename(file)} is not a Keras model: it has no class_name and config`, { file });
   }
   return config;
 }

@@ -130,7 +130,7 @@ class Conversion {
     const name = (namedObject(value)?.name ?? "").replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
     const known = ACTIVATIONS[name];
     if (known === undefined || (name === "hard_sigmoid" && this.generation === 3)) {
-      throw this.refused(spec, `uses the activation "${name}", which TensorFlow.js lacks or computes otherwise`);
+      throw this.refused(spec, `uses the activation "${name}", which TensorFlow.js lacks or computes differently`);
     }
     return known;
   }

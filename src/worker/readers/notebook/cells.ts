@@ -61,13 +61,13 @@ function parseJson(text: string, refuse: (reason: string) => UserError): unknown
 
 function cellsOf(root: Json, refuse: (reason: string) => UserError): readonly unknown[] {
   const { nbformat, cells, worksheets } = root;
-  if (typeof nbformat !== "number") throw refuse('it has no "nbformat", which says how its cells are kept');
+  if (typeof nbformat !== "number") throw refuse('it has no "nbformat", the version of its format');
   if (nbformat >= 4) {
     if (!Array.isArray(cells)) throw refuse('its "cells" are not a list');
     return cells;
   }
   if (nbformat < 3)
-    throw refuse(`nbformat ${nbformat} is from before 2013; "jupyter nbconvert --to notebook" renews it`);
+    throw refuse(`nbformat ${nbformat} is from before 2013; "jupyter nbconvert --to notebook" converts it`);
   if (!Array.isArray(worksheets)) throw refuse('its "worksheets" are not a list');
   return worksheets.flatMap((sheet: unknown) => (isObject(sheet) && Array.isArray(sheet.cells) ? sheet.cells : []));
 }

@@ -9,7 +9,7 @@ import type { EngineSummary } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
 import { Cancelled, JobFailure } from "../failure";
 
-/** How long a process may take to end by itself before the next, harder means. */
+/** How long a process may take to end by itself before a harder signal is sent. */
 const GRACE_MS = 2000;
 
 /** The end of a process's error output, kept to say why it died. */
@@ -43,9 +43,10 @@ export class Compute {
     onProgress: (progress: JobProgress) => void,
     token?: CancellationToken,
   ): Promise<Report> {
-    if (this.running.has(id)) throw new UserError(`a job named ${id} is running already`);
+    if (this.running.has(id)) throw new UserError(`a job named ${id} is already running`);
     const rival = job.kind === "train" ? this.trainingOf(job) : undefined;
-    if (rival) throw new UserError(`${job.model.file} is being trained already; stop that training, or wait for it`);
+    if (rival)
+      throw new UserError(`${job.model.file} is already being trained; stop that training or wait for it to finish`);
     const process = new ComputeProcess(this.options);
     this.running.set(id, { job, process });
     try {
@@ -96,7 +97,7 @@ function unexpected(event: ComputeEvent): JobFailure {
   return new JobFailure({ message: `the compute process answered with "${event.type}"`, defect: true });
 }
 
-/** One process and the one thing it was asked. */
+/** One process and its one command. */
 class ComputeProcess {
   private readonly child: ChildProcess;
   private errorOutput = "";
@@ -152,7 +153,7 @@ class ComputeProcess {
   }
 
   send(command: ComputeCommand): void {
-    // A process that has just died is told of by "close".
+    // The "close" event reports a process that has just died.
     if (this.child.connected) this.child.send(command, () => undefined);
   }
 
@@ -172,7 +173,7 @@ class ComputeProcess {
     const last = this.errorOutput.trim().split("\n").at(-1)?.trim();
     const note = last ? `; its last words: ${last}` : "";
     return {
-      message: `the compute process ${how} before it had a result${note}. The log has its output; another engine (setting loraLens.engine) may help`,
+      message: `the compute process ${how} before it had a result${note}. Its output is in the log; another engine (setting loraLens.engine) may help`,
       defect: true,
     };
   }

@@ -1,10 +1,10 @@
 import type { JobProgress } from "../../../protocol/jobs";
 
-/** About ten messages a second are as smooth as the eye asks for. */
+/** Ten messages a second look smooth. */
 const INTERVAL_MS = 100;
 
 /**
- * Thins out a job's progress. Nothing is lost by it: losses of the messages left out travel with the next one, and the
+ * Thins out a job's progress without losing anything: the losses of skipped messages travel with the next one, and the
  * end of an epoch is sent at once. `flush` sends what is left.
  */
 export class ThrottledProgress {

@@ -1,6 +1,6 @@
 import type { Session } from "../session";
 
-/** Documents that are opened, edited and closed; notebooks tell it themselves. */
+/** Documents that are opened, edited and closed; notebooks have messages of their own. */
 export function documents(session: Session): void {
   const { connection, documents, readings, watching } = session;
   // Fired on opening, too.

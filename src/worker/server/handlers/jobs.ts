@@ -2,7 +2,7 @@ import type { JobRequest } from "../../../protocol/jobRegistry";
 import { EnginesRequest, JobProgressNotification, RunJobRequest, StopJobRequest } from "../../../protocol/messages";
 import type { Session } from "../session";
 
-/** What runs in a process of its own. */
+/** Requests that run in a process of their own. */
 export function jobs(session: Session): void {
   const { compute } = session;
   session.answer(RunJobRequest, async ({ id, job }, token) => {

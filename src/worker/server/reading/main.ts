@@ -123,7 +123,7 @@ function choiceOf({ packages, configuration, inputShapes }: ReadChoice): ReadCho
   };
 }
 
-/** As far as reading tells without a trace. */
+/** Layers known to be only read without a trace. */
 function targetsOf({ models }: ModelFile): Map<string, readonly string[]> {
   return new Map(
     models.map((model) => [model.className, defaultTargets(model, undefined).layers.map(({ path }) => path)]),
@@ -131,7 +131,7 @@ function targetsOf({ models }: ModelFile): Map<string, readonly string[]> {
 }
 
 const port = parentPort;
-if (!port) throw new Error("this is the entry of a worker thread and cannot be run by itself");
+if (!port) throw new Error("this file is the entry of a worker thread and cannot be run on its own");
 const readings = new Readings();
 port.on("message", (command: ReadingCommand) => {
   void readings.answer(command).then((reply) => port.postMessage(reply));

@@ -4,7 +4,7 @@ import type { ModelChoice } from "../../../protocol/jobs";
 import type { InputShapes, WorkerSettings } from "../../../protocol/messages";
 import type { EnvironmentSearch } from "../../readers/python/imports/find";
 
-/** How a file is read, beside its text. */
+/** How a file is read, apart from its text. */
 export interface ReadChoice extends Pick<ModelChoice, "packages" | "configuration"> {
   /** By model class. */
   readonly inputShapes?: InputShapes;
@@ -12,23 +12,23 @@ export interface ReadChoice extends Pick<ModelChoice, "packages" | "configuratio
 
 type Chosen = Pick<WorkerSettings, "environments" | "configurations" | "inputShapes">;
 
-/** Where shapes are from that the settings give. */
+/** Where shapes from the settings come from, for messages. */
 export const FROM_SETTINGS = "the setting loraLens.inputShapes";
 
 export interface ReadingChoicesOptions {
   readonly find: (candidates: FolderEnvironments["candidates"]) => Promise<EnvironmentSearch>;
-  /** Called with what was found, each time that it is looked for. */
+  /** Called with the result of each search. */
   readonly onFound: (state: EnvironmentState) => void;
 }
 
-/** What people and the editor chose about how files are read: Python environments by folder, configurations by file. */
+/** The user's and the editor's choices of how files are read: Python environments by folder, configurations by file. */
 export class ReadingChoices {
   private chosen: Chosen = { environments: [], configurations: {}, inputShapes: {} };
   private readonly found = new Map<string, Promise<EnvironmentState>>();
 
   constructor(private readonly options: ReadingChoicesOptions) {}
 
-  /** Takes new choices; the result says of a file whether it has to be read again. */
+  /** Takes new choices and returns a test for files that have to be read again. */
   change(chosen: Chosen): (file: string) => boolean {
     const before = this.chosen;
     this.chosen = chosen;
@@ -58,7 +58,7 @@ export class ReadingChoices {
     };
   }
 
-  /** As a job is to read it: with the inputs of the one model that it is about. */
+  /** How a job reads the file: with the inputs of the job's model. */
   async ofModel({ file, class: className }: Pick<ModelChoice, "file" | "class">): Promise<Partial<ModelChoice>> {
     const { inputShapes, ...choice } = await this.of(file);
     const shapes = className !== undefined && inputShapes && Object.hasOwn(inputShapes, className);
@@ -72,12 +72,12 @@ export class ReadingChoices {
     return choice.source === "json" ? choice.file : undefined;
   }
 
-  /** Folders with the places in them that an environment made later would have. */
+  /** Folders, with the places in them where an environment may be made later. */
   folders(): string[] {
     return this.chosen.environments.flatMap(({ folder }) => (folder === "" ? [] : [folder]));
   }
 
-  /** Looks for the folder's environment anew; the result says of a file whether it is one of the folder's. */
+  /** Looks for the folder's environment again and returns a test for files of the folder. */
   lookAgain(folder: string): (file: string) => boolean {
     this.found.delete(folder);
     return (file) => this.folderOf(file)?.folder === folder;
@@ -101,7 +101,7 @@ export class ReadingChoices {
       state = { folder, ...(await this.options.find(candidates)) };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      state = { folder, environment: null, notes: [`no Python environment was looked for: ${why}`] };
+      state = { folder, environment: null, notes: [`did not look for a Python environment: ${why}`] };
     }
     this.options.onFound(state);
     return state;

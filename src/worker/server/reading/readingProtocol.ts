@@ -15,18 +15,18 @@ export type ReadingCommand =
       readonly text: string;
       /** An Int32Array's memory; non-zero abandons the reading. */
       readonly cancel: SharedArrayBuffer;
-      /** Takes nothing over from what was read before. */
+      /** Reuses nothing from earlier readings. */
       readonly fresh?: boolean;
     } & ReadChoice)
   | ({
-      /** Shapes in the file's code, wanted after its lenses. */
+      /** Shapes in the file's code, requested after its lenses. */
       readonly type: "shapes";
       readonly file: string;
       readonly text: string;
       readonly cancel: SharedArrayBuffer;
     } & ReadChoice)
   | ({
-      /** What can give the class its configuration. */
+      /** The configurations of the class. */
       readonly type: "configurations";
       readonly file: string;
       readonly text: string;
@@ -41,7 +41,7 @@ export type ReadingCommand =
       readonly params: InjectParams;
     };
 
-/** What each command's reply carries. */
+/** The content of each command's reply. */
 export interface ReadingResults {
   readonly read: Reading;
   readonly shapes: FileShapes;

@@ -2,11 +2,11 @@ import type { Worker } from "node:worker_threads";
 import { Cancelled, JobFailure } from "../failure";
 import type { ReadingCommand, ReadingReply, ReadingResults } from "./readingProtocol";
 
-/** A reading of a real file takes milliseconds; one that takes this long has met something it cannot handle. */
+/** Reading a real file takes milliseconds; a reading that takes this long is stuck. */
 export const READING_TIME_LIMIT_MS = 10_000;
 
 export interface ReadingThreadOptions {
-  /** Started on the first command, and again after it died. */
+  /** Started on the first command, and again after it has died. */
   readonly start: () => Worker;
   readonly timeLimitMs?: number;
   readonly log: (line: string) => void;
@@ -60,7 +60,7 @@ export class ReadingThread {
       };
       const onExit = (code: number) => fail(`the reading thread ended with exit code ${code}`);
       const timer = setTimeout(() => {
-        fail(`reading took longer than ${limit / 1000} s and was ended; the file may be too large or too involved`);
+        fail(`reading took longer than ${limit / 1000} s and was stopped; the file may be too large or too complex`);
         void worker.terminate();
       }, limit);
       worker.on("message", onMessage);
@@ -73,7 +73,7 @@ export class ReadingThread {
   private start(): Worker {
     const worker = this.options.start();
     this.worker = worker;
-    // Between commands nobody else listens: an error without a listener would end the server.
+    // Between commands there is no other listener, and an error without one would end the server.
     worker.on("error", () => this.forget(worker));
     worker.on("exit", () => this.forget(worker));
     // An idle thread must not keep the process alive.

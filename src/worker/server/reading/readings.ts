@@ -15,9 +15,11 @@ export const DEBOUNCE_MS = 1;
  */
 const MAX_TEXT = 2 * 1024 * 1024;
 
-/** A reading is told from then on; most are over before and would only make the status flicker. */
+/**
+ * After this time the status shows that a file is being read. Most readings end sooner and would only make it flicker.
+ */
 const TELL_MS = 200;
-/** From then on the status says that reading is slow. */
+/** After this time the status says that reading is slow. */
 const SLOW_MS = 1500;
 
 /** A document as open in the editor. */
@@ -36,22 +38,22 @@ export interface ReadingsOptions {
   readonly onState: (state: ReadingState) => void;
   /** Called with the shapes in the newest text, some time after its reading. */
   readonly onShapes: (document: OpenText, reading: Reading) => void;
-  /** Shapes are wanted: asked before each trace. */
+  /** Whether shapes are wanted; asked before each trace. */
   readonly wantsShapes: () => boolean;
 }
 
 interface Entry {
   document: OpenText;
-  /** Counts readings; what an older one brings is dropped. */
+  /** Counts readings; the results of older ones are dropped. */
   generation: number;
   timer: NodeJS.Timeout | undefined;
   cancel: Int32Array | undefined;
-  /** What was read before counts no more. */
+  /** Results read before are no longer valid. */
   fresh: boolean;
   newest: Promise<Reading>;
   settle: (reading: Reading) => void;
   settled: boolean;
-  /** Of the newest text, once they are there. */
+  /** The newest text's shapes, once they are known. */
   shapes: FileShapes | undefined;
   /** Shapes may still come. */
   tracing: boolean;
@@ -65,7 +67,7 @@ export class Readings {
   private active = 0;
   private failure: string | undefined;
   private timers: NodeJS.Timeout[] = [];
-  private told: ReadingState["state"] = "idle";
+  private reported: ReadingState["state"] = "idle";
 
   constructor(private readonly options: ReadingsOptions) {}
 
@@ -82,7 +84,7 @@ export class Readings {
     entry.timer = setTimeout(() => void this.read(entry), delayMs);
   }
 
-  /** Reads a document again whose text is the same: something that it leads to is not. */
+  /** Reads a document again whose text is unchanged, because a file that it depends on has changed. */
   again(uri: string): void {
     const entry = this.entries.get(uri);
     if (!entry) return;
@@ -171,8 +173,8 @@ export class Readings {
   }
 
   /**
-   * The newest text's shapes, once they are there; an editor keeps showing the old ones until then. `undefined` when
-   * there are none to come.
+   * Waits for the newest text's shapes; an editor keeps showing the old ones until then. `undefined` when none will
+   * come.
    */
   async newestShapes(uri: string): Promise<FileShapes | undefined> {
     const entry = this.entries.get(uri);
@@ -180,7 +182,7 @@ export class Readings {
     return entry?.shapes;
   }
 
-  /** The newest text's shapes, if they are there already. */
+  /** The newest text's shapes, if they are already known. */
   shapes(uri: string): FileShapes | undefined {
     return this.entries.get(uri)?.shapes;
   }
@@ -227,7 +229,7 @@ export class Readings {
     if (this.active++ > 0) return;
     this.timers = [
       setTimeout(() => this.tell({ state: "reading" }), TELL_MS),
-      setTimeout(() => this.tell({ state: "slow", message: "reading the open file takes long" }), SLOW_MS),
+      setTimeout(() => this.tell({ state: "slow", message: "reading the open file is taking long" }), SLOW_MS),
     ];
   }
 
@@ -238,8 +240,8 @@ export class Readings {
   }
 
   private tell(state: ReadingState): void {
-    if (state.state === this.told && state.state !== "failed") return;
-    this.told = state.state;
+    if (state.state === this.reported && state.state !== "failed") return;
+    this.reported = state.state;
     this.options.onState(state);
   }
 }
@@ -264,7 +266,7 @@ function abandon(entry: Entry): void {
 
 function tooLong(length: number): string {
   const megabytes = (n: number) => (n / 1024 / 1024).toFixed(1);
-  return `this file has ${megabytes(length)} MB of text and is not read for lenses, which end at ${megabytes(MAX_TEXT)} MB; move the model's classes into a file of their own`;
+  return `this file has ${megabytes(length)} MB of text; lenses need a file of at most ${megabytes(MAX_TEXT)} MB. Move the model's classes into a file of their own`;
 }
 
 /** A reading that failed as a whole is shown as a problem at the file's start. */

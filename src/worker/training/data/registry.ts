@@ -1,7 +1,7 @@
 import { csv } from "./csv/csv";
 import type { DataSource } from "./source";
 
-/** The kinds of data to train on. A file whose name tells none is read as the first. */
+/** The kinds of data to train on. A file with an unknown ending is read as the first kind. */
 export const DATA_SOURCES: readonly [DataSource, ...DataSource[]] = [csv];
 
 export function dataSourceOf(file: string): DataSource {

@@ -21,7 +21,7 @@ export interface DataSource {
   open(choice: DataChoice, model: Model, example: Traced, signal: AbortSignal): Promise<Data>;
 }
 
-/** What of which file. */
+/** The file and the column to read. */
 export interface DataChoice {
   readonly file: string;
   /** The column or field to predict. */
@@ -31,7 +31,7 @@ export interface DataChoice {
 /** Samples laid out for one model. */
 export interface Data {
   readonly samples: number;
-  /** The model's inputs, with shapes of some batch: those of a batch itself go before. */
+  /** The model's inputs, with the shapes of an example batch; a batch's own shapes override them. */
   readonly inputs: readonly InputSpec[];
   readonly labels: Labels;
   /** Values of the inputs, by name, of the samples with these numbers; the first dimension counts them. */

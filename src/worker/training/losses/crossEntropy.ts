@@ -44,7 +44,7 @@ function targets(labels: Labels, { model, output, column }: LossSubject): Target
   const classes = width(output);
   if (labels.kind === "names" && classes === 1) {
     throw new UserError(
-      `"${column}" holds class names, such as "${labels.name}", but ${model.className} returns one number a sample; it needs an output for each class`,
+      `"${column}" holds class names, such as "${labels.name}", but ${model.className} returns one number per sample; it needs an output for each class`,
       place,
     );
   }

@@ -6,21 +6,21 @@ import { Graph } from "../../graph/graph";
 import type { Node, Shape } from "../../graph/node";
 import type { Model } from "../../readers/model";
 
-/** What training makes small: how a prediction is compared with a sample's label. */
+/** The loss that training minimizes: how a prediction is compared with a sample's label. */
 export interface Loss {
   /** As requests, reports and the command line name it. */
   readonly id: string;
   /** Name on screen. */
   readonly label: string;
-  /** Whether it is the usual loss of an output of this shape with these labels. */
+  /** Whether it is the usual loss for an output of this shape with these labels. */
   takes(output: Shape, labels: Labels): boolean;
-  /** What the labels are to a model. Throws a UserError where the two do not fit. */
+  /** The labels as targets for a model. Throws a UserError where the two do not fit. */
   targets(labels: Labels, subject: LossSubject): Targets;
   /** The loss as nodes of the graph; `prediction` is float32. */
   attach(prediction: Node): LossNodes;
 }
 
-/** What is trained, and by what. */
+/** The model and the data of a training. */
 export interface LossSubject {
   readonly model: Model;
   /** Of the model's prediction. */
@@ -33,17 +33,17 @@ export interface LossSubject {
 export interface Targets {
   /** Values for the loss's own inputs, by name, of the samples with these numbers. */
   batch(samples: Uint32Array): ReadonlyMap<string, Tensor>;
-  /** Of classes: the output that stands for each label. */
+  /** For classes: the output that stands for each label. */
   readonly labels?: NonNullable<TrainReport["labels"]>;
 }
 
 export interface LossNodes {
-  /** What it compares with: inputs of its own. */
+  /** The targets: inputs of its own. */
   readonly inputs: readonly Node<"input">[];
   readonly results: {
-    /** Mean over what was predicted. */
+    /** Mean over the predictions. */
     readonly loss: Node;
-    /** Of classes: how many were predicted right, float32. */
+    /** For classes: the number of right predictions, float32. */
     readonly correct?: Node;
     /** How many predictions the mean is over, float32, where that is not the number of samples. */
     readonly counted?: Node;

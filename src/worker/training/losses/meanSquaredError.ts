@@ -26,13 +26,13 @@ function targets(labels: Labels, { model, output, column }: LossSubject): Target
   const place = { file: model.file, line: model.place.line };
   if (!isOneNumber(output)) {
     throw new UserError(
-      `${model.className} returns ${shapeText(output)}; mean squared error compares one number a sample`,
+      `${model.className} returns ${shapeText(output)}; mean squared error compares one number per sample`,
       place,
     );
   }
   if (labels.kind === "names") {
     throw new UserError(
-      `"${column}" holds class names, such as "${labels.name}", but ${model.className} returns one number a sample; it needs an output for each class`,
+      `"${column}" holds class names, such as "${labels.name}", but ${model.className} returns one number per sample; it needs an output for each class`,
       place,
     );
   }

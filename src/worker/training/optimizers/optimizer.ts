@@ -4,7 +4,7 @@ import type { PackedLayout } from "../packed";
 
 /**
  * How a training step changes the parameters. All trainable parameters are one packed float32 vector, and so is each
- * tensor of the state: the trainer keeps the state in the engine's memory and knows none of it by name.
+ * tensor of the state: the trainer keeps the state in the engine's memory without knowing its names.
  */
 export interface Optimizer {
   /** Tensors that live from one step to the next, as long as the parameters; names begin with "state.". */

@@ -72,7 +72,7 @@ describe("npz and npy", () => {
     );
   });
 
-  it("writes numpy.save's very bytes", async () => {
+  it("writes exactly the bytes that numpy.save writes", async () => {
     const entries = unzipSync(await readFile(path.join(FIXTURES, "arrays.npz")));
     for (const [name, tensor] of await readNpz(path.join(FIXTURES, "arrays.npz"))) {
       if (name === "fortran" || name === "big_endian") continue;
@@ -80,7 +80,7 @@ describe("npz and npy", () => {
     }
   });
 
-  it("brings back what it wrote, bfloat16 as float32", async () => {
+  it("reads the arrays that it wrote, bfloat16 as float32", async () => {
     const arrays = await readNpz(path.join(FIXTURES, "arrays.npz"));
     const file = at("out.npz");
     const brain = convert(float32([2], [1.5, -3]), "bfloat16");
@@ -134,7 +134,7 @@ describe("npz and npy", () => {
     });
   }
 
-  it("refuses a zip bomb, by its declared size and when that is false", async () => {
+  it("refuses a zip bomb, also when its declared size is false", async () => {
     const file = at("bomb.npz");
     const declaring = (entries: Record<string, Uint8Array>, size: number) => {
       const bytes = zipSync(entries);
@@ -156,7 +156,7 @@ describe("npz and npy", () => {
     await writeFile(file, "not a zip");
     await assert.rejects(readNpz(file), /not a readable \.npz file/);
     await writeFile(file, zipSync({ "run.sh": strToU8("x") }));
-    await assert.rejects(readNpz(file), /holds "run\.sh", which is no NumPy array/);
+    await assert.rejects(readNpz(file), /holds "run\.sh", which is not a NumPy array/);
     const good = zipSync({ "a.npy": encodeNpy(float32([1], [1])) });
     await writeFile(file, good.subarray(0, good.length - 30));
     await assert.rejects(readNpz(file), { name: "UserError" });

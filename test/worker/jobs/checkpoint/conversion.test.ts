@@ -60,26 +60,26 @@ const fails = (work: () => unknown, message: RegExp) =>
 
 describe("conversion of a checkpoint's keys", () => {
   for (const [name, given] of Object.entries(CASES)) {
-    it(`gives what transformers makes of a checkpoint by its entry for ${name}`, async () => {
+    it(`converts a checkpoint as transformers does by its entry for ${name}`, async () => {
       const found = convertCheckpoint(given, tensorsOf(given.checkpoint), shapesOf(given));
       assert.deepEqual(found.unused, []);
       assert.deepEqual(await flatOf(found.values), given.loaded);
     });
 
-    it(`gives the checkpoint again, bit for bit, by the way back of ${name}`, async () => {
+    it(`restores the checkpoint, bit for bit, by the reverse of ${name}`, async () => {
       const found = convertCheckpoint(given, tensorsOf(given.checkpoint), shapesOf(given));
       assert.deepEqual(await flatOf(madeAgain(found)), given.checkpoint);
     });
   }
 
-  it("leaves a checkpoint alone that has the model's own names already", () => {
+  it("leaves a checkpoint unchanged that already has the model's names", () => {
     const given = CASES.ViTModel!;
     const own = tensorsOf(given.loaded);
     const found = convertCheckpoint(given, own, shapesOf(given));
     assert.deepEqual([...found.origins].sort(), [...own.keys()].map((key) => [key, key]).sort());
   });
 
-  it("leaves a key alone that the model has and its new name is not in the model", () => {
+  it("leaves a key unchanged that is in the model while its new name is not", () => {
     const tensors = new Map<string, StoredTensor>([["norm.weight", float32([1], [0])]]);
     const conversions = { base: "", load: [rename("norm", "layernorm")] };
     const found = convertCheckpoint(conversions, tensors, new Map([["norm.weight", [1]]]));
@@ -103,7 +103,7 @@ describe("conversion of a checkpoint's keys", () => {
     assert.deepEqual(originsOf("norm0", "norm1"), { norm1: "norm0", norm2: "norm1" });
   });
 
-  it("adds and removes the base model's name, as the model has a head or not", () => {
+  it("adds or removes the base model's name, depending on whether the model has a head", () => {
     const tensors = new Map<string, StoredTensor>([
       ["layers.0.old", float32([1], [1])],
       ["bert.norm.weight", float32([1], [2])],
@@ -138,7 +138,7 @@ describe("conversion of a checkpoint's keys", () => {
     assert.equal(bare.origins.get("norm.weight"), "bert.norm.weight");
   });
 
-  it("confines an entry to the module that it is for, and leaves a sister with the same parts alone", () => {
+  it("applies an entry only to its module, and not to a sibling with the same parts", () => {
     const tensors = new Map<string, StoredTensor>(
       ["vision.fc.weight", "text.fc.weight"].map((key) => [key, float32([1], [0])]),
     );
@@ -163,17 +163,17 @@ describe("conversion of a checkpoint's keys", () => {
     fails(() => convertCheckpoint({ base: "", load }, tensors, new Map([["b", [1]]])), /b: .*"Fp8Dequantize"/);
   });
 
-  it("refuses tensors that do not go together, with both shapes", () => {
+  it("refuses tensors that cannot be concatenated, and names both shapes", () => {
     const { mixtral } = CASES;
     const tensors = tensorsOf(mixtral!.checkpoint);
     tensors.set("model.layers.1.block_sparse_moe.experts.3.w1.weight", float32([3, 3], new Array(9).fill(0)));
     fails(
       () => convertCheckpoint(mixtral!, tensors, shapesOf(mixtral!)),
-      /gate_up_proj cannot be made .*\[1, 2, 3\] and float32 \[1, 3, 3\]/,
+      /gate_up_proj cannot be converted .*\[1, 2, 3\] and float32 \[1, 3, 3\]/,
     );
   });
 
-  it("refuses a pattern that is none, and one that cannot be matched here", () => {
+  it("refuses an invalid pattern, and one that cannot be matched here", () => {
     const tensors = new Map<string, StoredTensor>([["a", float32([1], [1])]]);
     for (const pattern of ["a(", "(?(1)a|b)", "(?>a)"])
       fails(
@@ -192,10 +192,11 @@ describe("conversion of a checkpoint's keys", () => {
       return convertCheckpoint({ base: "", load }, tensors, new Map([...shapes, ["part_*", [1]]]));
     };
     assert.deepEqual((await flatOf(inParts(2).values)).part_1, { shape: [2, 1], data: [3, 4] });
-    for (const parts of [1e12, 5, 0, -1, 1.5]) fails(() => inParts(parts), /\[4, 1\] is no [-\d.e+]+ parts/);
+    for (const parts of [1e12, 5, 0, -1, 1.5])
+      fails(() => inParts(parts), /\[4, 1\] cannot be split into [-\d.e+]+ parts/);
   });
 
-  it("ends a pattern that would try for years", () => {
+  it("stops a pattern that would take years to match", () => {
     const load = [rename("(a+)+$", "b")];
     const tensors = new Map<string, StoredTensor>([[`${"a".repeat(60)}!`, float32([1], [1])]]);
     fails(() => convertCheckpoint({ base: "", load }, tensors, new Map([["b", [1]]]), 100), /takes longer than 0\.1 s/);

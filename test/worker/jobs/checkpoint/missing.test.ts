@@ -28,34 +28,34 @@ const sorted = (
   { entries = BERT, base = "bert", allowed = [] as readonly string[] } = {},
 ) => sortMissing(entries, new Set(missing), base, allowed);
 
-describe("what weights may lack", () => {
+describe("tensors that may be missing from weights", () => {
   const head = ["classifier.weight", "classifier.bias"];
   const pooler = ["bert.pooler.dense.weight", "bert.pooler.dense.bias"];
 
-  it("is a head that they have nothing of", () => {
+  it("include a head that is missing as a whole", () => {
     assert.deepEqual(sorted(head), { lacking: [], initialized: head });
   });
 
-  it("is the base model's last module, too, where only a head follows that is missing as well", () => {
+  it("include the base model's last module, if only a head follows that is missing, too", () => {
     assert.deepEqual(sorted([...pooler, ...head]), { lacking: [], initialized: [...pooler, ...head] });
     assert.deepEqual(sorted(pooler).lacking, pooler, "the classifier that is there was trained on another pooler");
     assert.deepEqual(sorted([...pooler, ...head], { base: "" }).lacking, pooler);
   });
 
-  it("is no part of a head, no layer of a list, and nothing before what is there", () => {
+  it("do not include part of a head, a layer of a list, or anything before existing tensors", () => {
     assert.deepEqual(sorted(["classifier.bias"]), { lacking: ["classifier.bias"], initialized: [] });
     const layer = ["bert.encoder.layer.1.query.weight", "bert.encoder.layer.1.query.bias"];
     assert.deepEqual(sorted([...layer, ...head]).lacking, layer);
     assert.deepEqual(sorted(["bert.embeddings.weight"]).lacking, ["bert.embeddings.weight"]);
   });
 
-  it("is less than half of a model: weights with less are another model's", () => {
+  it("are less than half of a model: weights with less belong to another model", () => {
     const entries = ["embed.weight", "layers.0.weight", "layers.1.weight"].map((path) => entry(path));
     const layers = ["layers.0.weight", "layers.1.weight"];
     assert.deepEqual(sorted(layers, { entries, base: "" }).lacking, layers);
   });
 
-  it("is what somebody allows, tensors or modules by their whole names", () => {
+  it("include tensors and modules that the user allows, by their full names", () => {
     const missing = ["bert.encoder.layer.0.query.bias", "bert.encoder.layer.1.query.bias"];
     assert.deepEqual(sorted(missing, { allowed: ["bert.encoder.layer.1"] }), {
       lacking: [missing[0]],
@@ -64,7 +64,7 @@ describe("what weights may lack", () => {
     assert.deepEqual(sorted(missing, { allowed: ["bert.encoder.layer.1.query.b"] }).lacking, missing);
   });
 
-  it("is a buffer that the model computes, and no statistics of a normalization", () => {
+  it("include buffers that the model computes, but not a normalization's statistics", () => {
     const entries = [
       entry("fc.weight"),
       entry("mask", { buffer: true }),
@@ -76,7 +76,7 @@ describe("what weights may lack", () => {
     assert.deepEqual(sorted(missing, { entries }), { lacking: ["norm.running_mean"], initialized: [] });
   });
 
-  it("is told by modules where all of one is missing", () => {
+  it("are reported by module where a whole module is missing", () => {
     const all = BERT.map(({ path }) => path);
     assert.deepEqual(inModules([...pooler, ...head], all), ["bert.pooler", "classifier"]);
     assert.deepEqual(inModules(["classifier.bias"], all), ["classifier.bias"]);

@@ -55,7 +55,7 @@ describe("a merge into a folder", () => {
     for (const [name, tensor] of a) assert.deepEqual(bytesOf(b.get(name)!), bytesOf(tensor), name);
   }
 
-  it("takes a path for a folder by its slash, by what is there, and by having no extension", async () => {
+  it("treats a path as a folder if it ends in a slash, exists as one, or has no extension", async () => {
     await mkdir(at("there.d"));
     await mkdir(at("odd.safetensors"));
     for (const path of [`${at("new.bin")}/`, at("there.d"), at("odd.safetensors"), at("plain"), at("Llama-3.1-8B")])
@@ -106,7 +106,7 @@ describe("a merge into a folder", () => {
     }
   });
 
-  it("copies nothing of a folder where a weights file merely lies", async () => {
+  it("copies nothing from a folder that just happens to contain a weights file", async () => {
     await writeFile(at("notes.txt"), "private");
     await writeFile(at("config.json"), "{}");
     await copyFile(BASE, at("net.safetensors"));
@@ -115,7 +115,7 @@ describe("a merge into a folder", () => {
     assert.deepEqual(await readdir(at("out")), ["model.safetensors"]);
   });
 
-  it("copies neither code, nor links that lead elsewhere, nor another file's parts, and names what it leaves out", async () => {
+  it("copies no code, links to other folders or shards, and names what it leaves out", async () => {
     await base("base", 1);
     await writeFile(at("secret.json"), "secret");
     await symlink(at("secret.json"), at("base/vocab.json"));
@@ -140,9 +140,9 @@ describe("a merge into a folder", () => {
     assert.deepEqual(
       checkpoint!.leftOut.map(({ name, reason }) => `${name}: ${reason}`),
       [
-        "added_tokens.json: it is a link that leads nowhere",
-        "folder.json: it is no file",
-        "vocab.json: it is a link that leads elsewhere",
+        "added_tokens.json: it is a broken link",
+        "folder.json: it is not a file",
+        "vocab.json: it is a link to a file outside the folder",
         "modeling_own.py: it is code",
       ],
     );
@@ -182,7 +182,7 @@ describe("a merge into a folder", () => {
     }
   });
 
-  it("replaces what an earlier merge wrote there, and finds an adapter that is merged already", async () => {
+  it("replaces the files of an earlier merge, and detects an adapter that is already merged", async () => {
     await base("base", 2);
     await json(...args(at("base"), at("out")));
     await json(...args(at("base"), at("out")));

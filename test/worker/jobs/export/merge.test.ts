@@ -60,7 +60,7 @@ describe("merge", () => {
     );
   });
 
-  it("refuses to replace the base weights, also through a link, and leaves them as they are", async () => {
+  it("refuses to replace the base weights, also through a link, and leaves them unchanged", async () => {
     const [weights, link] = [at("base.safetensors"), at("link.safetensors")];
     await copyFile(BASE, weights);
     await symlink(weights, link);

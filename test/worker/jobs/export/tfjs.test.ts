@@ -121,7 +121,7 @@ describe("export to TensorFlow.js", function () {
     return json.modelTopology.model_config.config.layers as LayerJson[];
   };
 
-  it("leaves a Flatten of flat input out, which TensorFlow.js refuses, and keeps one that does something", async () => {
+  it("omits a Flatten of flat input, which TensorFlow.js refuses, and keeps others", async () => {
     const file = await architecture([
       layer("Flatten", { batch_input_shape: [null, 12], data_format: "channels_last" }),
       layer("Dense", { name: "a", units: 8, activation: "relu" }),
@@ -139,7 +139,7 @@ describe("export to TensorFlow.js", function () {
     );
   });
 
-  it("does so in a functional model, behind a pooling that leaves nothing to flatten", async () => {
+  it("omits such a Flatten in a functional model after a global pooling, too", async () => {
     const node = (className: string, name: string, config: object, from: readonly string[]) => ({
       ...layer(className, { ...config, name }),
       name,
@@ -176,7 +176,7 @@ describe("export to TensorFlow.js", function () {
     await assert.rejects(exportedDifference(softmax, folder), {
       name: "UserError",
       message:
-        /nothing was written, since TensorFlow\.js does not take the layer "over_steps" \(Softmax\) of net: Softmax along/,
+        /nothing was written, since TensorFlow\.js does not accept the layer "over_steps" \(Softmax\) of net: Softmax along/,
     });
     // One Flatten that is called on flat input and on other: no form serves both.
     const call = (from: string) => [[from, 0, 0, {}]];
@@ -202,12 +202,12 @@ describe("export to TensorFlow.js", function () {
     });
     await assert.rejects(exportedDifference(shared, folder), {
       name: "UserError",
-      message: /does not take the layer "both_ways" \(Flatten\) of net: Input 0 is incompatible with layer both_ways/,
+      message: /does not accept the layer "both_ways" \(Flatten\) of net: Input 0 is incompatible with layer both_ways/,
     });
     assert.equal(existsSync(join(folder, "out")), false);
   });
 
-  it("is not done when TensorFlow.js computes something else", async () => {
+  it("is refused when TensorFlow.js computes something else", async () => {
     const { model, values } = await openModel({ file: join(FIXTURES, "tfjs/model.json") });
     assert.ok(model instanceof KerasModel);
     const { topology, names } = exportable(model, join(folder, "out/model.json"));
@@ -234,7 +234,7 @@ describe("export to TensorFlow.js", function () {
 });
 
 describe("models that TensorFlow.js saves", () => {
-  it("are read, and give what TensorFlow.js itself predicts", async () => {
+  it("are read, and predict what TensorFlow.js itself predicts", async () => {
     const folder = await mkdtemp(join(tmpdir(), "lora-lens-tfjs-"));
     try {
       await tf.setBackend("cpu");

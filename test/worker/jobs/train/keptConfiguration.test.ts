@@ -60,7 +60,7 @@ describe("the configuration that is kept for a model", () => {
     );
   }
 
-  it("trains from the init_lora_weights that somebody wrote there, and saves it", async () => {
+  it("trains with the init_lora_weights in the file, and saves it", async () => {
     await injectAndEdit({ init_lora_weights: "gaussian", r: 16, lora_alpha: 32 });
     await trainFromKept();
     const { config, tensors } = await loadAdapter(at("out"));
@@ -71,7 +71,7 @@ describe("the configuration that is kept for a model", () => {
     assert.ok(Math.abs(deviation - 1 / 16) < 0.02, `deviation ${deviation}`);
   });
 
-  it("keeps the auto_mapping that Inject wrote, and fields that nobody here knows", async () => {
+  it("keeps the auto_mapping that Inject wrote, and unknown fields", async () => {
     await injectAndEdit({ revision: "abc", zz_future: { b: 1 } });
     await trainFromKept();
     const [kept, saved] = [await fieldsOf(configFile()), await fieldsOf(join(at("out"), "adapter_config.json"))];
@@ -79,7 +79,7 @@ describe("the configuration that is kept for a model", () => {
     assert.deepEqual(saved, { ...kept, inference_mode: true });
   });
 
-  it("stays as it is where Inject changes the layers and the rank", async () => {
+  it("keeps its other fields where Inject changes the layers and the rank", async () => {
     await injectAndEdit({ init_lora_weights: "orthogonal", use_rslora: true, lora_dropout: 0.1, revision: "abc" });
     const before = await fieldsOf(configFile());
     const { adapter } = (await adapterIn(at("kept")))!;
@@ -92,7 +92,7 @@ describe("the configuration that is kept for a model", () => {
     assert.deepEqual(await fieldsOf(configFile()), { ...before, r: 4, target_modules: ["fc1", "fc2"] });
   });
 
-  it("refuses to train from a word that no fresh adapter can begin with", async () => {
+  it("is refused for training with an init_lora_weights that no fresh adapter can start from", async () => {
     await injectAndEdit({ init_lora_weights: "pissa" });
     await assert.rejects(trainFromKept(), {
       name: "UserError",

@@ -70,7 +70,7 @@ describe("labels", () => {
     });
   }
 
-  it("are numbers to a model of one output, as they stand", async () => {
+  it("are numbers for a model with one output, unchanged", async () => {
     for (const labels of [
       ["1", "2"],
       ["-1", "1"],
@@ -83,7 +83,7 @@ describe("labels", () => {
     }
   });
 
-  it("that do not fit the outputs are refused, with what there is", async () => {
+  it("that do not fit the outputs are refused, with both listed", async () => {
     await assert.rejects(targets(["1", "2", "3", "4"], 3), /"y" has 4 classes \(1, 2, 3, 4\), but Small tells 3 apart/);
     await assert.rejects(targets(["0", "3", "1", "2"], 3), /"y" has 4 classes \(0, 1, 2, 3\), but Small tells 3 apart/);
     const many = Array.from({ length: 20 }, (_, i) => String(i + 1));
@@ -108,7 +108,7 @@ describe("labels", () => {
     ]);
   });
 
-  it("that are mapped stand in training's output, its report and a file beside the adapter", async () => {
+  it("that are mapped are listed in training's output, its report and a file next to the adapter", async () => {
     await writeFile(at("model.py"), MODEL(3));
     const rows = Array.from({ length: 60 }, (_, i) => `${i % 3},${(i * 7) % 5},${(i % 3) + 1}`);
     await writeFile(at("data.csv"), `a,b,y\n${rows.join("\n")}\n`);

@@ -58,7 +58,7 @@ describe("train", () => {
     ...more,
   });
 
-  it("learns classes given by name, and tells its progress step by step", async () => {
+  it("learns classes given by name, and reports its progress step by step", async () => {
     await write(2, (x) => (x[0]! > 0 ? "cat" : "dog"));
     const losses: number[] = [];
     const fractions: number[] = [];
@@ -94,7 +94,7 @@ describe("train", () => {
     assert.ok(report.after.loss < report.before.loss / 2, `${report.before.loss} to ${report.after.loss}`);
   });
 
-  it("takes loss, optimizer and schedule by name, and says which it took", async () => {
+  it("takes loss, optimizer and schedule by name, and reports them", async () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const decayed = (more: Partial<TrainRequest>) => train(request({ weightDecay: 0.5, ...more }), quiet);
     const usual = await decayed({});
@@ -119,7 +119,7 @@ describe("train", () => {
     );
     await assert.rejects(
       train(request({ loss: "mean-squared-error" }), quiet),
-      /Small returns \[.*\]; mean squared error compares one number a sample/,
+      /Small returns \[.*\]; mean squared error compares one number per sample/,
     );
   });
 
@@ -147,7 +147,7 @@ describe("train", () => {
     assert.notDeepEqual(other.losses, first.losses);
   });
 
-  it("stops when asked, and saves and reports what it has", async () => {
+  it("stops when asked, and saves and reports the result so far", async () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const stop = new AbortController();
     const report = await train(request({ epochs: 1000 }), {
@@ -192,14 +192,14 @@ describe("train", () => {
     }
   });
 
-  it("takes a batch larger than the data as the data", async () => {
+  it("uses all data as one batch when the batch size is larger", async () => {
     await write(2, (x) => (x[0]! > 0 ? 1 : 0));
     const report = await train(request({ batchSize: 4096, epochs: 2 }), quiet);
     assert.equal(report.batchSize, 80);
     assert.equal(report.losses.length, 2);
   });
 
-  it("refuses labels that the model's output cannot stand for", async () => {
+  it("refuses labels that do not fit the model's output", async () => {
     await write(2, (x) => ["red", "green", "blue"][x[0]! > 0.5 ? 0 : x[0]! > 0 ? 1 : 2]!);
     await assert.rejects(train(request(), quiet), /"y" has 3 classes .* Small tells 2 apart/);
     await write(1, (x) => (x[0]! > 0 ? "cat" : "dog"));

@@ -135,7 +135,7 @@ describe("the checks of verify", () => {
     });
   }
 
-  it("identity-at-init expects none of an adapter whose matrices both start at random, and checks it with B at zero", async () => {
+  it("identity-at-init checks an adapter whose matrices both start at random with B at zero", async () => {
     const right = await result("identity-at-init", honest, { random: true });
     assert.equal(right.passed, true, `${right.measured}`);
     assert.match(right.meaning, /init_lora_weights is false.*not meant to be/);
@@ -144,7 +144,7 @@ describe("the checks of verify", () => {
     assert.equal((await result("identity-at-init", fault, { random: true })).passed, false);
   });
 
-  it("finite-differences find a gradient that lacks a part, along which it is as long as it says", async () => {
+  it("finite-differences find a gradient in which some elements are missing", async () => {
     const lacking: Tamper = ({ graph, name, tensor }) => {
       if (graph !== OWN || name !== "fc1.lora_A.weight") return tensor;
       const values = toFloat32(tensor);

@@ -63,7 +63,7 @@ describe("verify of right models", function () {
     return report.checks;
   }
 
-  it("raises no alarm where relus turn beside the point", async () => {
+  it("raises no false alarm where a relu's kink is close to the point", async () => {
     for (const seed of [2, 4, 10, 44, 46, 47, 75, 155, 164, 179]) {
       const wrong = (await checksOf(RELUS, seed, 8)).filter(({ passed }) => !passed);
       assert.deepEqual(
@@ -73,13 +73,13 @@ describe("verify of right models", function () {
     }
   });
 
-  it("calls no gradient wrong where a model amplifies rounding: it says that no slope stands out of it", async () => {
+  it("calls no gradient wrong where a model amplifies rounding: it says that no slope exceeds its error", async () => {
     let told = 0;
     for (let seed = 0; seed < 12; seed++) {
       const check = (await checksOf(NORMALIZED, seed, 2)).find(({ id }) => id === "finite-differences")!;
       if (check.passed) assert.ok(check.measured <= check.bound);
       else {
-        assert.match(check.detail!, /^no slope stands out of rounding/, `seed ${seed}: ${check.measured}`);
+        assert.match(check.detail!, /^no slope exceeds the rounding error/, `seed ${seed}: ${check.measured}`);
         told++;
       }
     }

@@ -12,7 +12,7 @@ function slopes(f: Function, largest = 0.5, rounding = ROUNDING): Promise<Slope[
 }
 
 describe("slopes by finite differences", () => {
-  it("are near the derivative of smooth functions, and no further from it than they say", async () => {
+  it("are near the derivative of smooth functions, within the error that they report", async () => {
     for (const [f, slope] of [
       [(x) => Math.exp(3 * x), 3],
       [(x) => Math.sin(20 * x), 20],
@@ -26,7 +26,7 @@ describe("slopes by finite differences", () => {
     }
   });
 
-  it("one is right where relus turn, also just beside the point, but for those on both of its sides", async () => {
+  it("are right near a relu's kink, unless there are kinks on both sides of the point", async () => {
     let wrong = 0;
     for (let seed = 0; seed < 200; seed++) {
       const random = new Random(seed);
@@ -42,7 +42,7 @@ describe("slopes by finite differences", () => {
     assert.ok(wrong <= 10, `${wrong} of 200`);
   });
 
-  it("are found below rounding, and say that they are uncertain where there is nothing else", async () => {
+  it("are found despite rounding, and are reported as uncertain where rounding is all there is", async () => {
     const random = new Random(1);
     const [found] = await slopes((x) => Math.exp(x) + (x === 0 ? 0 : 1e-7 * random.normal()));
     assert.ok(Math.abs(found!.value - 1) < 1e-3 && found!.error < 1e-2, JSON.stringify(found));
@@ -53,7 +53,7 @@ describe("slopes by finite differences", () => {
     assert.ok(hidden!.error >= 1e-3);
   });
 
-  it("take smaller steps only until a good one is enough", async () => {
+  it("take smaller steps only until a slope is good enough", async () => {
     let runs = 0;
     const f = async (t: number) => {
       runs++;

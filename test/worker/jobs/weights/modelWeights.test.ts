@@ -100,12 +100,12 @@ describe("weights of what the code loads", () => {
   const stored = (prefix = "") =>
     [...TINY].map(([path, { data }]) => [prefix + path, [...(data as Float32Array)]] as const);
 
-  it("lie in the folder that it names, through links, too", async () => {
+  it("are in the folder that it names, also through links", async () => {
     const from = at("tiny/model.safetensors");
     assert.deepEqual(await open("model"), { from, initialized: [], read: stored(), drawn: [] });
   });
 
-  it("are those of a part that is loaded; the rest starts as PyTorch starts it", async () => {
+  it("are those of a loaded part; the rest gets PyTorch's initial values", async () => {
     assert.deepEqual(await open("Net"), {
       from: at("tiny/model.safetensors"),
       initialized: ["out.weight", "out.bias"],
@@ -114,7 +114,7 @@ describe("weights of what the code loads", () => {
     });
   });
 
-  it("need not have everything: a head for other labels is new", async () => {
+  it("may lack a head, which is then initialized at random", async () => {
     const { from, initialized, read, drawn } = await open("labeled");
     assert.deepEqual(read, stored().slice(0, 2));
     assert.deepEqual(drawn, ["head.weight", "head.bias"]);
@@ -122,7 +122,7 @@ describe("weights of what the code loads", () => {
     assert.match(from, /without the prefix "base\." of its keys$/);
   });
 
-  it("stay with what was loaded: wrapped it keeps them, replaced or drawn anew it has others", async () => {
+  it("stay with a loaded module when it is wrapped, but not when it is replaced or initialized again", async () => {
     const changed = await open("changed");
     assert.deepEqual(
       changed.read,
@@ -137,23 +137,24 @@ describe("weights of what the code loads", () => {
     assert.deepEqual(half.drawn, []);
   });
 
-  it("may not be there, which is said; of another size they are refused", async () => {
+  it("are reported when missing, and refused when they have another size", async () => {
     const { from, read } = await open("bare");
     assert.deepEqual(read, []);
     assert.equal(from, "PyTorch's default initialization, seed 0; bare holds a configuration and no weights");
     await assert.rejects(
       open("wide"),
       (error) =>
-        error instanceof UserError && /"fc\.weight" has shape \[2, 4\], but wide has \[3, 6\]/.test(error.message),
+        error instanceof UserError &&
+        /"fc\.weight" has shape \[2, 4\], but in wide it has \[3, 6\]/.test(error.message),
     );
   });
 
   it("are converted as the library converts them, and a merge writes the checkpoint's own tensors and names", async () => {
     await writeSafetensors(at("converted/model.safetensors"), CONVERTED);
     const opened = await openModel({ file: at("m.py"), class: "converted", packages: [at("site")] });
-    assert.match(opened.weights.from, /as transformers converts its keys$/);
+    assert.match(opened.weights.from, /keys converted as in transformers$/);
     assert.deepEqual(opened.weights.unused, ["score.weight"]);
-    assert.match(opened.weights.notes.join(), /no place for them: "score\.weight"/);
+    assert.match(opened.weights.notes.join(), /not in the model: "score\.weight"/);
     for (const [path, { data }] of TINY)
       assert.deepEqual((await loadTensor(opened.values.get(path)!)).data, data, path);
 
@@ -191,11 +192,11 @@ describe("weights of what the code loads", () => {
       openModel(choice),
       (error) =>
         error instanceof UserError &&
-        /lacks "fc\.bias" of converted and holds "score\.weight" .* random.*--allow-missing/.test(error.message),
+        /lacks "fc\.bias" of converted and has "score\.weight", .* random.*--allow-missing/.test(error.message),
     );
     const opened = await openModel({ ...choice, allowMissing: ["fc"] });
     assert.deepEqual(opened.weights.initialized, ["fc.bias"]);
-    assert.match(opened.weights.notes[0]!, /Not in the weights, and so random \(seed 0\): "fc\.bias"/);
+    assert.match(opened.weights.notes[0]!, /Not in the weights, so initialized at random \(seed 0\): "fc\.bias"/);
     assert.throws(
       () => mergedTensors(opened, new Map([["fc.bias", steps([2], 0)]])),
       (error) => error instanceof UserError && /fc\.bias is not in the weights/.test(error.message),

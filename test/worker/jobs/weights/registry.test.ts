@@ -20,7 +20,7 @@ import { temporaryFolder } from "../../formats/temporaryFolder";
 describe("formats of weights", () => {
   const at = temporaryFolder();
 
-  it("are told apart by the names of files and of indexes, in any case of letters", () => {
+  it("are recognized by the names of files and indexes, ignoring case", () => {
     const names = {
       "model.safetensors": "safetensors",
       "MODEL.SafeTensors": "safetensors",
@@ -37,13 +37,13 @@ describe("formats of weights", () => {
     assert.deepEqual(["model.pt", "model.h5", "model.txt"].map(isOpenedHere), [true, false, false]);
   });
 
-  it("have no ending twice, and usual names of their own", () => {
+  it("share no endings, and each has its own usual names", () => {
     const endings = WEIGHT_FORMATS.flatMap((row) => [...row.endings, ...(row.rareEndings ?? []), ...row.indexEndings]);
     assert.equal(new Set(endings).size, endings.length);
     for (const row of WEIGHT_FORMATS) for (const name of row.usualNames) assert.equal(formatOf(name), row, name);
   });
 
-  it("are offered by what the model is written in, without shards and what else training leaves behind", () => {
+  it("are offered for the model's format, without shards and other files of training", () => {
     const { endings, extensions, hidden } = weightFilesFor("pytorch");
     assert.deepEqual(endings, [".safetensors", ".safetensors.index.json", ".pt", ".pth", ".bin", ".bin.index.json"]);
     assert.deepEqual(extensions, ["safetensors", "json", "pt", "pth", "bin", "ckpt"]);
@@ -54,7 +54,7 @@ describe("formats of weights", () => {
     assert.ok(!weightFilesFor("keras-json").endings.includes(".pt"));
   });
 
-  it("stand in the command line's help and in the error for another file", async () => {
+  it("are listed in the command line's help and in the error for another file", async () => {
     assert.equal(
       weightsHelp(),
       "a .safetensors, .pt, .pth, .bin or .ckpt file, an index of shards, or a folder with one; for models of Keras and TensorFlow.js also .weights.h5, .h5, .hdf5, .keras or .json",
@@ -62,7 +62,8 @@ describe("formats of weights", () => {
     await writeFile(at("model.gguf"), "");
     await assert.rejects(openWeights(at("model.gguf")), {
       name: "UserError",
-      message: /no weights file by its name; weights are read from \.safetensors, \.pt, \.pth, \.bin and \.ckpt files/,
+      message:
+        /does not have the name of a weights file; weights are read from \.safetensors, \.pt, \.pth, \.bin and \.ckpt files/,
     });
   });
 

@@ -36,7 +36,7 @@ describe("weights of a model", () => {
     const { tensors } = await readTorchCheckpoint(fixture("wrapped.pt"));
     assert.deepEqual(values.get("2.weight"), tensors.get("module._orig_mod.2.weight"));
     await fails(open(fixture("system.pt")), /posix\.system/);
-    await fails(open(fixture("views.pt")), /lacks "0\.weight".* holds "whole"/);
+    await fails(open(fixture("views.pt")), /lacks "0\.weight".* has "whole"/);
   });
 
   it("come from shards through their index, and from a folder", async () => {
@@ -83,7 +83,7 @@ describe("weights of a model", () => {
     assert.equal(alignNames(bare, bare, "f").note, undefined);
   });
 
-  it("are refused when two parts of the file fit alike", () => {
+  it("are refused when two parts of the file fit equally well", () => {
     const keys = ["student.w", "student.b", "teacher.w", "teacher.b"];
     assert.throws(() => alignNames(["w", "b"], keys, "f"), /fits the model in two ways.*"student\.".*"teacher\."/);
   });

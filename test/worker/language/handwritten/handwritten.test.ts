@@ -85,7 +85,7 @@ function changed(source: string, ...pairs: readonly (readonly [string, string])[
   }, source);
 }
 
-describe("LoRA written by hand in a file of its own", () => {
+describe("handwritten LoRA in a file of its own", () => {
   let folder: string;
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), "lora-lens-handwritten-")));
@@ -105,12 +105,12 @@ describe("LoRA written by hand in a file of its own", () => {
   const messages = async (): Promise<string[]> =>
     shapesOf(await opened("lora.py")).problems.map(({ message }) => message);
 
-  it("is followed with stand-ins for the layer that it wraps, and nothing is said where it is right", async () => {
+  it("is traced with stand-ins for the wrapped layer, and nothing is reported where it is right", async () => {
     assert.deepEqual(await findings(WRAPPER), []);
     assert.deepEqual(await findings(WRAPPER + INJECT), []);
   });
 
-  it("is told that alpha is not divided by the rank, whatever its names are", async () => {
+  it("gets a finding where alpha is not divided by the rank, whatever the names are", async () => {
     const line = "lora-alpha-without-rank: return self.base(x) + self.scaling * (x @ self.A";
     assert.deepEqual(await findings(changed(WRAPPER, ["alpha / r", "alpha"])), [line]);
     assert.deepEqual(await findings(changed(WRAPPER, ["alpha: float = 16", "alpha"], ["alpha / r", "alpha"])), [line]);
@@ -129,7 +129,7 @@ describe("LoRA written by hand in a file of its own", () => {
     );
   });
 
-  it("is told that alpha is kept and never used, also where it is the rank by default", async () => {
+  it("gets a finding where alpha is stored but never used, also where it equals the rank by default", async () => {
     for (const alpha of ["16", "8"]) {
       const source = changed(
         WRAPPER,
@@ -142,7 +142,7 @@ describe("LoRA written by hand in a file of its own", () => {
     }
   });
 
-  it("is not told so where alpha scales the first values", async () => {
+  it("gets no such finding where alpha scales the initial values", async () => {
     const source = changed(
       WRAPPER,
       ["* 0.01", "* alpha / r"],
@@ -151,7 +151,7 @@ describe("LoRA written by hand in a file of its own", () => {
     assert.deepEqual(await findings(source), []);
   });
 
-  it("is told of a product of the factors that nothing scales", async () => {
+  it("gets a finding where nothing scales the product of the factors", async () => {
     const merged = changed(WRAPPER, ["self.scaling * (x @ self.A.T @ self.B.T)", "F.linear(x, self.B @ self.A)"]);
     assert.deepEqual(await findings(merged), ["lora-missing-scale: return self.base(x) + F.linear(x, self.B @ self."]);
     for (const product of [
@@ -167,7 +167,7 @@ describe("LoRA written by hand in a file of its own", () => {
     }
   });
 
-  it("knows in a product of the factors which comes first", async () => {
+  it("has its A and B told apart in a product of the two", async () => {
     for (const product of ["F.linear(x, self.B @ self.A)", "x @ (self.B @ self.A).T", "x @ (self.A.T @ self.B.T)"]) {
       const source = changed(WRAPPER, ["(x @ self.A.T @ self.B.T)", product], ["torch.zeros(base", "torch.randn(base"]);
       assert.equal((await findings(source)).length, 1, product);
@@ -175,7 +175,7 @@ describe("LoRA written by hand in a file of its own", () => {
     }
   });
 
-  it("is told of a factor that is cut down to 0", async () => {
+  it("gets a finding where integer division makes the scaling 0", async () => {
     const source = changed(
       WRAPPER,
       ["r: int = 8", "r: int = 16"],
@@ -197,7 +197,7 @@ describe("LoRA written by hand in a file of its own", () => {
     );
   });
 
-  it("is told that neither factor starts at zero, or both do, but not where a gate does", async () => {
+  it("gets a finding where neither factor or both start at zero, unless a gate starts at zero", async () => {
     const at = "lora-initialization: return self.base(x) + self.scaling * (x @ self.A";
     assert.deepEqual(await findings(changed(WRAPPER, ["torch.zeros(base", "torch.randn(base"])), [at]);
     assert.deepEqual(await findings(changed(WRAPPER, ["torch.randn(r", "torch.zeros(r"])), [at]);
@@ -213,7 +213,7 @@ describe("LoRA written by hand in a file of its own", () => {
     ]);
   });
 
-  it("is told of a bias that makes another start than zero", async () => {
+  it("gets a finding where a bias makes the path start at other values than zero", async () => {
     const source = changed(
       WRAPPER,
       ["nn.Parameter(torch.randn(r, base.in_features) * 0.01)", "nn.Linear(base.in_features, r, bias=False)"],
@@ -228,7 +228,7 @@ describe("LoRA written by hand in a file of its own", () => {
     assert.deepEqual(await findings(changed(source, ["base.out_features);", "base.out_features, bias=False);"])), []);
   });
 
-  it("is told at the line of an assignment that freezes nothing", async () => {
+  it("gets a finding at an assignment that freezes nothing", async () => {
     const source = changed(WRAPPER, ["requires_grad_(False)", "requires_grad = False"]);
     assert.deepEqual(await findings(source), ["lora-not-frozen: self.base.requires_grad = False"]);
     assert.match((await messages())[0]!, /^This freezes nothing: a Module has no requires_grad/);
@@ -238,7 +238,7 @@ describe("LoRA written by hand in a file of its own", () => {
     );
   });
 
-  it("is told of a base that stays trainable only where the code that trains it is seen", async () => {
+  it("gets a finding about a trainable base only where the training code is known", async () => {
     const open = changed(WRAPPER, ["self.base.requires_grad_(False)", "pass  # freeze: requires_grad = False"]);
     const note = ["lora-not-frozen: return self.base(x) + self.scaling * (x @ self.A"];
     assert.deepEqual(await findings(open), []);
@@ -267,7 +267,7 @@ describe("LoRA written by hand in a file of its own", () => {
     assert.deepEqual(await findings(open + freeze, { "train.py": "import torch\n" }), []);
   });
 
-  it("is told that in and out are swapped, in a class and by what injects it", async () => {
+  it("gets a finding where in and out are swapped, in a class and in its injecting function", async () => {
     const inClass = changed(SIZED, ["randn(in_dim", "randn(out_dim"], ["(rank, out_dim)", "(rank, in_dim)"]);
     assert.deepEqual(await findings(inClass), ["lora-transposed: return (self.alpha / self.rank) * (x @ self.A @"]);
     const [message] = await messages();
@@ -312,13 +312,13 @@ def apply_lora(model, rank=8):
     assert.deepEqual(await findings(changed(patching, ["nn.Linear):", `nn.Linear)${square}`])), []);
   });
 
-  it("is told of a factor that is not transposed, for any sizes", async () => {
+  it("gets a finding where a factor is not transposed, for any sizes", async () => {
     const source = changed(WRAPPER, ["self.B.T", "self.B"]);
     assert.deepEqual(await findings(source), ["lora-transposed: return self.base(x) + self.scaling * (x @ self.A"]);
     assert.match((await messages())[0]!, /`self\.B` may be meant as its \.T/);
   });
 
-  it("is told nothing where a class needs what a stand-in is not", async () => {
+  it("gets no finding where a class needs more than a stand-in offers", async () => {
     const square = changed(SIZED, [
       "        self.A =",
       '        if in_dim != out_dim: raise ValueError("square only")\n        self.A =',
@@ -330,7 +330,7 @@ def apply_lora(model, rank=8):
     assert.deepEqual(await findings(sequence), []);
   });
 
-  it("is told of an adapter that no output depends on, but not of one that is switched off", async () => {
+  it("gets a finding where no output depends on an adapter, unless the adapter is switched off", async () => {
     const idle = `${IMPORTS}
 class Net(nn.Module):
     def __init__(self, in_features, out_features, r=4):
@@ -351,7 +351,7 @@ class Net(nn.Module):
     assert.deepEqual(await findings(off), []);
   });
 
-  it("has no size of a stand-in: the lens says that they are unknown", async () => {
+  it("shows no size of a stand-in: the lens says that sizes are unknown", async () => {
     assert.deepEqual(await findings(changed(WRAPPER, ["alpha / r", "alpha"])), [
       "lora-alpha-without-rank: return self.base(x) + self.scaling * (x @ self.A",
     ]);
@@ -363,7 +363,7 @@ class Net(nn.Module):
     assert.equal(shapesOf(found).hints.length, 0);
   });
 
-  it("has the sizes of a call of the function that injects it, in another file or in a function of its own", async () => {
+  it("gets its sizes from a call of the injecting function, in another file or function", async () => {
     const use = `
 import torch
 from torch import nn
@@ -514,7 +514,7 @@ class LoRAConv(nn.Module):
     for (const [style, source] of Object.entries(styles))
       it(style, async () => assert.deepEqual(await findings(IMPORTS + source), []));
 
-    it("each of them is followed: a random B is told", async () => {
+    it("each of them is traced: a random B gets a finding", async () => {
       for (const [style, source] of Object.entries(styles)) {
         if (/no LoRA|convolution/.test(style)) continue;
         const mistaken = source

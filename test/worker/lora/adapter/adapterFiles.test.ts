@@ -104,7 +104,7 @@ describe("adapter files", () => {
     });
     assert.throws(() => checkAdapter(adapter, adapters().slice(1)), {
       name: "UserError",
-      message: /no place for fc1\.lora_A\.weight, fc1\.lora_B\.weight\. /,
+      message: /does not have fc1\.lora_A\.weight, fc1\.lora_B\.weight\. /,
     });
     const shaped = new Map([...tensors, ["fc1.lora_A.weight", float32([4, 10], new Float32Array(40))] as const]);
     assert.throws(
@@ -115,8 +115,8 @@ describe("adapter files", () => {
 
   const configs: readonly [what: string, fields: object, message: RegExp][] = [
     ["no peft_type", { peft_type: undefined }, /has no "peft_type"/],
-    ["another method", { peft_type: "IA3" }, /peft_type "IA3" is not supported; "LORA" is/],
-    ["rank 0", { r: 0 }, /r is 0; it must be a whole number from 1/],
+    ["another method", { peft_type: "IA3" }, /peft_type "IA3" is not supported; it must be "LORA"/],
+    ["rank 0", { r: 0 }, /r is 0; it must be a whole number, 1 or more/],
     ["a rank in quotes", { r: "8" }, /r is "8"/],
     ["alpha null", { lora_alpha: null }, /lora_alpha is null/],
     ["dropout 1", { lora_dropout: 1 }, /lora_dropout is 1; it must be a probability/],
@@ -141,7 +141,7 @@ describe("adapter files", () => {
     assert.deepEqual([config.r, config.lora_alpha, config.lora_dropout, config.bias], [8, 8, 0, "none"]);
   });
 
-  it("says what is missing in a folder that holds no adapter", async () => {
+  it("names the missing file in a folder without an adapter", async () => {
     await assert.rejects(loadAdapter(at("none")), /adapter_config\.json does not exist/);
     await cp(path.join(REFERENCE, "adapter_config.json"), at("adapter/adapter_config.json"));
     await assert.rejects(

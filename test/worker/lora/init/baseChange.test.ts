@@ -38,7 +38,7 @@ describe("what init_lora_weights does to the base", () => {
     ["olora", "olora"],
     ["OLoRA", "olora"],
   ];
-  it("is what PEFT does on loading, for every word that it loads", () => {
+  it("is the same as in PEFT, for every value that PEFT loads", () => {
     for (const [word, change] of LOADED) {
       assert.equal(changeOf({ r: 4, init_lora_weights: word }), change, JSON.stringify(word));
     }
@@ -47,18 +47,18 @@ describe("what init_lora_weights does to the base", () => {
   /** What PEFT fails on, but for the random pissa_niter_4, which it loads in another way each time. */
   const REFUSED: readonly (readonly [word: unknown, why: RegExp])[] = [
     ["pissa_niter_4", /randomized SVD.*path_initial_model_for_weight_conversion/],
-    ["corda", /data that the adapter does not hold.*path_initial_model_for_weight_conversion/],
+    ["corda", /data that the adapter does not contain.*path_initial_model_for_weight_conversion/],
     ["loftq", /bitsandbytes.*GPU/],
     ["pissa_foo", /PEFT does not know it\. /],
-    ["PiSSA", /PEFT does not know it in this case of letters; it knows "pissa"/],
+    ["PiSSA", /PEFT does not know it in this spelling; it knows "pissa"/],
     ["EVA", /it knows "eva"/],
     ["Orthogonal", /it knows "orthogonal"/],
     ["foo", /PEFT does not know it\. To go on, correct it in adapter_config\.json; known are true/],
     ["true", /PEFT does not know it/],
-    [1, /PEFT takes true, false or a word/],
-    [["x"], /PEFT takes true, false or a word/],
+    [1, /PEFT accepts true, false or a string/],
+    [["x"], /PEFT accepts true, false or a string/],
   ];
-  it("is refused where PEFT fails or nobody can repeat it, with the value, the reason and what to do", () => {
+  it("is refused where PEFT fails or it cannot be repeated, with the value, the reason and what to do", () => {
     for (const [word, why] of REFUSED) {
       assert.throws(
         () => changeOf({ r: 4, init_lora_weights: word }),
@@ -90,7 +90,7 @@ describe("what init_lora_weights does to the base", () => {
     return changedWeight(init, { path: "fc.weight", matrix, fanInFanOut }, { rank: 4, scaling: 1.5 }, pause);
   };
 
-  it("gives the weight back with A and B as they begin", async () => {
+  it("adds up to the original weight with the initial A and B", async () => {
     for (const [kind, fanInFanOut] of [
       ["pissa", false],
       ["pissa", true],
@@ -112,7 +112,7 @@ describe("what init_lora_weights does to the base", () => {
     }
   });
 
-  it("is refused where rounding would decide what is subtracted, and warned of where it nearly does", async () => {
+  it("is refused where rounding decides the result, and gets a warning where it nearly does", async () => {
     const diagonal = (values: readonly number[]) => {
       const data = new Float32Array(values.length ** 2);
       for (const [i, value] of values.entries()) data[i * values.length + i] = value;
@@ -135,21 +135,21 @@ describe("what init_lora_weights does to the base", () => {
     for (let i = 0; i < 6; i++) dependent.data[i * 6 + 2] = dependent.data[i * 6]! + dependent.data[i * 6 + 1]!;
     await assert.rejects(change("olora", dependent), {
       name: "UserError",
-      message: /the first 4 columns of fc\.weight depend on one another/,
+      message: /the first 4 columns of fc\.weight are linearly dependent/,
     });
     const infinite = random(6, 6);
     infinite.data[3] = Infinity;
     for (const kind of ["pissa", "olora"] as const) {
       await assert.rejects(change(kind, infinite), {
         name: "UserError",
-        message: /fc\.weight holds values that are not/,
+        message: /fc\.weight has values that are not/,
       });
     }
   });
 
   it("is refused for OLoRA on a weight stored [in, out] that is not square: PEFT cannot load it either", async () => {
     await assert.rejects(change("olora", random(6, 8), true), { name: "UserError", message: /stored \[in, out\]/ });
-    assert.match((await change("olora", random(6, 6), true)).warning!, /the transpose of what was subtracted/);
+    assert.match((await change("olora", random(6, 6), true)).warning!, /the transpose of the subtracted matrix/);
   });
 });
 
@@ -162,7 +162,7 @@ describe("target modules that are null", () => {
     assert.deepEqual(withTargets(config, { className: "M", modelType: "phi" }).target_modules, theirs.phi);
   });
 
-  it("are refused for a type that PEFT has none for, and for a model without a type", () => {
+  it("are refused for a model type without a default in PEFT, and for a model without a type", () => {
     for (const modelType of ["vit", "toString"]) {
       assert.throws(() => withTargets(config, { className: "M", modelType }), {
         name: "UserError",

@@ -69,7 +69,7 @@ describe("initializeAdapter", () => {
     assert.notDeepEqual(await first(4), both.get("fc1.lora_A.weight"));
   });
 
-  it("names what is supported when asked for another way", async () => {
+  it("lists the supported initializations when another is requested", async () => {
     await assert.rejects(initializeAdapter(adapters(8), "pissa", 0), {
       name: "UserError",
       message:

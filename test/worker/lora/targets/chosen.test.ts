@@ -23,7 +23,7 @@ describe("target modules for chosen layers", () => {
     assert.equal(targetModules({ root }, ["fc", "a.query"]), "fc|a\\.query");
   });
 
-  it("replace what a configuration chose and left out, and nothing else of it", () => {
+  it("replace a configuration's target and excluded modules, and nothing else", () => {
     const kept = { r: 2, target_modules: "all-linear", exclude_modules: ["fc"], init_lora_weights: "gaussian" };
     assert.deepEqual(withLayers({ root }, kept, ["a.fc", "b.fc"]), {
       ...kept,

@@ -27,16 +27,16 @@ describe("output head", () => {
     assert.equal(outputHead(modelNamed(await readTorch(SOURCE), "Net"))!.path, "classifier");
   });
 
-  it("is none of a class that is only a part of another", async () => {
+  it("does not exist for a class that is only part of another", async () => {
     assert.equal(outputHead(modelNamed(await readTorch(SOURCE), "Attention")), undefined);
   });
 
-  it("is the last Linear of the same class where it stands alone", async () => {
+  it("is the last Linear of the same class where it is a model by itself", async () => {
     const alone = SOURCE.slice(0, SOURCE.indexOf("class Net"));
     assert.equal(outputHead(modelNamed(await readTorch(alone), "Attention"))!.path, "out");
   });
 
-  it("is no other Linear where the last one's size is unknown", async () => {
+  it("is not another Linear where the last one's size is unknown", async () => {
     const unknown = SOURCE.replace("nn.Linear(8, 2)", "nn.Linear(8, classes)").replace(
       "class Attention",
       "from missing import classes\nclass Attention",
@@ -62,7 +62,7 @@ describe("target modules as a regular expression", () => {
     );
   });
 
-  it("is given up when it tries every way to split a path", async () => {
+  it("is refused when it takes too long to match", async () => {
     const name = `${"a".repeat(60)}c`;
     const source = `class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.${name} = nn.Linear(8, 8)\n`;
     const net = modelNamed(await readTorch(source), "Net");
@@ -70,7 +70,7 @@ describe("target modules as a regular expression", () => {
   });
 });
 
-describe("target modules that are no linear layers", () => {
+describe("target modules that are not linear layers", () => {
   const NET = `
 class Mine(nn.Embedding):
     pass
@@ -101,17 +101,17 @@ class Net(nn.Module):
     ).map(({ path }) => path);
 
   for (const [name, message] of [
-    ["emb", /choose emb \(Embedding, line 17\) of Net: PEFT adapts Embedding, and LoRA Lens does not yet/],
-    ["mine", /choose mine \(Mine, line 18\) of Net: PEFT adapts Embedding, and/],
-    ["conv", /PEFT adapts Conv2d, and LoRA Lens does not yet/],
-    ["attention", /PEFT adapts MultiheadAttention, and LoRA Lens does not yet/],
+    ["emb", /select emb \(Embedding, line 17\) of Net: PEFT adapts Embedding, but LoRA Lens does not yet/],
+    ["mine", /select mine \(Mine, line 18\) of Net: PEFT adapts Embedding, but/],
+    ["conv", /PEFT adapts Conv2d, but LoRA Lens does not yet/],
+    ["attention", /PEFT adapts MultiheadAttention, but LoRA Lens does not yet/],
     ["block", /PEFT has no adapter for Block/],
     ["block.norm", /PEFT has no adapter for LayerNorm/],
     ["bilinear", /PEFT has no adapter for Bilinear/],
     ["weighted", /the weight of ParametrizedLinear is computed from others/],
     ["open", /the size of open is unknown/],
   ] as const) {
-    it(`are refused beside one that matches: ${name}`, async () => {
+    it(`are refused together with one that is: ${name}`, async () => {
       await assert.rejects(choose(["fc", name]), { name: "UserError", message });
     });
   }
@@ -119,7 +119,7 @@ class Net(nn.Module):
   it("are refused when a regular expression matches them with the layers within", async () => {
     await assert.rejects(
       choose("block.*"),
-      /choose block \(Block, line 21\), block.norm \(LayerNorm, line 12\) of Net/,
+      /select block \(Block, line 21\), block.norm \(LayerNorm, line 12\) of Net/,
     );
     assert.deepEqual(await choose("block\\.fc"), ["block.fc"]);
   });
@@ -134,8 +134,8 @@ class Net(nn.Module):
   });
 });
 
-describe("names that choose no module beside others that do", () => {
-  it("are said, of target and of excluded modules", async () => {
+describe("names that match no module while others do", () => {
+  it("are reported, for target and excluded modules", async () => {
     const net = modelNamed(await readTorch(SOURCE), "Net");
     const config = loraConfig({ r: 1, target_modules: ["qkv", "quv"], exclude_modules: ["heads", "out"] });
     assert.deepEqual(injectionOf(net, config, layerUses(net)).summary.warnings, [
@@ -160,7 +160,7 @@ describe("all-linear", () => {
     assert.deepEqual(config.target_modules, ["qkv", "out", "classifier"]);
   });
 
-  it("is not our default, which leaves the head out, says so and names the layers it chose", async () => {
+  it("is not the default, which leaves out the head, reports that and names its layers", async () => {
     const net = modelNamed(await readTorch(SOURCE), "Net");
     const { config, summary } = injectionFor(net, { r: 1 }, layerUses(net));
     assert.deepEqual(config.target_modules, ["qkv", "out"]);
@@ -234,7 +234,7 @@ class Plain(nn.Module):
     );
   };
 
-  it("leaves out what get_output_embeddings of a model of transformers gives, wherever that stands", async () => {
+  it("leaves out the layer that get_output_embeddings of a transformers model returns, wherever it is", async () => {
     assert.deepEqual(await chosen("Lm"), ["body.fc", "extra"]);
     assert.deepEqual(await chosen("Own"), ["body.fc", "cls.0"]);
     assert.deepEqual(await chosen("Own", "SEQ_CLS"), ["body.fc", "cls.0"]);
@@ -254,7 +254,7 @@ class Plain(nn.Module):
   it("is refused where the output embeddings cannot be known", async () => {
     await assert.rejects(
       chosen("Asks"),
-      /what get_output_embeddings\(\) of Asks gives, and that is unknown: .*elsewhere/,
+      /the layer that get_output_embeddings\(\) of Asks returns, which is unknown: .*elsewhere/,
     );
   });
 });

@@ -7,8 +7,8 @@ import { resolve, resolveAll } from "../../../../src/worker/lora/variants/resolv
 
 const FC = { path: "fc", kind: "Linear", inFeatures: 768, outFeatures: 3072, bias: true };
 
-describe("what a configuration gives a layer", () => {
-  it("is rank, alpha, dropout and the scaling alpha / r, or alpha / sqrt(r) with rsLoRA", () => {
+describe("a layer's settings by a configuration", () => {
+  it("are rank, alpha, dropout and the scaling alpha / r, or alpha / sqrt(r) with rsLoRA", () => {
     const { layer, rank, alpha, scaling, dropout } = resolve(
       loraConfig({ r: 16, lora_alpha: 8, lora_dropout: 0.1 }),
       FC,
@@ -20,7 +20,7 @@ describe("what a configuration gives a layer", () => {
     assert.equal(resolve(loraConfig({ r: 16, lora_alpha: 8, use_rslora: true }), FC).scaling, 2);
   });
 
-  it("is the variant that computes what the configuration sets, and an error where there is none", () => {
+  it("include the variant for the configuration's fields, or are refused if there is none", () => {
     assert.equal(resolve(loraConfig(), FC).variant.name, "LoRA");
     assert.equal(resolve(loraConfig({ alpha_pattern: {}, layers_to_transform: null }), FC).variant.name, "LoRA");
     assert.throws(() => resolve(loraConfig({ use_dora: true }), FC), {
@@ -30,14 +30,14 @@ describe("what a configuration gives a layer", () => {
     assert.throws(() => resolve(loraConfig({ bias: "all" }), FC), { name: "UserError", message: /^bias "all" is not/ });
     assert.throws(() => resolve(loraConfig(), { ...FC, kind: "Conv2d" }), {
       name: "UserError",
-      message: /fc is a Conv2d, which no adapter goes on/,
+      message: /fc is a Conv2d, for which there is no adapter/,
     });
     // Hugging Face's Conv1D is linear.
     const turned = { ...FC, kind: "Conv1D", weight: { path: "fc.weight", fanInFanOut: true } };
     assert.equal(resolve(loraConfig(), turned).variant.name, "LoRA");
   });
 
-  it("costs what its trained tensors hold", () => {
+  it("have the cost of the trained tensors", () => {
     const config = loraConfig({ r: 8 });
     assert.deepEqual(layerCost(FC, config), { full: 2_362_368, lora: 30_720, reduction: 2_362_368 / 30_720 });
     assert.equal(breakEvenRank(FC, config), 2_362_368 / 3840);

@@ -106,7 +106,7 @@ describe("decompositions", () => {
     assert.ok(values[0]! > 1000 && values.slice(1).every((value) => value < 1e-5 * values[0]!));
   });
 
-  it("a column of zeros has an axis in Q, and one that depends on others is told", () => {
+  it("a column of zeros gets an axis in Q, and one that depends on others is reported", () => {
     const data = Float32Array.from([1, 0, 2, 0, 0, 0, 0, 0, 1]);
     const { q, weakest } = firstOrthogonal({ rows: 3, columns: 3, data }, 2);
     assert.deepEqual(

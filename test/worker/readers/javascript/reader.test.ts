@@ -120,7 +120,7 @@ model.add(
     }
   });
 
-  it("what is not known says why, and affects what depends on it only", async () => {
+  it("an unknown value gives its reason, and affects only values that depend on it", async () => {
     const { models, problems } = await read(`function build(n) {
   const model = tf.sequential();
   model.add(tf.layers.dense({units: 4, inputShape: [3]}));
@@ -165,7 +165,7 @@ model.add(tf.layers.dense({units: 2}));`);
     assert.deepEqual(graph.outputs.get("output")!.shape, [2, 5]);
   });
 
-  it("programs that do not end, and deep or broken ones, are left with a message or nothing", async () => {
+  it("endless, deeply nested and broken programs give a message or no model", async () => {
     for (const text of [
       "while (true) {} tf.layers",
       "function f() { return f(); } f(); tf.layers",

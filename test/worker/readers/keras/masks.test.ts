@@ -32,7 +32,7 @@ describe("masks of Keras files that do not write them out", () => {
     assert.ok(!ops(false, embed(true), reshape, layer("LSTM", { units: 3 })).includes("equal"));
   });
 
-  it("are refused where a layer looks at them in a way that is not computed", () => {
+  it("are refused where a layer uses them in an unsupported way", () => {
     assert.throws(() => ops(false, embed(true), layer("Softmax")), /the mask of its input .* is not supported/);
   });
 });

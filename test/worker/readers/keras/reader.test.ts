@@ -50,7 +50,7 @@ describe("Keras JSON", () => {
     assert.equal(Object.getPrototypeOf(parsePlacedJson("f", '{"__proto__": {"x": 1}}').value), null);
   });
 
-  it("lists a layer it does not know, and traces what does not depend on it", () => {
+  it("lists an unknown layer, and traces the layers that do not depend on it", () => {
     const model = modelOf(
       sequential(
         dense("a", 3, { batch_input_shape: [null, 2] }),
@@ -71,7 +71,7 @@ describe("Keras JSON", () => {
     assert.throws(() => model.trace(), /cannot be traced: line \d+: Mine "odd"/);
   });
 
-  it("says in plain words what is no layers model", () => {
+  it("explains why a file is not a layers model", () => {
     const problem = (text: string) => openKerasJson("model.json", text).problems[0]?.message ?? "";
     assert.match(problem('{"format": "graph-model", "modelTopology": {"node": []}}'), /graph model/);
     assert.match(problem("[]"), /no model/);
@@ -80,7 +80,7 @@ describe("Keras JSON", () => {
     assert.match(problem(sequential()), /no layers/);
   });
 
-  it("takes sizes that cannot be for problems, quickly", () => {
+  it("reports impossible sizes as problems, quickly", () => {
     const odd = [
       sequential(dense("a", 2 ** 30, { batch_input_shape: [null, 2 ** 30] })),
       sequential(dense("a", -1, { batch_input_shape: [null, 2] })),

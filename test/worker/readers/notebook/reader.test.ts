@@ -76,7 +76,7 @@ describe("notebooks", () => {
     assert.deepEqual([place.cell, place.line], [3, 7]);
   });
 
-  it("what a magic or a shell command gives is unknown, and only what depends on it", async () => {
+  it("the result of a magic or a shell command is unknown, and so are values that depend on it", async () => {
     const text = `n = !cat n.txt\n${net(8)}\nclass Other(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.fc = nn.Linear(4, n)\n`;
     const file = await summary(HEAD, text, "display(Net())\nget_ipython().system('ls')");
     assert.deepEqual(shown(file), [

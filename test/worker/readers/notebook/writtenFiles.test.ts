@@ -51,7 +51,7 @@ describe("a notebook's cell that writes a file", () => {
     );
   });
 
-  it("may add to what another has written, in any number of files and folders", async () => {
+  it("may append to another cell's file, in any number of files and folders", async () => {
     assert.deepEqual(
       await shown(
         "%%writefile src/layers.py\nfrom torch import nn\nWIDTH = 6\n",
@@ -81,14 +81,14 @@ describe("a notebook's cell that writes a file", () => {
     }
   });
 
-  it("goes before a file of the folder, but is not there before it is written", async () => {
+  it("replaces a file in the folder, but only after the cell that writes it", async () => {
     writeFileSync(join(folder, "model.py"), net("Net", 7));
     const cells = ["from model import Net\nnet = Net(1)", `%%writefile model.py\n${net("Net", 2)}`];
     assert.deepEqual(await shown(...cells.reverse()), ["Net 1:5 4", "net: Net 2:2 4"]);
     assert.deepEqual(await shown(...cells.reverse()), ["net: Net 1:2 14", "Net 2:5 4"]);
   });
 
-  it("is replaced by a later one: what was imported stays, until it is loaded again", async () => {
+  it("is replaced by a later cell, while names already imported stay until a reload", async () => {
     const [first, second] = [2, 3].map((n) => `%%writefile model.py\n${net("Net", n)}`) as [string, string];
     const again = "1:5 information Net is defined again at cell 3, line 5, and that definition is the one shown";
     const make = (name: string) => `from model import Net\n${name} = Net(1)`;
@@ -111,7 +111,7 @@ describe("a notebook's cell that writes a file", () => {
     assert.deepEqual(await shown(first, second, make("a")), [
       "Net 2:5 6",
       "a: Net 3:2 6",
-      "1:1 information model.py is written anew in cell 2, and that text is the one read",
+      "1:1 information model.py is written again in cell 2; that text is the one that is read",
     ]);
   });
 
@@ -161,7 +161,7 @@ if __name__ == "__main__":
     );
   });
 
-  it("that writes no Python is left alone", async () => {
+  it("that writes no Python is ignored", async () => {
     assert.deepEqual(
       await shown(
         "%%writefile requirements.txt\ntorch==2.0\n",
@@ -173,7 +173,7 @@ if __name__ == "__main__":
     );
   });
 
-  it("is told by its magic", () => {
+  it("is recognized by its magic", () => {
     assert.deepEqual(writtenBy("%%writefile -a a/b.py\nx"), { path: "a/b.py", append: true });
     assert.deepEqual(writtenBy("\n%%file b.py -a"), { path: "b.py", append: true });
     assert.deepEqual(writtenBy("%%writefile '../my model.py'"), { path: "my model.py", append: false });
@@ -183,7 +183,7 @@ if __name__ == "__main__":
     assert.deepEqual([["%autoreload 2"], ["%autoreload 0"], ["x"]].map(reloadsByItself), [true, false, false]);
   });
 
-  it("says of a model that it is missing where no file has its class", async () => {
+  it("reports a missing model where no file has its class", async () => {
     const use = "from model import Net\nnet = Net(12)\nprint(sum(p.numel() for p in net.parameters()))";
     assert.deepEqual(await shown(IMPORTS, use), [
       "2:2 information the layers of net are not shown: the import of Net from model was not followed: no file of this project has that name",

@@ -222,7 +222,7 @@ class M(nn.Module):
   });
 });
 
-describe("python reader: what cannot be evaluated", () => {
+describe("python reader: code that cannot be evaluated", () => {
   it("shows unknown dimensions as unknown and says which parameters they depend on", async () => {
     const opened = await readTorch(`
 class Net(nn.Module):
@@ -352,7 +352,7 @@ torch.save(model.state_dict(), os.path.join("out", "m.pt"))
     assert.deepEqual(layersOf(modelNamed(opened, "Net")), ["fc Linear(4, 2)"]);
   });
 
-  it("goes on after an assignment it cannot evaluate; what it was to change is unknown", async () => {
+  it("goes on after an assignment that it cannot evaluate, whose target is then unknown", async () => {
     const opened = await readTorch(`
 import settings
 class Net(nn.Module):
@@ -376,7 +376,7 @@ class Net(nn.Module):
     );
   });
 
-  it("takes a base class it cannot see for an nn.Module when the class has a forward", async () => {
+  it("treats an unknown base class as nn.Module when the class has a forward", async () => {
     const opened = await readTorch(`
 import composer
 class Net(composer.ComposerModel):
@@ -391,7 +391,7 @@ class Net(composer.ComposerModel):
   });
 });
 
-describe("python reader: files that are not well", () => {
+describe("python reader: broken files", () => {
   it("reports a syntax error at its line and reads the other classes", async () => {
     const opened = await readTorch(`
 class A(nn.Module):
@@ -422,12 +422,12 @@ class A(nn.Module):
     assert.equal(opened.problems[0]!.place.line, 8);
   });
 
-  it("reads an empty file and one of comments as nothing", async () => {
+  it("finds no models in an empty file and in one with only comments", async () => {
     assert.deepEqual(await read(""), { file: "model.py", models: [], problems: [] });
     assert.deepEqual((await read("# nothing\n\n")).problems, []);
   });
 
-  it("refuses binary content in words", async () => {
+  it("refuses binary content with a message", async () => {
     const opened = await read("\u0000\u0001PK\u0003");
     assert.match(opened.problems[0]!.message, /not Python source/);
     const garbage = await read("\u0001\u0002)}{]\ufffd\ufffd !!! \u0007 @@ ((( \n".repeat(500));
@@ -451,7 +451,7 @@ class A(nn.Module):
   });
 });
 
-describe("python reader: what layers show of themselves", () => {
+describe("python reader: attributes of layers", () => {
   // The values are PyTorch 2.13's.
   it("gives sizes that hold for each dimension as tuples, and keeps a list's methods", async () => {
     const opened = await readTorch(`

@@ -70,21 +70,21 @@ describe("compute processes", () => {
     return { result, progress };
   }
 
-  it("give progress and the result", async () => {
+  it("report progress and the result", async () => {
     const progress: JobProgress[] = [];
     const report = await compute.run("1", job("answer"), (state) => progress.push(state));
     assert.equal(report.kind, "analyze");
     assert.deepEqual(progress, [{ message: "half", fraction: 0.5 }]);
   });
 
-  it("hand a job's own error on", async () => {
+  it("pass on a job's own error", async () => {
     await assert.rejects(compute.run("1", job("fail"), ignore), (error: JobFailure) => {
       assert.deepEqual(error.error, { message: "no such column", file: "data.csv", line: 1, defect: false });
       return true;
     });
   });
 
-  it("say with which exit code and last words a process ended", async () => {
+  it("report the exit code and the last output of a process that ended", async () => {
     await assert.rejects(compute.run("1", job("exit"), ignore), (error: JobFailure) => {
       assert.match(error.message, /exit code 7 .*out of luck.*loraLens\.engine/);
       assert.equal(error.error.defect, true);
@@ -93,7 +93,7 @@ describe("compute processes", () => {
     assert.match(logged.join("\n"), /first line/);
   });
 
-  it("take SIGKILL for a lack of memory and name other signals", async () => {
+  it("report SIGKILL as a lack of memory and name other signals", async () => {
     await assert.rejects(compute.run("1", job("killed"), ignore), /SIGKILL.*memory.*batch size/);
     await assert.rejects(compute.run("2", job("abort"), ignore), /SIGABRT/);
   });
@@ -143,7 +143,7 @@ describe("compute processes", () => {
     const first = await started("1", training("/net.py"));
     await assert.rejects(compute.run("2", training("/net.py"), ignore), (error: UserError) => {
       assert.ok(error instanceof UserError);
-      assert.match(error.message, /\/net\.py is being trained already/);
+      assert.match(error.message, /\/net\.py is already being trained/);
       return true;
     });
     const other = await started("3", training("/other.py"));

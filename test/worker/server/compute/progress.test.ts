@@ -22,7 +22,7 @@ function step(n: number, validation?: EpochResult): JobProgress {
 }
 
 describe("progress", () => {
-  it("is thinned out without losing a loss", () => {
+  it("is thinned out without dropping any step's loss", () => {
     let now = 0;
     const sent: JobProgress[] = [];
     const progress = new ThrottledProgress(

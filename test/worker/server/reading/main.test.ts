@@ -15,7 +15,7 @@ describe("reading thread, the real one", () => {
   const thread = new ReadingThread({ start: startThread, log: () => undefined });
   after(() => thread.dispose());
 
-  it("reads a model and tells the default targets", async () => {
+  it("reads a model and returns the default targets", async () => {
     const text = `
 from torch import nn
 
@@ -64,7 +64,7 @@ class Net(nn.Module):
     assert.deepEqual(next.summary.models, []);
   });
 
-  it("answers a file that is no model's with words", async () => {
+  it("answers a file without a model with a message", async () => {
     const command = { type: "read", file: "net.txt", text: "", cancel: new SharedArrayBuffer(4) } as const;
     await assert.rejects(thread.run(command), /net\.txt is not a model file/);
   });

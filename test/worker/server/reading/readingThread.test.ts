@@ -51,7 +51,7 @@ describe("reading thread", () => {
 
   it("is ended when it exceeds the time limit", async () => {
     const impatient = new ReadingThread({ start: () => new Worker(ENTRY), timeLimitMs: 300, log: () => undefined });
-    await assert.rejects(impatient.run(read("# hang")), /longer than 0\.3 s and was ended/);
+    await assert.rejects(impatient.run(read("# hang")), /longer than 0\.3 s and was stopped/);
     await impatient.dispose();
   });
 
@@ -62,7 +62,7 @@ describe("reading thread", () => {
     });
   });
 
-  it("does not begin what was abandoned while it waited", async () => {
+  it("does not start a command that was cancelled while it waited", async () => {
     const abandoned = read("# crash");
     const first = thread.run(read(""));
     const second = thread.run(abandoned);

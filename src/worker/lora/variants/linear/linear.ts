@@ -59,7 +59,7 @@ function forward({ layer, rank, scaling, dropout: p }: LayerAdapter, call: Call,
 function requireFit({ path, inFeatures, outFeatures }: AdaptedLayer, { x, base }: Call): void {
   if (x.shape.at(-1) === inFeatures && sameShape(base.shape, [...x.shape.slice(0, -1), outFeatures])) return;
   throw new UserError(
-    `${path} is called with ${shapeText(x.shape)} and gives ${shapeText(base.shape)}; an adapter takes ${inFeatures} features to ${outFeatures}, so PEFT cannot add it there: leave the layer out of the target modules`,
+    `${path} is called with ${shapeText(x.shape)} and returns ${shapeText(base.shape)}, but an adapter maps ${inFeatures} features to ${outFeatures}, so PEFT cannot add it there: leave the layer out of the target modules`,
   );
 }
 

@@ -49,7 +49,7 @@ const dot: LayerKind = ({ inputs, config }) => {
 };
 
 function toLast(x: Node, axis: number): Node {
-  if (axis === 0) throw new ConfigError("the batch is no axis to multiply along");
+  if (axis === 0) throw new ConfigError("the batch axis cannot be multiplied along");
   const rest = x.shape.map((_, i) => i).filter((i) => i !== axis);
   return transpose(x, [...rest, axis]);
 }

@@ -30,7 +30,7 @@ function recurrent(kind: string, cellOf: (call: LayerCall, inputs: number) => Ce
     layer.features = undefined;
     if (call.inputs.length > 1) throw new Untraceable("a given initial state is not supported", shape);
     if (steps > MAX_STEPS)
-      throw new Untraceable(`${steps} steps are more than the ${MAX_STEPS} that ${kind} runs`, shape);
+      throw new Untraceable(`${steps} steps are more than the ${MAX_STEPS} supported for ${kind}`, shape);
     const order = Array.from({ length: steps }, (_, i) => (config.flag("go_backwards", false) ? steps - 1 - i : i));
     let state: readonly Node[] = Array.from({ length: cell.parts }, () => full(0, [batch, units], "float32"));
     const outputs: Node[] = [];

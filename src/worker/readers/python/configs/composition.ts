@@ -104,7 +104,8 @@ class Composition {
     { group, at, optional, stated }: Default,
     depth: number,
   ): Refused | undefined {
-    if (depth > MAX_DEPTH) return new Refused(`the defaults lists below ${path} do not end`);
+    if (depth > MAX_DEPTH)
+      return new Refused(`the defaults lists below ${path} are nested too deeply or refer to each other`);
     const data = this.read(path);
     if (data instanceof Refused) {
       if (!optional && at !== "") put(this.ev, into, at, new Unknown(data.why, this.ev.place));
@@ -168,7 +169,7 @@ class Composition {
         }
       }
     }
-    // What stands in the file itself comes last where nothing else is said.
+    // The file's own values come last unless the defaults list says otherwise.
     if (!self) found.push({ path: undefined, group, at: home, optional: false });
     return found;
   }

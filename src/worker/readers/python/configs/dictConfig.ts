@@ -2,17 +2,8 @@ import { dictOf, keyOf } from "../values/equality";
 import type { Evaluator } from "../values/evaluator";
 import { evaluatorOf, native, nativeOfUnknown } from "../values/native";
 import { builtinClass, classOf, OBJECT } from "../values/types";
-import { Unknown } from "../values/unknown";
-import {
-  EvaluationError,
-  PyDict,
-  PyError,
-  PyList,
-  type PyObject,
-  PyTuple,
-  type Runtime,
-  type Value,
-} from "../values/values";
+import { EvaluationError, Unknown } from "../values/unknown";
+import { PyDict, PyError, PyList, type PyObject, PyTuple, type Runtime, type Value } from "../values/values";
 import { type Data, DataDict, DataList } from "./data";
 import { hasInterpolation, interpolated, type Nested } from "./interpolation";
 

@@ -19,7 +19,7 @@ const CONFIGURATION = /\.(json|ya?ml)$/i;
 
 export interface ProjectFolder {
   readonly folder: string;
-  /** Something says that it is a project's: all that is below it is. */
+  /** Whether something marks it as a project's root; otherwise it is just a folder. */
   readonly certain: boolean;
 }
 
@@ -46,13 +46,13 @@ export interface Opened {
 }
 
 /**
- * The file that code of `importer` means by the path. Where a program is started nobody knows: its own folder is tried,
- * and each above it up to the project's.
+ * The file that code of `importer` means by the path. The program's working directory is not known: its own folder is
+ * tried, and each above it up to the project's.
  */
 export function locateFile(ev: Evaluator, path: string, importer = ev.source.file): Opened | Refused {
   // The name of another machine would be a connection to it.
   if (/^[\\/]{2}/.test(path)) return new Refused(`${path} is on another machine`);
-  if (/[\0]/.test(path) || path.length > 4096) return new Refused("its path is none");
+  if (/[\0]/.test(path) || path.length > 4096) return new Refused("it is not a valid path");
   const { folder: top } = projectFolder(importer);
   const realTop = realPath(top);
   let outside = false;
@@ -65,9 +65,9 @@ export function locateFile(ev: Evaluator, path: string, importer = ev.source.fil
     if (isBelow(realTop, real)) return { file: real };
     outside = true;
   }
-  if (outside) return new Refused(`${path} lies outside of the project (${top}), and is not read`);
+  if (outside) return new Refused(`${path} is outside the project (${top}) and is not read`);
   if (isAbsolute(path) && !isBelow(top, resolve(path)))
-    return new Refused(`${path} lies outside of the project (${top}), and is not read`);
+    return new Refused(`${path} is outside the project (${top}) and is not read`);
   return new Refused(`there is no ${path} in the project (${top})`);
 }
 
@@ -95,7 +95,7 @@ interface Kept {
 
 const MAX_KEPT = 300;
 
-/** Texts and data of files while these do not change. */
+/** Text and data of each file, kept until the file changes. */
 class ConfigurationFiles {
   private readonly kept = new Map<string, Kept>();
 
@@ -107,7 +107,7 @@ class ConfigurationFiles {
     const most = extname(file).toLowerCase() === ".json" ? MAX_JSON : MAX_YAML;
     const text = textOf(file, most);
     if (text === "forbidden") return new Refused("it may not be read");
-    if (text === undefined) return new Refused(`it is longer than the ${most / 1024} kB that a configuration has`);
+    if (text === undefined) return new Refused(`it is longer than the ${most / 1024} kB allowed for a configuration`);
     const now: Kept = { state, text, data: new Map() };
     if (this.kept.size >= MAX_KEPT) this.kept.clear();
     this.kept.set(file, now);

@@ -61,7 +61,7 @@ const COMPOSE = nativeOfUnknown("compose", "config_name=None, overrides=None, *a
   const folder = ev.session.hydra.initialized;
   const { config_name: name, overrides } = args;
   if (folder === undefined || typeof name !== "string")
-    return new Unknown("which configuration is composed here is not known", ev.place);
+    return new Unknown("the name of the composed configuration is not known", ev.place);
   const given = overrides instanceof PyList ? overrides.items : [];
   return compose(ev, { folder, name }, given.map(String));
 });
@@ -85,7 +85,7 @@ export function located(ev: Evaluator, path: string): Value | undefined {
 /** `hydra.utils.instantiate`: calls what `_target_` names with the other entries, inner ones first. */
 export function instantiate(ev: Evaluator, value: Value, given = new Map<string, Value>(), depth = 0): Value {
   ev.step();
-  if (depth > MAX_DEPTH) return new Unknown("a configuration as deep as this is not instantiated", ev.place);
+  if (depth > MAX_DEPTH) return new Unknown("a configuration nested this deeply is not instantiated", ev.place);
   if (value instanceof PyList)
     return new PyList(value.items.map((item) => instantiate(ev, item, new Map(), depth + 1)));
   if (!(value instanceof PyDict)) return value;
@@ -141,7 +141,7 @@ const finder = (name: string) =>
   nativeOfUnknown(name, "path", ({ path }, ev) =>
     typeof path === "string"
       ? (located(ev, path) ?? new Unknown(`${path} is not found`, ev.place))
-      : new Unknown("what is looked for here is not known", ev.place),
+      : new Unknown("the name that is looked up here is not known", ev.place),
   );
 
 const UTILS = namespace("hydra.utils", [

@@ -25,7 +25,8 @@ export interface Nested extends Map<string, { key: Value; value: Value }> {
 /** The value of text of the dictionary whose entries are `at`. */
 export function interpolated(ev: Evaluator, text: string, at: Nested): Value {
   const { root } = at;
-  if (root.following >= MAX_DEPTH) return new Unknown(`the interpolations of "${short(text)}" do not end`, ev.place);
+  if (root.following >= MAX_DEPTH)
+    return new Unknown(`the interpolations of "${short(text)}" are nested too deeply or refer to each other`, ev.place);
   root.following++;
   try {
     return evaluate(ev, text, at);
@@ -75,7 +76,7 @@ function expression(ev: Evaluator, inner: string, at: Nested): Value {
   if (name !== undefined) return call(ev, name, rest!, at);
   const path = hasInterpolation(inner) ? interpolated(ev, inner, at) : inner;
   if (typeof path !== "string") return path instanceof Unknown ? path : new Unknown(`\${${inner}} names no entry`);
-  return select(ev, path.trim(), at) ?? new Unknown(`\${${inner}} names nothing in the configuration`, ev.place);
+  return select(ev, path.trim(), at) ?? new Unknown(`\${${inner}} is not in the configuration`, ev.place);
 }
 
 /** The entry of the path, from the root or, with dots before it, from the dictionary that the text is in. */

@@ -114,7 +114,7 @@ const OMEGACONF_CLASS = namespace(
     nativeOfUnknown("select", "cfg, key, *, default=None, **kwargs", ({ cfg, key, default: otherwise }, ev) => {
       const at = entriesOf(cfg);
       if (!at || typeof key !== "string")
-        return new Unknown("what OmegaConf.select() finds here is not known", ev.place);
+        return new Unknown("the result of OmegaConf.select() is not known here", ev.place);
       return select(ev, `.${key}`, at) ?? otherwise!;
     }),
     nativeOfUnknown("update", "cfg, key, value=None, **kwargs", ({ cfg, key, value }, ev) => {

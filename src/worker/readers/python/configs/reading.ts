@@ -43,8 +43,7 @@ export function openFile(ev: Evaluator, path: Value, mode: Value): Value {
 
 /** The configuration file that a path names. */
 export function configurationAt(ev: Evaluator, path: string): string | Unknown {
-  if (!isConfiguration(path))
-    return new Unknown(`${path} is not read: of files that code opens, .json, .yaml and .yml are`, ev.place);
+  if (!isConfiguration(path)) return new Unknown(`${path} is not read: only .json, .yaml and .yml files are`, ev.place);
   const found = locateFile(ev, path);
   if (found instanceof Refused) return new Unknown(found.why, ev.place);
   ev.consulted.add(found.file);
@@ -90,7 +89,7 @@ export function dataFrom(ev: Evaluator, given: Value, format: Format): Data | Un
     return data;
   }
   if (given instanceof Unknown) return given;
-  if (typeof given !== "string") return new Unknown("what is parsed here is neither a file nor text", ev.place);
+  if (typeof given !== "string") return new Unknown("the argument parsed here is neither a file nor text", ev.place);
   if (given.length > MAX_YAML) return new Unknown("the text that is parsed here is too long", ev.place);
   const from = ev.session.texts.get(given);
   const data = format === "json" ? parseJson(given, from) : parseYaml(given, from, format);

@@ -87,12 +87,12 @@ export function taggedScalar(tag: string, text: string, dialect: Dialect): Scala
     case "tag:yaml.org,2002:bool":
       return TRUE.has(text) || /^(yes|true|on)$/i.test(text);
     case "tag:yaml.org,2002:int":
-      return intScalar(text) ?? new Unknown(`${text} is no whole number`);
+      return intScalar(text) ?? new Unknown(`${text} is not a whole number`);
     case "tag:yaml.org,2002:float": {
       const float = floatScalar(text, dialect);
       if (float) return float;
       const number = text.trim() === "" ? Number.NaN : Number(text.replaceAll("_", ""));
-      return Number.isNaN(number) ? new Unknown(`${text} is no number`) : new PyFloat(number);
+      return Number.isNaN(number) ? new Unknown(`${text} is not a number`) : new PyFloat(number);
     }
   }
   return undefined;

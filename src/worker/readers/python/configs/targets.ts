@@ -22,7 +22,7 @@ const MAX_FILES = 1000;
 const MAX_FOLDERS = 500;
 const MAX_DEPTH = 8;
 const MAX_BYTES = 512 * 1024;
-/** So long a list is good for: a change of files that are watched has it made anew. */
+/** The lifetime of a list; a change of watched files also renews it. */
 const FRESH_MS = 10_000;
 const NOT_OWN = new Set(
   "node_modules site-packages __pycache__ venv env build dist wandb checkpoints outputs multirun".split(" "),
@@ -96,7 +96,7 @@ export class ConfigTargets {
     const names = [...new Set(others.map((each) => shown(each.file)))];
     const list =
       names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(" and ");
-    return `the sizes of ${type.name} are those of ${shown(own.file)}; ${list} ${names.length === 1 ? "gives" : "give"} others`;
+    return `the sizes of ${type.name} come from ${shown(own.file)}; ${list} ${names.length === 1 ? "gives" : "give"} different ones`;
   }
 
   private targetsIn(file: string, type: PyClass): Target[] {
@@ -221,7 +221,7 @@ interface Listed {
   readonly hydra: boolean;
 }
 
-/** The files of a project, and what they say as long as each stays as it is. */
+/** The files of a project, and the contents of each, kept until the file changes. */
 export class ConfigurationListing {
   private readonly listed = new Map<string, Listed>();
   private last: { readonly folder: string; readonly files: readonly string[]; readonly at: number } | undefined;
@@ -287,7 +287,7 @@ function entriesIn(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
-    // What cannot be listed holds nothing for us.
+    // Folders that cannot be listed are treated as empty.
     if (error instanceof Error && "syscall" in error) return [];
     throw error;
   }

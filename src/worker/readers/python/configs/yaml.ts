@@ -98,8 +98,8 @@ class Reading {
   /** What the anchor named last above. */
   private aliased(name: string): Data {
     const node = this.anchors.get(name);
-    if (!node) throw new TooMuch(`*${name} names no anchor above it`);
-    if (this.under.has(node)) return new Unknown(`*${name} is within itself`);
+    if (!node) throw new TooMuch(`*${name} refers to no anchor above it`);
+    if (this.under.has(node)) return new Unknown(`*${name} refers to itself`);
     return this.made.get(node)!;
   }
 
@@ -138,7 +138,7 @@ class Reading {
         continue;
       }
       const key = this.data(pair.key, depth + 1);
-      if (!isPlain(key)) throw new TooMuch("a key of it is no scalar");
+      if (!isPlain(key)) throw new TooMuch("one of its keys is not a scalar");
       const hash = key instanceof Unknown ? `s${key.reason}` : keyOf(key instanceof PyFloat ? key : key);
       if (own.has(hash) && this.dialect === "omegaconf" && typeof key === "string")
         throw new TooMuch(`it has the key ${key} twice`);
@@ -150,7 +150,7 @@ class Reading {
     const all = new Map<string, DataEntry>();
     for (const { entries } of merged.reverse()) {
       this.nodes += entries.size;
-      if (this.nodes > MAX_NODES) throw new TooMuch("what it merges is too much");
+      if (this.nodes > MAX_NODES) throw new TooMuch("its merges (<<) are too large");
       for (const [hash, entry] of entries) all.set(hash, entry);
     }
     for (const [hash, entry] of own) all.set(hash, entry);
@@ -161,5 +161,5 @@ class Reading {
 function mergedDicts(value: Data): DataDict[] {
   if (value instanceof DataDict) return [value];
   if (value instanceof DataList) return value.items.filter((item) => item instanceof DataDict);
-  throw new TooMuch("what it merges by << is no mapping");
+  throw new TooMuch("the value merged by << is not a mapping");
 }

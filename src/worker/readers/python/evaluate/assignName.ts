@@ -14,12 +14,16 @@ export function assignName(ev: Evaluator, module: PyNamespace, name: string, val
   if (value instanceof Unknown && before !== undefined && !(before instanceof Unknown)) {
     // To lose all that uses the name would say less than to keep it and to say so.
     if (isCode(before))
-      ev.certainly(`${full} is replaced here by what is unknown (${value.reason}); models are read as if it were not`);
+      ev.certainly(
+        `${full} is replaced here by an unknown value (${value.reason}); models are read without the replacement`,
+      );
     return;
   }
   if (isCode(before)) ev.patches.replaced++;
   if (isCode(before) && CALLED_BY_LAYERS.has(module.name))
-    ev.certainly(`${full} is replaced here for the code that is read; PyTorch's own layers are read as they were`);
+    ev.certainly(
+      `${full} is replaced here: the code that is read uses the replacement, but PyTorch's own layers do not`,
+    );
   const own = module instanceof LazyNamespace ? module.ownNames() : undefined;
   if (own) ev.patches.change(own, name, value);
   else ev.patches.set(module, name, value);
@@ -32,7 +36,7 @@ export function assignMember(ev: Evaluator, type: PyClass, name: string, value: 
   if (!isFollowed) {
     const why = value instanceof Unknown ? `: ${value.reason}` : "";
     ev.certainly(
-      `${type.name}.${name} is replaced here, which is not followed${why}; models are read as if it were not`,
+      `${type.name}.${name} is replaced here, which is not followed${why}; models are read without the replacement`,
     );
     return;
   }

@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import type { SourcePlace } from "../../../graph/node";
 import type { Problem } from "../../model";
-import { EvaluationError, PyError } from "../values/values";
+import { EvaluationError } from "../values/unknown";
+import { PyError } from "../values/values";
 import { Cancelled, LimitError } from "./scope";
 
 /** Errors of evaluated code, in words and with places. */
@@ -54,8 +55,8 @@ function again(
 }
 
 /**
- * What we cannot evaluate is no mistake of the file's author, nor is a message about what is unknown. In a script's own
- * statements, an error from a package that it calls says at most that what it gives is not known.
+ * Code that the reader cannot evaluate is not the author's mistake, nor is a message about an unknown value. In a
+ * script's own statements, an error from a called package only means that its result is not known.
  */
 export function severityOf(error: PyError | EvaluationError, inScript: boolean): Problem["severity"] {
   if (inScript && error.fromPackage) return error instanceof PyError ? "warning" : "information";
@@ -63,7 +64,7 @@ export function severityOf(error: PyError | EvaluationError, inScript: boolean):
   return ours ? "warning" : "error";
 }
 
-/** What is no error of evaluation: the stack was too small, or the reader is wrong. */
+/** Errors that are not errors of evaluation: the stack was too small, or the reader has a defect. */
 export function unforeseen(error: unknown, place: SourcePlace | undefined): EvaluationError {
   if (error instanceof RangeError && /call stack/i.test(error.message))
     return new LimitError("calls and expressions are nested too deeply here", place);

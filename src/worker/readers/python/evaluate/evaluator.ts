@@ -16,9 +16,8 @@ import type { Attempt, Constructed, Evaluator, ImportResolver, Noted, NotFollowe
 import { CANCEL_EVERY, MAX_ITEMS, MAX_NESTING, TENSOR_STEPS, tooManySteps } from "../values/limits";
 import { ReadingSession } from "../values/session";
 import { classOf, PyPartial, PyWrapped, typeName } from "../values/types";
-import { Unknown } from "../values/unknown";
+import { EvaluationError, Unknown } from "../values/unknown";
 import {
-  EvaluationError,
   PyBound,
   PyClass,
   PyError,
@@ -136,7 +135,7 @@ export class PythonEvaluator implements Evaluator {
     return this.resolver(this, name, importer.module);
   }
 
-  /** Runs code of the scope's module. What goes wrong in an imported one is the business of where it was entered. */
+  /** Runs code of the scope's module. Errors in an imported module are reported where it was entered. */
   private inSource<T>(scope: Scope, body: () => T): T {
     const inner = scope.source ?? this.source;
     if (inner === this.source) return body();
@@ -162,7 +161,7 @@ export class PythonEvaluator implements Evaluator {
     const restore = this.mark();
     const { tracing, recorder, constructing, guard, importErrors, journal } = this;
     const before = { tracing, recorder, constructing, guard, importErrors, journal };
-    // What a module makes of itself stays; only the trace's own changes are put back after it.
+    // Changes that a module makes while it is imported stay; only the trace's own changes are undone.
     const apart = { tracing: false, recorder: undefined, constructing: 0, guard: undefined, importErrors: 0 };
     Object.assign(this, { ...apart, journal: undefined });
     // Each module on the way takes far more of the stack than an expression does.
@@ -192,7 +191,7 @@ export class PythonEvaluator implements Evaluator {
   }
 
   within<T>(steps: number, body: () => T): T {
-    // Each model and each trace is one: a reading of many ends with the one under way.
+    // Each model and each trace has a budget of its own, so that a long reading ends with the current one.
     this.refuseCancelled();
     this.alike.forget();
     const { steps: stepsBefore, budget, depth, nesting, endless, modulesMade } = this;
@@ -225,7 +224,7 @@ export class PythonEvaluator implements Evaluator {
   }
 
   problem(message: string, severity: Problem["severity"] = "warning", place = this.place): void {
-    // What a library's code only remarks on is not for this file's author.
+    // Remarks on a library's code are not for this file's author.
     if (severity !== "error" && (place ?? this.source).file !== this.main.file) return;
     this.reports.add(this.located(message, severity, place));
   }
@@ -236,7 +235,7 @@ export class PythonEvaluator implements Evaluator {
 
   /** At its place in the file that is read; at where that leads to it, when it is in another. */
   private located(message: string, severity: Problem["severity"], place: SourcePlace | undefined): Problem {
-    // What is told of each module once is told of the first, which is not the first of the next model.
+    // A problem reported once per module is reported at the first, which differs between models.
     this.alike.spoil();
     const where = place ?? this.source.place({ start: 0, end: 0 });
     if (where.file === this.main.file) return { place: where, message, severity };
@@ -340,7 +339,7 @@ export class PythonEvaluator implements Evaluator {
 
   inFrame<T>(scope: Scope, body: () => T): T {
     if (++this.depth > this.limits.depth) {
-      throw new LimitError(`more than ${this.limits.depth} calls deep: a recursion that does not end?`, this.place);
+      throw new LimitError(`more than ${this.limits.depth} calls deep: is this an endless recursion?`, this.place);
     }
     const watched = scope.kind === "function" ? this.recorder : undefined;
     watched?.enter(scope, this.place, scope.source === this.main);
@@ -390,7 +389,7 @@ export class PythonEvaluator implements Evaluator {
     if (value !== undefined) return value;
     if (object instanceof PyClass)
       throw new PyError("AttributeError", `type object '${object.name}' has no attribute '${name}'`);
-    // Not every attribute of a tensor is known here; what reads like a slip of the pen is still an error.
+    // Not every attribute of a tensor is known here; a name that looks like a typing mistake is still an error.
     if (object instanceof PyTensor && !tensorAttributeLike(name))
       return new Unknown(`Tensor.${name} is not evaluated`, this.place);
     const gap = object instanceof PyObject && object.type.mro.find(({ missing }) => missing)?.missing?.(name);
@@ -473,7 +472,7 @@ export class PythonEvaluator implements Evaluator {
 
   tooDeep(): LimitError {
     return new LimitError(
-      "calls and expressions are nested too deeply here: a recursion that does not end?",
+      "calls and expressions are nested too deeply here: is this an endless recursion?",
       this.place,
     );
   }

@@ -1,7 +1,7 @@
 import type { Evaluator } from "../values/evaluator";
 import { builtinClass, OBJECT } from "../values/types";
-import { Unknown } from "../values/unknown";
-import { type EvaluationError, PyClass, PyError, PyNative, PyObject, PyTuple, type Value } from "../values/values";
+import { type EvaluationError, Unknown } from "../values/unknown";
+import { PyClass, PyError, PyNative, PyObject, PyTuple, type Value } from "../values/values";
 import { truthyOf } from "./objects/iteration";
 import { repr, str } from "./objects/text";
 
@@ -79,7 +79,7 @@ BASE.members.set(
 export function raise(ev: Evaluator, value: Value): PyError | EvaluationError {
   const instance = value instanceof PyClass && value.mro.includes(BASE) ? ev.call(value, []) : value;
   if (instance instanceof Unknown) {
-    return new PyError("Exception", `an exception that is not known: ${instance.reason}`, ev.place);
+    return new PyError("Exception", `the exception is not known: ${instance.reason}`, ev.place);
   }
   if (!(instance instanceof PyObject) || !instance.type.mro.includes(BASE)) {
     return new PyError("TypeError", "exceptions must derive from BaseException", ev.place);

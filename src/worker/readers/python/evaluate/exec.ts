@@ -43,7 +43,7 @@ export function executeCode(ev: Evaluator, scope: Scope, call: CallExpr, args: r
     if (!(code instanceof Unknown) && into instanceof PyDict) return inDict(ev, code, into);
     // What the dict holds from here on is not known.
     const target = call.args[locals === null ? 1 : 2]?.value;
-    const why = code instanceof Unknown ? code : new Unknown("the names that exec is given are not known");
+    const why = code instanceof Unknown ? code : new Unknown("the namespace that exec is given is not known");
     if (target?.kind === "Name") scope.assign(target.id, why);
     return null;
   }
@@ -51,7 +51,7 @@ export function executeCode(ev: Evaluator, scope: Scope, call: CallExpr, args: r
   const space = globals === null ? enclosing : module;
   if (!(space === module || space.isTop)) return null;
   if (code instanceof Unknown) {
-    ev.problem(`the names that this exec gives or changes are not known: ${code.reason}`, "information");
+    ev.problem(`the names that this exec defines or changes are not known: ${code.reason}`, "information");
     return null;
   }
   const inner = space.sharing(code.source, () => code.statements);
@@ -60,8 +60,8 @@ export function executeCode(ev: Evaluator, scope: Scope, call: CallExpr, args: r
   space.lazy = inner.lazy;
   const open = failed ?? stillOpen(ev, inner);
   if (open) {
-    module.unfollowed ??= new Unknown(`it may be defined by ${code.name}, of which not all is evaluated`, open.place);
-    ev.problem(`${code.name} may give or change names that are not known: ${asName(open.reason)}`, "information");
+    module.unfollowed ??= new Unknown(`it may be defined by ${code.name}, which is evaluated only in part`, open.place);
+    ev.problem(`${code.name} may define or change unknown names: ${asName(open.reason)}`, "information");
   }
   ev.followed.add(call);
   return null;
@@ -78,10 +78,10 @@ function inDict(ev: Evaluator, code: Code, into: PyDict): Value {
   return null;
 }
 
-/** What is said of one name, said of any. */
+/** Turns a reason for one name into a reason for any name. */
 const asName = (reason: string): string => reason.replace(/^it may be/, "any may be");
 
-/** Runs what it can; gives the reason why the rest is not known. */
+/** Runs the statements as far as possible; returns the reason why the rest is not known. */
 function run(ev: Evaluator, scope: Scope, statements: readonly Stmt[]): Unknown | undefined {
   let failed: Unknown | undefined;
   for (const statement of statements) {

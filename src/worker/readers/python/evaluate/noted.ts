@@ -4,9 +4,9 @@ import type { Evaluator } from "../values/evaluator";
 import { Unknown } from "../values/unknown";
 import { type Given, type PyClass, PyObject, type Value } from "../values/values";
 
-/** What constructors of interest were called with while the file was evaluated: how somebody makes the class. */
+/** Arguments of watched constructors while the file was evaluated: how the code makes the class. */
 
-/** Notes the call: the first whose arguments are all known, else the one of which most is known. */
+/** Records the call: the first whose arguments are all known, else the one with the most known arguments. */
 export function noteConstruction(
   ev: Evaluator,
   type: PyClass,

@@ -6,11 +6,11 @@ import { Unknown } from "../values/unknown";
 import type { Scope } from "./scope";
 
 /**
- * Code that gives a module names which nobody can list by reading it: `exec(...)`, `globals().update(...)`, a wildcard
- * import in a branch. After it a name that is missing may exist, so that it is unknown and no mistake.
+ * Code that gives a module names that cannot be listed by reading it: `exec(...)`, `globals().update(...)`, a wildcard
+ * import in a branch. After such code a missing name may exist, so it is unknown and not an error.
  */
 
-/** Ways to ask for what `globals()` holds that change none of it. */
+/** Calls that read from `globals()` without changing it. */
 const READING = new Set("get items keys values copy __contains__ __getitem__ __len__".split(" "));
 const READERS = new Set("len dict sorted list tuple set frozenset print eval exec any all iter enumerate".split(" "));
 const MAGICS = new Set(["magic", "run_line_magic", "run_cell_magic"]);

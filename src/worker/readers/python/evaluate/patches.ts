@@ -21,7 +21,7 @@ export interface PatchMark {
   readonly replaced: number;
 }
 
-/** What was patched since a moment, to be patched again. */
+/** Patches made since a moment, for applying them again. */
 export interface Applied {
   readonly overlay: Overlay;
   readonly changes: readonly Change[];
@@ -32,7 +32,7 @@ export interface Applied {
 const NOTHING: ReadonlyMap<PyNamespace | PyClass, Names> = new Map();
 
 export class Patches {
-  /** What lies over the names; another map after each assignment. */
+  /** The patched names; a new map after each assignment. */
   overlay: Overlay = NOTHING;
   /** Of names that are the reading's own. */
   private readonly changes: Change[] = [];
@@ -126,7 +126,7 @@ export class Patches {
   }
 }
 
-/** A value that says something of models: not a flag such as torch.backends.cudnn.benchmark. */
+/** A value that matters for models, unlike a flag such as torch.backends.cudnn.benchmark. */
 export function isCode(value: Value | undefined): boolean {
   return value instanceof PyClass || value instanceof PyFunction || value instanceof PyNative;
 }

@@ -1,11 +1,11 @@
 import type { SourcePlace } from "../../../graph/node";
 import type { Problem } from "../../model";
 
-/** What a reading finds wrong, each once. */
+/** The problems that a reading finds, each once. */
 export class Reports {
   /** In the order in which they were found. */
   readonly problems: Problem[] = [];
-  /** Those that hold however the code was come to: no trial drops them. */
+  /** Problems that hold regardless of how the code was reached; trials do not drop them. */
   private readonly held = new Map<string, Problem>();
   private seen = new Set<string>();
 

@@ -1,15 +1,15 @@
 import type { ClassStmt, FunctionStmt, LambdaExpr, Param, Stmt } from "../syntax/ast";
 import type { Source } from "../syntax/source";
 import { birth } from "../values/identity";
-import type { Unknown } from "../values/unknown";
-import { EvaluationError, type LazyNamespace, type PyClass, type PyDict, type Value } from "../values/values";
+import { EvaluationError, type Unknown } from "../values/unknown";
+import type { LazyNamespace, PyClass, PyDict, Value } from "../values/values";
 
 /** How a statement ends. */
 export type Completion = "normal" | "break" | "continue" | "return";
 
 export type ScopeKind = "module" | "function" | "class" | "comprehension";
 
-/** Names of one module, call, class body or comprehension, and what its statements leave behind. */
+/** The names of one module, call, class body or comprehension, and other state of its statements. */
 export class Scope {
   readonly born = birth();
   /** Names declared global or nonlocal, with the scope that holds them. */
@@ -123,8 +123,8 @@ export interface DefinedClass {
   readonly node: ClassStmt;
 }
 
-/** The reading as a whole has used up its share: not to be caught by the evaluated code. */
+/** The reading has reached a limit; evaluated code cannot catch this. */
 export class LimitError extends EvaluationError {}
 
-/** Nobody waits for the reading any more. */
+/** The reading was cancelled. */
 export class Cancelled extends LimitError {}

@@ -8,7 +8,7 @@ import type { Evaluator } from "../values/evaluator";
 import { findMember } from "../values/members";
 import { PyDict, PyFloat, PyFunction, PyObject, type Value } from "../values/values";
 
-/** What findings on LoRA written by hand ask of the code of a model. */
+/** Questions about a model's code for findings on handwritten LoRA. */
 export function loraCode(ev: Evaluator, root: PyObject, trains: LoraCode["trains"]): LoraCode {
   const at = (path: string) => [...modulesOf(root)].find(([each]) => each === path)?.[1];
   return {
@@ -75,8 +75,8 @@ function lastName(expr: Expr): string | undefined {
 }
 
 /**
- * Numbers that a module works with, by name: what it keeps, what its constructor was given, what a configuration among
- * these holds, and what the functions around a forward of its own do.
+ * Numbers that a module works with, by name: its attributes, its constructor's arguments, fields of a configuration
+ * among these, and names of the functions around its own forward.
  */
 function* heldNumbers(ev: Evaluator, object: PyObject, isRoot: boolean): Generator<readonly [string, number]> {
   const given = givenTo(object);

@@ -7,7 +7,7 @@ import type { Failure } from "../trace/trace";
 import { PyError } from "../values/values";
 import type { Sizes } from "./standInValues";
 
-/** What the code calls the sizes that stand-ins were given. */
+/** The code's names for the sizes of the stand-ins. */
 export interface Words {
   readonly in: string;
   readonly out: string;
@@ -21,7 +21,7 @@ export interface Misfit {
   readonly words: Words;
   /** With as many inputs as outputs it runs. */
   readonly runsSquare: boolean;
-  /** The input is what the layer that is adapted takes, for sure. */
+  /** The input is certainly the adapted layer's input. */
   readonly isLayer: boolean;
 }
 
@@ -29,7 +29,7 @@ const PRODUCTS = new Set(["linear", "@", "matmul", "mm", "forward"]);
 
 /**
  * Factors that do not fit, whatever the sizes are: B(A(x)) with in and out swapped, or a factor that is not transposed.
- * Undefined for all else that goes wrong with stand-ins, which may be their doing. Sizes are said by their names.
+ * Undefined for other errors, which the stand-ins may have caused. Messages give sizes by name.
  */
 export function misfitOf({ failure, recorder, sizes, words, runsSquare, isLayer }: Misfit): Problem | undefined {
   const { error, problems } = failure;
@@ -57,7 +57,7 @@ export function misfitOf({ failure, recorder, sizes, words, runsSquare, isLayer 
       .replaceAll(new RegExp(`\\b${sizes.rank}\\b`, "g"), words.rank);
   const explained = inWords(explain(operation) ?? pythonMessage(error));
   const why = isSwapped
-    ? ` ${words.in} and ${words.out} are swapped, which only runs where both are equal: A takes ${words.in}, B gives ${words.out}, and a Linear's weight is [out_features, in_features].`
+    ? ` ${words.in} and ${words.out} are swapped, which only works if they are equal: A takes ${words.in} features, B returns ${words.out}, and a Linear's weight is [out_features, in_features].`
     : "";
   const related = callsTo(operation).map(({ place, message }) => ({ place, message: inWords(message) }));
   return { place: error.place, severity: "error", code: "lora-transposed", message: `${explained}.${why}`, related };

@@ -5,7 +5,7 @@ import { constructorParameters } from "../usage/constructors";
 import { type PyClass, PyFunction, type Value } from "../values/values";
 
 /**
- * Stand-ins for what nobody gives a class or function that writes LoRA by hand: its sizes lie in another file. They are
+ * Stand-ins for the arguments of a class or function with handwritten LoRA whose sizes are in another file. They are
  * for findings alone and never shown.
  */
 export interface Sizes {
@@ -82,11 +82,11 @@ export function valueFor(role: Role, sizes: Sizes): Value | undefined {
 export interface Slot {
   readonly name: string;
   readonly role: Role;
-  /** The code gives it a value of its own, which would do. */
+  /** The code's own default, which works. */
   readonly hasDefault: boolean;
 }
 
-/** What the class's constructor takes; undefined where something that it needs cannot be told. */
+/** Arguments for the class's constructor; undefined if a required one is unknown. */
 export function slotsOf(type: PyClass): Slot[] | undefined {
   const slots: Slot[] = [];
   const params = constructorParameters({ type });

@@ -18,9 +18,9 @@ import { APART, type Sizes, type Slot, SQUARE, slotsOf, takesRank, valueFor } fr
 import type { TrainingChoice } from "./trainingChoice";
 
 /**
- * LoRA written by hand mostly lies in a file of its own, where its sizes are unknown. Here its classes are made, and its
- * injecting functions called, with stand-ins, so that their code can be followed and checked. What comes of it are
- * findings; the sizes are never shown.
+ * LoRA written by hand mostly lies in a file of its own, where its sizes are unknown. Here its classes are made, and
+ * its injecting functions called, with stand-ins, so that their code can be followed and checked. The results are
+ * findings only; the sizes are never shown.
  */
 
 /** Steps of making one, and of following it. */
@@ -167,7 +167,7 @@ export class StandIns {
     return { ...attempt(this.ev, object, example, { recorder, steps: STEPS, unmarked: true }), recorder };
   }
 
-  /** Undefined where anything went wrong or was passed over: nobody has written these values. */
+  /** Undefined if anything failed or was skipped, since these values are invented. */
   private quietly<T>(body: () => T | undefined): T | undefined {
     const { ev } = this;
     const { value, problems } = ev.attempt(() => {
@@ -196,7 +196,7 @@ function inputOf(object: PyObject): string | undefined {
 
 function linear(ev: Evaluator, sizes: Sizes): PyObject {
   const made = ev.call(TORCH_MODULES.get("torch.nn")!.get("Linear")!, [sizes.in, sizes.out]);
-  if (!(made instanceof PyObject)) throw new Error("torch.nn.Linear gives no module");
+  if (!(made instanceof PyObject)) throw new Error("torch.nn.Linear does not return a module");
   return made;
 }
 
@@ -204,7 +204,7 @@ function linear(ev: Evaluator, sizes: Sizes): PyObject {
 function container(ev: Evaluator): PyObject {
   const type = new PyClass("Model", [moduleClass], new Map(), undefined, undefined);
   type.mro = [type, moduleClass, OBJECT];
-  type.missing = (name) => `${name} is asked of a model that stands in for another`;
+  type.missing = (name) => `${name} is read from a stand-in for another model`;
   const object = new PyObject(type, ev.place);
   object.module = newModuleState();
   return object;

@@ -2,11 +2,11 @@ import type { CallExpr, Expr, Stmt } from "../syntax/ast";
 import { blocksOf, expressionsOf, namesIn, walkExpr } from "../syntax/walk";
 
 /**
- * Whether code chooses which parameters train: it freezes some, gives an optimizer a part of them, or hands the model to
- * something that cannot be looked into and whose name says that it does. Comments and unused names say nothing.
+ * Whether code chooses the parameters that are trained: it freezes some, gives an optimizer part of them, or passes the
+ * model to unknown code whose name says so. Comments and unused names say nothing.
  */
 
-/** What one file's code says of it. */
+/** What one file's code says about training. */
 export interface TrainingCode {
   /** Calls by their last name, to tell which functions run. */
   readonly called: Set<string>;
@@ -45,8 +45,8 @@ interface Position {
 }
 
 /**
- * What files that work together train: "chosen" parameters, "all" of them, as an optimizer is given, or what nobody says.
- * A function that chooses and that none of them calls does so for code that is not here, unless there is an optimizer.
+ * What files that work together train: "chosen" parameters, "all" of them, as given to an optimizer, or unknown. A
+ * function that chooses and that none of them calls does so for code that is not here, unless there is an optimizer.
  */
 export function whatTrains(
   files: readonly TrainingCode[],

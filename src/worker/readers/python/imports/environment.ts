@@ -57,7 +57,7 @@ export class Environment {
   private text = 0;
   private readonly sources: ModuleSources;
   private readonly project: ProjectFiles;
-  /** Where files were searched in vain. */
+  /** Folders in which no file was found. */
   searched: SearchedFolder | undefined;
   /** Of a notebook whose cells write modules. */
   written: WrittenModules | undefined;
@@ -118,7 +118,7 @@ export class Environment {
 
   private relativeTo({ root, name }: Home, ev: Evaluator, rest: string, dots: number): PyNamespace | NotFollowed {
     const parts = name === "" ? [] : name.split(".");
-    if (dots - 1 > parts.length) return { why: "it leads out of the package", absent: false };
+    if (dots - 1 > parts.length) return { why: "it is outside the package", absent: false };
     const full = [...parts.slice(0, parts.length - (dots - 1)), ...(rest === "" ? [] : [rest])].join(".");
     const written = this.written?.find(full);
     if (written) return written;
@@ -152,7 +152,7 @@ export class Environment {
     if (located.kind === "forbidden") return { why: `${located.path} may not be read`, absent: false };
     if (located.kind === "folder") return new Below(this, ev, root, name, strict);
     const file = strict ? within(root, located.file) : realpathSync(located.file);
-    if (file === undefined) return { why: `it is a link that leads out of ${root}`, absent: false };
+    if (file === undefined) return { why: `it is a link to a place outside ${root}`, absent: false };
     if (file === this.mainFile) return new Opened(ev, name);
     const known = this.byFile.get(file);
     if (known) return known;

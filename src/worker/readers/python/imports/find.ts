@@ -4,7 +4,7 @@ import { pythonEnvironment } from "./sitePackages";
 
 export interface EnvironmentSearch {
   readonly environment: FoundEnvironment | null;
-  /** What was passed over, and why. */
+  /** What was skipped, and why. */
   readonly notes: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export function findEnvironment(candidates: readonly EnvironmentCandidate[]): En
   for (const { path, from, named } of candidates) {
     const found = pythonEnvironment(path);
     if (!found) {
-      if (named) notes.push(`${from} names ${path}, where nothing is`);
+      if (named) notes.push(`${from} names ${path}, which does not exist`);
       continue;
     }
     notes.push(...found.notes);

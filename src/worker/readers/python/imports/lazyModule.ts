@@ -37,8 +37,8 @@ export interface Surroundings {
 }
 
 /**
- * An imported module. Of its statements those are evaluated that assign the names somebody asks for, in their order,
- * each once: what a model uses of a library is a small part of it.
+ * An imported module. Only the statements that assign requested names are evaluated, in their order, each once: a model
+ * uses only a small part of a library.
  */
 export class LazyModule extends LazyNamespace {
   readonly scope: Scope;
@@ -188,7 +188,7 @@ export class LazyModule extends LazyNamespace {
     const value = this.ev.patches.get(this, name) ?? this.library(name) ?? this.assigned(name);
     const { wildcards } = this.index;
     if (value !== undefined || wildcards.length === 0) return value;
-    // Nobody's wildcard import replaces a builtin, and each search goes through all of them.
+    // Wildcard imports do not replace builtins in practice, and each search would go through all of them.
     if (name.startsWith("__") || this.ev.builtins.names.has(name) || this.searching.has(name)) return undefined;
     this.searching.add(name);
     try {

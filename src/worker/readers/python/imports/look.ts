@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 
-/** Looks at files and folders that may be missing or forbidden. Neither ends a reading: what is forbidden is said. */
+/** Looks at files and folders that may be missing or forbidden. Neither ends a reading; forbidden ones are reported. */
 
 export type Kind = "file" | "folder" | "forbidden";
 
 /**
  * What is at the path; undefined for nothing, or for what is neither file nor folder. A folder on another machine of a
- * network (`\\server\share`) is not looked at: whoever names one would have this machine log in there.
+ * network (`\\server\share`) is not looked at: otherwise a file could make this machine log in there.
  */
 export function kindOf(path: string): Kind | undefined {
   if (isRemote(path)) return undefined;

@@ -22,7 +22,7 @@ const MAX_TOTAL = 24 * 1024 * 1024;
 const MAX_NOTEBOOKS = 12 * 1024 * 1024;
 /** That a class may have. More come of a name that stands for many things. */
 const MAX_NAMES = 16;
-/** So long a list is good for: within a burst of keystrokes nobody adds files. */
+/** The lifetime of a list; no files are added within a burst of keystrokes. */
 const FRESH_MS = 3000;
 
 /** Folders of what is installed, generated or fetched. */
@@ -76,11 +76,11 @@ function isTest(path: string): boolean {
   return path.split(sep).some((part) => /^(tests?|testing|conftest\.py)$|^test_|_test\.py$/i.test(part));
 }
 
-/** Project files, the last search of which is kept: somebody types in one folder at a time. */
+/** Project files. The last search is kept: people type in one folder at a time. */
 export class ProjectFiles {
   private readonly sources: ModuleSources;
   private last: Project | undefined;
-  /** What files call, as long as each stays as it is. */
+  /** Calls in each file, kept until the file changes. */
   private known: ReadonlyMap<string, Listed> = new Map();
 
   constructor(memory: ReaderMemory) {
@@ -261,7 +261,7 @@ function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
-    // What cannot be listed holds nothing for us.
+    // Folders that cannot be listed are treated as empty.
     if (error instanceof Error && "syscall" in error) return [];
     throw error;
   }

@@ -69,7 +69,7 @@ const TRANSPARENT =
 const TRACING =
   /^is_(jit_tracing|torch_fx_proxy|torchdynamo_compiling|torchdynamo_exporting|cuda_stream_capturing|fx_tracing)$/;
 const PREPARING = /^Auto(Tokenizer|Processor|ImageProcessor|FeatureExtractor|VideoProcessor)$/;
-/** What trains, runs or quantizes a model that is there. */
+/** Modules that train, run or quantize an existing model. */
 const USING =
   /^((Seq2Seq)?Trainer|\w*TrainingArguments|(Data|default_data_)[Cc]ollator\w*|pipeline|set_seed|BitsAndBytesConfig|\w+Streamer|\w+Callback)$/;
 /** Base classes of which a model's modules take nothing. */
@@ -115,7 +115,7 @@ function stubFor(name: string): Value | undefined {
   if (name === "is_tracing") return native(name, "*args, **kwargs", () => true);
   // What turns text and images into numbers is data.
   if (PREPARING.test(name)) return new Unknown(`${name} prepares data, which is not read`);
-  if (USING.test(name)) return new Unknown(`${name} works on a model that is there, which is not followed`);
+  if (USING.test(name)) return new Unknown(`${name} works on an existing model, which is not followed`);
   if (TRACING.test(name)) return native(name, "*args, **kwargs", () => false);
   if (name === "is_torch_greater_or_equal") return native(name, "*args, **kwargs", () => true);
   return undefined;
@@ -248,7 +248,7 @@ function ofModel(ev: Evaluator, model: Value, config: Value): Value {
   return ev.call(ev.getAttribute(config, "get_text_config"), []);
 }
 
-/** The module that should be made here would otherwise be missing without a word. */
+/** Reports the module that cannot be made here, which would otherwise be silently missing. */
 function unfound(ev: Evaluator, why: string): Unknown {
   ev.problem(`the layers of this model are not shown: ${why}`, "error");
   return new Unknown(why, ev.place);

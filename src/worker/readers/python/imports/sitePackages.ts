@@ -13,15 +13,15 @@ const MAX_NOTES = 20;
 export interface PythonEnvironment {
   /** The environment's folder: `sys.prefix`. */
   readonly prefix: string;
-  /** "3.12", where it can be told. */
+  /** "3.12", where it is known. */
   readonly version: string | undefined;
   /** Folders that installed packages are imported from, in Python's order. */
   readonly folders: readonly string[];
-  /** What was passed over, and why. */
+  /** What was skipped, and why. */
   readonly notes: readonly string[];
 }
 
-/** What Python takes from its user rather than from its folder. */
+/** Python's settings from the user's environment rather than its folder. */
 export interface Surroundings {
   readonly home: string;
   readonly platform: NodeJS.Platform;
@@ -78,7 +78,7 @@ class Search {
       const real = realPath(folder);
       if (found.has(real)) return false;
       if (found.size < MAX_FOLDERS) found.set(real, folder);
-      else this.note(`${this.prefix} has more than ${MAX_FOLDERS} folders of packages, of which the first are used`);
+      else this.note(`${this.prefix} has more than ${MAX_FOLDERS} folders of packages; only the first are used`);
       return true;
     };
     for (const folder of folders) if (add(folder)) for (const added of this.addedFolders(folder)) add(added);
@@ -162,13 +162,15 @@ class Search {
   private addedFolders(folder: string): string[] {
     const files = this.names(folder).filter((name) => name.endsWith(".pth") && !name.startsWith("."));
     if (files.length > MAX_PTH_FILES)
-      this.note(`${folder} has ${files.length} .pth files, of which the first ${MAX_PTH_FILES} are read`);
+      this.note(`${folder} has ${files.length} .pth files; only the first ${MAX_PTH_FILES} are read`);
     return files.slice(0, MAX_PTH_FILES).flatMap((name) => {
       const file = join(folder, name);
       const text = textOf(file, MAX_TEXT_BYTES);
       if (text === undefined || text === "forbidden") {
         this.note(
-          text === "forbidden" ? forbidden(file) : `${file} is not read: it is no file of paths, or a very long one`,
+          text === "forbidden"
+            ? forbidden(file)
+            : `${file} is not read: it is not a text file of paths, or it is too long`,
         );
         return [];
       }
@@ -220,5 +222,5 @@ function prefixOf(executable: string): string {
 }
 
 function forbidden(path: string): string {
-  return `${path} may not be read (permission denied) and is passed over`;
+  return `${path} cannot be read (permission denied) and is skipped`;
 }

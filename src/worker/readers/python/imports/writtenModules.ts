@@ -166,7 +166,7 @@ export class WrittenModule extends LazyNamespace {
       if (isRead || append || !by) continue;
       const place: SourcePlace = { file: this.ev.main.file, cell, line: 1, column: 1, endLine: 1, endColumn: 1 };
       this.ev.problem(
-        `${this.path} is written anew in cell ${by.cell}, and that text is the one read`,
+        `${this.path} is written again in cell ${by.cell}; that text is the one that is read`,
         "information",
         place,
       );

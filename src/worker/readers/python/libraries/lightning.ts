@@ -66,7 +66,7 @@ const KEPT = "_hparams";
 const INITIAL = "_hparams_initial";
 
 function hparamsOf(self: Value): Value {
-  if (!(self instanceof PyObject)) return new Unknown("hparams of something else than a Lightning module");
+  if (!(self instanceof PyObject)) return new Unknown("hparams of something other than a LightningModule");
   const kept = self.attributes.get(KEPT) ?? attributeDict();
   self.attributes.set(KEPT, kept);
   return kept;
@@ -253,7 +253,7 @@ const SETTABLE: Readonly<Record<string, Value>> = {
 };
 for (const [name, value] of Object.entries(SETTABLE)) LIGHTNING_MODULE.members.set(name, value);
 for (const name of ["trainer", "loggers", "device_mesh"])
-  LIGHTNING_MODULE.members.set(name, new Unknown(`${name} is a Trainer's, and training is not followed`));
+  LIGHTNING_MODULE.members.set(name, new Unknown(`${name} belongs to a Trainer, and training is not followed`));
 for (const name of ["optimizers", "lr_schedulers", "all_gather", "to_onnx", "to_torchscript", "toggled_optimizer"])
   LIGHTNING_MODULE.members.set(
     name,

@@ -93,7 +93,7 @@ const CREATE_MODEL = nativeOfUnknown(
   "create_model",
   "model_name, pretrained=False, pretrained_cfg=None, pretrained_cfg_overlay=None, checkpoint_path=None, cache_dir=None, scriptable=None, exportable=None, no_jit=None, **kwargs",
   ({ model_name: name, pretrained_cfg: given, kwargs }, ev) => {
-    if (typeof name !== "string") return new Unknown("which of timm's models is made is not known", ev.place);
+    if (typeof name !== "string") return new Unknown("the name of the timm model is not known", ev.place);
     const { model, tag } = partsOf(installed(ev)?.renamed.get(name) ?? name);
     const make = moduleOf(ev, model)?.get(model);
     if (make === undefined) {

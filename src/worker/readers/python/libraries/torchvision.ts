@@ -46,7 +46,7 @@ function builderOf(ev: Evaluator, name: string): Value | undefined {
 }
 
 const GET_MODEL = nativeOfUnknown("get_model", "name, **config", ({ name, config }, ev) => {
-  if (typeof name !== "string") return new Unknown("which of torchvision's models is made is not known", ev.place);
+  if (typeof name !== "string") return new Unknown("the name of the torchvision model is not known", ev.place);
   const builder = builderOf(ev, name);
   if (builder !== undefined) return ev.call(builder, [], without(config));
   ev.problem(`the layers of this model are not shown: the installed torchvision has no ${name}`, "information");
@@ -62,5 +62,5 @@ const NAMES = new Map<string, PyNative>(
 /** What stands for a name of torchvision, whichever of its modules it is taken from. */
 export function torchvisionName(module: string, name: string): Value | undefined {
   const isData = module === "torchvision" && isVisionData(`${module}.${name}`);
-  return isData ? new Unknown(`torchvision.${name} is about data, which is not read`) : NAMES.get(name);
+  return isData ? new Unknown(`torchvision.${name} prepares data, which is not read`) : NAMES.get(name);
 }

@@ -10,7 +10,7 @@ import { ConstructorArguments, type Sources } from "./constructorArguments";
 import { type Arguments, type Built, build, buildPartly, buildWithUnknowns } from "./modelInstance";
 
 export interface BuilderOptions {
-  /** Steps that making one model may take. */
+  /** The step limit for making one model. */
   readonly steps: number;
   readonly choice: ConfigurationChoice | undefined;
   readonly environment: Environment;
@@ -20,9 +20,9 @@ export interface BuilderOptions {
 export class ModelBuilder {
   readonly built = new Map<DefinedClass, Built>();
   private readonly pending: Set<DefinedClass>;
-  /** Classes that their defaults do not suit. */
+  /** Classes that cannot be constructed from their defaults. */
   private readonly refused = new Set<DefinedClass>();
-  /** Classes of which a call leaves arguments open. */
+  /** Classes with a call whose arguments are not all known. */
   private readonly partly = new Set<DefinedClass>();
   private readonly configurations: Configurations;
   private readonly elsewhere: ProjectCallSites;
@@ -69,7 +69,7 @@ export class ModelBuilder {
       const before = configured && new Map(this.ev.constructed);
       const result = build(this.ev, defined, candidate, this.steps);
       if (before && result.lacking && this.configurations.reject(defined, configured)) {
-        // What was made of it says nothing of other classes either.
+        // The failed instance does not count for other classes either.
         this.ev.constructed.clear();
         for (const [type, given] of before) this.ev.constructed.set(type, given);
         continue;
@@ -77,7 +77,7 @@ export class ModelBuilder {
       if (!first) assumed = candidate.assumed ?? false;
       first ??= result;
       if (result.failed) continue;
-      // What somebody chose is not left without a word.
+      // A chosen configuration that cannot be used is reported.
       const chosen = this.choice?.source === "json" && first !== result && first.configuration?.source === "json";
       if (chosen) result.problems.unshift(...first.problems);
       first = result;

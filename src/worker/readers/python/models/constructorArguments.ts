@@ -23,7 +23,7 @@ export interface Sources {
   readonly elsewhere: ProjectCallSites;
 }
 
-/** What the model classes of a file may be constructed with. */
+/** Arguments with which the model classes of a file may be constructed. */
 export class ConstructorArguments {
   private readonly parts: ReadonlySet<string>;
   private readonly targets: ConfigTargets;
@@ -45,7 +45,7 @@ export class ConstructorArguments {
     return this.from.configurations.isModel(defined) || !this.parts.has(defined.type.name);
   }
 
-  /** In the order of their claim; what comes later is not worked out unless it is needed. */
+  /** In order of priority; later ones are computed only when needed. */
   *of(defined: DefinedClass): Generator<Arguments> {
     const { ev, choice } = this;
     const { configurations, sites, written, calledAtTop } = this.from;
@@ -105,7 +105,7 @@ export class ConstructorArguments {
     }
   }
 
-  /** Those that configurations give, whatever else the file says. */
+  /** Arguments from configurations, regardless of the rest of the file. */
   *ofConfigurations(defined: DefinedClass): Generator<Arguments> {
     const { configurations } = this.from;
     yield* this.untilRight(defined, () => configurations.fromJson(defined));

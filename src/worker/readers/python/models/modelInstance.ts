@@ -11,8 +11,8 @@ import { namesMentionedBy } from "../syntax/walk";
 import { constructorParameters, requiredParameters } from "../usage/constructors";
 import type { Made } from "../usage/projectCallSites";
 import type { Evaluator } from "../values/evaluator";
-import { Unknown } from "../values/unknown";
-import { type EvaluationError, PyDict, PyError, PyObject, type Value } from "../values/values";
+import { type EvaluationError, Unknown } from "../values/unknown";
+import { PyDict, PyError, PyObject, type Value } from "../values/values";
 import type { Configured } from "./configuration/configuration";
 import { reportUnknowns, tooManyModules } from "./tree";
 import { constructedPartly, explained, nothingConstructs } from "./unknownSizes";
@@ -23,7 +23,7 @@ export interface Arguments {
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
   readonly configuration?: Configuration;
-  /** Nobody has written that the class takes these: they are defaults. */
+  /** The code does not give these arguments: they are defaults. */
   readonly assumed?: boolean;
   /** Where configurations gave them. */
   readonly configured?: Configured;
@@ -32,7 +32,7 @@ export interface Arguments {
   readonly at?: MadeElsewhere | undefined;
   /** The line of the first of the files. */
   readonly line?: number;
-  /** What is to be said of them. */
+  /** Notes about them. */
   readonly remark?: string | undefined;
 }
 export const NO_ARGUMENTS: Arguments = { args: [], kwargs: new Map(), assumed: true };
@@ -106,7 +106,7 @@ export function build(
   const { value: problems, files: used } = ev.provenance.during(() => ev.collect(make));
   const configurationFiles = configurationFilesOf(ev, [...(files ?? []), ...used], line);
 
-  // What it fails with is no example of how it is made.
+  // Arguments with which it fails do not count as an example.
   if (failed && isFirst) ev.constructed.delete(type);
   const given = { args, kwargs };
   const built = { object, draws, problems, failed, lacking, partial: failed, configuration, given };
@@ -114,8 +114,8 @@ export function build(
 }
 
 /**
- * The class refuses what it was given, or is not made for a default of None, which Python's own texts name. Where that
- * was a guess, it is no mistake of its author.
+ * Whether the class rejects its arguments or a default of None, which Python's own texts name. If the arguments were a
+ * guess, this is not the author's mistake.
  */
 function refuses(error: PyError | EvaluationError): boolean {
   return error instanceof PyError && (error.deliberate || /\bNone(Type)?\b/.test(error.message));
@@ -162,7 +162,7 @@ export function buildPartly(
 }
 
 function incomplete(result: Built, note: Problem): Built {
-  // What was passed over may have held layers.
+  // Skipped code may have made layers.
   const partial = result.problems.some(({ severity }) => severity !== "information");
   return { ...result, partial: result.failed || partial, problems: [note, ...result.problems] };
 }

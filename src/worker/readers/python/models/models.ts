@@ -85,7 +85,7 @@ export function buildModels(
   }
   const stated = [...classes, ...top.map(({ object, place }) => ({ type: object.type, place }))];
   for (const place of sites.stated.unused(stated)) {
-    ev.problem("this comment states an input, but stands at no model", "information", place);
+    ev.problem("this comment states an input, but it is not at a model's class or assignment", "information", place);
   }
   const others = top.filter(({ object }) => !own.has(object.type));
   const within = new Map(

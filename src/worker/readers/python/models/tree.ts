@@ -11,7 +11,7 @@ import { Unimported, Unknown } from "../values/unknown";
 import type { ModuleState, PyObject, PyTensor, Value } from "../values/values";
 import { join, Repeated } from "./repeated";
 
-/** From an instance to what a reader reports of it: the module tree and the state dict. */
+/** Converts an instance to the reader's results: the module tree and the state dict. */
 
 /** The instance's modules with their paths, parents first, each module once, as named_modules() lists them. */
 export function* modulesOf(root: PyObject, prefix = "", seen = new Set<PyObject>()): Generator<[string, PyObject]> {
@@ -80,7 +80,7 @@ export function tooManyToTrace(root: PyObject): string | undefined {
   return whyNotListed(
     root,
     MAX_TRACED,
-    `it has more than ${MAX_TRACED.toLocaleString("en-US")} modules, too many for one graph; with fewer layers or experts it can be`,
+    `it has more than ${MAX_TRACED.toLocaleString("en-US")} modules, too many for one graph; use fewer layers or experts`,
   );
 }
 
@@ -134,7 +134,7 @@ export function moduleTree(ev: Evaluator, root: PyObject, place: SourcePlace): M
   return describe(ev, root, "", { place, seen: new Map(), templates: new Map() }).info;
 }
 
-/** What PEFT takes for a linear layer: an instance of nn.Linear or of Hugging Face's Conv1D. */
+/** Whether PEFT treats it as a linear layer: an instance of nn.Linear or of Hugging Face's Conv1D. */
 export function isLinearLayer(object: PyObject): boolean {
   return isOfTorch(object, "Linear") || isConv1D(object);
 }
@@ -332,18 +332,21 @@ function known(module: ModuleState, option: string): number | undefined {
   return typeof value === "number" ? value : undefined;
 }
 
-/** Says once, at its layer, why a dimension is unknown, and where it is from, why a part is. `told` holds the reasons that were given elsewhere. */
-export function reportUnknowns(ev: Evaluator, root: PyObject, told: Set<Value>): void {
+/**
+ * Reports once why a dimension is unknown, at its layer, and why a part is unknown, at its origin. `reported` holds the
+ * values that were reported elsewhere.
+ */
+export function reportUnknowns(ev: Evaluator, root: PyObject, reported: Set<Value>): void {
   for (const [path, module] of differentModulesOf(root)) {
     const object = templateOf(module)?.original ?? module;
     for (const [option, value] of Object.entries(object.module?.options ?? {})) {
-      if (!(value instanceof Unknown) || told.has(value)) continue;
-      told.add(value);
+      if (!(value instanceof Unknown) || reported.has(value)) continue;
+      reported.add(value);
       ev.problem(`${option} of ${path || object.type.name} is unknown: ${value.reason}`, "information", object.place);
     }
     for (const [name, value] of unknownParts(ev, object)) {
-      if (told.has(value)) continue;
-      told.add(value);
+      if (reported.has(value)) continue;
+      reported.add(value);
       const at = value.place?.file === ev.main.file ? value.place : object.type.place;
       const message = `self.${name} of ${object.type.name} is unknown, and layers in it are not counted: ${value.reason}`;
       ev.problem(message, "information", at);

@@ -25,9 +25,9 @@ import { namesMentionedBy, rootName } from "../syntax/walk";
 import { movedTree } from "./repeated";
 
 /**
- * What a keystroke leaves as it was. Of an open file's models those are built again that what changed has to do with:
- * that mention what it defines, or are mentioned by it, or by way of others. The others keep what they were read to be,
- * with their places moved along.
+ * Models that a keystroke does not affect. A model of an open file is built again if it is connected to the change: if
+ * it mentions changed names or is mentioned by changed code, directly or through others. The others are kept, with
+ * their places moved.
  */
 
 export interface Reading {
@@ -51,7 +51,7 @@ export interface Unchanged {
   readonly concerns: (definition: ClassStmt) => boolean;
   /** Models of the classes that are not concerned. `whole` gives all of the file's, read as if for the first time. */
   readonly models: (whole: () => readonly Model[]) => Model[];
-  /** Files that these were read from, and where others were searched in vain. */
+  /** Files that these were read from, and folders in which no others were found. */
   readonly imported: Imported;
   readonly searched: SearchedFolder | undefined;
 }
@@ -175,7 +175,7 @@ function movedProblem(problem: Problem, move: Move): Problem {
   };
 }
 
-/** A model whose code has only moved. What takes more than its layers is read anew when it is asked for. */
+/** A model whose code has only moved. Anything beyond its layers is read again when requested. */
 export class KeptModel implements Model {
   readonly className: string;
   readonly file: string;

@@ -4,7 +4,7 @@ import { mapUnknown } from "../usage/constructions";
 import { Unknown } from "../values/unknown";
 import type { PyClass, Value } from "../values/values";
 
-/** What is said of a class whose constructor's arguments are not all known. */
+/** Problems of a class whose constructor's arguments are not all known. */
 
 /** `others` are configurations that turned out to be none of the class. */
 export function nothingConstructs(
@@ -15,7 +15,8 @@ export function nothingConstructs(
 ): Problem {
   const [has, them] = names.length === 1 ? ["it has", "a known value"] : ["they have", "known values"];
   const where = `this file${searched ? ` or its ${searched.deep ? "project" : "folder"}` : ""}`;
-  const wrong = others.length > 0 ? `. It is not ${others.join(" or ")}, which lacks what ${type.name} reads` : "";
+  const wrong =
+    others.length > 0 ? `. ${others.join(" or ")} was tried, but lacks attributes that ${type.name} reads` : "";
   return note(type, names, `${has} no default and nothing in ${where} constructs ${type.name} with ${them}${wrong}`);
 }
 

@@ -6,7 +6,7 @@ import type { Expr, Pattern, Stmt } from "./ast";
  */
 export function assignedTargets(block: readonly Stmt[]): Expr[] {
   const targets: Expr[] = [];
-  /** Names whose objects the block changes, and what the block gives the names. */
+  /** Names whose objects the block changes, and the values that the block gives the names. */
   const changed = new Set<string>();
   const sources = new Map<string, Expr[]>();
   const change = (object: Expr): void => {

@@ -207,7 +207,7 @@ class Copier {
     private readonly errors: SyntaxProblem[],
   ) {}
 
-  /** The node under the cursor with everything below it; undefined for what carries no meaning. */
+  /** The node under the cursor with everything below it; undefined for nodes without meaning. */
   copy(depth = 0): Raw | undefined {
     const { cursor } = this;
     const { types, fields, tokens } = this.tables;
@@ -235,7 +235,7 @@ class Copier {
       return raw;
     }
     if (depth > MAX_NESTING) {
-      this.errors.push({ start, end: raw.end, message: `nested more than ${MAX_NESTING} levels deep: not read` });
+      this.errors.push({ start, end: raw.end, message: `nested more than ${MAX_NESTING} levels deep, so not read` });
       raw.broken = true;
       return raw;
     }

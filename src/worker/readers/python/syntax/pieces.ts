@@ -1,8 +1,8 @@
 import type { Stmt, SyntaxProblem } from "./ast";
 
 /**
- * What an open file's last text was parsed to, piece by piece, so that a keystroke has one definition parsed anew and
- * not the file. A piece that stays keeps its statements, whose spans count from a base of the piece's own: where the
+ * The syntax of an open file's last text, piece by piece, so that a keystroke parses one definition again and not the
+ * whole file. A piece that stays keeps its statements, whose spans count from a base of the piece's own: where the
  * piece now stands in the text is for `Source` to say. Bases are in the order of the pieces, with room between them, so
  * that spans of different pieces still compare as their places do.
  */

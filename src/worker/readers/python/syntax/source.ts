@@ -63,7 +63,7 @@ export class Source {
     if (segments.length === 0) return place;
     const segment = segments[lastAtMost(segments, (each) => each.start, start)]!;
     const above = this.position(segment.start)[0] - 1;
-    // What a parser makes of a broken cell may end in the line break after it.
+    // In a broken cell the parser's nodes may include the line break after it.
     const [lastLine, lastColumn] = this.position(segment.end);
     const ends = place.endLine > lastLine ? { endLine: lastLine, endColumn: lastColumn } : place;
     const { file, line, column } = place;

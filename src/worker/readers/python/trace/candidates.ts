@@ -7,7 +7,7 @@ import { expressionsOf, walkExpr, walkStatements } from "../syntax/walk";
 import { findMember } from "../values/members";
 import { PyDict, PyFunction, PyList, PyObject, type PyTensor, PyTuple, type Value } from "../values/values";
 
-/** What a tensor given to `forward` could be: what the code says of it, and what its layers take. */
+/** Candidates for an input of `forward`, from what the code says about it and what its layers take. */
 
 /** Sizes tried where any would do: small, and different from each other so that a mix-up shows. */
 export const BATCH = 2;
@@ -26,7 +26,9 @@ function spatialSizes(convolution: PyObject): number[][] {
   return rank === 3 ? [[SEQUENCE, SEQUENCE, SEQUENCE]] : SIDES.map((side) => [side, side]);
 }
 
-/** Of a model in one precision throughout; in another mixture the inputs are float32, and forward converts them. */
+/**
+ * The precision of a model that has only one; with mixed precisions the inputs are float32, and forward converts them.
+ */
 export function precisionOf(root: PyObject): DType {
   const precisions = [...modulesOf(root)].flatMap(([, { module }]) =>
     [...(module?.parameters.values() ?? [])].flatMap((p) => (p && isFloating(p.dtype) ? [p.dtype] : [])),
@@ -37,8 +39,8 @@ export function precisionOf(root: PyObject): DType {
 }
 
 /**
- * Candidates, likeliest first: what `forward` reshapes its input to, the sizes the constructor was given, then each
- * layer in the order of definition.
+ * Candidates, likeliest first: the shape that `forward` reshapes its input to, sizes given to the constructor, then
+ * each layer in the order of definition.
  * @param inputs names of the tensors that `forward` requires.
  */
 export function candidatesOf(root: PyObject, inputs: readonly string[]): Candidate[] {
@@ -50,7 +52,8 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
     const key = `${spec.dtype} ${spec.shape.join()}`;
     if (!found.has(key)) found.set(key, { spec, from });
   };
-  for (const shape of reshapedTo(root, inputs)) add("what forward reshapes it to", { shape, dtype: "float32" });
+  for (const shape of reshapedTo(root, inputs))
+    add("the shape that forward reshapes it to", { shape, dtype: "float32" });
   const stated = statedImages(root);
   const addStated = (): void => {
     for (const shape of stated.shapes) add("the image size given to the constructor", { shape, dtype: "float32" });
@@ -95,7 +98,7 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
       const [length, width] = tensor?.shape.slice(-2) ?? [];
       if (tensor?.dtype !== "float32" || length === undefined) continue;
       const from = path ? `${path}.${name}` : name;
-      // A scale or shift has the features alone; a table of positions has the positions before them.
+      // A scale or shift has only the features; a table of positions has the positions before them.
       if (width === undefined) add(from, { shape: [BATCH, length], dtype: "float32" });
       else {
         add(from, { shape: [BATCH, Math.min(SEQUENCE, length), width], dtype: "float32" });
@@ -105,8 +108,8 @@ export function candidatesOf(root: PyObject, inputs: readonly string[]): Candida
     }
   }
   if (stated.doubtful) addStated();
-  for (const shape of usualImages(root)) add("the usual images", { shape, dtype: "float32" });
-  // Nothing but activations and the like: any shape will do.
+  for (const shape of usualImages(root)) add("common image sizes", { shape, dtype: "float32" });
+  // Only activations and the like: any shape works.
   add("the layers, which take any shape", { shape: [BATCH, SEQUENCE], dtype: "float32" });
   return [...found.values()];
 }
@@ -189,7 +192,7 @@ const CHANNEL_NAMES = /^(n_|num_|in_|img_|image_|input_)?(channels|chans|channel
 const FRAME_NAMES = /^(n_|num_)?frames$/i;
 const SIGNAL_NAMES = /^(seq_len|seq_length|sequence_length|signal_length)$/i;
 
-/** Whole numbers and pairs that constructors were given, a configuration's fields among them. */
+/** Integers and pairs given to constructors, including a configuration's fields. */
 function* statedSizes(root: PyObject): Generator<[string, number | readonly number[]]> {
   for (const [, module] of modulesOf(root)) {
     for (const [name, value] of constructedWith(module)) yield* sizesIn(name, value, 0);

@@ -14,11 +14,11 @@ const ADJACENCY = /^(adj|adjacency|a_hat|graph)(_?(mat|matrix|tensor))?$/i;
 const STATE = /^(hidden|hx|state|states|h0|h_0|prev_(state|hidden)|(rnn|hidden)_states?)$/i;
 const MASK = /mask/i;
 
-/** What goes with `candidate` as the value of the parameter `name`; undefined when its name says nothing. */
+/** The value of the parameter `name` that goes with `candidate`; undefined when the name is unknown. */
 export function companionOf(name: string, { spec }: Candidate, root: PyObject): Companion | undefined {
   if (ADJACENCY.test(name)) return { argument: { name, ...adjacency(spec.shape) } };
   if (STATE.test(name)) return stateOf(name, spec.shape, root);
-  // A mask that may be left out is: what one looks like differs from model to model.
+  // Optional masks are left out, since their form differs from model to model.
   if (MASK.test(name)) return { argument: { constant: null } };
   return undefined;
 }

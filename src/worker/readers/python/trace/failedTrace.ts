@@ -38,12 +38,12 @@ export function problemOf(
   const operation = best.recorder.failureOf(error);
   const inputs = example.given ?? false;
   if (!(error instanceof PyError)) {
-    const message = `No shapes for ${root.type.name}: its forward could not be followed past here. ${error.message}`;
+    const message = `No shapes for ${root.type.name}: forward could not be traced past this line. ${error.message}`;
     return { place, severity: "information", code: "not-traced", message };
   }
-  // What was left out on the way may be the reason: then nothing is known for sure.
+  // Code that was skipped on the way may be the reason: then nothing is known for sure.
   if (best.failure.problems.length > 0) return undefined;
-  // What is unknown was said where it became unknown; another exception may be a guess of ours gone wrong.
+  // Unknown values are reported where they became unknown; any other exception may come from a wrong guess.
   if (!operation || !SHAPE_ERRORS.has(error.type)) return undefined;
   const sure = inputs || (isFixed(operation) && sameEverywhere(failed, best));
   const fed = [...example.arguments.values()]
@@ -58,7 +58,7 @@ export function problemOf(
       place: classLine(root, place),
       severity: "information",
       code: "not-traced",
-      message: `No shapes for ${root.type.name}: no example input found for it fits. With ${fed} (${example.from}): ${explained ?? error.message}. Call the model once in the file, or state its inputs in a comment in the class, # lora-lens: input ${name} = ${shape}, and its shapes are checked.`,
+      message: `No shapes for ${root.type.name}: no example input fits. With ${fed} (${example.from}): ${explained ?? error.message}. To check its shapes, call the model once in the file, or state its inputs in a comment in the class, # lora-lens: input ${name} = ${shape}.`,
     };
   }
   const { at } = operation;
@@ -74,7 +74,7 @@ export function problemOf(
   };
 }
 
-/** `class Net` alone: a mark under a whole class would say nothing. */
+/** Only `class Net`: marking a whole class would not help. */
 function classLine(root: PyObject, otherwise: SourcePlace): SourcePlace {
   const place = root.type.place;
   if (!place) return otherwise;
@@ -139,11 +139,11 @@ export function explain({ name, layer, operands }: FailedOperation): string | un
     case "cat":
     case "concat":
       return operands.length > 1
-        ? `the tensors joined must agree in every dimension but the one joined: ${listed(operands)}`
+        ? `concatenated tensors must have equal sizes in all other dimensions: ${listed(operands)}`
         : undefined;
     case "view":
     case "reshape":
-      return a ? `${named(a)} has ${count(a.tensor.shape)} elements, which do not fill the shape asked for` : undefined;
+      return a ? `${named(a)} has ${count(a.tensor.shape)} elements, which do not fit the requested shape` : undefined;
   }
   if (a && b && /^\W+$/.test(name)) return explainBroadcast(name, a, b);
   return operands.length > 0 ? `${name} was given ${listed(operands)}` : undefined;
@@ -211,7 +211,7 @@ function count(shape: PyTensor["shape"]): string {
 
 // Provenance
 
-/** The sizes that do not fit are the same for every input: they come from weights. */
+/** Whether the sizes that do not fit come from weights, and so are the same for every input. */
 function isFixed({ name, layer, operands }: FailedOperation): boolean {
   const [a, b] = operands;
   if (layer) return typeof layer.module?.options.in_features === "number" && a !== undefined && fixedAt(a, -1);

@@ -25,7 +25,7 @@ export interface Example {
   readonly arguments: ReadonlyMap<string, Argument>;
   /** In words: "the call at line 40". */
   readonly from: string;
-  /** Somebody wrote it; else it is inferred, and may be wrong. */
+  /** Written in the code or given by the user; otherwise it is inferred and may be wrong. */
   readonly given?: true;
 }
 
@@ -103,7 +103,7 @@ function argumentOf(name: string, value: Value): Argument | undefined {
   return { items, type: value instanceof PyTuple ? "tuple" : "list" };
 }
 
-/** How an input is written that somebody may want to state otherwise: the example's first, as a name and a shape. */
+/** The name and shape of the example's first input, for a message that shows how to state another. */
 export function inputToState(params: readonly ForwardParam[], example: Example | undefined): [string, string] {
   const [spec] = example ? [...example.arguments.values()].flatMap(specsOf) : [];
   const name = spec?.name ?? params.find(({ required }) => required)?.name ?? params[0]?.name ?? "x";
@@ -176,7 +176,7 @@ function* inferredOptional(
   }
 }
 
-/** The candidate with another batch, before what goes with it is sized after it. */
+/** The candidate with another batch size, before other inputs are derived from it. */
 function withBatch(candidate: Candidate, batch: number): Candidate {
   const { shape } = candidate.spec;
   return { ...candidate, spec: { ...candidate.spec, shape: [batch, ...shape.slice(1)] } };

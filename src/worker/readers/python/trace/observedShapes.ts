@@ -28,7 +28,7 @@ export function observe(ev: Evaluator, root: PyObject, sites: CallSites): Observ
   try {
     return observeWith(ev, root, sites);
   } catch (error) {
-    // What somebody stated of the inputs cannot be understood, or is none of forward's.
+    // Why the stated inputs cannot be used.
     if (!(error instanceof UserError)) throw error;
     const { place, message } = {
       place: sites.stated.placeOf(root) ?? root.type.place ?? root.place,
@@ -61,7 +61,7 @@ function observeWith(ev: Evaluator, root: PyObject, sites: CallSites): ObservedS
   const base = { className: root.type.name, names: [], functions: [] };
   if (!best) return { ...base, hints: [], inputs: [], inputsFrom: "" };
   const problem = problemOf(ev, root, failed, best);
-  // Up to the error, what a call in the file gives is as sure as ever; a guess that failed shows nothing.
+  // Shapes up to the error are valid if the inputs come from a call in the file; a failed guess shows nothing.
   const { example } = best.failure;
   if (!example.given) return { ...base, hints: [], inputs: [], inputsFrom: "", problem };
   return { ...observed(ev, root, example, { failure: best.failure }, best.recorder), problem };
@@ -120,7 +120,7 @@ function perturbed(
   first: Recorder,
 ): { symbols: Symbol[]; runs: Recorder[] } {
   const runs = [first];
-  // What does not end does not end with other sizes either.
+  // A trace that reaches the limit also reaches it with other sizes.
   if (failure?.error instanceof LimitError) return { symbols: [], runs };
   const changed: { input: string; axis: number; size: number; run: number; to: number }[] = [];
   for (const group of groupsOf(inputsOf(example))) {
@@ -195,7 +195,7 @@ function merged(texts: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** Finds the names that the code itself has for dimensions. */
+/** Finds the code's own names for dimensions. */
 class Namer {
   private readonly bySymbol: readonly string[];
 
@@ -279,7 +279,7 @@ class Namer {
   }
 }
 
-/** Where the code has no name: B for the batch, T for what follows it, as the field writes them. */
+/** Default names, when the code has none: B for the batch, T for the next dimension, as is usual. */
 function usual(axis: number, taken: ReadonlySet<string>): string {
   const wanted = axis === 0 ? "B" : axis === 1 ? "T" : "S";
   return taken.has(wanted) ? `${wanted}${axis}` : wanted;

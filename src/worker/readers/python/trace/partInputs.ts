@@ -10,7 +10,7 @@ import type { Argument } from "./argument";
 import { type Example, type ForwardParam, forwardParams, specOf } from "./inputs";
 import { attempt, examples } from "./trace";
 
-/** Example inputs of a class that other models of the file are made of: what those give it when they run. */
+/** Example inputs of a class that is part of other models of the file: the arguments in their calls. */
 
 /** Calls of one class within a model that are looked at: blocks of one kind are mostly called alike. */
 const MAX_CALLS = 4;
@@ -30,11 +30,11 @@ export function* givenByWholes(
       if (attempt(ev, whole, example, { recorder }).traced) break;
       recorder.calls.clear();
     }
-    for (const args of recorder.calls.values()) yield { arguments: args, from: `what ${whole.type.name} gives it` };
+    for (const args of recorder.calls.values()) yield { arguments: args, from: `the call in ${whole.type.name}` };
   }
 }
 
-/** Notes with what the modules of one class are called. */
+/** Records the arguments of calls of one class's modules. */
 class CallRecorder extends Recorder {
   /** Different ones, by what they look like. */
   readonly calls = new Map<string, ReadonlyMap<string, Argument>>();
@@ -63,9 +63,9 @@ class CallRecorder extends Recorder {
   }
 }
 
-/** Undefined for what belongs to the whole and its trace: a cache, say. */
+/** Undefined for objects of the whole model and its trace, such as a cache. */
 function argumentOf(name: string, value: Value): Argument | undefined {
-  // A mask of position numbers is as the whole makes it; random numbers in its place would be none.
+  // A mask or position numbers are kept as the whole model makes them; random numbers would not replace them.
   if (value instanceof PyTensor)
     return !value.stored && isFixed(value.node) ? { constant: value } : specOf(name, value);
   return isPlain(value) ? { constant: value } : undefined;

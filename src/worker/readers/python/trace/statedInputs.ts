@@ -7,7 +7,7 @@ import type { Source } from "../syntax/source";
 import type { PyClass, PyObject } from "../values/values";
 
 /**
- * Example inputs that somebody states: chosen outside of the file, or in comments of it, one input each.
+ * Example inputs stated by the user: outside of the file, or in its comments, one input each.
  *
  *     class Net(nn.Module):  # lora-lens: input x = 1,3,224,224
  *
@@ -24,7 +24,7 @@ export class StatedInputs {
     private readonly sources: ModuleSources,
   ) {}
 
-  /** Inputs chosen for the model go before what the file says. */
+  /** Inputs chosen for the model override those of the file. */
   choose(root: PyObject, inputs: GivenInputs): void {
     this.chosen.set(root, inputs);
   }
@@ -34,7 +34,7 @@ export class StatedInputs {
     this.named.set(root, place);
   }
 
-  /** Undefined when nobody states any. Throws a UserError for a comment that cannot be understood. */
+  /** Undefined when none are stated. Throws a UserError for a comment that cannot be understood. */
   of(root: PyObject): GivenInputs | undefined {
     const chosen = this.chosen.get(root);
     if (chosen) return chosen;
@@ -56,7 +56,7 @@ export class StatedInputs {
     return [];
   }
 
-  /** Comments of the file itself that state an input of no model of it. */
+  /** Comments of the file itself that belong to none of its models. */
   unused(models: readonly { readonly type: PyClass; readonly place?: SourcePlace }[]): SourcePlace[] {
     const places = models.flatMap(({ type, place }) => [place, ...type.mro.map((each) => each.place)]);
     return this.commentsIn(this.main.file)

@@ -15,9 +15,8 @@ import { assignPaths, isLinearLayer, modulesOf } from "../models/tree";
 import type { CallSites } from "../usage/callSites";
 import type { Evaluator } from "../values/evaluator";
 import { typeName } from "../values/types";
-import { Unknown } from "../values/unknown";
+import { type EvaluationError, Unknown } from "../values/unknown";
 import {
-  type EvaluationError,
   type ModuleState,
   PyDict,
   PyError,
@@ -42,7 +41,7 @@ import {
 
 /** Evaluates `forward` on symbolic tensors: what it computes is the graph. */
 
-/** A trace that remembers what it gave to forward: arguments that are no tensors are not in the graph. */
+/** A trace with the arguments of forward, since those that are not tensors are not in the graph. */
 export interface PythonTraced extends Traced {
   readonly example: Example;
 }
@@ -53,11 +52,11 @@ export interface Attempt {
 }
 export interface Failure {
   readonly error: PyError | EvaluationError;
-  /** What could not be followed on the way: the error may come of it. */
+  /** Problems on the way, which may have caused the error. */
   readonly problems: readonly Problem[];
   readonly message: string;
   readonly line: number | undefined;
-  /** How far it came, in steps: the attempt that came farthest is the one worth reporting. */
+  /** The number of steps until the error: the attempt that came farthest is reported. */
   readonly steps: number;
   readonly example: Example;
 }
@@ -94,13 +93,13 @@ export function trace(
   throw new UserError(`${message}${hint}`, place);
 }
 
-/** How somebody says what the inputs are, with an input of the example that did not fit. */
+/** Explains how to state the inputs, with an input of the example that did not fit. */
 function howToState(params: readonly ForwardParam[], example: Example | undefined): string {
   const [name, shape] = inputToState(params, example);
   return `If the inputs have other shapes, state them: --input-shape ${name}=${shape} on the command line, the setting loraLens.inputShapes, or a comment in the class, # lora-lens: input ${name} = ${shape}`;
 }
 
-/** Shapes that would fit, for somebody who has given others. */
+/** Shapes that would fit instead of the given ones. */
 function fittingInstead(ev: Evaluator, root: PyObject, sites: CallSites, params: readonly ForwardParam[]): string {
   for (const example of unstated(ev, root, sites, params, {})) {
     if (attempt(ev, root, example, {}).traced) return `. It can be traced${describeInputs(example)}`;
@@ -131,7 +130,7 @@ export function* examples(
   yield* unstated(ev, root, sites, params, options, within);
 }
 
-/** What the code itself gives and suggests. */
+/** Examples from the code: given by calls, then suggested by layers. */
 function* unstated(
   ev: Evaluator,
   root: PyObject,
@@ -148,7 +147,7 @@ function* unstated(
   yield* inferredExamples(root, params, options.batch);
 }
 
-/** Of each dtype that inputs without a stated one may have. */
+/** Examples with the given shapes, one for each dtype that inputs without a stated dtype may have. */
 function* given(
   ev: Evaluator,
   root: PyObject,
@@ -182,7 +181,7 @@ function* given(
       const spec = specs.get(p.name);
       if (spec) return [[p.name, spec]];
       if (byName.has(p.name)) return [[p.name, { constant: null }]];
-      // What is named `hidden_0`, `hidden_1` is the tuple that `hidden` is.
+      // `hidden_0` and `hidden_1` are the items of the tuple `hidden`.
       const items = inTuple(p).flatMap(({ name }) =>
         params.some((other) => other.name === name) ? [] : (specs.get(name) ?? []),
       );
@@ -210,7 +209,7 @@ function withBatch(example: Example, batch: number | undefined): Example {
 
 /** How an attempt is made: `recorder` watches it; `steps` bounds it further than the reading's own limit. */
 export interface AttemptOptions {
-  /** Calls of linear layers need no marks: nothing but shapes is wanted. */
+  /** Do not mark calls of linear layers: only shapes are needed. */
   readonly unmarked?: boolean;
   readonly training?: boolean;
   readonly recorder?: Recorder;
@@ -350,7 +349,7 @@ function isInteger(node: Node): boolean {
   return /^u?int/.test(node.dtype);
 }
 
-/** What forward may change on the modules, to put back after the trace so that it can be repeated. */
+/** State of the modules that forward may change; it is restored after the trace, so that traces can be repeated. */
 function snapshot(root: PyObject): () => void {
   const kept = [...modulesOf(root)].map(([, object]) => ({
     object,

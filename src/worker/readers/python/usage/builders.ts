@@ -1,7 +1,7 @@
 import type { Scope } from "../evaluate/scope";
 import { PyBound, type PyClass, PyFunction, PyNative, type Value } from "../values/values";
 
-/** What makes models, by its name or by what it is. */
+/** Recognizes what makes models, by its name or its kind. */
 
 const MAKES_MODELS = /^(from_pretrained|_?from_config|create_model|get_model|builder)$/;
 

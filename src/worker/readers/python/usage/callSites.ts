@@ -39,7 +39,7 @@ export interface EvaluatedCall {
   readonly within: string | undefined;
   readonly args: readonly Value[];
   readonly kwargs: ReadonlyMap<string, Value>;
-  /** Configuration files that its arguments are of. */
+  /** Configuration files that give its arguments. */
   readonly files?: ReadonlySet<string>;
 }
 
@@ -198,7 +198,7 @@ export class CallSites {
     return [...found.values()];
   }
 
-  /** What an expression of the region gives; None where that cannot be told. */
+  /** The value of an expression in the region; None when it cannot be determined. */
   valueOf(expr: Expr, region: Region): Value {
     return this.quietValue(() => this.here(expr, region));
   }
@@ -220,7 +220,7 @@ export class CallSites {
     return isBuilder(made, this.ev.main.file);
   }
 
-  /** As it is where the region ends; where that cannot be told, as it is made. */
+  /** The module at the region's end; if that cannot be determined, as it is made. */
   private moduleOf(
     name: string | undefined,
     value: Expr,
@@ -250,7 +250,7 @@ export class CallSites {
     return unlisted ?? { draws: [] };
   }
 
-  /** First as the code says it; then, where a branch on the way cannot be decided, with the last branch that assigns. */
+  /** First exactly; then, if a branch on the way cannot be decided, with the last branch that assigns. */
   evaluated({ call, region }: CallSite): EvaluatedCall[] {
     let found: EvaluatedCall | undefined;
     const names = new Set<string>();
@@ -274,7 +274,7 @@ export class CallSites {
     return this.quietly(body) ?? null;
   }
 
-  /** What cannot be evaluated here is no problem of the file: another way is tried. */
+  /** Errors here are not the file's problems: another way is tried. */
   quietly<T>(body: () => T): T | undefined {
     this.slicesLeft = MAX_SLICES;
     return this.ev.attempt(() => this.ev.patches.trial(body), SLICE_STEPS).value;
@@ -380,7 +380,7 @@ export class CallSites {
         const iterable = evaluateSafely(this.ev, scope, step.iterable);
         const items = iterable instanceof Unknown ? [iterable] : this.ev.iterate(iterable);
         if (!this.takeFirst(step, items, scope))
-          assignTarget(this.ev, scope, step.target, new Unknown("no turn of this loop comes here"));
+          assignTarget(this.ev, scope, step.target, new Unknown("no iteration of this loop reaches this line"));
       }
     } catch (error) {
       const unknown = new Unknown(this.ev.reportError(error));

@@ -126,7 +126,7 @@ export class Constructions {
         } else if (counting) args.push(...items);
       } else if (value instanceof PyDict) {
         for (const { key, value: item } of value.entries.values()) kwargs.set(String(key), item);
-      } else rest ??= value instanceof Unknown ? value : new Unknown("what stands after ** is not known");
+      } else rest ??= value instanceof Unknown ? value : new Unknown("the argument after ** is not known");
     }
     const known = [...args, ...kwargs.values()].filter((value) => !(value instanceof Unknown)).length;
     return { args, kwargs, known, rest };
@@ -156,7 +156,7 @@ export class Constructions {
   }
 }
 
-/** Whether the class may be what is called, by the text. */
+/** Whether the text may call the class. */
 function mayBe(callee: Expr, names: ReadonlySet<string>): boolean {
   switch (callee.kind) {
     case "Name":

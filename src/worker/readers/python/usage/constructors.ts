@@ -5,7 +5,7 @@ import type { Expr, Param } from "../syntax/ast";
 import { expressionsOf, walkExpr, walkStatements } from "../syntax/walk";
 import { PyFunction, PyNative } from "../values/values";
 
-/** What a class's constructor takes. */
+/** The parameters of a class's constructor. */
 
 export type OfClass = Pick<DefinedClass, "type">;
 
@@ -44,7 +44,7 @@ export function constructorParameters({ type }: OfClass): readonly Param[] {
   return found;
 }
 
-/** What a constructor gives the next one besides what it was given. */
+/** The arguments that a constructor passes to the next one besides those that it received. */
 interface HandedOn {
   readonly positional: number;
   readonly names: ReadonlySet<string>;

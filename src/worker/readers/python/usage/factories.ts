@@ -5,7 +5,7 @@ import { walkStatements, wordsMentioned } from "../syntax/walk";
 import type { Evaluator } from "../values/evaluator";
 import { PyBound, type PyClass, PyFunction } from "../values/values";
 
-/** Functions called for one class, before it is taken to have no factory. */
+/** The largest number of functions called for one class in search of a factory. */
 const MAX_CALLS = 4;
 
 /**
@@ -59,7 +59,7 @@ export class Factories {
     return words;
   }
 
-  /** What goes wrong is no problem of the file: nobody has called the function. */
+  /** Errors are not the file's problems, since it does not call the function. */
   private call(fn: FunctionStmt): void {
     const { ev } = this;
     this.called.add(fn);
@@ -71,7 +71,7 @@ export class Factories {
   }
 }
 
-/** It takes no arguments that it must be given, and gives something back. */
+/** It has no required arguments and returns a value. */
 function isFactory({ params, body }: FunctionStmt): boolean {
   const needs = params.some((p) => p.default === undefined && p.kind !== "star" && p.kind !== "doubleStar");
   if (needs) return false;

@@ -18,28 +18,29 @@ import { requiredParameters } from "./constructors";
 import { Factories } from "./factories";
 
 /**
- * What other files of the project construct a class with: layers stand in one file and the script that says their sizes
- * in another, as `modeling/transformer.py` and `build_sam.py`. Their calls are evaluated as those of the file itself are.
+ * The arguments with which other project files construct a class: layers are in one file and the script with their
+ * sizes in another, as `modeling/transformer.py` and `build_sam.py`. Their calls are evaluated as those of the file
+ * itself are.
  */
 
 /** Files looked into for one reading. */
 const MAX_FILES = 16;
-/** From a layer to what is made of it, and so on. */
+/** The largest number of steps from a class to its users. */
 const MAX_DEPTH = 4;
-/** What code that reads configuration files imports. */
+/** Modules that code that reads configuration files imports. */
 const READS = /\b(yaml|json|omegaconf|hydra)\b/;
 const NOTHING: Given = { args: [], kwargs: new Map() };
 const NOT_NOTED: Noted = { before: NOTHING, known: 0, whole: false, inMain: false };
 
 export interface Made {
   readonly given: Given;
-  /** Undefined where it is the file that is read. */
+  /** Undefined for the file that is read. */
   readonly at: MadeElsewhere | undefined;
   /** In words: "run.py, line 4". */
   readonly where: string;
-  /** How many arguments are known, where others are not. */
+  /** The number of known arguments, if others are unknown. */
   readonly known?: number;
-  /** Configuration files that the values are of. */
+  /** Configuration files that give the values. */
   readonly files?: ReadonlySet<string>;
 }
 
@@ -67,7 +68,7 @@ export class ProjectCallSites {
     private readonly environment: Environment,
     /** That making one model may take. */
     private readonly steps: number,
-    /** Of which the classes' own defaults are asked for. */
+    /** The source of the classes' own defaults. */
     private readonly configurations: Configurations,
     body: readonly Stmt[],
     sites: CallSites,
@@ -77,7 +78,10 @@ export class ProjectCallSites {
     this.own = this.opening(body, ev.globals, sites, factories);
   }
 
-  /** The first call in likely order whose arguments are all known or, unless only a `whole` one will do, that tells most. */
+  /**
+   * The first call, likeliest first, whose arguments are all known; unless `whole` is required, else the one with the
+   * most known arguments.
+   */
   construction(type: PyClass, whole: boolean): Made | undefined {
     const search: Search = { partly: !whole, seen: new Set([type]) };
     const here = better(this.inFile(type, this.own, new Set([type.name]), 0, search), this.inModels(type, search));
@@ -95,7 +99,7 @@ export class ProjectCallSites {
     return made?.files ? made : undefined;
   }
 
-  /** What a function of this file constructs it with, as another file calls that. */
+  /** The arguments with which a function of this file constructs it when another file calls the function. */
   private injected(type: PyClass): Made | undefined {
     const { ev, environment, injections } = this;
     for (const name of injections.leadingTo(type)) {
@@ -214,7 +218,7 @@ export class ProjectCallSites {
     return [...names].some((name) => words.has(name));
   }
 
-  /** What to make a class of another file with, for the sake of what that makes. */
+  /** The arguments for constructing a class of another file, which in turn constructs the class. */
   private argumentsOf(type: PyClass, opened: Opened, depth: number, search: Search): Given | undefined {
     const here = this.inFile(type, opened, new Set([type.name]), depth, search);
     if (here && here.known === undefined) return here.given;
@@ -224,11 +228,11 @@ export class ProjectCallSites {
     if (there && there.known === undefined) return there.given;
     const defaults = this.configurations.fromDefaults({ type });
     if (defaults || !search.partly) return defaults;
-    const open = (name: string): [string, Value] => [name, new Unknown(`nothing gives ${type.name} its ${name}`)];
+    const open = (name: string): [string, Value] => [name, new Unknown(`no call gives ${type.name} its ${name}`)];
     return better(here, there)?.given ?? { args: [], kwargs: new Map(required.map(open)) };
   }
 
-  /** What goes wrong there is no problem of the file that is read. */
+  /** Errors there are not problems of the file that is read. */
   private quietly<T>(scope: Scope, body: () => T): T | undefined {
     let result: T | undefined;
     this.ev.patches.trial(() =>
@@ -241,7 +245,7 @@ export class ProjectCallSites {
   }
 }
 
-/** What is whole, else what tells more; of equals the first. */
+/** The complete one, else the one with more known arguments; of equals the first. */
 export function better(a: Made | undefined, b: Made | undefined): Made | undefined {
   const claim = (made: Made | undefined) => (made ? (made.known ?? Number.POSITIVE_INFINITY) : -1);
   return claim(b) > claim(a) ? b : a;

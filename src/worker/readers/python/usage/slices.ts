@@ -4,8 +4,8 @@ import type { Expr, Stmt } from "../syntax/ast";
 import { blocksOf, expressionsOf, methodCallsIn, namesIn, namesMentioned, rootName } from "../syntax/walk";
 
 /**
- * Backward slices: of code that is not run as a whole, a training script's `main()`, the statements that decide what
- * some names are at a position. Evaluating those alone is cheap, and as right as running it all.
+ * Backward slices: of code that is not run as a whole, a training script's `main()`, the statements that determine some
+ * names at a position. Evaluating only those is cheap and gives the same values.
  */
 
 export type Step =
@@ -105,7 +105,7 @@ function executesCode(statement: Stmt): boolean {
   return callee.kind === "Name" && callee.id === "exec";
 }
 
-/** What holds wherever the position in the block is reached. */
+/** Conditions that hold whenever the position in the block is reached. */
 function testsTo(block: readonly Stmt[], position: number): Test[] {
   const tests: Test[] = [];
   for (const statement of block) {

@@ -9,8 +9,8 @@ const METHODS =
   /^((named_)?(parameters|modules|children|buffers)|(load_)?state_dict|requires_grad_|zero_grad|train|eval|cuda|half|bfloat16)$/;
 
 /**
- * Says of models whose class was looked for in vain that they are missing: `net = Net(12)` where no file gives Net. They
- * are known by what the file does with them.
+ * Reports models whose class was not found: `net = Net(12)` where no file gives Net. They are recognized by their use
+ * in the file.
  */
 export function reportUnfound(ev: Evaluator, sites: CallSites): void {
   const { regions } = sites;

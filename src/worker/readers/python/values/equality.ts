@@ -1,20 +1,9 @@
 import { isNumeric, numberOf } from "./numbers";
 import { plain, typeName } from "./types";
-import { Unknown } from "./unknown";
-import {
-  EvaluationError,
-  PyBound,
-  PyDict,
-  PyDType,
-  PyError,
-  PyList,
-  PyObject,
-  PySet,
-  PyTuple,
-  type Value,
-} from "./values";
+import { EvaluationError, Unknown } from "./unknown";
+import { PyBound, PyDict, PyDType, PyError, PyList, PyObject, PySet, PyTuple, type Value } from "./values";
 
-/** A layer's stand-in is to code the layer that it stands for. */
+/** Code cannot tell a layer's stand-in from the layer. */
 export function itself<V>(value: V): V | PyObject {
   return (value instanceof PyObject && value.standsFor?.layer) || value;
 }
@@ -49,8 +38,7 @@ function keyOfTuple(items: readonly Value[]): string {
   let keys = "(";
   for (const item of items) {
     const key = keyOf(item);
-    if (keys.length + key.length > MAX_KEY)
-      throw new EvaluationError("a tuple as large as this is not used as a key by the reader");
+    if (keys.length + key.length > MAX_KEY) throw new EvaluationError("a tuple this large is not supported as a key");
     keys += `${key.length}:${key},`;
   }
   return keys;
@@ -63,7 +51,7 @@ const MAX_COMPARED = 1_000_000;
 export function equal(left: Value, right: Value, counter = { compared: 0 }): boolean | Unknown {
   if (++counter.compared > MAX_COMPARED) {
     const most = MAX_COMPARED.toLocaleString("en-US");
-    throw new EvaluationError(`values with more than ${most} items are not compared by the reader`);
+    throw new EvaluationError(`values with more than ${most} items are not compared`);
   }
   if (left === right) return true;
   const [a, b] = [plain(left), plain(right)];

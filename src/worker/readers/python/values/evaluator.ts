@@ -9,8 +9,8 @@ import type { DefinedClass, LimitError, Scope } from "../evaluate/scope";
 import type { CallExpr, Span, Stmt } from "../syntax/ast";
 import type { Source } from "../syntax/source";
 import type { ReadingSession } from "./session";
+import type { EvaluationError } from "./unknown";
 import type {
-  EvaluationError,
   Given,
   PyClass,
   PyError,
@@ -103,13 +103,13 @@ export interface Evaluator extends Runtime {
   allot(items: number, what: string): void;
   problem(message: string, severity?: Problem["severity"], place?: SourcePlace): void;
   /**
-   * Reports what holds however the code was come to: also in code that is evaluated on trial or for another file's sake,
-   * whose other problems are dropped.
+   * Reports a problem that holds regardless of how the code was reached: also in code that is evaluated in a trial or
+   * for another file, whose other problems are dropped.
    */
   certainly(message: string, severity?: Problem["severity"], place?: SourcePlace): void;
   /**
-   * Evaluates without complaint: for questions of ours that the file does not ask, such as what a call would make. The
-   * problems are not the file's, an error does not go on from here, and the counters are as they were before.
+   * Evaluates for the reader's own questions that the file does not ask, such as what a call would make. Problems are
+   * not reported for the file, errors end here, and the counters are restored.
    * @param steps A budget of its own; without one, the steps count where they are made.
    */
   attempt<T>(body: () => T, steps?: number): Attempt<T>;
@@ -153,7 +153,7 @@ export interface Evaluator extends Runtime {
   mark(): () => void;
 }
 
-/** What came of evaluating without complaint. */
+/** The result of `attempt`. */
 export interface Attempt<T> {
   /** Undefined where an error ended it. */
   readonly value: T | undefined;
@@ -163,11 +163,11 @@ export interface Attempt<T> {
   readonly problems: readonly Problem[];
 }
 
-/** What is told of evaluation where modules are made from others like them: `evaluate/repeated/alike.ts`. */
+/** Observes evaluation for modules that are copied from others: `evaluate/repeated/alike.ts`. */
 export interface Alike {
   /** The module that `type(*args, **kwargs)` gives; `make` constructs it. */
   module(type: PyClass, args: readonly Value[], kwargs: ReadonlyMap<string, Value>, make: () => PyObject): PyObject;
-  /** Nothing is known any more. */
+  /** Forgets all templates. */
   forget(): void;
   /** The module under construction is not to be repeated without its code. */
   spoil(): void;
@@ -207,12 +207,12 @@ export interface Noted {
   readonly inMain: boolean;
 }
 
-/** Code that opens the set of a module's names: nobody can list them by reading it. */
+/** Code that makes the names of a module open: they cannot be listed by reading it. */
 export type Opener = CallExpr | Stmt;
 
 /** Why an import was not followed. */
 export interface NotFollowed {
-  /** Completes "the import was not followed: ..."; empty when there is nothing to say. */
+  /** Completes "the import was not followed: ..."; empty when no reason is known. */
   readonly why: string;
   /** It would fail in Python, too: there is no such module. */
   readonly absent: boolean;
@@ -220,5 +220,5 @@ export interface NotFollowed {
   readonly unfound?: boolean;
 }
 
-/** Gives a module by its name as `importer` writes it, with the dots of a relative import. */
+/** Returns a module by its name as written in `importer`, with the dots of a relative import. */
 export type ImportResolver = (ev: Evaluator, name: string, importer: Scope) => PyNamespace | NotFollowed;

@@ -18,7 +18,7 @@ export function liveDict(names: Names, accepts: Accepts = () => true, open?: Ope
 interface Open {
   /** Something is stored under a name that is not known. */
   readonly opened: (why: Unknown) => void;
-  /** Why a name that is not there may be there all the same. */
+  /** Why a missing name may exist after all. */
   readonly missing: (name: string) => Unknown | undefined;
 }
 

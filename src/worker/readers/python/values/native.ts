@@ -2,7 +2,7 @@ import type { Evaluator } from "./evaluator";
 import { Unknown } from "./unknown";
 import { type BoundArgs, PyNative, type Runtime, type Value } from "./values";
 
-/** What a function of the language itself is given: the evaluator is the only Runtime there is, and it sees all of it. */
+/** What builtin functions of the language receive: the evaluator is the only Runtime, and they see all of it. */
 export const evaluatorOf = (runtime: Runtime): Evaluator => runtime as Evaluator;
 
 export type NativeBody = (args: Readonly<Record<string, Value>>, ev: Evaluator) => Value;

@@ -1,5 +1,6 @@
 import { type Flags, PatternError, pythonRegExp } from "../../../text/pythonRegExp";
-import { EvaluationError, PyError } from "./values";
+import { EvaluationError } from "./unknown";
+import { PyError } from "./values";
 
 /**
  * Python's patterns as JavaScript's. A pattern of an untrusted file must not be able to run for years: one that could

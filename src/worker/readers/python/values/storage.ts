@@ -84,7 +84,7 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
   const box = update.shape;
   if (box.some((d) => d === 0)) return x;
   let result = update;
-  // Axis by axis from the last: what is not selected is x's own.
+  // Axis by axis from the last: elements that are not selected keep x's values.
   for (let axis = box.length - 1; axis >= 0; axis--) {
     const size = x.shape[axis]!;
     if (box[axis] === size) continue;
@@ -108,7 +108,7 @@ export function writeBox(x: Node, { starts, ends, steps }: Box, update: Node): N
       );
     } else {
       // Interleaved: each place takes its value from x, or from the update that stands behind x.
-      if (size > MAX_INTERLEAVED) throw new ShapeError(`assigning to places among ${size} others is not supported`);
+      if (size > MAX_INTERLEAVED) throw new ShapeError(`assigning to every n-th of ${size} elements is not supported`);
       const order = BigInt64Array.from({ length: size }, (_, i) => BigInt(i));
       for (let k = 0; k < count; k++) order[start + k * steps[axis]!] = BigInt(size + k);
       result = build.gather(
@@ -182,7 +182,7 @@ export function reshapedStrides(
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     run *= shape[axis]!;
     const next = axis === 0 ? undefined : strides[axis - 1]!;
-    // A dimension of size 1 stands in no one's way.
+    // A dimension of size 1 fits anywhere.
     if (next !== undefined && (shape[axis - 1] === 1 || next === run * base)) continue;
     let cut = 1;
     while (at >= 0 && (cut < run || to[at] === 1)) {

@@ -34,7 +34,7 @@ export class PyRange extends PyGenerator {
     this.length = length;
   }
 
-  /** It is no iterator: each loop over it starts anew. */
+  /** Not an iterator: each loop over it starts from the beginning. */
   override get items(): Iterable<Value> {
     const { first, step, length } = this;
     return {

@@ -2,8 +2,8 @@ import type { SourcePlace } from "../../../graph/node";
 import { Distinct } from "./identity";
 
 /**
- * A value that could not be evaluated, and why. Every operation on it gives it back, so that it affects only what
- * depends on it.
+ * A value that could not be evaluated, and why. Every operation on it returns it, so it affects only what depends on
+ * it.
  */
 export class Unknown extends Distinct {
   constructor(
@@ -14,7 +14,7 @@ export class Unknown extends Distinct {
     super();
   }
 
-  /** What an operation on it gives: unknown for the same reason. */
+  /** The result of an operation on it: unknown for the same reason. */
   derived(): Unknown {
     return this;
   }
@@ -23,14 +23,27 @@ export class Unknown extends Distinct {
 /** Of an import that was not followed. */
 export class Unimported extends Unknown {}
 
-/** Of a module that was looked for and is nowhere. */
+/** For a module that was not found. */
 export class Unfound extends Unimported {
   constructor(
     reason: string,
     place: SourcePlace | undefined,
-    /** Empty where nobody knows what is installed. */
+    /** Empty when it is not known which packages are installed. */
     readonly why: string,
   ) {
     super(reason, place);
+  }
+}
+
+/** The evaluator cannot go on here: unsupported syntax, a limit reached, an unknown value where one is needed. */
+export class EvaluationError extends Error {
+  override readonly name = "EvaluationError";
+  /** It came from code of an installed package. */
+  fromPackage = false;
+  constructor(
+    message: string,
+    readonly place?: SourcePlace,
+  ) {
+    super(message);
   }
 }

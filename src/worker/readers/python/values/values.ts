@@ -56,18 +56,15 @@ export class PyList {
   }
 
   get items(): Value[] {
-    return this.values ?? this.oneByOne();
+    if (this.values) return this.values;
+    this.values = Array.from(this.numbers!, (number) => new PyFloat(number));
+    this.numbers = undefined;
+    return this.values;
   }
 
   /** Its items while nobody has asked for them one by one: none is a value of its own yet. */
   get floats(): Float64Array | undefined {
     return this.numbers;
-  }
-
-  private oneByOne(): Value[] {
-    this.values = Array.from(this.numbers!, (number) => new PyFloat(number));
-    this.numbers = undefined;
-    return this.values;
   }
 }
 export class PyTuple {
@@ -129,7 +126,7 @@ export abstract class LazyNamespace extends PyNamespace {
   }
   /** What `from module import *` gives under the name. */
   abstract exported(name: string): Value | undefined;
-  /** Why a name that the module does not give may be one of it all the same. */
+  /** Why a name that the module lacks may exist after all. */
   unlisted(_name: string): Unknown | undefined {
     return undefined;
   }
@@ -138,7 +135,7 @@ export abstract class LazyNamespace extends PyNamespace {
 /** Arguments of a native call, bound to its signature: by parameter name; `*name` and `**name` collect. */
 export type BoundArgs = Readonly<Record<string, Value>>;
 
-/** What native code may ask of the evaluator. */
+/** What native code can use of the evaluator. */
 export interface Runtime {
   /** Calls any callable value. */
   call(callee: Value, args: readonly Value[], kwargs?: ReadonlyMap<string, Value>): Value;
@@ -149,7 +146,7 @@ export interface Runtime {
   truthy(value: Value): boolean;
   /** Reports a problem at the place being evaluated; evaluation goes on. */
   problem(message: string, severity?: "error" | "warning" | "information"): void;
-  /** Reports what holds however the code was come to, also where it is evaluated on trial. */
+  /** Reports a problem that holds regardless of how the code was reached, also in a trial. */
   certainly(message: string, severity?: "error" | "warning" | "information"): void;
   /** The expression being evaluated. */
   readonly place: SourcePlace | undefined;
@@ -162,7 +159,7 @@ export interface Runtime {
   readonly random: RandomNumbers;
   /** Runs a module of torch's own: where it was made stands for its code. */
   inModule<T>(madeAt: SourcePlace | undefined, body: () => T): T;
-  /** Told of a storage before it is changed in place. */
+  /** Called before a storage is changed in place. */
   changing(storage: Storage): void;
 }
 
@@ -495,9 +492,9 @@ export interface StoredTensor {
   loaded?: { readonly from: Checkpoint; readonly names: readonly string[] };
 }
 
-/** A Python exception of the evaluated code: `type` is its class's name. `except` clauses catch it. */
+/** A Python exception of the evaluated code; `type` is the name of its class. `except` clauses catch it. */
 export class PyError extends Error {
-  /** Code raises it, by `raise` or `assert`; others come of what code does. */
+  /** Code raised it with `raise` or `assert`; other exceptions come from operations. */
   deliberate = false;
   /** Its text would show a value that is unknown. */
   ofUnknown = false;
@@ -510,19 +507,6 @@ export class PyError extends Error {
     readonly value?: PyObject,
     /** Of a missing attribute or key: what lacks it. */
     readonly lacking?: Value,
-  ) {
-    super(message);
-  }
-}
-
-/** The evaluator cannot go on here: unsupported syntax, a limit reached, an unknown value where one is needed. */
-export class EvaluationError extends Error {
-  override readonly name = "EvaluationError";
-  /** It came from code of an installed package. */
-  fromPackage = false;
-  constructor(
-    message: string,
-    readonly place?: SourcePlace,
   ) {
     super(message);
   }

@@ -10,7 +10,7 @@ export function inputFor(model: Model, { inputs, inputsFrom }: Traced, table: Ta
   const input = inputs[0];
   if (!input || inputs.length > 1) {
     throw new UserError(
-      `${model.className}.forward takes ${inputs.length} inputs (${inputs.map((i) => i.name).join(", ")}); a table can feed a model of one input`,
+      `${model.className}.forward takes ${inputs.length} inputs (${inputs.map((i) => i.name).join(", ")}); a table can feed a model with one input only`,
       { file: model.file, line: model.place.line },
     );
   }
@@ -19,13 +19,13 @@ export function inputFor(model: Model, { inputs, inputsFrom }: Traced, table: Ta
   const shape = input.dtype === "int64" && perSample.length === 1 ? [table.columns.length] : perSample;
   if (sizeOf(shape) !== table.columns.length) {
     throw new UserError(
-      `${model.className} takes ${shapeText(perSample)}, ${sizeOf(perSample)} numbers a sample (${inputsFrom}); ${file} has ${table.columns.length} columns beside the label`,
+      `${model.className} takes ${shapeText(perSample)}, ${sizeOf(perSample)} numbers per sample (${inputsFrom}); ${file} has ${table.columns.length} columns besides the label`,
       { file },
     );
   }
   if (input.dtype === "int64") requireTokens(table, input, file);
   else if (input.dtype !== "float32") {
-    throw new UserError(`${model.className} takes ${input.dtype} inputs; a table can feed float32 and int64`, {
+    throw new UserError(`${model.className} takes ${input.dtype} inputs; a table can feed float32 and int64 only`, {
       file: model.file,
     });
   }

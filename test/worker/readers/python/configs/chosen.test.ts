@@ -42,7 +42,7 @@ describe("a configuration file that somebody chose", () => {
     });
   }
 
-  it("goes to the parameter that the code reads beside others, and to those called as its entries", async () => {
+  it("fills the parameter that the code reads entries of, and parameters named like its entries", async () => {
     const found = await read("vocab, hparams, dropout=0.1", "hparams.width, vocab", '{"width": 12, "vocab": 99}');
     assert.deepEqual(found, { sizes: "12→99 from sizes.json", errors: [] });
     assert.deepEqual(await read("width, classes=2", "width, classes", JSON_SIZES), {
@@ -78,17 +78,17 @@ describe("a configuration file that somebody chose", () => {
     assert.equal((await read("w=1, c=2", "w, c", target, "c.yaml")).sizes, "12→5 from c.yaml");
   });
 
-  it("that fits no parameter is an error that names the parameters and its entries", async () => {
+  it("that fits no parameter is an error that lists the parameters and its entries", async () => {
     const { sizes, errors } = await read("a, b", "a, b", JSON_SIZES);
     assert.equal(sizes, "undefined→undefined from undefined");
     assert.equal(errors.length, 1);
     assert.match(
       errors[0]!,
-      /sizes\.json was chosen as the configuration and gives no model of this file its parameters: it holds width, classes, and the classes are Net\(a, b\)\./,
+      /sizes\.json was chosen as the configuration, but no model in this file takes its parameters from it: it holds width, classes, and the classes are Net\(a, b\)\./,
     );
     assert.match(
       (await read("a=1, b=2", "a, b", JSON_SIZES)).errors.join(),
-      /gives no model of this file its parameters/,
+      /no model in this file takes its parameters from it/,
     );
     assert.match((await read("", "1, 2", JSON_SIZES)).errors.join(), /the classes are Net\(\)\./);
   });

@@ -60,7 +60,7 @@ describe("classes that hydra makes of configurations", () => {
   const remarks = async (): Promise<string[]> =>
     (await open("src/net.py")).problems.map(({ message }) => message).filter((m) => m.includes("the sizes of"));
 
-  it("get the values of the file that the script's defaults name, and the others are named", async () => {
+  it("get the values of the file in the script's defaults, and other files are named", async () => {
     const files = {
       "configs/train.yaml": "defaults:\n  - _self_\n  - model: small\n",
       "configs/model/small.yaml": target(12, 5),
@@ -69,7 +69,7 @@ describe("classes that hydra makes of configurations", () => {
     };
     assert.equal(await sizes(files), "12→5 from configs/model/small.yaml");
     assert.deepEqual(await remarks(), [
-      "the sizes of Net are those of configs/model/small.yaml; configs/model/large.yaml gives others",
+      "the sizes of Net come from configs/model/small.yaml; configs/model/large.yaml gives different ones",
     ]);
     assert.equal(
       await sizes({ "configs/train.yaml": "defaults:\n  - _self_\n  - model: large.yaml\n" }),
@@ -77,7 +77,7 @@ describe("classes that hydra makes of configurations", () => {
     );
   });
 
-  it("may be nested in another's, which gets them made", async () => {
+  it("may be nested in another class's configuration, which gets the instances", async () => {
     const model = `_target_: src.net.Whole\noptimizer:\n  _target_: torch.optim.Adam\n  _partial_: true\n  lr: 1e-3\nnet:\n${target(12, 5, "  ")}`;
     const files = { "configs/train.yaml": "defaults:\n  - model: whole\n", "configs/model/whole.yaml": model };
     assert.equal(await sizes(files), "12→5 from configs/model/whole.yaml");
@@ -85,7 +85,7 @@ describe("classes that hydra makes of configurations", () => {
     assert.deepEqual(await remarks(), []);
   });
 
-  it("may be handed on to be made later, with what is known by then", async () => {
+  it("may be passed on and instantiated later, with further arguments", async () => {
     const later = NET.replace("self.net = net", "self.net = net(classes=9)");
     const model = "_target_: src.net.Whole\nnet:\n  _target_: src.net.Net\n  _partial_: true\n  width: 12\n";
     const files = {
@@ -107,7 +107,7 @@ describe("classes that hydra makes of configurations", () => {
     assert.equal(await sizes(files), "4→7 from configs/model/net.yaml and 2 more");
   });
 
-  it("are composed as hydra does: later ones win, groups nest, packages are said, overrides count", async () => {
+  it("are composed as in hydra: later values win, groups nest, packages and overrides apply", async () => {
     const config = { "configs/model/net.yaml": target(12, 5) };
     // The file's own values, by default the last.
     assert.match(
@@ -155,7 +155,7 @@ describe("classes that hydra makes of configurations", () => {
     assert.equal(await sizes({ "configs/model/net.yaml": "broken: [\n_target_: src.net.Net\n" }), "3→2 from undefined");
   });
 
-  it("are told from others of their name, and found by other roots", async () => {
+  it("are distinguished from others of the same name, and found from other roots", async () => {
     const train = { "configs/train.yaml": "defaults:\n  - model: net\n" };
     const other = { "src/other.py": NET, "configs/model/net.yaml": target(12, 5).replace("src.net", "src.other") };
     assert.equal(await sizes({ ...train, ...other }), "3→2 from undefined");
@@ -166,7 +166,7 @@ describe("classes that hydra makes of configurations", () => {
     );
   });
 
-  it("give way to what the file itself makes", async () => {
+  it("give way to instances that the file itself makes", async () => {
     const files = {
       "configs/train.yaml": "defaults:\n  - model: net\n",
       "configs/model/net.yaml": target(12, 5),

@@ -47,7 +47,7 @@ describe("an attempt to evaluate", () => {
     assert.deepEqual([ev.nesting, ev.frame, ev.span], [nesting, frame, span]);
   });
 
-  it("gives the problems to the one who asks, and reports none", async () => {
+  it("returns the problems to its caller, and reports none", async () => {
     const { ev } = await evaluator();
     const { value, problems } = ev.attempt(() => {
       ev.problem("this is not supported", "error");

@@ -11,12 +11,12 @@ const memory = new ReaderMemory();
 
 const IMPORTS = "import torch, sys\nfrom torch import nn\n";
 
-describe("names that code may have which nobody can list", () => {
+describe("names that may exist but cannot be listed", () => {
   const errors = async (code: string): Promise<string[]> =>
     (await readTorch(code)).problems.filter(({ severity }) => severity === "error").map(({ message }) => message);
   const missing = ["NameError: name 'extra' is not defined"];
 
-  it("are unknown, with the line that may give them, and no mistakes", async () => {
+  it("are unknown, with the line that may define them, and not errors", async () => {
     for (const opener of [
       "exec(open('absent.py').read())",
       "import os\nexec(os.environ['CODE'])",
@@ -62,7 +62,7 @@ describe("names that code may have which nobody can list", () => {
     );
   });
 
-  it("are mistakes where nothing defines them, or only what comes later or is known", async () => {
+  it("are errors where nothing may define them, or only code that comes later or is known", async () => {
     for (const code of [
       "width = extra",
       "width = extra\nexec(open('absent.py').read())",
@@ -102,7 +102,7 @@ describe("names that code may have which nobody can list", () => {
     assert.deepEqual(await linear(parsed), known);
   });
 
-  it("are unknown in a dict that exec fills with code that is not known", async () => {
+  it("are unknown in a dict that exec fills with unknown code", async () => {
     assert.deepEqual(await errors("names = {}\nexec(open('absent.py').read(), names)\nwidth = names['width']"), []);
   });
 
@@ -195,7 +195,7 @@ class Net(nn.Module):
       }
     });
 
-    it("stay what they were where it may change any, which is said", async () => {
+    it("keep their values where it may change any name, and this is reported", async () => {
       const configurator = `import sys
 from ast import literal_eval
 for arg in sys.argv[1:]:
@@ -213,11 +213,11 @@ for arg in sys.argv[1:]:
       assert.deepEqual(layers, ["0 Linear(3, 4)"]);
       assert.deepEqual(errors, []);
       assert.deepEqual(notes, [
-        'config.py may give or change names that are not known: any may be defined by "exec(open(arg).read())" at line 5, which is not evaluated',
+        'config.py may define or change unknown names: any may be defined by "exec(open(arg).read())" at line 5, which is not evaluated',
       ]);
     });
 
-    it("are mistakes where the file is known and gives none of that name", async () => {
+    it("are errors where the file is known and does not define them", async () => {
       const { errors } = await read({ "train.py": `${TRAIN}print(extra)\n`, "config.py": "depth = 5\n" });
       assert.deepEqual(errors, ["NameError: name 'extra' is not defined"]);
     });

@@ -11,13 +11,13 @@ interface Script {
   readonly models: Readonly<Record<string, [key: string, shape: number[]][]>>;
 }
 
-describe("what is assigned to names of imported modules", () => {
+describe("assignments to names of imported modules", () => {
   const folder = join(fixtures, "patches");
   const prelude = fixture("patches/prelude.py");
   const open = (source: string) => openModelFile(join(folder, "script.py"), prelude + source);
 
   for (const { source, models } of JSON.parse(fixture("patches/patches.json")) as Script[]) {
-    it(`is in what is made afterwards, as in Python: ${source.trim().split("\n").slice(0, 3).join(" / ")}`, async () => {
+    it(`affect objects made afterwards, as in Python: ${source.trim().split("\n").slice(0, 3).join(" / ")}`, async () => {
       const file = await open(source);
       assert.deepEqual(messages(file), []);
       for (const [name, state] of Object.entries(models)) {
@@ -30,7 +30,7 @@ describe("what is assigned to names of imported modules", () => {
   const problems = async (source: string) =>
     (await open(source)).problems.map(({ place, severity, message }) => `${place.line} ${severity} ${message}`);
 
-  it("stays out of the next reading, and of other files", async () => {
+  it("do not affect the next reading or other files", async () => {
     const plain = async (name: string) => {
       const file = await openModelFile(join(folder, name));
       return file.models.map(({ className, stateDict }) => [className, stateDict.map(({ path }) => path)]);
@@ -49,7 +49,7 @@ describe("what is assigned to names of imported modules", () => {
     assert.ok(modelNamed(patched, "model").stateDict.some(({ path }) => path === "attn.lora.weight"));
   });
 
-  it("is left when a function's model has been made, and there again when that is traced", async () => {
+  it("end when a function's model has been made, and apply again when it is traced", async () => {
     const file = await open(`def main():
     lit.model.act = lambda x: x.mean(-1, keepdim=True).expand(*x.shape) * 2
     model = Block(6)
@@ -61,7 +61,7 @@ model = Block(6)
     assert.deepEqual([ops("main.model").includes("relu"), ops("model").includes("relu")], [false, true]);
   });
 
-  it("is traced: a method of another file's class, and of a class of torch", async () => {
+  it("are traced: a method of another file's class, and of a class of torch", async () => {
     for (const patch of [
       "Attention.forward = double",
       "lit.model.Attention.forward = double",
@@ -74,35 +74,35 @@ model = Block(6)
     }
   });
 
-  it("is told where it is not followed, also in other files and on trial, with what is read instead", async () => {
+  it("are reported where they are not followed, also in other files and in trials, with the replacement that is ignored", async () => {
     assert.deepEqual(await problems("import bnb\nnn.Linear = bnb.nn.Linear4bit\nmodel = Block(6)\n"), [
-      "13 warning torch.nn.Linear is replaced here by what is unknown (the import of bnb was not followed); models are read as if it were not",
+      "13 warning torch.nn.Linear is replaced here by an unknown value (the import of bnb was not followed); models are read without the replacement",
     ]);
     assert.deepEqual(await problems("nn.Module.__call__ = lambda self, x: x\nmodel = Block(6)\n"), [
-      "12 warning Module.__call__ is replaced here, which is not followed; models are read as if it were not",
+      "12 warning Module.__call__ is replaced here, which is not followed; models are read without the replacement",
     ]);
     assert.deepEqual(
       await problems("def main():\n    torch.Tensor.cuda = lambda x: x\n    model = Block(6)\n    return model\n"),
-      ["13 warning Tensor.cuda is replaced here, which is not followed; models are read as if it were not"],
+      ["13 warning Tensor.cuda is replaced here, which is not followed; models are read without the replacement"],
     );
     assert.deepEqual(
       await problems("import torch.nn.functional as F\nF.linear = lambda x, w, b: x\nmodel = Block(6)\n"),
       [
-        "13 warning torch.nn.functional.linear is replaced here for the code that is read; PyTorch's own layers are read as they were",
+        "13 warning torch.nn.functional.linear is replaced here: the code that is read uses the replacement, but PyTorch's own layers do not",
       ],
     );
     assert.deepEqual(await problems("del nn.Linear\nmodel = Block(6)\n"), [
-      "12 warning del torch.nn.Linear is not followed; models are read as if the name were there",
+      "12 warning del torch.nn.Linear is not evaluated; models are read as if the name were still there",
     ]);
     assert.deepEqual(await problems("with patch('lit.model.Attention'):\n    model = Block(6)\n"), [
-      "12 warning lit.model.Attention is replaced here by what is unknown (a mock stands in its place); models are read as if it were not",
+      "12 warning lit.model.Attention is replaced here by an unknown value (a mock replaces it); models are read without the replacement",
     ]);
     assert.deepEqual(await problems("with patch('lit.nowhere.Attention', LoRAAttention):\n    model = Block(6)\n"), [
-      "12 warning what patch() replaces here is unknown (lit.nowhere is not known to the reader); models are read as if it were not",
+      "12 warning the target of patch() is unknown here (lit.nowhere is not known to the reader); models are read without the replacement",
     ]);
   });
 
-  it("concerns every class of an open file, whatever that names, and no longer once it is gone", async () => {
+  it("affect every class of an open file, until they are deleted", async () => {
     const net =
       "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.block = Block(6)\n";
     const patch = "lit.model.Attention = LoRAAttention\n";
@@ -118,7 +118,7 @@ model = Block(6)
     assert.deepEqual(await count(`${net}patch_all(rank=4)\n`), [192]);
   });
 
-  it("by a module's own statements lasts, though they first run for one of several models", async () => {
+  it("by a module's own statements last, although the statements first run for one of several models", async () => {
     const layer = (name: string) =>
       `class ${name}(nn.Module):
     def __init__(self):
@@ -137,7 +137,7 @@ ${layer("First")}${layer("Second")}`;
     );
   });
 
-  it("of flags of torch, nothing is said", async () => {
+  it("to flags of torch are not reported", async () => {
     const flags =
       "torch.backends.cudnn.benchmark = True\ntorch.backends.cuda.matmul.allow_tf32 = True\nimport sys\nsys.path = []\n";
     assert.deepEqual(await problems(`${flags}model = Block(6)\n`), []);

@@ -127,7 +127,7 @@ class Net(Base):
     assert.deepEqual(await layers("m.py"), ["Net first 6→3", "Net second 3→2"]);
   });
 
-  it("says at the line of the opened file what went wrong in an imported one", async () => {
+  it("reports an error in an imported file at the line of the opened file", async () => {
     write({
       "lib.py": "def width(x):\n    return {'a': 1}[x]\n",
       "m.py": `from lib import width${net("width('b')")}`,
@@ -151,10 +151,10 @@ class Net(Base):
     symlinkSync(join(folder, "outside/secret.py"), join(folder, "work/secret.py"));
     assert.deepEqual(await layers("work/m.py"), ["Net fc undefined→2"]);
     const { problems } = await openModelFile(join(folder, "work/m.py"));
-    assert.ok(problems.some((p) => /a link that leads out of/.test(p.message)));
+    assert.ok(problems.some((p) => /a link to a place outside/.test(p.message)));
   });
 
-  it("gives what a package that replaces itself lists for type checkers", async () => {
+  it("takes names from a package that replaces itself from its imports for type checkers", async () => {
     write({
       "site/lazy/__init__.py": `from typing import TYPE_CHECKING
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ else:
     assert.deepEqual(await layers("m.py", [join(folder, "site")]), ["Net fc 12→2"]);
   });
 
-  it("leaves what a library decorates as it is where the decorator cannot be evaluated", async () => {
+  it("ignores a library's decorator that cannot be evaluated", async () => {
     write({
       "site/lib.py": "import inspect\ndef documented(cls):\n    inspect.getsource(cls)[0]\n    return {}['x']\n",
       "m.py": `from lib import documented\nfrom torch import nn
@@ -367,7 +367,7 @@ class Tiny(nn.Module):
     assert.deepEqual(await layers("mine/modeling_other.py", site), ["Net fc undefined→2"]);
   });
 
-  it("or else what a model calls of them is said to be missing, and its size unknown", async () => {
+  it("and otherwise modules that a model calls are reported as missing, and its size is unknown", async () => {
     write({
       "m.py": `from chapters import Attention, tokenizer
 from torch import nn

@@ -127,7 +127,7 @@ class Net(L.LightningModule):
     }
   });
 
-  it("says what of Lightning is not known, and that a hyperparameter is missing as Lightning does", async () => {
+  it("reports unsupported parts of Lightning, and a missing hyperparameter in Lightning's words", async () => {
     const found = await readTorch(`
 import pytorch_lightning as pl
 class Net(pl.LightningModule):
@@ -139,13 +139,13 @@ class Net(pl.LightningModule):
         self.broken = nn.Linear(self.hparams.depth, 2)
 `);
     assert.deepEqual(messages(found), [
-      "10: in_features of net is unknown: trainer is a Trainer's, and training is not followed",
+      "10: in_features of net is unknown: trainer belongs to a Trainer, and training is not followed",
       "11: in_features of other is unknown: the import of pytorch_lightning.utilities.size was not followed: it is not installed",
       '12: AttributeError: Missing attribute "depth"',
     ]);
   });
 
-  it("that nobody gives its keywords is no mistake of its author's, and has no number of parameters", async () => {
+  it("whose keyword arguments are unknown gives no error and no number of parameters", async () => {
     const found = await readTorch(`
 import pytorch_lightning as pl
 class Keywords(pl.LightningModule):

@@ -109,7 +109,7 @@ describe("timm.create_model", () => {
     );
   });
 
-  it("says that there is none of the name", async () => {
+  it("reports an unknown model name", async () => {
     const { models, problems } = await read('model = timm.create_model("novel")');
     assert.deepEqual(models, []);
     assert.deepEqual(

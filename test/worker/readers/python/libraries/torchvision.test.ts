@@ -61,7 +61,7 @@ describe("torchvision's models", () => {
 
   const read = (...lines: string[]) => openModelFile("m.py", `${lines.join("\n")}\n`, { packages: [packages], memory });
 
-  it("are made by their functions in any of the ways there are, and changed", async () => {
+  it("are made by their functions in every supported way, and can be changed", async () => {
     const file = await read(
       "import torchvision",
       "from torch import nn",
@@ -88,7 +88,7 @@ describe("torchvision's models", () => {
     );
   });
 
-  it("that are not there are said to be missing; an error of a package is none of the file's", async () => {
+  it("are reported as missing if unknown; an error in a package is not reported as the file's", async () => {
     const file = await read(
       "from torchvision import models",
       "from torchvision.models._api import os_error",

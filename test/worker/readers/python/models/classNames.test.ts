@@ -119,7 +119,7 @@ def main():
     assert.equal(await sizes({ "run.py": attribute }), "3→4, from run.py, line 4");
   });
 
-  it("is sized by what derives from it, where nothing constructs itself", async () => {
+  it("gets its sizes from a subclass's call where nothing constructs the class itself", async () => {
     const big = (call: string) =>
       `${IMPORTS}\nfrom net import Net\nclass Big(Net):\n    def __init__(self, width=30):\n        ${call}\n`;
     assert.equal(await sizes({ "big.py": big("super().__init__(width, 4)") }), "30→4, from Big in big.py");
@@ -162,14 +162,14 @@ def main():
       assert.equal(await sizes({ "train.ipynb": text }), "undefined→undefined, from undefined");
   });
 
-  it("is not mixed up with another of its name", async () => {
+  it("is not confused with another class of the same name", async () => {
     const other = `${IMPORTS}\nimport other as m\nmodel = m.Net(3, 4)\nclass W:\n    def __init__(self):\n        self.n = m.Net(5, 6)\nimport net\n`;
     assert.equal(await sizes({ "other.py": NET, "run.py": other }), "undefined→undefined, from undefined");
   });
 });
 
 describe("a layer of a class that derives from one of torch's", () => {
-  it("is among the layers, and what derives from a container is none", async () => {
+  it("is among the layers, while a class derived from a container is not", async () => {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), "lora-lens-layers-")));
     try {
       writeFiles(folder, {

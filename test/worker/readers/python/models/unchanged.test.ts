@@ -38,7 +38,7 @@ describe("an open file, read after a keystroke", function () {
   // Some thousand readings.
   this.timeout(120_000);
 
-  it("builds again what the edit has to do with, and keeps the rest", async () => {
+  it("builds the models that an edit affects again, and keeps the rest", async () => {
     const file = "/kept.py";
     const before = await open(file, PIECES.join("\n"));
     const after = await open(file, PIECES.join("\n").replace("d=5):", "d=7):\n        # a line more"));
@@ -54,7 +54,7 @@ describe("an open file, read after a keystroke", function () {
     assert.equal(now!.root.children[0]!.place.line, old!.root.children[0]!.place.line + 1);
   });
 
-  it("gives a kept model's parameters, values and graph, as those of a new one", async () => {
+  it("gives a kept model the parameters, values and graph of a new one", async () => {
     const file = "/lazy.py";
     await open(file, PIECES.join("\n"));
     const text = PIECES.join("\n").replace("d=5", "d=7");
@@ -67,7 +67,7 @@ describe("an open file, read after a keystroke", function () {
     assert.deepEqual(kept.trace().inputs, fresh.trace().inputs);
   });
 
-  it("is after any edits what its text alone is read as", async () => {
+  it("gives after any edits the same as reading its text alone", async () => {
     const lines = PIECES.join("\n").split("\n");
     const edit = fc.record({
       at: fc.nat(lines.length - 1),

@@ -3,7 +3,7 @@ import { layersOf, messages, modelNamed, readTorch } from "../reading";
 
 /** What an import that is not followed leaves open, and what it does not. */
 describe("parts that are unknown", () => {
-  it("keep their places in containers, whose others are named by theirs", async () => {
+  it("keep their index in containers, so that other entries keep their names", async () => {
     const found = await readTorch(`
 from missing import Conv
 class Net(nn.Module):
@@ -62,7 +62,7 @@ class Net(nn.Module):
     );
   });
 
-  it("leave what a chain computes unknown, though layers behind it are known", async () => {
+  it("make a chain's result unknown, although later layers are known", async () => {
     const found = await readTorch(`
 from missing import Conv
 class Net(nn.Module):
@@ -99,7 +99,7 @@ class Derived(Net):
     );
     assert.deepEqual(layersOf(modelNamed(found, "Net")), ["own Linear(2, undefined)", "head Linear(4, 2)"]);
     assert.ok(
-      messages(found).some((text) => text.includes("width may be of a base class of Net")),
+      messages(found).some((text) => text.includes("width may come from a base class of Net")),
       messages(found).join("\n"),
     );
     // Where every name is accounted for, a name that nothing defines is a mistake.
@@ -109,7 +109,7 @@ class Derived(Net):
     assert.deepEqual(messages(known), ["7: NameError: name 'LPIPS' is not defined"]);
   });
 
-  it("may lie behind an undecided if, whose marks no property, setter or __setattr__ refuses", async () => {
+  it("may come from an undecided if, also for properties, setters and __setattr__", async () => {
     const found = await readTorch(`
 from missing import flag
 class Shared:

@@ -36,7 +36,7 @@ describe("an open file, parsed in pieces", function () {
     assert.deepEqual(await placed(EXAMPLE, "/whole.py"), await placed(EXAMPLE));
   });
 
-  it("parses anew what an edit concerns, and nothing else", async () => {
+  it("parses only the edited pieces again", async () => {
     const edited = EXAMPLE.replace("self.n_heads = n_heads", "self.n_heads = 2 * n_heads");
     const before = await parse(EXAMPLE, { pieces: true, edited: { file: "/edited.py", kept } });
     const after = await parse(edited, { pieces: true, edited: { file: "/edited.py", kept } });
@@ -48,7 +48,7 @@ describe("an open file, parsed in pieces", function () {
     );
   });
 
-  it("is after any edits what its text alone would be", async () => {
+  it("gives after any edits the same as parsing its text alone", async () => {
     const lines = EXAMPLE.split("\n");
     const edit = fc.record({
       at: fc.nat(lines.length - 1),
@@ -87,7 +87,7 @@ describe("an open file, parsed in pieces", function () {
     }
   });
 
-  it("tells a syntax error at its place, also after the piece has moved", async () => {
+  it("reports a syntax error at its place, also after the piece has moved", async () => {
     const broken = "class A:\n    x = (1\n\ndef f():\n    return 1\n";
     for (const text of [broken, `import torch\n\n${broken}`]) {
       const { errors } = (await placed(text, "/broken.py")) as { errors: { at: { line: number } }[] };

@@ -152,7 +152,7 @@ class Net(nn.Module):
     });
   }
 
-  it("what forward itself reshapes its input to", async () => {
+  it("have the shape that forward reshapes its input to", async () => {
     const source = `
 class Net(nn.Module):
     def __init__(self):
@@ -179,7 +179,7 @@ class Net(nn.Module):
     assert.deepEqual(await inputsOf(source), ["nodes float32 [2, 6]", "adj_mat float32 [2, 2]"]);
   });
 
-  it("a part's are what the model made of it gives it: its dtype, positions, and a mask as it is", async () => {
+  it("a part gets the inputs of the model that contains it: the dtype, positions, and an unchanged mask", async () => {
     const source = `
 class Attention(nn.Module):
     def __init__(self, width, head):
@@ -217,6 +217,6 @@ class Net(nn.Module):
     assert.deepEqual(await inputsOf(source, "Block"), ["x float32 [2, 16, 8]", "sin float32 [20, 6]"]);
     assert.deepEqual(await inputsOf(source, "Block", { batch: 3 }), ["x float32 [3, 16, 8]", "sin float32 [20, 6]"]);
     const { inputsFrom } = modelNamed(await readTorch(source), "Attention").trace();
-    assert.equal(inputsFrom, "what Net gives it");
+    assert.equal(inputsFrom, "the call in Net");
   });
 });

@@ -73,7 +73,7 @@ class Net(nn.Module):
     );
   });
 
-  it("go before the file's own call, and hold for a class derived from the stated one, and for no other", async () => {
+  it("override the file's own call, and apply to derived classes, but to no others", async () => {
     const other = cnn(50).replace("class Net", "class Other");
     const source = `${HEAD}${cnn(50, { within: `  ${STATED}` })}
 class Wide(Net):
@@ -89,7 +89,7 @@ Other()(torch.randn(7, 3, 50, 50))
     assert.match(traced(opened, "Other"), /^x float32 \[7, 3, 50, 50\] from the call/);
   });
 
-  it("hold for a module under a name, beside it and above it", async () => {
+  it("apply to a named module, on its line and above it", async () => {
     const layers = "nn.Sequential(\n    nn.Conv2d(3, 4, 3), nn.Flatten(),\n    nn.Linear(4 * 48 * 48, 5),\n)";
     const stated = STATED.replace(" x ", " input ");
     for (const source of [
@@ -105,7 +105,7 @@ Other()(torch.randn(7, 3, 50, 50))
     }
   });
 
-  it("of a class in another file of the project hold where it is imported", async () => {
+  it("in another file of the project apply where its class is imported", async () => {
     writeFiles(at("."), {
       "net.py": HEAD + cnn(50, { within: `  ${STATED}` }),
       "whole.py": `${HEAD}from net import Net\n\nclass Whole(Net):\n    def __init__(self):\n        super().__init__()\n        self.last = nn.Linear(5, 2)\n`,
@@ -114,7 +114,7 @@ Other()(torch.randn(7, 3, 50, 50))
     assert.equal(traced(opened, "Whole"), "x float32 [2, 3, 50, 50] from the comment at line 8");
   });
 
-  it("are what a part of the stated model is given", async () => {
+  it("determine the inputs of the model's parts", async () => {
     const source = `${HEAD}
 class Part(nn.Module):
     def __init__(self, side):
@@ -132,7 +132,7 @@ class Net(nn.Module):
         ${STATED}
         return self.part(self.conv(x))
 `;
-    assert.equal(traced(await read(source), "Part"), "y float32 [2, 1, 48, 48] from what Net gives it");
+    assert.equal(traced(await read(source), "Part"), "y float32 [2, 1, 48, 48] from the call in Net");
   });
 
   it("in a notebook's cell", async () => {
@@ -144,7 +144,7 @@ class Net(nn.Module):
     );
   });
 
-  it("are shown as shapes in the code, and make an error of what does not fit them", async () => {
+  it("are shown as shapes in the code, and give an error where they do not fit", async () => {
     const fine = HEAD + cnn(50, { beside: `  ${STATED}` });
     const { hints, traces, problems } = shapesOf(await read(fine));
     assert.deepEqual(
@@ -163,11 +163,11 @@ class Net(nn.Module):
     assert.match(found[0]!.message, /With x \[2, 3, 50, 50\] from the comment at line 5/);
   });
 
-  it("that cannot be understood, or are none of forward's, are problems at the comment", async () => {
+  it("that are invalid, or are not inputs of forward, are problems at the comment", async () => {
     for (const [comment, message] of [
-      ["# lora-lens: input x = 2,3,a", /"2,3,a" is no shape for the input x: write a shape as 1,3,224,224/],
+      ["# lora-lens: input x = 2,3,a", /"2,3,a" is not a shape for input x: write a shape as 1,3,224,224/],
       ["# lora-lens: input 2,3,50,50", /this comment states no input: write # lora-lens: input x = /],
-      ["# lora-lens: input x = 2,3:half", /half is none of float64, float32, /],
+      ["# lora-lens: input x = 2,3:half", /half is not a dtype; use float64, float32, /],
       ["# lora-lens: input z = 2,3", /Net\.forward has no input "z" \(the comment at line 5\); it takes x/],
     ] as const) {
       const source = HEAD + cnn(50, { beside: `  ${comment}` });
@@ -179,14 +179,16 @@ class Net(nn.Module):
       assert.throws(() => modelNamed(opened, "Net").trace(), message);
     }
     const lost = await read(`${HEAD}def f():\n    pass\n\n${STATED}\nx = 3\n${cnn(32)}`);
-    assert.deepEqual(messages(lost), ["7: this comment states an input, but stands at no model"]);
+    assert.deepEqual(messages(lost), [
+      "7: this comment states an input, but it is not at a model's class or assignment",
+    ]);
     const text = await read(`${HEAD}s = """\n${STATED}\n"""\n${cnn(32)}`);
     assert.deepEqual(messages(text), []);
   });
 });
 
 describe("inputs that cannot be guessed", () => {
-  it("are said with how to state them, on the command line, in the settings and in the code", async () => {
+  it("give a message that explains how to state them on the command line, in the settings and in the code", async () => {
     const source = HEAD + cnn(50);
     const opened = await read(source);
     assert.throws(
@@ -197,7 +199,7 @@ describe("inputs that cannot be guessed", () => {
     assert.match(problem!.message, /state its inputs in a comment in the class, # lora-lens: input x = 2,3,/);
   });
 
-  it("are said with shapes that would fit, where those that were given do not", async () => {
+  it("give a message with shapes that would fit, where the given ones do not", async () => {
     const model = modelNamed(await read(HEAD + cnn(32)), "Net");
     model.useInputs({ inputs: [parseInput("x", "2,3,40,40")], from: "given" });
     assert.throws(
@@ -242,7 +244,7 @@ describe("inputs that the settings state", () => {
   });
   after(() => thread.dispose());
 
-  it("are what the editor shows shapes with; one that is no shape is a problem at its model", async () => {
+  it("are used for the editor's shapes; an invalid one is a problem at its model", async () => {
     const text = HEAD + cnn(50);
     const command = { file: "net.py", text, cancel: new SharedArrayBuffer(4) };
     const plain = await thread.run({ type: "shapes", ...command });
@@ -259,7 +261,7 @@ describe("inputs that the settings state", () => {
     const wrong = await thread.run({ type: "read", ...command, inputShapes: { Net: { x: "nonsense" } } });
     assert.deepEqual(
       wrong.summary.problems.map(({ line, message }) => [line, message.slice(0, 60)]),
-      [[5, 'the setting loraLens.inputShapes: "nonsense" is no shape for']],
+      [[5, 'the setting loraLens.inputShapes: "nonsense" is not a shape ']],
     );
     const unknown = await thread.run({ type: "shapes", ...command, inputShapes: { Net: { z: "2,3" } } });
     assert.match(unknown.problems[0]!.message, /has no input "z" \(the setting loraLens\.inputShapes\)/);

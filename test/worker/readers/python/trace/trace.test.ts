@@ -104,7 +104,7 @@ describe("python reader against PyTorch", () => {
 });
 
 describe("python reader: forward that fails", () => {
-  it("names the line, the shapes and what was fed", async () => {
+  it("names the line, the shapes and the inputs", async () => {
     const opened = await readTorch(`
 class Net(nn.Module):
     def __init__(self):

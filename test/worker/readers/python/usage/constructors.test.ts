@@ -5,8 +5,8 @@ import { layersOf, modelNamed, readTorch } from "../reading";
 const problems = (found: Awaited<ReturnType<typeof readTorch>>): string[] =>
   found.problems.map(({ severity, place, message }) => `${severity} ${place.line}: ${message}`);
 
-describe("what a constructor takes", () => {
-  it("includes what it hands on to its base class's", async () => {
+describe("the parameters of a constructor", () => {
+  it("include those that it passes on to its base class", async () => {
     const found = await readTorch(`
 class Base(nn.Module):
     def __init__(self, kind, size, scale=2):
@@ -38,7 +38,7 @@ class Table(nn.Embedding):
       assert.deepEqual(layersOf(modelNamed(found, name)), ["fc Linear"]);
   });
 
-  it("leaves the number of parameters open where it decides how many layers there are", async () => {
+  it("leave the number of parameters unknown if they decide the number of layers", async () => {
     const found = await readTorch(`
 class Deep(nn.Module):
     def __init__(self, depth):
@@ -57,7 +57,7 @@ class Sampler(nn.Module):
     assert.equal(modelNamed(found, "Sampler").root.parameters, 6);
   });
 
-  it("is no mistake of the author's when it refuses its defaults; it is one when the file gives it what it refuses", async () => {
+  it("give an error when the file passes values that the constructor refuses, but not when it refuses its defaults", async () => {
     const net = `
 class Net(nn.Module):
     def __init__(self, heads=-1):

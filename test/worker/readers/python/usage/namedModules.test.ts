@@ -82,13 +82,13 @@ describe("modules that a file makes under a name", () => {
     });
   }
 
-  it("are traced for the editor, those whose code stands in another file of the project, too", () => {
+  it("are traced for the editor, also if their code is in another file of the project", () => {
     const traced = opened.models.filter((m) => m.shapes!().graph !== undefined).map((m) => m.className);
     const others = opened.models.map((m) => m.className).filter((name) => !traced.includes(name));
     assert.deepEqual(others, []);
   });
 
-  it("what does not fit in a Sequential is an error at its layer", async () => {
+  it("shapes that do not fit in a Sequential are an error at its layer", async () => {
     const file = await readTorch("bad = nn.Sequential(\n  nn.Linear(64, 128),\n  nn.Linear(127, 10),\n)\nprint()\n");
     const { problem } = modelNamed(file, "bad").shapes!();
     assert.equal(problem?.severity, "error");
@@ -96,7 +96,7 @@ describe("modules that a file makes under a name", () => {
     assert.match(problem.message, /2x128 and 127x10/);
   });
 
-  it("is called by its own name, wherever the name is its own", async () => {
+  it("are called by their name, wherever the name refers to them", async () => {
     const file = await readTorch(
       [
         "small = nn.Sequential(nn.Linear(4, 2))",
@@ -119,7 +119,7 @@ describe("modules that a file makes under a name", () => {
     assert.deepEqual([inputs("small"), inputs("large"), inputs("inner.large")], [[[9, 4]], [[5, 8]], [[6, 7]]]);
   });
 
-  it("keeps the sizes of weights that are loaded from what is not read", async () => {
+  it("keep the sizes of weights that are loaded from files that are not read", async () => {
     const file = await readTorch(
       [
         "import tensorflow as tf",
@@ -152,7 +152,7 @@ describe("modules that a file makes under a name", () => {
     );
   });
 
-  it("goes by its name in the file's summary, told with its kind", async () => {
+  it("are listed in the file's summary by their name, with their kind", async () => {
     const { models } = summarize(await readTorch("net = nn.Sequential(nn.Linear(3, 4), nn.ReLU())\n"));
     assert.deepEqual(
       models.map(({ class: name, kind, line }) => ({ name, kind, line })),

@@ -55,7 +55,7 @@ describe("a call that leaves some arguments unknown", () => {
     );
   });
 
-  it("may give them by position, by keyword, and in stars, of which those that are unknown leave all else open", async () => {
+  it("may pass them by position, by keyword, and with stars; an unknown star leaves the rest unknown", async () => {
     const start = "from net import Net\nfrom data import words\nn = len(words('a.txt'))\n";
     const layers = async (call: string) => (await read({ "train.py": start + call })).layers;
     const known = ["emb undefined→64", "fc 64→7"];
@@ -78,7 +78,7 @@ describe("a call that leaves some arguments unknown", () => {
     assert.deepEqual(layers, ["emb undefined→64", "fc 64→3"]);
   });
 
-  it("stands in a function whose parameters nobody gives, of which defaults are known", async () => {
+  it("may be in a function that is never called, whose defaults are known", async () => {
     const { layers, notes } = await read({
       "train.py": "from net import Net\ndef build(vocab, width=48):\n    return Net(vocab, width)\n",
     });
@@ -89,7 +89,7 @@ describe("a call that leaves some arguments unknown", () => {
     );
   });
 
-  it("comes after one that tells all, and before one that tells less", async () => {
+  it("comes after a call with all arguments known, and before one with fewer known", async () => {
     const open = "from net import Net\nfrom data import words\nn = len(words('a.txt'))\n";
     const train = { "a.py": `${open}Net(n, 64, n)\n`, "b.py": `${open}Net(n, 32, 5)\n` };
     assert.deepEqual((await read(train)).layers, ["emb undefined→32", "fc 32→5"]);
@@ -99,7 +99,7 @@ describe("a call that leaves some arguments unknown", () => {
     ]);
   });
 
-  it("is not taken where it does not fit the class, or tells nothing", async () => {
+  it("is not used if it does not fit the class, or has no known argument", async () => {
     for (const call of ["Net(width=64)", "Net(len(words('a.txt')), len(words('b.txt')))", "Net(64, depth=1)"]) {
       const { layers, from, notes } = await read({
         "train.py": `from net import Net\nfrom data import words\n${call}\n`,
@@ -110,7 +110,7 @@ describe("a call that leaves some arguments unknown", () => {
     }
   });
 
-  it("is not hidden by one that tells more and does not fit", async () => {
+  it("is not hidden by a call with more known arguments that does not fit", async () => {
     const { layers } = await read({
       "a.py": "from net import Net\nfrom data import words\nNet(len(words('a.txt')), classes=7, depth=1, heads=2)\n",
       "b.py": "from net import Net\nfrom data import words\nNet(width=8, classes=len(words('a.txt')))\n",
@@ -149,7 +149,7 @@ class Net(nn.Module):
     assert.deepEqual([...norm.layers, norm.from], ["scale 64→64", "Net in net.py"]);
   });
 
-  it("gives a class's parts of its own file what it knows", async () => {
+  it("passes its known arguments on to the class's parts in the same file", async () => {
     const { layers } = await read(
       {
         "net.py": `${IMPORTS}
@@ -171,7 +171,7 @@ class Net(nn.Module):
     assert.deepEqual(layers, ["fc 64→undefined"]);
   });
 
-  it("is found in a class that nobody constructs, in its constructor and in its methods", async () => {
+  it("is found in a class that is never constructed, in its constructor and methods", async () => {
     const trainer = (body: string) =>
       `from net import Net\nclass Trainer:\n    def __init__(self, args):\n        self.args = args\n${body}`;
     const inside = await read({ "train.py": trainer("        self.net = Net(args.vocab, 64)\n") });
@@ -234,7 +234,7 @@ if __name__ == "__main__":
     assert.equal(modelNamed(deep, "Net").root.children[0]!.inFeatures, undefined);
   });
 
-  it("in the file itself keeps what it knows, too", async () => {
+  it("in the file itself keeps its known arguments, too", async () => {
     const text = `
 class Net(nn.Module):
     def __init__(self, vocab, width):

@@ -65,7 +65,7 @@ if __name__ == "__main__":
     assert.deepEqual(await sizes("net/model.py", "Net"), ["fc 5→3", "from ../train.py, line 3"]);
   });
 
-  it("reach a layer through what holds it, file by file", async () => {
+  it("reach a layer through the classes that contain it, file by file", async () => {
     write({
       "pyproject.toml": "",
       "net/__init__.py": "from .model import Net\n",
@@ -143,7 +143,7 @@ def small(**kwargs):
     assert.deepEqual(await sizes("c.py", "C"), ["fc 7→2", "from small in all.py"]);
   });
 
-  it("are of this very class, known, and not a test's when there are others", async () => {
+  it("belong to this very class, are known, and do not come from a test if there are others", async () => {
     write({
       "pyproject.toml": "",
       "net.py": NET,
@@ -158,7 +158,7 @@ def small(**kwargs):
     assert.deepEqual(await sizes("sub/net.py", "Net"), ["fc 3→3", "from test_net.py, line 2"]);
   });
 
-  it("do not go before what the file itself says", async () => {
+  it("do not override the file's own values", async () => {
     write({
       "pyproject.toml": "",
       "net.py": `${NET}\nif __name__ == "__main__":\n    Net(8, 9)\n`,
@@ -167,7 +167,7 @@ def small(**kwargs):
     assert.deepEqual(await sizes("net.py", "Net"), ["fc 8→9", "from undefined"]);
   });
 
-  it("go before defaults that the class refuses, unless somebody chose those", async () => {
+  it("override defaults that the class refuses, unless those were chosen", async () => {
     write({
       "pyproject.toml": "",
       "net.py": `${IMPORTS}
@@ -208,7 +208,7 @@ class Net(nn.Module):
     );
   });
 
-  it("are looked for in the project alone, and not in what is hidden, installed or linked", async () => {
+  it("are searched for only in the project, and not in hidden, installed or linked folders", async () => {
     const call = "from net import Net\nNet(3, 3)\n";
     write({ "outside.py": call, "project/net.py": NET, "project/.cache/run.py": call, "project/run/run.py": call });
     const unknown = ["fc undefined→undefined", "from undefined"];

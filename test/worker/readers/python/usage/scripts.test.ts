@@ -84,7 +84,7 @@ net = Net(args.width)
     assert.deepEqual(linears(opened, "Net"), ["first undefinedx4", "second 4x2"]);
   });
 
-  it("gives functions and classes what the main guard assigns", async () => {
+  it("gives functions and classes the names that the main guard assigns", async () => {
     const opened = await readTorch(`
 import argparse
 class Net(nn.Module):
@@ -125,7 +125,7 @@ def main():
     assert.deepEqual(modelNamed(opened, "Net").trace().inputs[0]?.shape, [4, 18]);
   });
 
-  it("decides branches on the way, and does not run what the model does not depend on", async () => {
+  it("decides branches on the way, and does not run code that the model does not depend on", async () => {
     const opened = await readTorch(`
 ${NET}
 def main(kind="large"):
@@ -145,7 +145,7 @@ def main(kind="large"):
 });
 
 describe("numbers of NumPy", () => {
-  it("are numbers; what is made of arrays is unknown, and only that", async () => {
+  it("are numbers; only results of arrays are unknown", async () => {
     const opened = await readTorch(`
 import numpy as np
 from numpy import random
@@ -166,7 +166,7 @@ class Net(nn.Module):
 });
 
 describe("a model that the script makes float64", () => {
-  it("has float64 weights and inputs, which its forward counts on", async () => {
+  it("has float64 weights and inputs, as its forward expects", async () => {
     const opened = await readTorch(`
 class Net(nn.Module):
     def __init__(self):
@@ -191,7 +191,7 @@ if __name__ == "__main__":
     assert.equal(model.initialize(0).get("cell.weight_ih")?.dtype, "float64");
   });
 
-  it("says nothing of what the script does with tensors besides: gradients, memory, choices by their values", async () => {
+  it("reports nothing about the script's other uses of tensors: gradients, memory, choices by their values", async () => {
     const opened = await readTorch(`${NET}
 net = Net(4, 2)
 loss = net(torch.zeros(3, 4)).sum()
@@ -205,7 +205,7 @@ if net.fc.weight.data_ptr() == loss.untyped_storage().data_ptr():
     assert.deepEqual(messages(opened), []);
   });
 
-  it("takes a tensor of unknown sizes and a message about what is unknown for no mistake", async () => {
+  it("reports no error for a tensor of unknown sizes or a message about an unknown value", async () => {
     const opened = await readTorch(`
 device = torch.accelerator.current_accelerator().type
 
@@ -237,12 +237,12 @@ check(somewhere.folder)
     );
   });
 
-  it("still takes a mistyped attribute of a tensor for the mistake that it is", async () => {
+  it("still reports a mistyped attribute of a tensor", async () => {
     const opened = await readTorch("x = torch.zeros(2)\nprint(x.shap)\n");
     assert.deepEqual(messages(opened), ["5: AttributeError: 'Tensor' object has no attribute 'shap'"]);
   });
 
-  it("reads a class that takes its constructor from one of ours with what the file gives it", async () => {
+  it("reads a class that inherits a builtin constructor with the file's arguments", async () => {
     const opened = await readTorch(`
 class Wide(nn.Linear):
     pass
@@ -275,7 +275,7 @@ class Net(nn.Module):
 `;
   const expected = ["body.0.fc Linear(8, 8)", "body.1.fc Linear(8, 8)", "head Linear(8, 10)"];
 
-  it("is called where its arguments are handed on, as torchvision's are", async () => {
+  it("is called if it passes its arguments on, like torchvision's", async () => {
     const opened = await readTorch(`${net}def make(block, layers, **kwargs):
     return Net(block, layers, **kwargs)  # which empties the list
 def net18(pretrained=False, **kwargs):
@@ -286,7 +286,7 @@ def net18(pretrained=False, **kwargs):
     assert.deepEqual(messages(opened), []);
   });
 
-  it("is called where the class is an argument, as timm's are, and what fails in it is nobody's problem", async () => {
+  it("is called if the class is an argument, like timm's, and its errors are not reported", async () => {
     const opened = await readTorch(`${net}def build(cls, *args, **kwargs):
     return cls(*args, **kwargs)
 def broken():
@@ -326,7 +326,7 @@ def main():
     return layersOf(modelNamed(found, "Wrapped")).filter((layer) => layer.startsWith("down"));
   };
 
-  it("take the first module that comes there", async () => {
+  it("get the first module that reaches the call", async () => {
     const guarded =
       "        if isinstance(module, nn.Linear):\n            setattr(model, name, Wrapped(module, rank))";
     assert.deepEqual(await down(guarded), ["down Linear(4, 3)"]);
@@ -341,7 +341,7 @@ def main():
     assert.deepEqual(await down(nested), ["down Linear(6, 3)"]);
   });
 
-  it("are left open where none does, and the call's other arguments stay known", async () => {
+  it("get an unknown argument if none does, and the call's other arguments stay known", async () => {
     const never = "        if isinstance(module, nn.Conv2d):\n            setattr(model, name, Wrapped(module, rank))";
     assert.deepEqual(await down(never), ["down Linear(undefined, 3)"]);
   });

@@ -31,7 +31,7 @@ describe("columns of a CSV file", () => {
     );
   });
 
-  it("are read from a file of another name, too: it is taken for a CSV file", async () => {
+  it("are read from a file with another ending, too, as CSV", async () => {
     await writeFile(at("table.txt"), "a,b\n1,2\n");
     assert.deepEqual(await dataSourceOf(at("table.txt")).columns(at("table.txt")), ["a", "b"]);
   });

@@ -58,7 +58,7 @@ export function attributeOf(ev: Evaluator, object: Value, name: string): Value |
     if (member !== undefined) return member;
     const below = object instanceof LazyNamespace ? undefined : ev.resolveImport(`${object.name}.${name}`);
     if (below instanceof PyNamespace) return below;
-    if (name === "__dict__") return new Unknown(`the names of ${object.name} are not listed`, ev.place);
+    if (name === "__dict__") return new Unknown(`the names in ${object.name} are not known`, ev.place);
     return name.startsWith("__")
       ? undefined
       : new Unknown(`${object.name}.${name} is not known to the reader`, ev.place);
@@ -478,7 +478,7 @@ function setOrdinary(ev: Evaluator, object: Value, name: string, value: Value): 
 /** `del object.name`. */
 export function deleteAttributeOf(ev: Evaluator, object: Value, name: string): void {
   if (object instanceof PyNamespace) {
-    ev.certainly(`del ${object.name}.${name} is not followed; models are read as if the name were there`);
+    ev.certainly(`del ${object.name}.${name} is not evaluated; models are read as if the name were still there`);
     return;
   }
   const intercept = object instanceof PyObject ? findMember(object.type, "__delattr__") : undefined;

@@ -4,9 +4,8 @@ import type { Evaluator } from "../../values/evaluator";
 import { evaluatorOf } from "../../values/native";
 import { int, isNumeric, numberOf } from "../../values/numbers";
 import { builtinClass, classOf, OBJECT, PyDefaultDict, plain, typeName } from "../../values/types";
-import { Unknown } from "../../values/unknown";
+import { EvaluationError, Unknown } from "../../values/unknown";
 import {
-  EvaluationError,
   PyBound,
   PyClass,
   PyDict,

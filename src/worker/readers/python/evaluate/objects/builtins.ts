@@ -143,7 +143,7 @@ function isCallable(value: Value): boolean {
 function namesOf(ev: Evaluator, object: Value): Value {
   const type = object instanceof PyClass ? object : object instanceof PyObject ? object.type : undefined;
   if (!type)
-    return object instanceof Unknown ? object : new Unknown(`dir() of ${typeName(object)} is not listed`, ev.place);
+    return object instanceof Unknown ? object : new Unknown(`dir() of ${typeName(object)} is not evaluated`, ev.place);
   const names = new Set(type.mro.flatMap((base) => [...base.members.keys()]));
   if (object instanceof PyObject) {
     for (const name of object.attributes.keys()) names.add(name);

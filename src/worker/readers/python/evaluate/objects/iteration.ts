@@ -3,9 +3,8 @@ import { equal, keyOf } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { isNumeric, numberOf } from "../../values/numbers";
 import { classOf, PyRange, plain, typeName } from "../../values/types";
-import { Unknown } from "../../values/unknown";
+import { EvaluationError, Unknown } from "../../values/unknown";
 import {
-  EvaluationError,
   PyClass,
   PyDict,
   PyError,
@@ -18,7 +17,7 @@ import {
   type Value,
 } from "../../values/values";
 
-/** Whoever goes through the items pays for them: built-in functions take a million at once. */
+/** Counts a step for each item, since built-in functions can consume a million at once. */
 export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   const value = plain(given);
   ev.alike.reads(value);
@@ -36,8 +35,7 @@ export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   if (value instanceof PyDict || value instanceof PySet) ev.step(value.entries.size >> 4);
   if (value instanceof PyDict) return [...value.entries.values()].map((entry) => entry.key);
   if (value instanceof PySet) return [...value.entries.values()];
-  if (value instanceof Unknown)
-    throw new EvaluationError(`what is iterated over is unknown: ${value.reason}`, ev.place);
+  if (value instanceof Unknown) throw new EvaluationError(`the iterable is unknown: ${value.reason}`, ev.place);
   if (value instanceof PyTensor) return tensorIterate(value, ev);
   if (value instanceof PyClass && value.enumMembers) return new Set(value.enumMembers.values());
   const iter = ev.special(value, "__iter__");
@@ -52,7 +50,7 @@ export function iterate(ev: Evaluator, given: Value): Iterable<Value> {
   throw new PyError("TypeError", `'${typeName(value)}' object is not iterable`);
 }
 
-/** Nobody knows beforehand how many items there are. */
+/** The number of items is not known in advance. */
 function* counted(ev: Evaluator, items: Iterable<Value>): Generator<Value> {
   for (const item of items) {
     ev.step();

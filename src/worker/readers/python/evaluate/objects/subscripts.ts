@@ -5,9 +5,8 @@ import type { Evaluator } from "../../values/evaluator";
 import { storedUnderUnknown } from "../../values/liveDict";
 import { findMember } from "../../values/members";
 import { PyDefaultDict, PyRange, PyWrapped, plain, typeName } from "../../values/types";
-import { Unknown } from "../../values/unknown";
+import { EvaluationError, Unknown } from "../../values/unknown";
 import {
-  EvaluationError,
   PyClass,
   PyDict,
   PyError,

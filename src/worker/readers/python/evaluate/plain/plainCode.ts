@@ -10,7 +10,7 @@ import { plainFunctionOf } from "./plainFunctions";
 
 /** Expressions over plain data as functions: numbers, strings, and Python's own containers. */
 
-/** Thrown where plain code does not know how to go on. */
+/** Thrown where plain code does not support an operation. */
 export const NOT_PLAIN = Symbol("not plain");
 
 /** The names that a loop uses, each in a slot of its own. */

@@ -18,13 +18,14 @@ import { columnsOf } from "./plainColumns";
 
 /**
  * Long loops over plain data, as tables of positions and of relative offsets are made, run as compiled functions: a
- * tenth of the work. Whatever those do not know, an error too, is left to the evaluator, which runs the statement from
- * its beginning: until its last act, a statement of plain code has changed nothing.
+ * tenth of the work. Anything that they do not support, including errors, is left to the evaluator, which runs the
+ * statement from its beginning. This is safe because a statement of plain code changes nothing before its last
+ * operation.
  */
 
 /** Shorter ones are not worth it. */
 const LONG = 32;
-/** A statement that was left to the evaluator so often is left to it from then on. */
+/** A statement that was left to the evaluator this often is always left to it. */
 const TRIES = 16;
 /** Elements of a comprehension, and turns of a loop, that are as much work as a step of the evaluator. */
 const ELEMENTS_A_STEP = 4;

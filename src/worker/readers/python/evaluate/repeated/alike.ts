@@ -25,17 +25,17 @@ import { Template } from "./template";
 
 /**
  * Modules that one call constructs again and again with the same values, as a list of experts is made. The second is
- * constructed under observation. Where it was made of nothing but what it was given, and nothing that was there before
- * it has changed, those after it are copies of it. What is not known to be so is constructed as Python does.
+ * constructed under observation. If it depends only on its arguments and changed nothing that existed before, later
+ * ones are copies of it. Otherwise they are constructed as in Python.
  */
 export class AlikeModules implements Alike {
   private recording: Recording | undefined;
   private readonly calls = new Map<PyClass, Call[]>();
-  /** What the templates were made of: a change of one of these, and the next module may be another. */
+  /** The values that the templates depend on: if one changes, the next module may differ. */
   private readonly read = new Set<object>();
   /** Whether there is a template. */
   private armed = false;
-  /** Functions of ours that are younger were made by the code and see more than they are given. */
+  /** Newer builtin functions were made by the code and see more than their arguments. */
   private readonly start = birth();
 
   constructor(private readonly ev: Evaluator) {}
@@ -236,7 +236,7 @@ interface Call {
 interface Recording {
   readonly from: number;
   readonly read: Set<object>;
-  /** Something was done that a copy does not do, or looked at that may be another next time. */
+  /** The construction had an effect that a copy lacks, or read something that may change. */
   spoilt: boolean;
 }
 
@@ -245,7 +245,7 @@ const MAX_ATTEMPTS = 3;
 /** Calls of one class that are remembered. */
 const MAX_CALLS = 4;
 
-/** Builtin functions and methods that look at what they are given and change nothing of it. */
+/** Builtin functions and methods that read their arguments without changing them. */
 const READERS = new Set(
   (
     "all any bool callable dict enumerate frozenset get int isinstance issubclass items keys len list range reversed " +
@@ -259,7 +259,7 @@ const OBSERVED = new Set(
   ),
 );
 
-/** Of those that the reader makes while code runs, what sees no more than it is given. */
+/** Functions made by the reader while code runs that see only their arguments. */
 const KNOWN = new Set("__init__ __new__ __repr__ __eq__ __init_subclass__ __set_name__ __post_init__ mro".split(" "));
 
 /** A dictionary that stands for the names of a module or the attributes of an object. */
@@ -267,7 +267,7 @@ function isLive(value: object): boolean {
   return value instanceof PyDict && value.entries.constructor !== Map;
 }
 
-/** What has no parts that change, or none that a constructor looks at. */
+/** Values without mutable parts, or without any that a constructor reads. */
 function isFixed(value: Value): boolean {
   if (value instanceof PyObject) return value.type.enumMembers !== undefined;
   const changes =

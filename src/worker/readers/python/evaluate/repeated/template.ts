@@ -21,17 +21,17 @@ import {
 } from "../../values/values";
 
 /**
- * A module that was constructed once and stands for all that the same call constructs after it. Each of these is an
- * object of its own, whose content is copied when somebody looks into it: a model of tens of thousands of experts is
- * listed from one of each kind.
+ * A module that was constructed once and serves as the template of all that the same call constructs after it. Each
+ * copy is an object of its own, whose content is made when code looks into it: a model of tens of thousands of experts
+ * is listed from one of each kind.
  */
 
-/** Objects of one template; what is larger is no layer of which a model has many. */
+/** The largest number of objects in a template; models do not repeat larger layers many times. */
 const MAX_OBJECTS = 100_000;
 
 /** What was numbered while the module was constructed. */
 export interface Construction {
-  /** Births: what the module holds of these is its own, and all else was there before. */
+  /** Birth numbers of the module's own objects; all others existed before. */
   readonly from: number;
   readonly to: number;
   /** The order of creation of values. */
@@ -49,7 +49,7 @@ export class Template {
   readonly work: number;
 
   private constructor(
-    /** As it was made. Nothing else refers to it, so that it stays so. */
+    /** The module as it was made. Nothing else refers to it, so it stays unchanged. */
     readonly original: PyObject,
     private readonly made: Construction,
   ) {
@@ -59,12 +59,12 @@ export class Template {
     this.work = paths + made.draws.length;
   }
 
-  /** Undefined where it holds what cannot be told from a copy's, or what others have a hold of. */
+  /** Undefined if it holds objects that others refer to or that cannot be copied. */
   static of(original: PyObject, made: Construction): Template | undefined {
     return isOnItsOwn(original, made) ? new Template(original, made) : undefined;
   }
 
-  /** What takes the original's place. */
+  /** The copy that replaces the original. */
   first(): PyObject {
     return this.shell(0, this.original.place);
   }
@@ -90,12 +90,12 @@ export class Template {
   }
 }
 
-/** The template whose copy this is, where nobody has looked into the copy yet. */
+/** The template of a copy that code has not looked into yet. */
 export function templateOf({ pending }: PyObject): Template | undefined {
   return pending instanceof Pending ? pending.whole : undefined;
 }
 
-/** One copy of a template: what of it has been made. */
+/** The parts of one copy that have been made. */
 class Copy {
   private made: Map<object, Value> | undefined;
 

@@ -8,7 +8,7 @@ import { forgetAttribute, setUnlisted } from "../objects/forgotten";
 import { type Completion, LimitError, type Scope } from "../scope";
 import { assignTarget, evaluate, safely } from "./expressions";
 
-/** What stays known when a statement's condition, or what it assigns, is not. */
+/** What remains known when a statement's condition or value is unknown. */
 
 /** Neither branch is taken; whatever either would have assigned is unknown from here on. */
 export function undecided(
@@ -31,7 +31,7 @@ export function undecided(
     returns ||= ends.function;
   }
   const onlyRaises = targets.length === 0 && !leavesLoop && !returns && blocks.every(isGuard);
-  // What a script does besides building and calling its model is not worth a mark in the editor, unless it may define one.
+  // Statements of a script that do not build or call a model are not worth a mark in the editor.
   const isScript = scope.kind === "module" || (ev.constructing === 0 && !ev.tracing);
   const silent = onlyRaises || (isScript && (what === "loop" || !blocks.some(definesClass)));
   if (!silent) ev.problem(`this ${what} is not evaluated: ${reason.reason}`, "warning", at);

@@ -5,10 +5,9 @@ import { dictOf } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { findMember } from "../../values/members";
 import { builtinClass, OBJECT, PyWrapped, typeName } from "../../values/types";
-import { Unknown } from "../../values/unknown";
+import { EvaluationError, Unknown } from "../../values/unknown";
 import {
   type BoundParam,
-  EvaluationError,
   type Given,
   PyBound,
   PyClass,
@@ -77,13 +76,13 @@ export function makeClass(ev: Evaluator, scope: Scope, node: ClassStmt, run: (bo
   type.definedIn = moduleNameOf(scope.module);
   if (unknownBase) {
     const { reason } = unknownBase;
-    type.missing = (name) => `${name} may be of a base class of ${node.name}, which is not known because ${reason}`;
+    type.missing = (name) => `${name} may come from a base class of ${node.name}, which is not known because ${reason}`;
   }
   if (ev.inMain) ev.classes.push({ type, node });
   return type;
 }
 
-/** As an import has it, the file that is read included: what lies in a package would be imported. */
+/** The module name as an import would see it, also for the file that is read. */
 export function moduleNameOf({ names, package: home, text }: Scope): string {
   const imported = names.get("__name__");
   if (typeof imported === "string" && imported !== "__model__") return imported;
@@ -109,7 +108,7 @@ export function defineClass(
 ): PyClass {
   const above = bases.reduce((sum, base) => sum + base.mro.length, 0);
   if (above > MAX_ABOVE) {
-    throw new EvaluationError(`a class with more than ${MAX_ABOVE} classes above it is not supported`, ev.place);
+    throw new EvaluationError(`a class with more than ${MAX_ABOVE} base classes is not supported`, ev.place);
   }
   ev.step(above);
   const type = new PyClass(name, bases.length > 0 ? bases : [OBJECT], members, ev.place, undefined);

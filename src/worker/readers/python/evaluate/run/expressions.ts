@@ -9,17 +9,8 @@ import type {
 import { dictSet, setOf } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { MAX_NESTING } from "../../values/limits";
-import { Unknown } from "../../values/unknown";
-import {
-  EvaluationError,
-  PyDict,
-  PyError,
-  PyFunction,
-  PyList,
-  PySlice,
-  PyTuple,
-  type Value,
-} from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyDict, PyError, PyFunction, PyList, PySlice, PyTuple, type Value } from "../../values/values";
 import { compareValues } from "../objects/comparisons";
 import { truthyOf } from "../objects/iteration";
 import { binaryOperation, unaryOperation } from "../objects/operators";
@@ -128,10 +119,10 @@ export function evaluate(ev: Evaluator, scope: Scope, expr: Expr): Value {
     }
     case "Yield":
       // A generator's body is run by suspended.ts, which gets to every yield that can suspend it.
-      throw new EvaluationError("a yield cannot stand here", ev.source.place(expr));
+      throw new EvaluationError("a yield is not allowed here", ev.source.place(expr));
     case "Starred":
       ev.span = expr;
-      throw new EvaluationError("a starred expression cannot stand here", ev.place);
+      throw new EvaluationError("a starred expression is not allowed here", ev.place);
     case "Unsupported":
       ev.span = expr;
       throw new EvaluationError(`${expr.what} is not supported`, ev.place);
@@ -289,7 +280,9 @@ export function makeFunction(
   return new PyFunction(name, definition, inClass ? scope.parent : scope, defaults);
 }
 
-/** What we cannot evaluate becomes a problem and an unknown value; Python's own errors and limits pass. */
+/**
+ * Anything that cannot be evaluated becomes a problem and an unknown value; Python's own errors and limits are thrown.
+ */
 export function evaluateSafely(ev: Evaluator, scope: Scope, expr: Expr): Value {
   // Nothing can go wrong with one.
   if (expr.kind === "Constant") return expr.value;

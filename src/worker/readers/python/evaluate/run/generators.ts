@@ -4,7 +4,7 @@ import { PyError, PyGenerator, PyNative, PyObject, PyTuple, type Value } from ".
 import { EXCEPTIONS, raise } from "../exceptions";
 import type { Scope } from "../scope";
 
-/** Code that stands still at each yield: gives what is yielded, takes what is sent, and ends with its own value. */
+/** Code that pauses at each yield: it yields values, receives sent ones, and ends with its return value. */
 export type Body<T> = Generator<Value, T, Value>;
 
 /** A generator of the source, or a generator expression: its frame runs when a value is asked for, and only then. */
@@ -15,7 +15,7 @@ export class PySuspended extends PyGenerator {
     private readonly ev: Evaluator,
     private readonly scope: Scope,
     private readonly body: Body<Value>,
-    /** Told before the frame goes on: the stack below it is another one each time. */
+    /** Called before the frame resumes, since the stack below it differs each time. */
     private readonly resumed: () => void = () => undefined,
   ) {
     super([]);

@@ -3,8 +3,8 @@ import type { Node } from "../../../../graph/node";
 import { conditionOf, SelectedLength, wrapNode } from "../../libraries/torch";
 import type { Expr, Stmt } from "../../syntax/ast";
 import type { Evaluator } from "../../values/evaluator";
-import { Unknown } from "../../values/unknown";
-import { EvaluationError, PyDict, PyList, PyTensor, type Value } from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyDict, PyList, PyTensor, type Value } from "../../values/values";
 import { Guard } from "../guard";
 import type { Scope } from "../scope";
 import { evaluateSafely } from "./expressions";
@@ -34,7 +34,7 @@ export function predicated<C extends string>(
   }
   if (completion === "break" || completion === "return") {
     throw new EvaluationError(
-      `whether this code is left with ${completion} depends on data, which a graph cannot`,
+      `whether this code reaches ${completion} depends on data, which a graph cannot express`,
       ev.place,
     );
   }

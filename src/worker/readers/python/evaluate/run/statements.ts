@@ -6,8 +6,8 @@ import { dictOf, dictSet } from "../../values/equality";
 import type { Evaluator } from "../../values/evaluator";
 import { MANY_TURNS } from "../../values/limits";
 import { PyRange } from "../../values/types";
-import { Unknown } from "../../values/unknown";
-import { EvaluationError, PyDict, PyError, PyFunction, PyGenerator, PyTensor, type Value } from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyDict, PyError, PyFunction, PyGenerator, PyTensor, type Value } from "../../values/values";
 import { deliberately } from "../errors";
 import { endsThere, raise } from "../exceptions";
 import { importModule, importNames } from "../imports";
@@ -50,8 +50,8 @@ export function executeBlock(ev: Evaluator, scope: Scope, body: readonly Stmt[])
 }
 
 /**
- * Runs one statement. What this evaluator cannot do becomes a problem there and an unknown value, and the next
- * statement runs; Python's own exceptions and the limits are thrown.
+ * Runs one statement. Anything that the evaluator does not support becomes a problem and an unknown value, and the next
+ * statement runs. Python's own exceptions and limits are thrown.
  */
 export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completion {
   ev.span = statement;
@@ -96,7 +96,7 @@ export function execute(ev: Evaluator, scope: Scope, statement: Stmt): Completio
     }
     case "Assert": {
       const truth = truthyOf(ev, evaluateSafely(ev, scope, statement.test));
-      // An assertion on an unknown value says nothing: it is taken to hold.
+      // An assertion on an unknown value is assumed to hold.
       if (truth === false) {
         const message = statement.message ? str(ev, evaluate(ev, scope, statement.message)) : "";
         ev.span = statement;
@@ -169,7 +169,7 @@ function decorate(ev: Evaluator, scope: Scope, statement: FunctionStmt): Value {
   return value;
 }
 
-/** A decorator that is not known is taken to give back what it decorates, as nearly all do. */
+/** An unknown decorator is assumed to return the object that it decorates, as nearly all do. */
 function applyDecorator(ev: Evaluator, scope: Scope, expr: Expr, value: Value): Value {
   if (expr.kind === "Attribute" && (expr.name === "setter" || expr.name === "getter" || expr.name === "deleter")) {
     const property = evaluateSafely(ev, scope, expr.object);
@@ -186,7 +186,7 @@ function imported(ev: Evaluator, decorator: Value): boolean {
   return !ev.inMain || (decorator instanceof PyFunction && (decorator.scope as Scope).source !== ev.main);
 }
 
-/** A library's decorator that cannot be evaluated, because it reads signatures and documentation, is passed over. */
+/** A library's decorator that cannot be evaluated, because it reads signatures and documentation, is ignored. */
 function undisturbed(ev: Evaluator, decorator: Value, value: Value): Value {
   const { value: result, error } = ev.attempt(() => ev.call(decorator, [value]));
   if (error instanceof LimitError) throw error;

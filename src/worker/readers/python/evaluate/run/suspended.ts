@@ -2,8 +2,8 @@ import { memoized } from "../../../memoized";
 import type { Expr, Stmt, TryStmt } from "../../syntax/ast";
 import { blocksOf, expressionsOf, walkExpr } from "../../syntax/walk";
 import type { Evaluator } from "../../values/evaluator";
-import { Unknown } from "../../values/unknown";
-import { EvaluationError, PyError, type PyGenerator, type Value } from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyError, type PyGenerator, type Value } from "../../values/values";
 import { endsThere } from "../exceptions";
 import { truthyOf } from "../objects/iteration";
 import { type Completion, LimitError, type Scope } from "../scope";
@@ -122,7 +122,7 @@ function* suspendable(frame: Frame, statement: Stmt): Body<Completion> {
       return "normal";
     }
     default:
-      throw new EvaluationError("a yield cannot stand here", ev.source.place(statement));
+      throw new EvaluationError("a yield is not allowed here", ev.source.place(statement));
   }
 }
 
@@ -136,7 +136,7 @@ function* decided(frame: Frame, test: Expr): Body<boolean> {
 function known(frame: Frame, truth: boolean | Unknown, at: Expr): boolean {
   if (!(truth instanceof Unknown)) return truth;
   throw new EvaluationError(
-    `what this generator yields is not known: ${truth.reason}`,
+    `the values of this generator are not known: ${truth.reason}`,
     truth.place ?? frame.ev.source.place(at),
   );
 }
@@ -260,7 +260,7 @@ function* suspendedValue(frame: Frame, expr: Expr): Body<Value> {
     default: {
       // What stands before the last yield is evaluated in its order, and the rest when all is there.
       const [parts, rebuilt] = operandsOf(expr) ?? [];
-      if (!parts || !rebuilt) throw new EvaluationError("a yield cannot stand here", ev.source.place(expr));
+      if (!parts || !rebuilt) throw new EvaluationError("a yield is not allowed here", ev.source.place(expr));
       const last = parts.findLastIndex(holdsYield);
       const values: Expr[] = [];
       for (const [i, part] of parts.entries()) values.push(i > last ? part : yield* operand(frame, part));
@@ -311,7 +311,7 @@ function operandsOf(expr: Expr): [Expr[], (parts: readonly Expr[]) => Expr] | un
 /** `yield from`: hands on what is sent and thrown to a generator, and takes what it returns. */
 function* delegated(ev: Evaluator, value: Value): Body<Value> {
   if (value instanceof Unknown)
-    throw new EvaluationError(`what this generator yields is not known: ${value.reason}`, value.place ?? ev.place);
+    throw new EvaluationError(`the values of this generator are not known: ${value.reason}`, value.place ?? ev.place);
   if (!(value instanceof PySuspended)) {
     for (const item of ev.iterate(value)) {
       ev.step();

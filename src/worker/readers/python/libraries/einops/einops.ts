@@ -1,10 +1,9 @@
 import { isFloating } from "../../../../formats/dtype";
 import * as build from "../../../../graph/build";
 import type { Node } from "../../../../graph/node";
-import { Unknown } from "../../values/unknown";
+import { EvaluationError, Unknown } from "../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   PyDict,
   PyError,
   PyNamespace,

@@ -4,17 +4,8 @@ import { stridesOf } from "../../../../graph/shapes";
 import type { Evaluator } from "../../values/evaluator";
 import { int } from "../../values/numbers";
 import { builtinClass, OBJECT, PyRange, plain, typeName } from "../../values/types";
-import { Unknown } from "../../values/unknown";
-import {
-  EvaluationError,
-  PyError,
-  PyFloat,
-  PyList,
-  PyObject,
-  PyTensor,
-  PyTuple,
-  type Value,
-} from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyError, PyFloat, PyList, PyObject, PyTensor, PyTuple, type Value } from "../../values/values";
 import { fold } from "../torch/tensor/fold";
 
 /**
@@ -108,7 +99,7 @@ export function stored(value: number, dtype: DType): number {
     throw new EvaluationError(
       isFloating(dtype)
         ? `NumPy's arrays of ${dtype} are not evaluated`
-        : `${value} in an array of whole numbers is not computed`,
+        : `${value} in an integer array is not computed`,
     );
   if (dtype === "int64") return whole;
   const bits = 8 * DTYPE_BYTES[dtype];

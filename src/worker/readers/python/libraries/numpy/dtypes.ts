@@ -3,7 +3,8 @@ import type { Evaluator } from "../../values/evaluator";
 import { evaluatorOf } from "../../values/native";
 import { isNumeric, numberOf } from "../../values/numbers";
 import { builtinClass, OBJECT } from "../../values/types";
-import { EvaluationError, PyClass, PyDType, type Value } from "../../values/values";
+import { EvaluationError } from "../../values/unknown";
+import { PyClass, PyDType, type Value } from "../../values/values";
 import { ARRAY, converted, scalar, stored, toArray } from "./array";
 
 /** NumPy's scalar types: called, they convert; given as `dtype`, they name an array's. */

@@ -2,16 +2,8 @@ import { repr } from "../../evaluate/objects/text";
 import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { PyProperty } from "../../values/types";
-import { Unknown } from "../../values/unknown";
-import {
-  EvaluationError,
-  PyFloat,
-  PyList,
-  type PyNamespace,
-  type PyNative,
-  PyTuple,
-  type Value,
-} from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyFloat, PyList, type PyNamespace, type PyNative, PyTuple, type Value } from "../../values/values";
 import { named, namespace } from "../stdlib/namespace";
 import { ARRAY, converted, type PyArray, scalar } from "./array";
 import { CREATION } from "./creation";

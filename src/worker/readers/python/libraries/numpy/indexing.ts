@@ -2,8 +2,8 @@ import { sliceBounds } from "../../evaluate/objects/subscripts";
 import type { Evaluator } from "../../values/evaluator";
 import { native } from "../../values/native";
 import { typeName } from "../../values/types";
-import { Unknown } from "../../values/unknown";
-import { EvaluationError, PyEllipsis, PyError, PyList, PySlice, PyTuple, type Value } from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyEllipsis, PyError, PyList, PySlice, PyTuple, type Value } from "../../values/values";
 import { ARRAY, allot, arrayOf, PyArray, toArray, unwrapped } from "./array";
 import { broadcastShape, spread, write } from "./elementwise";
 

@@ -1,8 +1,8 @@
 import { type DType, isFloating } from "../../../../formats/dtype";
 import type { Evaluator } from "../../values/evaluator";
 import { type NativeBody, native } from "../../values/native";
-import { Unknown } from "../../values/unknown";
-import { EvaluationError, PyError, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
+import { EvaluationError, Unknown } from "../../values/unknown";
+import { PyError, PyList, type PyNative, PyTuple, type Value } from "../../values/values";
 import { arrayOf, PyArray, toArray, unwrapped } from "./array";
 import { dtypeArg } from "./dtypes";
 

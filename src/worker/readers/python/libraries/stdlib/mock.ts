@@ -31,14 +31,14 @@ class PyPatcher extends PyObject {
 }
 
 /** Stands for an argument that is left out. */
-const DEFAULT = new Unknown("a mock stands in its place");
+const DEFAULT = new Unknown("a mock replaces it");
 
 function enter(ev: Evaluator, self: Value | undefined): Value {
   const patcher = patcherOf(self);
   if (!patcher) return null;
   const target = patcher.target(ev);
   if (target instanceof Unknown) {
-    ev.certainly(`what patch() replaces here is unknown (${target.reason}); models are read as if it were not`);
+    ev.certainly(`the target of patch() is unknown here (${target.reason}); models are read without the replacement`);
     return patcher.replacement;
   }
   patcher.before = ev.getAttribute(target, patcher.name);
@@ -97,7 +97,7 @@ const PATCH = builtinClass("patch", [OBJECT]);
 for (const method of [
   nativeOfUnknown("__call__", "self, target, new=None, *args, **kwargs", (args, ev) => {
     const { target } = args;
-    if (typeof target !== "string") return new Unknown("what patch() replaces is not known", ev.place);
+    if (typeof target !== "string") return new Unknown("the target of patch() is not known", ev.place);
     const dot = target.lastIndexOf(".");
     return new PyPatcher(ev.place, {
       target: (now) => found(now, target.slice(0, Math.max(0, dot))),
@@ -115,7 +115,7 @@ for (const method of [
   }),
   ...["dict", "multiple"].map((name) =>
     nativeOfUnknown(name, "self, *args, **kwargs", (_args, ev) => {
-      ev.certainly(`patch.${name} is not followed; models are read as if nothing were replaced`);
+      ev.certainly(`patch.${name} is not followed; models are read without the replacement`);
       return new PyObject(PATCHER, ev.place);
     }),
   ),

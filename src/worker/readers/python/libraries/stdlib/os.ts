@@ -7,8 +7,8 @@ import { named, namespace } from "./namespace";
 import { joinPaths, textOfPath } from "./pathlib";
 
 /**
- * The part of `os` that says how a program is set up: an environment in which nothing is set, so that what asks for a
- * variable gets its default, and names of files. What else is asked is unknown.
+ * The part of `os` that says how a program is set up: an environment in which nothing is set, so that reading a
+ * variable gives its default, and names of files. Anything else is unknown.
  */
 
 const ENVIRON = builtinClass("_Environ", [OBJECT]);
@@ -60,7 +60,7 @@ export const OS = namespace("os", [
   ["environ", new PyObject(ENVIRON, undefined)],
   ["getenv", nativeOfUnknown("getenv", "key, default=None", ({ default: otherwise }) => otherwise!)],
   ["path", PATH],
-  // Where a program is started nobody knows: a path from there is looked for when a file is opened.
+  // The program's working directory is not known: relative paths are searched for when a file is opened.
   ["getcwd", nativeOfUnknown("getcwd", "", () => ".")],
   ["sep", "/"],
   ["PathLike", builtinClass("PathLike", [OBJECT])],

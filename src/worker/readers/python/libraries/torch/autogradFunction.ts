@@ -49,7 +49,7 @@ function tell(cls: PyClass, runtime: Runtime): void {
   const backward = cls.members.get("backward");
   if (!(backward instanceof PyWrapped || backward instanceof PyFunction)) return;
   runtime.problem(
-    `the backward of ${cls.name} is not read: training takes the derivative of what its forward computes`,
+    `the backward of ${cls.name} is not read: training differentiates its forward instead`,
     "information",
   );
 }

@@ -8,7 +8,7 @@ import { nodeOf, wrap } from "./tensor/tensor";
  * in a list of its own, or reads its weight, goes past the wrapper. In a trace a stand-in takes the wrapper's place.
  */
 
-/** What takes the layer's place: its attributes and parameters, and calls that are marked as those of the path. */
+/** The layer's stand-in: it has the layer's attributes and parameters, and its calls are marked with the path. */
 export function standInFor(layer: PyObject, path: string): PyObject {
   const standIn = new PyObject(layer.type, layer.place, layer.attributes);
   standIn.module = layer.module;
@@ -28,7 +28,7 @@ export function callStandIn(
   const result = runtime.call(layer, args, kwargs);
   const [input = kwargs.values().next().value] = args;
   if (!(result instanceof PyTensor) || !(input instanceof PyTensor)) return result;
-  // What the layer gives back unchanged, or as a part of its input, goes on being that.
+  // A result that is the layer's input, or part of it, stays unmarked.
   if (result.unknown || input.unknown || result.stored || result.storage === input.storage) return result;
   return wrap(markLayer(path, nodeOf(result, runtime), nodeOf(input, runtime), fused));
 }

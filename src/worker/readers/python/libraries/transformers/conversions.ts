@@ -5,8 +5,8 @@ import type { Evaluator } from "../../values/evaluator";
 import { PyDict, PyError, PyList, PyNamespace, PyObject, PyTuple, type Value } from "../../values/values";
 
 /**
- * What the installed transformers does with the keys of a model's checkpoints. Its own functions are evaluated: the
- * list of conversions, and each one's reverse.
+ * How the installed transformers converts the keys of a model's checkpoints. Its own functions are evaluated: the list
+ * of conversions, and each one's reverse.
  */
 
 /** Building the list of all models' conversions takes about a third of it. */
@@ -36,7 +36,7 @@ export function conversionsOf(ev: Evaluator, model: PyObject): KeyConversions | 
   if (conversions) return conversions;
   const why = error instanceof PyError ? pythonMessage(error) : error?.message;
   throw new UserError(
-    `how transformers renames the weights of ${model.type.name} could not be read from its source: ${why}`,
+    `the table by which transformers renames the weights of ${model.type.name} could not be read: ${why}`,
   );
 }
 
@@ -87,7 +87,7 @@ function itemsOf(value: Value | undefined): readonly Value[] {
 }
 
 function conversionOf(ev: Evaluator, transform: Value, model: PyObject): KeyConversion {
-  if (!(transform instanceof PyObject)) throw new Error("a conversion is no object");
+  if (!(transform instanceof PyObject)) throw new Error("a conversion is not an object");
   const strings = (name: string) => itemsOf(ev.tryAttribute(transform, name)).map(String);
   const compiled = ev.tryAttribute(transform, "compiled_sources");
   const pattern = compiled === undefined ? undefined : ev.tryAttribute(compiled, "pattern");
@@ -105,7 +105,7 @@ function conversionOf(ev: Evaluator, transform: Value, model: PyObject): KeyConv
 }
 
 function rearrangement(ev: Evaluator, step: Value, model: PyObject): Rearrangement {
-  if (!(step instanceof PyObject)) throw new Error("a step of a conversion is no object");
+  if (!(step instanceof PyObject)) throw new Error("a step of a conversion is not an object");
   const fields: Record<string, unknown> = {};
   for (const [name, value] of step.attributes) {
     const plain = plainOf(value);

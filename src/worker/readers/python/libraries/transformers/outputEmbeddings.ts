@@ -8,7 +8,9 @@ import { PyError, type PyObject, type Value } from "../../values/values";
 /** The method looks at a few attributes; a model's own may look at more. */
 const STEPS = 100_000;
 
-/** What PEFT's "all-linear" asks of a model: whether it is of transformers, and what its output embeddings are. */
+/**
+ * What PEFT's "all-linear" needs to know about a model: whether it is one of transformers, and its output embeddings.
+ */
 export function pretrainedOf(ev: Evaluator, root: PyObject): Pretrained | undefined {
   if (!root.type.mro.some(({ name, place }) => name === "PreTrainedModel" && isTransformers(place?.file)))
     return undefined;

@@ -21,7 +21,7 @@ import {
 
 /**
  * `from_pretrained`: the model of the configuration that lies in the named folder, or in Hugging Face's cache on this
- * machine. Where that is is kept for whoever wants its weights; nothing is downloaded.
+ * machine. The folder is remembered for jobs that read its weights; nothing is downloaded.
  */
 
 /** What a repository on the Hub is called; no path. */
@@ -83,7 +83,7 @@ function locate(ev: Evaluator, name: string, given: ReadonlyMap<string, Value>):
     ev.consulted.add(file);
     return { folder, fields: typeof found === "string" ? found : found.fields };
   }
-  return `"${name}" is no folder here with a config.json, and not in Hugging Face's cache (${cacheFolder()}). Load it once in Python, and its layers are shown`;
+  return `"${name}" is neither a folder with a config.json nor in Hugging Face's cache (${cacheFolder()}). Load it once in Python to see its layers`;
 }
 
 /** The layers that would be here are told to be missing. */
@@ -128,7 +128,7 @@ function configuration(
   return config;
 }
 
-/** How it is loaded, which is nothing to its layers. */
+/** Arguments about loading that do not affect the layers. */
 const LOADING = new Set(["dtype", "torch_dtype", "name_or_path", "attn_implementation", "revision"]);
 
 /** In the precision that the call asks for. */
@@ -152,7 +152,8 @@ function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Valu
       const checkpoint = { name, folder: located.folder };
       const names = new Map<PyTensor, string[]>();
       for (const [path, tensor] of storedTensors(model)) names.set(tensor, [...(names.get(tensor) ?? []), path]);
-      // Whatever becomes of the tensor, copied or moved to another module, is from there; one drawn anew is stored anew.
+      // The tensor keeps this origin when it is copied or moved to another module; initializing it again removes the
+      // origin.
       for (const [{ stored }, own] of names) if (stored) stored.loaded = { from: checkpoint, names: own };
       model.module.checkpoint = checkpoint;
     }
@@ -162,7 +163,7 @@ function fromPretrained(make: (ev: Evaluator, cls: Value, config: Value) => Valu
 }
 
 function unnamed(ev: Evaluator): Unknown {
-  return new Unknown("which checkpoint is loaded is not known", ev.place);
+  return new Unknown("the name of the loaded checkpoint is not known", ev.place);
 }
 
 /** Of a model class. */

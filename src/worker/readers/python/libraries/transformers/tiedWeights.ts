@@ -34,7 +34,7 @@ export const POST_INIT = nativeOfUnknown("post_init", "self", ({ self }, ev) => 
   for (const { key, value } of pairs) {
     const [targets, sources] = [key, value].map((pattern) => matching(pattern, paths)) as [string[], string[]];
     if (targets.length === 0 || sources.length === 0 || targets.length % sources.length !== 0) {
-      throw new PyError("ValueError", `_tied_weights_keys: ${key} and ${value} do not stand for as many weights`);
+      throw new PyError("ValueError", `_tied_weights_keys: ${key} and ${value} match different numbers of weights`);
     }
     targets.forEach((target, i) => {
       const source = sources[i % sources.length]!;
@@ -54,7 +54,7 @@ function tieByMethod(ev: Evaluator, model: PyObject): void {
     const known = ev.understood(error);
     if (known instanceof LimitError) throw known;
     restore();
-    ev.problem(`which weights ${model.type.name} ties is not known: ${known.message}`);
+    ev.problem(`the tied weights of ${model.type.name} are not known: ${known.message}`);
   }
 }
 

@@ -16,8 +16,8 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_DEPTH = 32;
 
 /**
- * The file that somebody chose, or config.json beside `modelFile`; undefined when there is none, and what is wrong with
- * it when it cannot be used.
+ * The chosen file, or config.json next to `modelFile`; undefined when there is none, and what is wrong with it when it
+ * cannot be used.
  */
 export function siblingConfig(
   modelFile: string,
@@ -47,7 +47,7 @@ export function configAt(file: string): ConfigFile | string | undefined {
     : { file, name: basename(file), fields: parsed };
 }
 
-/** Where a configuration lies that nobody has to choose. */
+/** The path of the configuration that is used by default. */
 export function siblingPath(modelFile: string): string {
   return join(dirname(modelFile), "config.json");
 }

@@ -16,8 +16,8 @@ import { answers, namesReadOf } from "./guessedConfiguration";
 import { withoutPlaceholders } from "./placeholders";
 
 /**
- * What a model class's `config` is: of 5,199 Linear layers in Hugging Face transformers, nearly all take their sizes
- * from one. In order: a config.json, an instance made in the file, the configuration class's own defaults.
+ * The value of a model class's `config`: of 5,199 Linear layers in Hugging Face transformers, nearly all take their
+ * sizes from one. In order: a config.json, an instance made in the file, the configuration class's own defaults.
  */
 
 /** Arguments that configurations give. */
@@ -38,7 +38,7 @@ const CONFIG_NAME = /^(\w+_)?(config|cfg|configuration|conf)$/;
 /** Names that hold a configuration where the annotation says so. */
 const ARGUMENTS_NAME = /^(args|params|hparams|hps|options|opts|model_args|settings)$/;
 const CONFIG_CLASS = /(Config|Configuration|Cfg|Args|Arguments|Params|Options|Settings|HParams)$/;
-/** Steps that making one configuration may take. */
+/** The step limit for making one configuration. */
 const STEPS = 200_000;
 
 interface Slot {
@@ -48,7 +48,7 @@ interface Slot {
   readonly guessed: boolean;
   /** Of a guess: the type's name goes with the class's or the parameter's. */
   readonly named: boolean;
-  /** What turned out to be no configuration of the class. */
+  /** Values that turned out not to be configurations of the class. */
   readonly rejected: ReadonlySet<Value>;
 }
 
@@ -57,7 +57,7 @@ const CHOSEN = { type: undefined, guessed: false, named: false, rejected: NOTHIN
 
 /** A configuration that the file makes. */
 interface Instance {
-  /** What it is chosen by, the same while other lines change: "GPT_CONFIG_124M", "GPTConfig in main()". */
+  /** Its stable id, independent of other lines: "GPT_CONFIG_124M", "GPTConfig in main()". */
   readonly name: string;
   /** In words: "GPT_CONFIG_124M", "the GPTConfig at line 22". */
   readonly label: string;
@@ -72,7 +72,7 @@ export class Configurations {
   private usesJson = false;
   /** The instance that was chosen is in the file. */
   private foundChosen = false;
-  /** By model class: what was taken for its configuration and lacked what it reads. */
+  /** For each model class: values that were tried as its configuration but lack attributes that it reads. */
   private readonly rejected = new Map<PyClass, Set<Value>>();
 
   constructor(
@@ -114,7 +114,7 @@ export class Configurations {
     return configured;
   }
 
-  /** What somebody chose is for this file, whatever its parameters are called. */
+  /** A chosen file applies to this file, regardless of the parameters' names. */
   private fromChosen(defined: OfClass, json: ConfigFile, configuration: Configuration): Configured | undefined {
     if (!this.choice) return undefined;
     const target = targetArguments(this.ev, json, defined.type.name);
@@ -148,14 +148,14 @@ export class Configurations {
       });
       const keys = Object.keys(this.json.fields).slice(0, 8).join(", ");
       this.ev.problem(
-        `${this.json.file} was chosen as the configuration and gives no model of this file its parameters: it holds ${keys || "nothing"}, and the classes are ${shown.join(", ")}. Name its entries as the parameters are named, or choose another file.`,
+        `${this.json.file} was chosen as the configuration, but no model in this file takes its parameters from it: it holds ${keys || "nothing"}, and the classes are ${shown.join(", ")}. Name its entries like the parameters, or choose another file.`,
         "error",
         this.start,
       );
     }
     const { chosenName } = this;
     if (chosenName === undefined || this.foundChosen) return;
-    const message = `the configuration chosen for this file, ${chosenName}, is not in it any more; another one is used`;
+    const message = `the configuration chosen for this file, ${chosenName}, is no longer in it; another one is used`;
     this.ev.problem(message, "warning", this.start);
   }
 
@@ -174,7 +174,7 @@ export class Configurations {
     return wrong.length > 0;
   }
 
-  /** What was taken for the class's configuration and is not. */
+  /** Values that were wrongly taken for the class's configuration. */
   rejectedFor(type: PyClass): string[] {
     return [...(this.rejected.get(type) ?? [])].map((value) => (value instanceof PyClass ? value.name : "a dict"));
   }
@@ -212,7 +212,7 @@ export class Configurations {
     return configured && { ...configured, configuration: { source: "defaults", label } };
   }
 
-  /** What is known of the parameters where others stay open: the first source that has it. */
+  /** The known parameters while others are unknown: from the first source that has them. */
   partly(defined: OfClass): ReadonlyMap<string, Value> {
     const known = new Map<string, Value>();
     for (const name of requiredParameters(defined)) {

@@ -6,13 +6,16 @@ import { builtinClass } from "../../values/types";
 import { type PyClass, PyFunction, PyObject } from "../../values/values";
 import { asRecord, type ConfigFile, pythonValue } from "./configFile";
 
-/** What a configuration file's fields are to a configuration class. */
+/** How a configuration file's fields map to a configuration class. */
 
-/** Those for the class's model type: the file's own, or a part's such as `text_config`. `told` is why there are none. */
+/**
+ * The fields for the class's model type: the file's own, or those of a part such as `text_config`. Calls `report` with
+ * the reason when there are none.
+ */
 export function fieldsFor(
   { fields, name }: ConfigFile,
   type: PyClass,
-  told: (why: string) => void,
+  report: (why: string) => void,
 ): Record<string, unknown> | undefined {
   const [wanted, given] = [findMember(type, "model_type"), fields.model_type];
   if (typeof wanted !== "string" || wanted === "" || typeof given !== "string" || wanted === given) return fields;
@@ -21,7 +24,8 @@ export function fieldsFor(
     .find((part) => part?.model_type === wanted);
   const key = findMember(type, "base_config_key");
   const part = below ?? (typeof key === "string" && key !== "" ? asRecord(fields[key]) : undefined);
-  if (!part) told(`${name} is for model type "${given}"; ${type.name} is for "${wanted}", so its values are not used`);
+  if (!part)
+    report(`${name} is for model type "${given}"; ${type.name} is for "${wanted}", so its values are not used`);
   return part;
 }
 

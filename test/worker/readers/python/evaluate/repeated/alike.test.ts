@@ -24,7 +24,7 @@ const HEADER = "import torch\nimport torch.nn as nn\n";
 const programs = fixture("alike.txt").split("---\n");
 const references: Readonly<Record<string, Reference>> = JSON.parse(fixture("alike.json"));
 
-describe("modules that one call makes again and again", function () {
+describe("modules that one call makes repeatedly", function () {
   this.timeout(30_000);
 
   for (const program of programs) {
@@ -62,7 +62,7 @@ describe("modules that one call makes again and again", function () {
     });
   }
 
-  it("have a size that is unknown from where an if that cannot be decided may have changed it", async () => {
+  it("have an unknown size after an undecidable if that may have changed it", async () => {
     const opened = await readTorch(`
 class Expert(nn.Module):
     def __init__(self, size):
@@ -86,7 +86,7 @@ class Net(nn.Module):
     assert.deepEqual(up, [3, 3, 3, 3, undefined, undefined]);
   });
 
-  it("say each that an attribute freezes nothing", async () => {
+  it("each report an attribute that freezes nothing", async () => {
     const opened = await readTorch(`
 class Expert(nn.Module):
     def __init__(self):
@@ -107,7 +107,7 @@ class Net(nn.Module):
     );
   });
 
-  it("and that a script makes are models besides their class where they were changed, not where they were looked at", async () => {
+  it("are models of a script besides their class if it changes them, but not if it only reads them", async () => {
     const opened = await readTorch(`
 class Part(nn.Module):
     def __init__(self):
@@ -214,7 +214,7 @@ class Other(nn.Module):
     assert.equal(new Set(linear.map(({ path }) => path)).size, linear.length);
   }).timeout(10_000);
 
-  it("are not traced when there are too many for one graph, which is said in the editor and by a trace", async () => {
+  it("are not traced when there are too many for one graph, which the editor and a trace report", async () => {
     const net = modelNamed(await readTorch(many(64, 512)), "Net");
     const why = /^Net\.forward is not traced: it has more than 30,000 modules, too many for one graph/;
     assert.throws(() => net.trace(), { message: why });
@@ -223,11 +223,11 @@ class Other(nn.Module):
     assert.match(problem!.message, why);
   });
 
-  it("are refused by their number when there are more than anybody has", async () => {
+  it("are refused when there are too many", async () => {
     const opened = await readTorch(many(64, 4000));
     assert.ok(
       messages(opened).some((text) =>
-        /more than 400,000 modules|steps and [\d,]+ modules: this takes longer/.test(text),
+        /more than 400,000 modules|steps and [\d,]+ modules: this takes more steps/.test(text),
       ),
       messages(opened).join("\n"),
     );

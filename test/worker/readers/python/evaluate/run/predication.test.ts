@@ -22,7 +22,7 @@ Net()(torch.randn(3, 2))
   return [...evaluate(graph, feeds).get("output")!.data];
 }
 
-describe("code that runs where a condition holds that depends on data", () => {
+describe("code under a condition that depends on data", () => {
   const routed = `
 best = x.argmax(dim=-1)
 out = torch.zeros(3, 2)
@@ -75,7 +75,7 @@ return z
     assert.deepEqual(await run(nested, [1, 0, 0, 0, 0, 0]), [1, 1, 1, 1, 1, 1]);
   });
 
-  it("what else such code changes is unknown afterwards, and so is the number of selected rows", async () => {
+  it("other values that such code changes are unknown afterwards, and so is the number of selected rows", async () => {
     const opened = await readTorch(`
 class Counts(nn.Module):
     def forward(self, x):

@@ -63,7 +63,7 @@ describe("einops", () => {
     "x + 6 + 4",
   );
 
-  it("refuses to unpack what does not add up", async () => {
+  it("refuses to unpack shapes that do not add up", async () => {
     await assert.rejects(chain("unpack(x, [[1], [1]], 'b * h w')[0]"), /could not split axis of length 3 into 2/);
   });
 

@@ -159,7 +159,7 @@ describe("errors are PyTorch's", () => {
     });
   }
 
-  it("features that are no whole numbers", async () => {
+  it("features that are not integers", async () => {
     const model = await read(["self.fc = nn.Linear(4.0, 5)"]);
     assert.match(model.problems.map((p) => p.message).join(), /TypeError: .*float/);
   });
@@ -172,7 +172,7 @@ describe("errors are PyTorch's", () => {
   });
 });
 
-describe("what layers and tensors say of themselves", () => {
+describe("representations and attributes of layers and tensors", () => {
   // PyTorch 2.13's values.
   const facts: readonly [string, string][] = [
     ["nn.Conv2d(3, 4, 3).transposed", "False"],

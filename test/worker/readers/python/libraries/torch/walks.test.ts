@@ -12,7 +12,7 @@ import { DEFAULT_LIMITS } from "../../../../../../src/worker/readers/python/valu
 import type { PyDict } from "../../../../../../src/worker/readers/python/values/values";
 import { fixture, layersOf, messages, modelNamed, readTorch } from "../../reading";
 
-describe("a walk over modules that changes what it goes through", () => {
+describe("a loop over modules that changes them", () => {
   let answers: PyDict;
   let ev: Evaluator;
   before(async () => {
@@ -45,7 +45,7 @@ for name, module in net.named_modules():
         module.extra = nn.Linear(8, 8)
 `);
 
-  it("sees what it adds", async () => {
+  it("sees the modules that it adds", async () => {
     const file = await net(' and name.count(".") < 2');
     assert.deepEqual(messages(file), []);
     const model = modelNamed(file, "net");
@@ -53,7 +53,7 @@ for name, module in net.named_modules():
     assert.deepEqual(layersOf(model), ["fc.extra.extra Linear(8, 8)"]);
   });
 
-  it("that goes down into all that it adds is Python's RecursionError, at the loop", async () => {
+  it("that visits all modules that it adds raises Python's RecursionError, at the loop", async () => {
     const file = await net("");
     assert.deepEqual(
       file.problems
@@ -63,13 +63,13 @@ for name, module in net.named_modules():
         [
           9,
           21,
-          "RecursionError: maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends",
+          "RecursionError: maximum recursion depth exceeded: the loop also visits the modules that it adds, so it never ends",
         ],
       ],
     );
   });
 
-  it("that never ends is told where a main guard comes to it, too, and the model is shown without it", async () => {
+  it("that never ends is also reported in a main guard, and the model is shown without it", async () => {
     const file = await readTorch(`class Net(nn.Module):
     def __init__(self):
         super().__init__()

@@ -25,7 +25,7 @@ describe("conversions of a model of transformers", () => {
     return chooseModel(await openModelFile(at("m.py"), undefined, { packages: [at("site")] }), name).conversions?.();
   };
 
-  it("are what its own functions give, with each rearrangement's way back", async () => {
+  it("are the results of its own functions, with the reverse of each rearrangement", async () => {
     const found = await conversionsOf("model", CONVERSIONS);
     assert.deepEqual(found, {
       base: "",
@@ -69,7 +69,7 @@ TinyModel._checkpoint_conversion_mapping = {"^visual": "model.visual", r"^(?!hea
     assert.ok(load.some(({ targets }) => targets[0] === "LayerNorm.weight"));
   });
 
-  it("that cannot be evaluated are an error that says why, for without them weights would be missing", async () => {
+  it("that cannot be evaluated are an error with the reason, since weights would be missing without them", async () => {
     const broken = {
       "site/transformers/conversion_mapping.py": "def get_model_conversion_mapping(model):\n    return 1 / 0\n",
     };

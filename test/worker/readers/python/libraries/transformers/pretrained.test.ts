@@ -40,7 +40,7 @@ describe("from_pretrained", () => {
     ]);
   };
 
-  it("takes the sizes of the folder that it names, of a class and of what fits the folder's", async () => {
+  it("takes the sizes from the named folder, for a class and for an auto class", async () => {
     write({ "checkpoints/a/config.json": tiny(8), "checkpoints/b/config.json": tiny(10, { factor: 0.3 }) });
     assert.deepEqual(
       await sizes(`a = TinyModel.from_pretrained("checkpoints/a")\nb = AutoModel.from_pretrained("./checkpoints/b")`),
@@ -51,7 +51,7 @@ describe("from_pretrained", () => {
     );
   });
 
-  it("finds a repository of the Hub in the cache: the commit that is named, else any", async () => {
+  it("finds a repository of the Hub in the cache: the named commit, else any", async () => {
     write({
       "hub/models--org--tiny/refs/main": "aaaa1111",
       "hub/models--org--tiny/snapshots/aaaa1111/config.json": tiny(6),
@@ -70,7 +70,7 @@ other = TinyModel.from_pretrained("other")`),
     );
   });
 
-  it("is followed in functions and main guards, with what they make of it", async () => {
+  it("is followed in functions and main guards, with their changes of the model", async () => {
     write({
       "a/config.json": tiny(8),
       "makers.py":
@@ -119,7 +119,7 @@ if __name__ == "__main__":
     }
   });
 
-  it("tells what is loaded, of a model's parts, too", async () => {
+  it("reports the loaded checkpoint, also of a model's parts", async () => {
     write({ "a/config.json": tiny(8) });
     const { models } = summarize(
       await read(`from torch import nn
@@ -137,7 +137,7 @@ other = TinyModel(TinyConfig())`),
     );
   });
 
-  it("changes what arguments change, and takes a configuration that is given", async () => {
+  it("applies arguments that change the configuration, and takes a given configuration", async () => {
     write({ "a/config.json": tiny(8) });
     const file = await read(`config = AutoConfig.from_pretrained("a", width=12)
 own = TinyConfig.from_pretrained("a")
@@ -150,7 +150,7 @@ same = TinyModel.from_pretrained("elsewhere", config=own)`);
     assert.deepEqual([...new Set(file.models[0]!.stateDict.map(({ dtype }) => dtype))], ["bfloat16"]);
   });
 
-  it("says what is not there, and leaves training and data alone", async () => {
+  it("reports missing checkpoints, and ignores training and data", async () => {
     write({ "a/config.json": tiny(8) });
     const file = await read(`tokenizer = AutoTokenizer.from_pretrained("org/gone")
 model = AutoModel.from_pretrained("org/gone")
@@ -160,13 +160,13 @@ far = AutoModel.from_pretrained("/${folder}/a")
 up = AutoModel.from_pretrained("../../hub/models--x/../y")`);
     const told = file.problems.map(({ severity, place, message }) => `${severity} ${place.line} ${message}`);
     assert.equal(told.length, 3);
-    assert.match(told[0]!, /^information 4 the layers of this model are not shown: "org\/gone" is no folder here/);
+    assert.match(told[0]!, /^information 4 the layers of this model are not shown: "org\/gone" is neither a folder/);
     assert.match(told[1]!, /^information 7 /);
     assert.match(told[2]!, /^information 8 /);
     assert.deepEqual(file.models, []);
   });
 
-  it("says what is wrong with a configuration", async () => {
+  it("reports an invalid configuration", async () => {
     write({ "bad/config.json": "{", "unknown/config.json": '{"model_type": "novel"}' });
     const file = await read(`a = AutoModel.from_pretrained("bad")\nb = AutoModel.from_pretrained("unknown")`);
     assert.match(messages(file)[0]!, /bad\/config\.json is not used as the model's configuration: it is not JSON/);

@@ -66,7 +66,7 @@ ${body}`;
         return self.head
 `;
 
-  it("are one where the configuration says so, or says nothing", async () => {
+  it("are one tensor where the configuration says so, or says nothing", async () => {
     const found = await model(TINY);
     assert.deepEqual(tied(found), ["head.weight = embed.weight"]);
     assert.equal(found.root.parameters, 50);
@@ -78,7 +78,7 @@ ${body}`;
     assert.deepEqual(tied(await model(TINY.replace("post_init", "init_weights"))), ["head.weight = embed.weight"]);
   });
 
-  it("are tied by methods of modules, those of repeated ones too, and of models within", async () => {
+  it("are tied by methods of modules, including repeated ones, and of inner models", async () => {
     const found = await model(`class Head(nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -118,10 +118,10 @@ class Tiny(PreTrainedModel):
     assert.deepEqual(tied(found), ["more.bias = head.bias"]);
   });
 
-  it("stay apart, with a word, where the method cannot be evaluated", async () => {
+  it("stay separate, with a note, where the method cannot be evaluated", async () => {
     const found = await model(TINY.replace("return self.embed", "return self.embed.nothing"));
     assert.deepEqual(tied(found), []);
     assert.deepEqual(layersOf(found), ["embed Embedding(10, 4)", "head Linear(4, 10)"]);
-    assert.match(found.problems[0]?.message ?? "", /^which weights Tiny ties is not known: .*'nothing'/);
+    assert.match(found.problems[0]?.message ?? "", /^the tied weights of Tiny are not known: .*'nothing'/);
   });
 });

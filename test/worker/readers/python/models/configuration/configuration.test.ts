@@ -63,7 +63,7 @@ describe("a model's configuration", () => {
     assert.deepEqual(of("Block").layers, ["fc 8→8"]);
   });
 
-  it("leaves a vocabulary of -1 open, and knows all other sizes", async () => {
+  it("leaves a vocabulary of -1 unknown, and gives all other sizes", async () => {
     const { models } = await pythonReader.open(
       "model.py",
       `
@@ -132,7 +132,7 @@ class Net(nn.Module):
     assert.equal(of("Net").source, "json");
   });
 
-  it("is not a config.json about something else, nor one that is no configuration", async () => {
+  it("is not a config.json about something else or with other content", async () => {
     writeFileSync(join(folder, "config.json"), '{"compilerOptions": {}}');
     assert.equal((await read(MODEL)).of("Net").source, "defaults");
     for (const [text, why] of [
@@ -217,7 +217,7 @@ class Part(nn.Module):
     assert.ok(messages.some((m) => /is for model type "whole"; PartConfig is for "part"/.test(m)));
   });
 
-  it("keeps what it knows where another parameter is unknown", async () => {
+  it("keeps its known values where another parameter is unknown", async () => {
     const { of, messages } = await read(`
 from torch import nn
 class NetConfig:
@@ -252,7 +252,7 @@ class Encoder(Base):
     assert.deepEqual(of("Encoder"), { layers: ["fc 5→2"], label: "PartConfig's defaults", source: "defaults" });
   });
 
-  it("is handed on by a constructor that takes anything", async () => {
+  it("is passed on by a constructor that takes any arguments", async () => {
     const { of } = await read(`${MODEL}
 class OldNet(Net):
     def __init__(self, *args, **kwargs):
@@ -276,7 +276,7 @@ class Net(nn.Module):
     assert.deepEqual(of("Net"), { layers: ["fc 5→2"], label: "NetConfig's defaults", source: "defaults" });
   });
 
-  it("of a file, without a class that has the defaults: what it lacks is unknown and no mistake of the code", async () => {
+  it("from a file, without a class with defaults, has unknown missing values instead of errors", async () => {
     writeFileSync(join(folder, "config.json"), '{ "width": 6 }');
     const { of, messages } = await read(`
 from torch import nn

@@ -19,7 +19,7 @@ const NET = `class Net(nn.Module):
 `;
 
 /** A parameter called config without an annotation: which of a file's classes and dicts it takes is a guess. */
-describe("a configuration that is guessed", () => {
+describe("a guessed configuration", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "lora-lens-guess-"));
@@ -34,16 +34,16 @@ describe("a configuration that is guessed", () => {
     return { layers: layersOf(net), label: net.configuration?.label, errors, found };
   };
 
-  it("is not the file's only configuration class where that lacks what the model reads", async () => {
+  it("is not the file's only configuration class if that lacks attributes that the model reads", async () => {
     const { layers, label, errors, found } = await read({ "net.py": IMPORTS + LORA + NET });
     assert.deepEqual({ layers, label, errors }, { layers: ["fc Linear"], label: undefined, errors: [] });
     assert.match(
       found.problems[0]!.message,
-      /^config of Net is unknown: .* It is not LoRAConfig, which lacks what Net/,
+      /^config of Net is unknown: .* LoRAConfig was tried, but lacks attributes that Net/,
     );
   });
 
-  it("is none either where a part of the model reads what it lacks", async () => {
+  it("is rejected, too, if it lacks attributes that a part of the model reads", async () => {
     const { errors, layers } = await read({
       "part.py":
         "import torch.nn as nn\nclass Part(nn.Module):\n    def __init__(self, c):\n        super().__init__()\n        self.fc = nn.Linear(c.width, 2)\n",
@@ -56,7 +56,7 @@ describe("a configuration that is guessed", () => {
     assert.deepEqual({ errors, layers }, { errors: [], layers: ["part.fc Linear(undefined, 2)"] });
   });
 
-  it("leaves the place to the call of another file", async () => {
+  it("gives way to a call in another file", async () => {
     const { layers, errors } = await read({
       "net.py": IMPORTS + LORA + NET,
       "main.py": "from types import SimpleNamespace\nfrom net import Net\nmodel = Net(SimpleNamespace(width=6))\n",
@@ -64,7 +64,7 @@ describe("a configuration that is guessed", () => {
     assert.deepEqual({ layers, errors }, { layers: ["fc Linear(6, 12)"], errors: [] });
   });
 
-  it("leaves the place to config.json, of which it would take nothing or too little", async () => {
+  it("gives way to a config.json of which it would take nothing or too little", async () => {
     for (const json of [{ width: 5 }, { width: 5, r: 3 }]) {
       const { layers, errors, label } = await read({
         "net.py": IMPORTS + LORA + NET,
@@ -74,7 +74,7 @@ describe("a configuration that is guessed", () => {
     }
   });
 
-  it("is the next dict where the first has other things", async () => {
+  it("is the next dict if the first has other entries", async () => {
     const { layers, errors, label } = await read({
       "net.py": `${IMPORTS}train_config = {"name": "a", "lr": 0.1}
 model_config = {"name": "b", "width": 7}
@@ -103,7 +103,7 @@ class Net(nn.Module):
     assert.deepEqual({ errors, layers }, { errors: [], layers: ["fc Linear(undefined, 2)"] });
   });
 
-  it("is the class's own by its name and half of what is read: what that lacks is an error", async () => {
+  it("counts as the class's own by its name and half of the attributes read, so a missing one is an error", async () => {
     const { errors } = await read({
       "net.py": `${IMPORTS}@dataclass
 class NetConfig:
@@ -113,12 +113,12 @@ ${NET.replace("config.width * 2", "config.widht")}`,
     assert.deepEqual(errors, ["AttributeError: 'NetConfig' object has no attribute 'widht'"]);
   });
 
-  it("is a mistake of the one who chose it, where somebody did", async () => {
+  it("is an error if it was chosen by the user", async () => {
     const { errors } = await read({ "net.py": IMPORTS + LORA + NET }, { source: "defaults" });
     assert.deepEqual(errors, ["AttributeError: 'LoRAConfig' object has no attribute 'width'"]);
   });
 
-  it("is its own where the annotation says so, and what it lacks is an error", async () => {
+  it("counts as the class's own if the annotation says so, so a missing attribute is an error", async () => {
     const { errors } = await read({ "net.py": IMPORTS + LORA + NET.replace("config)", "config: LoRAConfig)") });
     assert.deepEqual(errors, ["AttributeError: 'LoRAConfig' object has no attribute 'width'"]);
   });

@@ -1,7 +1,8 @@
 import { isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
-import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
 import {
   axisArg,
   axisOf,

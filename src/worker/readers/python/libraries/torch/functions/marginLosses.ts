@@ -1,6 +1,7 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
-import { EvaluationError, PyError } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { PyError } from "../../../values/values";
 import { logSigmoid, softplus } from "./activations";
 import { floating, scale, shift } from "./arithmetic";
 import { pairwiseDistance } from "./distances";

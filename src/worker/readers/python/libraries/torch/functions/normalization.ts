@@ -1,7 +1,8 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
-import { type BoundArgs, EvaluationError, PyError, type Runtime } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { type BoundArgs, PyError, type Runtime } from "../../../values/values";
 import { intArg, numberArg, optionalTensor } from "../registry/arguments";
 import { define, nodeArg } from "../registry/table";
 import { listableTensors } from "../tensor/listable";

@@ -1,6 +1,7 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
-import { EvaluationError, PyError } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { PyError } from "../../../values/values";
 import { given, intsOf, numberArg, stringArg } from "../registry/arguments";
 import { define, nodeArg } from "../registry/table";
 import { listable } from "../tensor/listable";

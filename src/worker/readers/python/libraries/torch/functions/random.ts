@@ -2,8 +2,8 @@ import { isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { broadcast } from "../../../../../graph/shapes";
-import { Unknown } from "../../../values/unknown";
-import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { gumbel, noise, openUniform } from "../random/noise";
 import {
   axisArg,

@@ -3,7 +3,8 @@ import * as build from "../../../../../graph/build";
 import { isOf } from "../../../../../graph/kinds";
 import { is, type Node } from "../../../../../graph/node";
 import { broadcast } from "../../../../../graph/shapes";
-import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
 import {
   axesArg,
   axisArg,

@@ -1,7 +1,8 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
-import { EvaluationError, PyError, type Runtime } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { PyError, type Runtime } from "../../../values/values";
 import { intsOf, stringArg } from "../registry/arguments";
 import { define, nodeArg } from "../registry/table";
 import { listable } from "../tensor/listable";

@@ -1,7 +1,8 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
-import { type BoundArgs, EvaluationError, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { type BoundArgs, PyError, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { axisArg, axisOf, given, intArg, intsOf, tensorArg, varInts, varValues } from "../registry/arguments";
 import { define, type Home, inPlace, nodeArg } from "../registry/table";
 import { dtypeFrom } from "../tensor/dtypes";

@@ -1,9 +1,8 @@
 import { isFloating } from "../../../../../formats/dtype";
 import { typeName } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   type PyClass,
   PyDict,
   PyError,
@@ -108,7 +107,7 @@ function getItem(self: PyObject, args: BoundArgs, runtime: Runtime): Value {
     const taken = sliced(index, all.length).map((i) => all[i]!);
     const copy = runtime.call(containerOf(self), []);
     if (copy instanceof PyObject) {
-      // Sequential keeps the names; ModuleList counts anew.
+      // Sequential keeps the names; ModuleList numbers its entries again.
       const named = self.type.mro.includes(sequentialClass);
       taken.forEach(([name, module], i) => {
         addModule(copy, named ? name : String(i), module, runtime);

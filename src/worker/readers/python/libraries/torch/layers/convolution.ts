@@ -1,6 +1,6 @@
 import * as build from "../../../../../graph/build";
-import { Unknown } from "../../../values/unknown";
-import { EvaluationError, PyList, PyTuple, type Value } from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { PyList, PyTuple, type Value } from "../../../values/values";
 import { interpolate, pixelShuffle, pixelUnshuffle } from "../functions/images";
 import { padMode, padSizes } from "../functions/padding";
 import {

@@ -2,10 +2,9 @@ import { isFloating } from "../../../../../formats/dtype";
 import type { Node } from "../../../../../graph/node";
 import type { Initializer } from "../../../../model";
 import { typeName } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   PyClass,
   PyError,
   PyFloat,

@@ -2,17 +2,8 @@ import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { shapeText } from "../../../../../graph/shapes";
 import { PyProperty } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
-import {
-  EvaluationError,
-  PyError,
-  PyList,
-  PyNative,
-  type PyObject,
-  PyTensor,
-  type Runtime,
-  type Value,
-} from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { PyError, PyList, PyNative, type PyObject, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { linear } from "../functions/products";
 import { sequenceOf, tuple } from "../registry/arguments";
 import { listableTensors } from "../tensor/listable";

@@ -2,16 +2,8 @@ import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import type { Initializer } from "../../../../model";
 import { findMember } from "../../../values/members";
-import { Unknown } from "../../../values/unknown";
-import {
-  EvaluationError,
-  PyError,
-  PyNative,
-  PyObject,
-  PyTensor,
-  type Runtime,
-  type Value,
-} from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { PyError, PyNative, PyObject, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { multiHeadAttention, shownWeights } from "../functions/attention";
 import { callStandIn } from "../layerCalls";
 import { isModule, stateOf } from "../module/module";

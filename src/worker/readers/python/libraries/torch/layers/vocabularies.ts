@@ -1,4 +1,5 @@
-import { EvaluationError, PyList, type Value } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { PyList, type Value } from "../../../values/values";
 import { addModule } from "../module/moduleMethods";
 import { isNumber, numberOf, sequenceOf } from "../registry/arguments";
 import { type Construction, layer, notYet, product } from "./layer";

@@ -2,10 +2,9 @@ import { type DType, isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
 import { keyOf } from "../../../values/equality";
 import { typeName } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   PyDict,
   PyDType,
   PyError,
@@ -149,7 +148,7 @@ method("register_buffer", "name, tensor, persistent=True", (self, args, runtime)
   if (tensor instanceof PyObject && tensor.type.name === "ComplexTensor") {
     if (persistent) {
       runtime.problem(
-        `the complex buffer ${name} is computed as the source says and is left out of the state dict: it has real tensors only`,
+        `the complex buffer ${name} is computed as in the source, but left out of the state dict, which has real tensors only`,
         "information",
       );
     }

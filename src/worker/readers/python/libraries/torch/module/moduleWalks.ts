@@ -103,8 +103,7 @@ function* byMethod(
 }
 
 function endless(root: PyObject, runtime: Runtime): PyError {
-  const message =
-    "maximum recursion depth exceeded: the loop goes down into the modules that it adds, so that it never ends";
+  const message = "maximum recursion depth exceeded: the loop also visits the modules that it adds, so it never ends";
   // A later loop only finds what this one has left.
   const state = stateOf(root, runtime);
   if (!state.endless) runtime.certainly(`RecursionError: ${message}`, "error");

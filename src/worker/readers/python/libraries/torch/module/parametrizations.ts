@@ -1,14 +1,7 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
-import { Unknown } from "../../../values/unknown";
-import {
-  EvaluationError,
-  PyNative,
-  type PyObject,
-  type PyTensor,
-  type Runtime,
-  type Value,
-} from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { PyNative, type PyObject, type PyTensor, type Runtime, type Value } from "../../../values/values";
 import { norm } from "../functions/reductions";
 import { axisOf, given, intArg, stringArg } from "../registry/arguments";
 import { newStored } from "../tensor/parameter";
@@ -158,7 +151,7 @@ function spectral(parametrized: boolean): PyNative {
     own.parameters.delete(name);
     if (parametrized) {
       runtime.problem(
-        "spectral_norm: its vectors start from random directions here, without PyTorch's 15 iterations; loaded weights bring their own",
+        "spectral_norm: its vectors start from random directions here, without PyTorch's 15 iterations; loaded weights replace them",
         "information",
       );
       const holder = stateOf(holderOf(subject, runtime), runtime);

@@ -1,13 +1,5 @@
-import { Unknown } from "../../../values/unknown";
-import {
-  EvaluationError,
-  PyError,
-  PyNative,
-  PyObject,
-  PyTensor,
-  type Runtime,
-  type Value,
-} from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { PyError, PyNative, PyObject, PyTensor, type Runtime, type Value } from "../../../values/values";
 import { layerClasses } from "../layers/layer";
 import { stringArg } from "../registry/arguments";
 import { nodeOf, UnknownResult } from "../tensor/tensor";
@@ -73,7 +65,7 @@ export const registerParametrization = new PyNative("register_parametrization", 
   const { modules } = stateOf(list, runtime);
   if (known) {
     if (modules.size === 0)
-      throw new EvaluationError(`${name} is normalized already; a parametrization on top is not supported`);
+      throw new EvaluationError(`${name} is already normalized; another parametrization is not supported`);
     modules.set(String(modules.size), parametrization);
     return module;
   }
@@ -87,7 +79,7 @@ export const registerParametrization = new PyNative("register_parametrization", 
     const value = [...modules.values()].reduce<Value>((x, each) => r.call(each, [x]), original);
     if (value instanceof PyTensor) return nodeOf(value, r);
     throw new UnknownResult(
-      value instanceof Unknown ? value : new Unknown(`the parametrization of ${name} does not give a tensor`),
+      value instanceof Unknown ? value : new Unknown(`the parametrization of ${name} does not return a tensor`),
     );
   });
   return module;
@@ -98,10 +90,10 @@ function invertible(parametrization: PyObject, weight: PyTensor, runtime: Runtim
   if (!parametrization.type.mro.some(({ members }) => members.has("right_inverse"))) return weight;
   const inverse = runtime.call(runtime.getAttribute(parametrization, "right_inverse"), [weight]);
   const same = inverse instanceof PyTensor && inverse.shape.join() === weight.shape.join();
-  if (!same) throw new EvaluationError("a right_inverse that gives another shape is not supported", runtime.place);
+  if (!same) throw new EvaluationError("a right_inverse that returns another shape is not supported", runtime.place);
   if (inverse !== weight) {
     runtime.problem(
-      "register_parametrization: the stored weight starts with the layer's own values here, without right_inverse; loaded weights bring their own",
+      "register_parametrization: the stored weight starts with the layer's own values here, without right_inverse; loaded weights replace them",
       "information",
     );
   }

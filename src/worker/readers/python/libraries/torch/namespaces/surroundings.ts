@@ -1,5 +1,6 @@
 import * as build from "../../../../../graph/build";
-import { EvaluationError, PyError, PyNamespace, PyNative, PyTensor, type Value } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { PyError, PyNamespace, PyNative, PyTensor, type Value } from "../../../values/values";
 import { stackNodes } from "../functions/joining";
 import { boolArg, numberArg, sequenceOf, stringArg } from "../registry/arguments";
 import { native } from "../registry/native";
@@ -126,7 +127,7 @@ export function surroundings(autocast: Value): PyNamespace[] {
   ];
 }
 
-const PACKED = "give the layer a padded tensor; what it does at the padding does not reach the rest";
+const PACKED = "give the layer a padded tensor; its outputs at the padding do not affect the others";
 
 /** torch.nn.utils.rnn. */
 export const SEQUENCES: readonly (readonly [string, Value])[] = [

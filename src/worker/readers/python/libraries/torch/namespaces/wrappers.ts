@@ -33,7 +33,7 @@ export function transparent(name: string): PyNative {
   return new PyNative(name, "*args, **kwargs", (args, runtime) => {
     const first = args.args instanceof PyTuple ? args.args.items[0] : undefined;
     if (name === "autocast" && args.kwargs instanceof PyDict && autocasts(args.kwargs)) {
-      runtime.problem("autocast: what it would compute in half precision is computed in float32 here", "information");
+      runtime.problem("autocast: its half-precision operations are computed in float32 here", "information");
     }
     const called = first !== undefined && first !== null && typeof first === "object" && "definition" in first;
     return called ? first : new PyObject(type, runtime.place);

@@ -57,7 +57,10 @@ export class Generator {
     return values;
   }
 
-  /** Below 16 numbers PyTorch draws doubles one by one; from 16 on, blocks of 16 floats, the last one drawn anew. */
+  /**
+   * Below 16 numbers PyTorch draws doubles one by one; from 16 on, blocks of 16 floats, of which the last is drawn
+   * again.
+   */
   normal(size: number, mean: number, std: number): Float32Array {
     const values = new Float32Array(size);
     if (size < 16) {

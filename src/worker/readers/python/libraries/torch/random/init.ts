@@ -38,7 +38,10 @@ function initializer(
   if (name.endsWith("_")) initFunctions.set(name.slice(0, -1), entry);
 }
 
-/** Draws anew into `tensor`. One with an unknown dimension keeps it, and its distribution changes. */
+/**
+ * Initializes `tensor` again with new random numbers. An unknown dimension stays unknown; only the distribution
+ * changes.
+ */
 function redraw(tensor: PyTensor, distribution: RandomValue["initializer"], runtime: Runtime): void {
   const known = tensor.shape.every((d) => d !== undefined);
   if (runtime.tracing && known && !tensor.unknown) {
@@ -61,7 +64,7 @@ function assign(tensor: PyTensor, value: number, runtime: Runtime): void {
   replaceValue(tensor, build.full(value, tensor.shape as number[], tensor.dtype), runtime);
 }
 
-/** Gives the tensor such values anew. */
+/** Initializes the tensor again with such values. */
 export function startAgain(
   tensor: PyTensor,
   initializer: Exclude<Initializer, { kind: "graph" }>,
@@ -142,7 +145,7 @@ initializer("kaiming_uniform_", KAIMING, (t, args, runtime) => {
 initializer("kaiming_normal_", KAIMING, (t, args, runtime) => redraw(t, normal(0, kaimingStd(t, args)), runtime));
 initializer("trunc_normal_", "mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None", (t, args, runtime) => {
   runtime.problem(
-    "trunc_normal_: initial values are drawn from the normal distribution without the cut",
+    "trunc_normal_: initial values are drawn from the normal distribution without truncation",
     "information",
   );
   redraw(t, normal(numberArg(args, "mean"), numberArg(args, "std")), runtime);

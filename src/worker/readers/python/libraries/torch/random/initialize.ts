@@ -33,7 +33,9 @@ export function initialize(
   );
   if (!(count <= MAX_INITIAL)) {
     const [asked, most] = [count, MAX_INITIAL].map((n) => n.toLocaleString("en-US"));
-    throw new UserError(`the model has ${asked} initial values, more than the ${most} that are made; give its weights`);
+    throw new UserError(
+      `the model has ${asked} initial values, more than the ${most} supported; give a file with its weights`,
+    );
   }
   const generator = new Generator(seed);
   const wanted = new Map<number, InitialTensor[]>();

@@ -4,8 +4,8 @@ import type { Node } from "../../../../../graph/node";
 import type { Runtime } from "../../../values/values";
 
 /**
- * Random numbers that forward draws. A graph computes one thing, so they are inputs of it, which whoever runs it draws
- * from a seed, anew at each run, as dropout's masks are.
+ * Random numbers that forward draws. A graph is deterministic, so they are its inputs, which the runner draws from a
+ * seed for each run, like dropout's masks.
  */
 
 /** Standard normal numbers, or uniform ones in [0, 1). */
@@ -17,7 +17,7 @@ export function noise(
 ): Node {
   const name = runtime.random.noiseName();
   runtime.problem(
-    `random numbers in forward are an input of the graph here (${name}): they are drawn anew at each run, from the run's seed, and are not PyTorch's`,
+    `random numbers in forward are an input of the graph here (${name}): each run draws new ones from its seed, and they differ from PyTorch's`,
     "information",
   );
   return build.cast(build.input(name, shape, "float32", undefined, distribution), dtype);

@@ -1,10 +1,9 @@
 import type { DType } from "../../../../../formats/dtype";
 import { normalizeAxis } from "../../../../../graph/shapes";
 import { typeName } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   PyClass,
   PyDType,
   PyError,

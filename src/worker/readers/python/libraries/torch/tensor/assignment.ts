@@ -2,15 +2,8 @@ import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { broadcast } from "../../../../../graph/shapes";
 import { writeBox } from "../../../values/storage";
-import {
-  type BoundArgs,
-  EvaluationError,
-  PyError,
-  PyTensor,
-  PyTuple,
-  type Runtime,
-  type Value,
-} from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { type BoundArgs, PyError, PyTensor, PyTuple, type Runtime, type Value } from "../../../values/values";
 import { boolArg, isNumber, numberOf, sequenceOf, tensorArg } from "../registry/arguments";
 import { firstUnknown, guarded } from "../registry/native";
 import { define, inPlace, nodeArg } from "../registry/table";
@@ -105,7 +98,7 @@ function maskedUpdate(
   const rows = selectedRows(update);
   if (rows) {
     if (!sameMask(rows.mask, mask) || update.shape.length - rows.axis - 1 !== rest.length) {
-      throw new EvaluationError("what is assigned through a mask was selected by another mask", runtime.place);
+      throw new EvaluationError("the values assigned through a mask were selected by another mask", runtime.place);
     }
     const before = update.shape.slice(0, rows.axis);
     return build.reshape(withoutOthers(update, rows), [...before, ...mask.shape, ...rest]);

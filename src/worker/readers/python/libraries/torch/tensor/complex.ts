@@ -2,10 +2,9 @@ import { isFloating } from "../../../../../formats/dtype";
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { typeName } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   PyClass,
   PyError,
   PyNamespace,
@@ -235,7 +234,10 @@ member("numel", "self", (args, runtime) => runtime.call(runtime.getAttribute(req
 member("to", "self, *args, **kwargs", (args, runtime) => {
   const given = sequenceOf(args.args) ?? [];
   if (given.some((v) => typeName(v) === "dtype")) {
-    throw new EvaluationError("a complex tensor as a real one drops its imaginary part: use .real", runtime.place);
+    throw new EvaluationError(
+      "converting a complex tensor to a real one drops its imaginary part: use .real",
+      runtime.place,
+    );
   }
   return args.self ?? null;
 });

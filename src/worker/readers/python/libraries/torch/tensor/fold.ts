@@ -3,7 +3,8 @@ import { sizeOf } from "../../../../../formats/tensor";
 import * as build from "../../../../../graph/build";
 import { foldConstants } from "../../../../../graph/fold/fold";
 import type { Node } from "../../../../../graph/node";
-import { EvaluationError, PyFloat, type PyTensor, type Runtime, type Value } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
+import { PyFloat, type PyTensor, type Runtime, type Value } from "../../../values/values";
 import { selectedRows } from "./selectedRows";
 import { nodeOf } from "./tensor";
 

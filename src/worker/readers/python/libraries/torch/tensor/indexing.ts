@@ -1,9 +1,8 @@
 import * as build from "../../../../../graph/build";
 import type { Node } from "../../../../../graph/node";
 import { broadcast, shapeText } from "../../../../../graph/shapes";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
-  EvaluationError,
   PyEllipsis,
   PyError,
   PyList,
@@ -93,7 +92,7 @@ export function select(x: Node, key: Value, runtime: Runtime): Selection {
   }
   if (selection.mask && selection.indices.length > 0) {
     throw new EvaluationError(
-      "indexing with a boolean mask beside index tensors is not supported: the result's shape depends on the mask's values",
+      "indexing with a boolean mask and index tensors together is not supported: the result's shape depends on the mask's values",
       runtime.place,
     );
   }

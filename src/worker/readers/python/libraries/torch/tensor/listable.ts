@@ -1,4 +1,4 @@
-import { EvaluationError } from "../../../values/values";
+import { EvaluationError } from "../../../values/unknown";
 
 /** As many as the evaluator's longest list: values that are written out one by one take memory before any step is counted. */
 const MAX_LISTED = 1_000_000;
@@ -18,5 +18,5 @@ export function listableTensors(count: number): number {
 function atMost(count: number, most: number, what: string): number {
   if (count <= most) return count;
   const [asked, held] = [count, most].map((n) => n.toLocaleString("en-US"));
-  throw new EvaluationError(`${asked} ${what} one by one are more than the ${held} the reader makes`);
+  throw new EvaluationError(`making ${asked} ${what} one by one is not supported; the most is ${held}`);
 }

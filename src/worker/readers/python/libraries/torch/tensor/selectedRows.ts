@@ -5,8 +5,7 @@ import { Node, type Shape } from "../../../../../graph/node";
 import type { OpName } from "../../../../../graph/ops";
 import { sameComputation } from "../../../../../graph/same";
 import { memoized } from "../../../../memoized";
-import { Unknown } from "../../../values/unknown";
-import { EvaluationError } from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import { listableTensors } from "./listable";
 
 /**

@@ -5,8 +5,8 @@ import { Graph } from "../../../../../graph/graph";
 import { is, Node } from "../../../../../graph/node";
 import { memoized } from "../../../../memoized";
 import type { Dim } from "../../../../model";
-import { Unknown } from "../../../values/unknown";
-import { EvaluationError, PyError, PyTensor, type Runtime, Storage, type StoredTensor } from "../../../values/values";
+import { EvaluationError, Unknown } from "../../../values/unknown";
+import { PyError, PyTensor, type Runtime, Storage, type StoredTensor } from "../../../values/values";
 import { type RandomValue, shifted } from "../random/draws";
 import { selectedRows } from "./selectedRows";
 
@@ -167,7 +167,7 @@ function forgetRivals(storage: Storage, runtime: Runtime): void {
     runtime.changing(rival);
     rival.node = undefined;
     rival.unknown = new Unknown(
-      "it may share memory with a tensor that is changed in place here, which depends on strides: clone() makes a copy for certain",
+      "depending on strides, it may share memory with a tensor that is changed in place here: clone() always makes a copy",
       runtime.place,
     );
   }
@@ -185,7 +185,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   const storage = stored?.path === undefined ? tensor.storage : parameterStorage(stored, nodeOf(tensor));
   if (storage.fixed !== undefined) {
     // What reads it from here on would read the old value.
-    const reason = `changing ${storage.fixed} in place is not supported in forward: a graph's weights change in training only`;
+    const reason = `changing ${storage.fixed} in place is not supported in forward: only training changes a graph's weights`;
     runtime.changing(storage);
     storage.node = undefined;
     storage.unknown = new Unknown(reason, runtime.place);
@@ -194,7 +194,7 @@ export function replaceValue(tensor: PyTensor, node: Node, runtime: Runtime): Py
   runtime.changing(storage);
   if (runtime.tracing && storage.buffer !== undefined) {
     runtime.problem(
-      `${storage.buffer} is changed in forward: this call sees the change, the next one begins with the stored value again`,
+      `${storage.buffer} is changed in forward: this call sees the change, but the next one starts from the stored value again`,
       "information",
     );
   }

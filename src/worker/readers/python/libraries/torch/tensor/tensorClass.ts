@@ -4,10 +4,9 @@ import { sizeOf } from "../../../../../formats/tensor";
 import * as build from "../../../../../graph/build";
 import { nearest } from "../../../../../text/nearest";
 import { builtinClass, typeName } from "../../../values/types";
-import { Unknown } from "../../../values/unknown";
+import { EvaluationError, Unknown } from "../../../values/unknown";
 import {
   type BoundArgs,
-  EvaluationError,
   PyBound,
   type PyClass,
   PyDType,
