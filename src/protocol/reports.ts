@@ -225,7 +225,7 @@ export interface WeightBytes {
   readonly bytes: Count;
 }
 
-/** Bytes of each kind for one way to train. Together they are what is live at the step's peak. */
+/** Bytes of each kind for one way to train. */
 export interface MethodMemory {
   /** What is trained: the adapters, the output head alone, or every parameter. */
   readonly method: TrainMethod;
@@ -239,11 +239,14 @@ export interface MethodMemory {
   readonly gradients: Count;
   /** Bytes of Adam's two moments. */
   readonly optimizer: Count;
-  /** Bytes of what the forward pass keeps for the backward pass, and of what both need on the way. */
+  /** Bytes of what the forward pass keeps for the backward pass, and of what both need on the way, at their peak. */
   readonly activations: Count;
-  /** Bytes of what the update needs on the way, where that is more than the activations were. */
+  /** Bytes of what Adam's update needs on the way. */
   readonly update: Count;
-  /** Bytes of all kinds together. */
+  /**
+   * Bytes at the peak of the step. A little less than all kinds together: activations are released while gradients are
+   * made, and before the update.
+   */
   readonly total: Count;
   /** Bytes of attention scores, which attention that is not fused keeps besides: not in the total. */
   readonly attentionScores: Count;

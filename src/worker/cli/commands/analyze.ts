@@ -1,4 +1,5 @@
 import type { AnalyzeReport } from "../../../protocol/reports";
+import { TRAIN_METHODS } from "../../../protocol/training";
 import { jobCommand } from "../command";
 import {
   type AdapterOptions,
@@ -15,6 +16,8 @@ import { bytes, count, indent, injectionText, lineCell, table, times } from "../
 
 interface AnalyzeOptions extends ModelOptions, InputOptions, AdapterOptions {
   readonly ranks?: number[];
+  readonly batch?: number;
+  readonly sequence?: number;
   readonly layer?: string;
 }
 
@@ -23,12 +26,16 @@ export const analyze = jobCommand<"analyze", AnalyzeOptions>({
   configure: (command) =>
     withInputs(withAdapter(withModel(command)))
       .option("--ranks <list>", "ranks of the table, comma-separated", (text: string) => text.split(",").map(whole))
+      .option("--batch <n>", "samples of the training step whose memory is estimated", whole)
+      .option("--sequence <n>", "tokens of each sample of that step", whole)
       .option("--layer <path>", "layer to show first"),
   request: (file, options) => ({
     kind: "analyze",
     model: modelChoice(file, options),
     adapter: adapterConfig(options),
     ...(options.ranks && { ranks: options.ranks }),
+    ...(options.batch !== undefined && { batch: options.batch }),
+    ...(options.sequence !== undefined && { sequence: options.sequence }),
     ...(options.layer !== undefined && { focus: options.layer }),
   }),
   text: analyzeText,
@@ -68,7 +75,22 @@ function analyzeText(report: AnalyzeReport): string {
     "All targets:",
     indent(table(["rank", "trainable", "share", "reduction", "adapter", "Adam's moments"], totals)),
     "",
-    ...(report.memoryUnavailable === undefined ? [] : [`memory: no estimate: ${report.memoryUnavailable}`]),
+    ...memoryText(report),
     ...report.insights.map((sentence) => `- ${sentence}`),
   ].join("\n");
+}
+
+function memoryText({ memory, memoryUnavailable }: AnalyzeReport): string[] {
+  if (!memory) return memoryUnavailable === undefined ? [] : [`memory: no estimate: ${memoryUnavailable}`, ""];
+  const tokens = memory.sequence === undefined ? "" : ` of ${count(memory.sequence)} tokens`;
+  const rows = memory.methods.map((row) => [
+    row.rank === undefined ? TRAIN_METHODS[row.method].label : `${TRAIN_METHODS[row.method].label}, rank ${row.rank}`,
+    ...[row.weights, row.adapter, row.gradients, row.optimizer, row.activations, row.update, row.total].map(bytes),
+  ]);
+  const head = ["method", "weights", "adapters", "gradients", "moments", "activations", "update", "peak"];
+  return [
+    `Memory of a training step with Adam at batch ${count(memory.batch)}${tokens}:`,
+    indent(table(head, rows)),
+    "",
+  ];
 }

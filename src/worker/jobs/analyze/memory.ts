@@ -137,35 +137,53 @@ function memoryOf(
   weights: number,
   method: TrainMethod,
 ): Omit<MethodMemory, "method" | "rank"> {
-  const step = forwardAndBackward(graph, trained);
-  const sizes = step.trained.map(byteLengthOf);
+  const { graph: step, parameters, gradients: made } = forwardAndBackward(graph, trained);
+  const sizes = parameters.map(byteLengthOf);
   const gradients = sizes.reduce((sum, size) => sum + size, 0);
-  const isView = (node: Node) => isOf(node, "view");
-  // Dropout's masks are fed here; they are made and kept by the forward pass.
-  const isFree = (node: Node) => node.op === "parameter" || (is(node, "input") && node.attrs.mask === undefined);
-  const isScore = attentionScores(step.graph);
-  const peak = (free: (node: Node) => boolean) =>
-    peakActivationBytes(step.graph, { excludeInputsAndParameters: false, isView, isFree: free });
-  const fused = peak((node) => isFree(node) || isScore(node));
-  // Adam's loop over the parameters needs two values of one parameter's size: the denominator, and the quotient.
-  const updating = gradients + 2 * sizes.reduce((most, size) => Math.max(most, size), 0);
-  const parts = {
-    weights,
-    adapter: method === "lora" ? gradients : 0,
-    gradients,
-    optimizer: 2 * gradients,
-    activations: Math.max(0, fused - gradients),
-    update: Math.max(0, updating - Math.max(fused, gradients)),
-  };
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
+  const adapter = method === "lora" ? gradients : 0;
+  const optimizer = 2 * gradients;
+  // A dropout's mask is an input here; in PyTorch the forward pass makes and keeps it.
+  const isFed = (node: Node) => node.op === "parameter" || (is(node, "input") && node.attrs.mask === undefined);
+  const isScore = attentionScores(step);
+  const isGradient = new Set(made.map(memoryOwner));
+  const peak = (...free: ((node: Node) => boolean)[]) =>
+    peakActivationBytes(step, {
+      excludeInputsAndParameters: false,
+      isView,
+      isFree: (node) => isFed(node) || free.some((each) => each(node)),
+    });
+  const fused = peak(isScore);
+  // The update goes from parameter to parameter and makes two values of its size: the denominator and the quotient.
+  const update = 2 * largest;
   return {
-    ...parts,
-    total: Object.values(parts).reduce((sum, part) => sum + part, 0),
-    attentionScores: peak(isFree) - fused,
+    weights,
+    adapter,
+    gradients,
+    optimizer,
+    activations: peak(isScore, (node) => isGradient.has(node)),
+    update,
+    total: weights + adapter + optimizer + Math.max(fused, gradients + update),
+    attentionScores: peak() - fused,
   };
 }
 
+function isView(node: Node): boolean {
+  return isOf(node, "view");
+}
+
+/** The node whose memory a node's value lies in. */
+function memoryOwner(node: Node): Node {
+  let at = node;
+  while (isView(at) || isOf(at, "identity")) at = at.inputs[0]!;
+  return at;
+}
+
 /** The loss and the gradients of what is trained, which live to the end. */
-function forwardAndBackward(graph: Graph, paths: ReadonlySet<string>): { graph: Graph; trained: readonly Node[] } {
+function forwardAndBackward(
+  graph: Graph,
+  paths: ReadonlySet<string>,
+): { graph: Graph; parameters: readonly Node[]; gradients: readonly Node[] } {
   const forward = simplify(maskDropout(withLoss(graph)));
   const loss = forward.output("loss");
   const parameters = forward.parameters.filter(({ attrs }) => paths.has(attrs.path));
@@ -173,7 +191,9 @@ function forwardAndBackward(graph: Graph, paths: ReadonlySet<string>): { graph: 
   const outputs = new Map<string, Node>([["loss", loss]]);
   // The last layers' first, as the backward pass comes to them: what they need is free before the next ones are computed.
   for (const [i, gradient] of [...gradients.values()].reverse().entries()) outputs.set(`gradient.${i}`, gradient);
-  return { graph: simplify(new Graph(graph.name, forward.inputs, outputs)), trained: [...gradients.keys()] };
+  const step = simplify(new Graph(graph.name, forward.inputs, outputs));
+  const made = [...step.outputs].flatMap(([name, node]) => (name === "loss" ? [] : [node]));
+  return { graph: step, parameters: [...gradients.keys()], gradients: made };
 }
 
 /**

@@ -53,7 +53,7 @@ describe("the memory of a training step", () => {
     });
   }
 
-  it("is the sum of its kinds, for full fine-tuning, the head and LoRA at several ranks", async () => {
+  it("has its kinds, for full fine-tuning, the head and LoRA at several ranks", async () => {
     const { methods, weights } = await estimate("mlp512.py");
     assert.deepEqual(
       methods.map(({ method, rank }) => [method, rank]),
@@ -72,7 +72,11 @@ describe("the memory of a training step", () => {
       const { adapter, gradients, optimizer, activations, update, total } = row;
       assert.deepEqual([row.weights, gradients, optimizer], [base, trained[i], 2 * trained[i]!]);
       assert.equal(adapter, row.method === "lora" ? trained[i] : 0);
-      assert.equal(total, base + adapter + gradients + optimizer + activations + update);
+      const together = base + adapter + gradients + optimizer + activations + update;
+      assert.ok(total <= together && total >= together - Math.max(activations, update), `${total} of ${together}`);
+      // A loop's update needs two values of the largest parameter's size.
+      const largest = { full: 784 * 512, head: 512 * 10, lora: (row.rank ?? 0) * 512 }[row.method];
+      assert.equal(update, 2 * 4 * largest);
       assert.equal(row.attentionScores, 0);
     }
   });
@@ -84,12 +88,16 @@ describe("the memory of a training step", () => {
       await estimate("gpt.py", { batch: 1, sequence: 128 }),
     ];
     const lora = ({ methods }: MemoryEstimate) => methods.find(({ method }) => method === "lora")!;
-    const { activations, attentionScores, gradients, total } = lora(one);
+    const { activations, attentionScores } = lora(one);
     for (const other of [two, longer]) {
-      // Where the forward pass is the peak, there are no gradients yet whose place could be theirs.
-      const now = lora(other).activations;
-      assert.ok(now >= 2 * activations && now <= 2 * (activations + gradients), `${now}, before ${activations}`);
-      assert.equal(lora(other).total - lora(other).activations, total - activations);
+      // But for the embedding of the positions, of which both batches have one.
+      assert.ok(Math.abs(lora(other).activations / (2 * activations) - 1) < 0.02, `${lora(other).activations}`);
+      const { weights, adapter, gradients, optimizer, update } = lora(other);
+      const before = lora(one);
+      assert.deepEqual(
+        [weights, adapter, gradients, optimizer, update],
+        [before.weights, before.adapter, before.gradients, before.optimizer, before.update],
+      );
     }
     assert.equal(lora(two).attentionScores, 2 * attentionScores);
     assert.equal(lora(longer).attentionScores, 4 * attentionScores);
