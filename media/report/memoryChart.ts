@@ -31,7 +31,7 @@ export function memoryChart({ batch, sequence, weights, methods }: MemoryEstimat
       full &&
         lora &&
         `LoRA of rank ${lora.rank} needs ${bytes(lora.total)}, full fine-tuning ${bytes(full.total)}: ${percent(100 * (1 - lora.total / full.total))} less with LoRA.`,
-      `The weights are ${dtypes}. Estimated for Adam in PyTorch with PEFT, with fused attention. The peak is a little less than all kinds together, which are not all there at once.`,
+      `The weights are ${dtypes}. Estimated for Adam in PyTorch with PEFT, with fused attention. The peak is a little less than all kinds together, which are not all there at once. Training in LoRA Lens takes about as much for LoRA, and up to three times as much for full fine-tuning.`,
       scores > 0 && `Attention that is not fused keeps up to ${bytes(scores)} of scores besides.`,
     ]
       .filter(Boolean)
