@@ -3,7 +3,7 @@ import { COMMANDS } from "../protocol/commands";
 import { chooseConfiguration } from "./configuration";
 import type { CommandContext } from "./context";
 import { showError } from "./errors";
-import { inject } from "./inject";
+import { inject } from "./inject/inject";
 import { merge } from "./jobs/merge";
 import { analyze, verify } from "./jobs/report";
 import { stopTraining, train } from "./jobs/train";

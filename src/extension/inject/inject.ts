@@ -1,14 +1,14 @@
 import { isAbsolute, join } from "node:path";
 import { commands, Uri, window } from "vscode";
-import { COMMANDS, type LensTarget } from "../protocol/commands";
-import { ADAPTER_CONFIG_FILE, type GivenConfig } from "../protocol/lora";
-import { InjectRequest, TargetsRequest } from "../protocol/messages";
-import type { InjectionSummary } from "../protocol/reports";
-import { type CommandContext, requireTrust, savedAdapter } from "./context";
-import { type Checked, inputText, pickMany, runSteps } from "./dialogs/steps";
-import { defaultAdapter } from "./jobs/report";
-import { chooseModel, lineText } from "./modelFile";
-import { readSettings } from "./settings";
+import { COMMANDS, type LensTarget } from "../../protocol/commands";
+import { ADAPTER_CONFIG_FILE, type GivenConfig } from "../../protocol/lora";
+import { InjectRequest, TargetsRequest } from "../../protocol/messages";
+import type { InjectionSummary } from "../../protocol/reports";
+import { type CommandContext, requireTrust, savedAdapter } from "../context";
+import { type Checked, inputText, pickMany, runSteps } from "../dialogs/steps";
+import { defaultAdapter } from "../jobs/report";
+import { chooseModel, lineText } from "../modelFile";
+import { readSettings } from "../settings";
 
 const count = (n: number) => n.toLocaleString("en-US");
 
