@@ -77,6 +77,8 @@ export interface InjectParams {
   readonly adapter: GivenConfig;
   /** Exact paths to target; the worker writes them as target modules that match these and no other module. */
   readonly layers?: readonly string[];
+  /** With `layers`: what is excluded of them, as PEFT's exclude_modules; nothing when left out. */
+  readonly exclude?: readonly string[] | string;
   /** Absolute path of an adapter_config.json to write the choice to; not written when left out. */
   readonly saveTo?: string;
 }

@@ -15,9 +15,9 @@ import { chooseModel, openChosen } from "../readers/open";
 const MAX_CONFIG_BYTES = 1_000_000;
 
 /** What the configuration costs, after writing it to `saveTo` when that is given. */
-export async function inject({ model, adapter, layers, saveTo }: InjectParams): Promise<InjectionSummary> {
+export async function inject({ model, adapter, layers, exclude, saveTo }: InjectParams): Promise<InjectionSummary> {
   const chosen = chooseModel(await openChosen(model), model.class);
-  const given = layers ? withLayers(chosen, adapter, layers) : adapter;
+  const given = layers ? { ...withLayers(chosen, adapter, layers), exclude_modules: exclude ?? null } : adapter;
   const { config, summary } = injectionFor(chosen, given, layerUses(chosen));
   if (saveTo !== undefined) await save(saveTo, config, chosen);
   return summary;
