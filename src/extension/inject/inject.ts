@@ -168,7 +168,7 @@ async function tell(context: CommandContext, summary: InjectionSummary, done: Do
     `r=${rank}, ${scaleText(scaling)}`,
   ].join(" · ");
   const show = warnings.length > 0 ? window.showWarningMessage : window.showInformationMessage;
-  const next = await show([message, ...warnings].join(". "), "Undo", "Open Config", "Verify", "Train…");
+  const next = await show([message, ...warnings].join(". "), "Open Config", "Verify", "Train…", "Undo");
   if (next === "Undo") await undo(context, done);
   if (next === "Open Config") await window.showTextDocument(Uri.file(done.saveTo));
   if (next === "Verify") await commands.executeCommand(COMMANDS.verify, done.at);

@@ -99,7 +99,7 @@ function itemOf(row: Row<TargetChoice>): RowItem {
   return {
     row,
     label: `${pattern} × ${count(layers.length)}`,
-    description: `${sizes(inFeatures, outFeatures)} · ${count(trainable)} trainable${some}${lines.length === 1 ? ` · ${lines[0]}` : ""}`,
+    description: `${sizes(inFeatures, outFeatures)}${some} · ${count(trainable)} trainable${lines.length === 1 ? ` · ${lines[0]}` : ""}`,
     buttons: [
       row.open
         ? { iconPath: new ThemeIcon("chevron-down"), tooltip: "Hide its layers" }

@@ -82,8 +82,7 @@ async function askMore(frame: Frame, choice: WriteChoice): Promise<Outcome> {
         {
           label: "Bias: none",
           description: "training, verifying and merging take no other value here",
-          detail:
-            'PEFT\'s "all" and "lora_only" train biases of the base as well. LoRA Lens refuses an adapter_config.json that has them.',
+          detail: 'PEFT\'s "all" and "lora_only", which train biases of the base, are refused.',
           id: "bias",
         },
         { label: "$(check) Done", id: "done" },
