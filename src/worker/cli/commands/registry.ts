@@ -1,5 +1,6 @@
 import type { CliCommand } from "../command";
 import { analyze } from "./analyze";
+import { delta } from "./delta";
 import { engines } from "./engines";
 import { exportModel } from "./export";
 import { graph } from "./graph";
@@ -17,6 +18,7 @@ export const COMMANDS: readonly CliCommand[] = [
   verify,
   train,
   merge,
+  delta,
   exportModel,
   run,
   engines,
