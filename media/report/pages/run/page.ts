@@ -64,6 +64,7 @@ function differenceFact(outputs: readonly RunOutput[]): Fact {
 function outputSection(output: RunOutput, charts: Chart[]): HTMLElement {
   const { first, adaptedFirst, difference } = output;
   const size = output.shape.reduce((product, dim) => product * dim, 1);
+  const title = output.name === "output" ? "Output" : `Output ${output.name}`;
   const part =
     first.length < size ? `First ${count(first.length)} of ${count(size)} values` : `All ${count(size)} values`;
   const head = [
@@ -112,10 +113,11 @@ function outputSection(output: RunOutput, charts: Chart[]): HTMLElement {
       bars,
       values: { head, rows },
     });
+    made.element.classList.add("whole");
     charts.push(made);
-    return section(`Output ${output.name}`, ...facts, made.element);
+    return section(title, ...facts, made.element);
   }
-  return section(`Output ${output.name}`, ...facts, table(`${part} of ${output.name}`, head, rows));
+  return section(title, ...facts, table(`${part} of ${output.name}`, head, rows));
 }
 
 function differenceText({ largest, at, share }: NonNullable<RunOutput["difference"]>): string {
