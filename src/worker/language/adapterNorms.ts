@@ -21,17 +21,23 @@ export interface LayerNorm {
   readonly weight?: number;
 }
 
-/** As Markdown. Folders and layers may be named anything, and stand in code spans. */
+/** As Markdown; one layer takes a line. Folders and layers may be named anything, and stand in code spans. */
 export function adapterText({ folder, layers, more, notes }: AdapterNorms): string {
-  const rows = layers.map(({ path, delta, weight }) => {
-    const share = weight === undefined || weight === 0 ? "" : percent((100 * delta) / weight);
-    return `| ${cell(path)} | ${scale(delta)} | ${share} |`;
-  });
-  const table = ["| layer | ‖ΔW‖ | ‖ΔW‖/‖W₀‖ |", "| :--- | ---: | ---: |", ...rows].join("\n");
   const also = more > 0 ? [`… and ${count(more)} more layers.`] : [];
-  return [`**Adapter** in ${cell(folder)}`, ...(layers.length > 0 ? [table] : []), [...also, ...notes].join("  \n")]
-    .filter((part) => part !== "")
-    .join("\n\n");
+  const rest = [...also, ...notes].join("  \n");
+  const [only, ...others] = layers;
+  if (!only || others.length === 0) {
+    const norms = only ? ` · ‖ΔW‖ ${scale(only.delta)}${share(only) && ` · ‖ΔW‖/‖W₀‖ ${share(only)}`}` : "";
+    return [`**Adapter** in ${code(folder)}${norms}`, rest].filter((part) => part !== "").join("  \n");
+  }
+  const rows = layers.map((layer) => `| ${cell(layer.path)} | ${scale(layer.delta)} | ${share(layer)} |`);
+  const table = ["| layer | ‖ΔW‖ | ‖ΔW‖/‖W₀‖ |", "| :--- | ---: | ---: |", ...rows].join("\n");
+  return [`**Adapter** in ${code(folder)}`, table, rest].filter((part) => part !== "").join("\n\n");
+}
+
+/** Nothing where the base's norm is not known, or zero. */
+function share({ delta, weight }: LayerNorm): string {
+  return weight === undefined || weight === 0 ? "" : percent((100 * delta) / weight);
 }
 
 /** In a table a bar ends a cell, in code spans, too. */

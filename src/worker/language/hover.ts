@@ -37,8 +37,7 @@ export function hover(
 ): Hover | null {
   const at = layersAt(reading, position, cell);
   if (at) {
-    const parts = [layerText(at, settings), ...(adapter ? [adapterText(adapter)] : [])];
-    return markdown(parts.join("\n\n"), rangeOf(at.place));
+    return markdown(layerText(at, settings, adapter), rangeOf(at.place));
   }
   const model = reading.summary.models.find(({ place }) => isIn(place, cell) && place.line === position.line + 1);
   const targets = model ? defaultTargets(model, reading) : [];
@@ -64,7 +63,7 @@ function markdown(value: string, range?: Hover["range"]): Hover {
   return { contents: { kind: "markdown", value }, ...(range ? { range } : {}) };
 }
 
-function layerText(at: LayersAtPlace, settings: LoraSettings): string {
+function layerText(at: LayersAtPlace, settings: LoraSettings, adapter: AdapterNorms | undefined): string {
   const layers = at.layers.filter(isKnownLinear);
   const { full } = totalCost(layers, loraConfig({ r: 1 }));
   const rows = ranksWith(settings.rank).map((rank) => {
@@ -73,6 +72,8 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
   });
   return [
     `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
+    // Before the table: a hover shows some lines and scrolls for the others.
+    ...(adapter ? [adapterText(adapter)] : []),
     ["| rank | trainable | reduction | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
     ...(layers.every(({ neverCalled }) => neverCalled)
       ? ["Its weight is read and it is never called: an adapter here has no effect and never learns."]

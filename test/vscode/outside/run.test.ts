@@ -56,7 +56,10 @@ describe("Run Forward in a window, on the digits example", function () {
       .first()
       .hover();
     const hover = window.page.locator(".monaco-hover:visible", { hasText: "‖ΔW‖/‖W₀‖" });
-    await hover.filter({ hasText: /fc2.*%/s }).waitFor();
+    await hover.filter({ hasText: /Adapter in model-lora · ‖ΔW‖ [\d.]+ · ‖ΔW‖\/‖W₀‖ [\d.]+ %/ }).waitFor();
+    await window.page.waitForFunction(
+      `[...document.querySelectorAll(".monaco-hover")].every((one) => getComputedStyle(one).opacity === "1")`,
+    );
     await window.screenshot("hover-norms");
   });
 });

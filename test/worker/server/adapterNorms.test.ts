@@ -123,7 +123,14 @@ describe("norms of the adapter beside a model", () => {
     assert.ok(turns.length >= 64 && usual < 40, `${turns.length} turns, nine of ten within ${usual} ms`);
   });
 
-  it("are a table in the hover, which no name can break", () => {
+  it("are a line in the hover for one layer", () => {
+    const only = { folder: "net-lora", layers: [{ path: "fc1", delta: 0.5, weight: 10 }], more: 0, notes: [] };
+    assert.equal(adapterText(only), "**Adapter** in `net-lora` · ‖ΔW‖ 0.5 · ‖ΔW‖/‖W₀‖ 5.0 %");
+    const alone = { ...only, layers: [{ path: "fc1", delta: 0.5 }], notes: ["A note."] };
+    assert.equal(adapterText(alone), "**Adapter** in `net-lora` · ‖ΔW‖ 0.5  \nA note.");
+  });
+
+  it("are a table in the hover for several, which no name can break", () => {
     const text = adapterText({
       folder: "net-lora",
       layers: [

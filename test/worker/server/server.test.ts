@@ -245,7 +245,7 @@ describe("language server", () => {
           position: { line, character: 5 },
         });
       const text = JSON.stringify((await hoverAt(2)).contents);
-      assert.match(text, /\| `fc1` \| [\d.]+ \| [\d.]+ % \|/);
+      assert.match(text, /‖ΔW‖ [\d.]+ · ‖ΔW‖\/‖W₀‖ [\d.]+ %/);
       assert.doesNotMatch(JSON.stringify((await hoverAt(1)).contents), /ΔW/);
     } finally {
       await rm(folder, { recursive: true });
