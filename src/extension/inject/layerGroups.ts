@@ -122,12 +122,11 @@ export class LayerChoice<L extends GroupedLayer> {
 
   /**
    * Takes the rows that are checked now; those whose check has changed since they were drawn count. A group stands for
-   * all of its layers, and a layer of an open group goes before its group. False where nothing has changed.
+   * all of its layers. False where nothing has changed.
    */
   check(rows: readonly Row<L>[], checked: ReadonlySet<string>): boolean {
     const changed = rows.filter((row) => checked.has(keyOf(row)) !== this.shown.has(keyOf(row)));
-    const groupsFirst = [...changed].sort((a, b) => Number(a.kind === "layer") - Number(b.kind === "layer"));
-    for (const row of groupsFirst) {
+    for (const row of changed) {
       const layers = row.kind === "group" ? row.group.layers : [row.layer];
       for (const { path } of layers) {
         if (checked.has(keyOf(row))) this.chosen.add(path);

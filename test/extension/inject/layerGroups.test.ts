@@ -107,6 +107,16 @@ describe("groups of layers in the injection dialog", () => {
     );
   });
 
+  it("the box above the list checks all of its rows, open groups among them, and unchecks them again", () => {
+    const choice = new LayerChoice(LAYERS, [LAYERS[0]!]);
+    open(choice, "layers.*.query");
+    const all = () => new Set(choice.rows().map(keyOf));
+    choice.check(choice.rows(), all());
+    assert.equal(choice.total.layers, 5);
+    choice.check(choice.rows(), new Set());
+    assert.equal(choice.total.layers, 0);
+  });
+
   it("checks that are as they were drawn change nothing", () => {
     const choice = new LayerChoice(LAYERS, LAYERS);
     assert.equal(press(choice), false);

@@ -105,12 +105,14 @@ describe("norms of the adapter beside a model", () => {
     await saveAdapter(join(folder, "net-lora"), { ...config, r: 16, lora_alpha: 16, target_modules: ["fc"] }, tensors);
     const large = join(folder, "large.safetensors");
     await writeSafetensors(large, new Map([["fc.weight", filled([size, size])]]));
-    let last = performance.now();
+    // Of the processor, since a busy machine lets others go first.
+    const spent = () => process.cpuUsage().user / 1000;
+    let last = spent();
     const turns: number[] = [];
     const timed = async () => {
-      turns.push(performance.now() - last);
+      turns.push(spent() - last);
       await yieldToEvents();
-      last = performance.now();
+      last = spent();
     };
     const norms = await new AdapterNormsCache().of(model(), { weights: large }, ["fc"], timed);
     const [{ delta, weight }] = norms!.layers as [(typeof norms & object)["layers"][number]];
@@ -119,8 +121,8 @@ describe("norms of the adapter beside a model", () => {
     assert.ok(Math.abs(weight! - 0.01 * size) <= 1e-5 * weight!, `${weight}`);
     turns.sort((a, b) => a - b);
     const usual = turns[Math.floor(0.9 * turns.length)]!;
-    // The aim is 10 ms; a busy machine may take a few times as long.
-    assert.ok(turns.length >= 64 && usual < 40, `${turns.length} turns, nine of ten within ${usual} ms`);
+    // The aim is 10 ms; processors differ.
+    assert.ok(turns.length >= 64 && usual < 30, `${turns.length} turns, nine of ten within ${usual} ms`);
   });
 
   it("are a line in the hover for one layer", () => {
