@@ -5,8 +5,8 @@ import { loadTensor } from "../../formats/safetensors";
 import { type StoredTensor, sizeOf, tensorFromBytes } from "../../formats/tensor";
 import type { Pause } from "../../numbers/algebra/matrix";
 
-/** Values between two pauses: some 2 ms. */
-const VALUES_A_TURN = 2 ** 18;
+/** Values between two pauses: about a ms. */
+const VALUES_A_TURN = 2 ** 17;
 
 /** The Frobenius norm of a tensor wherever it is, in float64; one in a file is read piece by piece. */
 export async function frobenius(stored: StoredTensor, pause: Pause): Promise<number> {

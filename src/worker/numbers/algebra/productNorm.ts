@@ -1,7 +1,7 @@
 import type { Matrix, Pause } from "./matrix";
 
-/** Multiplications between two pauses: some 5 ms. */
-const WORK_A_TURN = 2 ** 22;
+/** Multiplications between two pauses: one or two ms. */
+const WORK_A_TURN = 2 ** 20;
 
 /**
  * The Frobenius norm of B A, without making it: its square is the trace of (BᵀB)(AAᵀ), two matrices as wide as the rank.
