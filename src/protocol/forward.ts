@@ -39,7 +39,7 @@ export interface RunReport {
   /** Time of the whole run, reading included, in seconds. */
   readonly seconds: number;
   readonly inputs: readonly RunTensor[];
-  /** In words: "random numbers of seed 0, for the shapes …", "row 1 of digits.csv". */
+  /** In words: "random numbers of seed 0 (shapes: the call at line 9)", "row 1 of digits.csv". */
   readonly inputsFrom: string;
   /** Of a table's row: what its label column says. */
   readonly label?: { readonly column: string; readonly value: string };

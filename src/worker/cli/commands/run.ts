@@ -66,7 +66,7 @@ function runText(report: RunReport): string {
 
 function outputText(one: RunOutput): string[] {
   const { first, adaptedFirst, difference } = one;
-  if (!adaptedFirst || !difference) return [`output ${typeText(one)}: ${valuesText(one)}`];
+  if (!adaptedFirst || !difference) return [`${outputTitle(one)}: ${valuesText(one)}`];
   const rows = first.map((value, i) => {
     const other = adaptedFirst[i]!;
     const change = typeof value === "number" && typeof other === "number" ? shown(other - value) : "";
@@ -74,10 +74,15 @@ function outputText(one: RunOutput): string[] {
   });
   const share = difference.share === null ? "" : `, ${small(difference.share)} of the base's largest value`;
   return [
-    `output ${typeText(one)}${rows.length < sizeOf(one.shape) ? `, the first ${rows.length} values` : ""}:`,
+    `${outputTitle(one)}${rows.length < sizeOf(one.shape) ? `, the first ${rows.length} values` : ""}:`,
     indent(table(["index", "base", "adapted", "difference"], rows)),
     `largest difference ${shown(difference.largest)} at [${difference.at.join(", ")}]${share}`,
   ];
+}
+
+/** Most models have one output, of that name. */
+function outputTitle(one: RunTensor): string {
+  return one.name === "output" ? typeText(one) : `output ${typeText(one)}`;
 }
 
 function typeText({ name, dtype, shape }: RunTensor): string {

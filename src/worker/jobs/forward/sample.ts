@@ -34,7 +34,7 @@ export async function sampleFor(
   if (!choice) {
     const traced = model.trace();
     const values = randomInputs(traced.inputs, seed);
-    return { traced, values, from: `random numbers of seed ${seed}, for ${traced.inputsFrom}` };
+    return { traced, values, from: `random numbers of seed ${seed} (shapes: ${traced.inputsFrom})` };
   }
   const { file } = choice;
   const extension = extname(file).slice(1).toLowerCase();

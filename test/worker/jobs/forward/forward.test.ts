@@ -71,7 +71,7 @@ describe("run of forward on a sample", () => {
     const [one, again, other] = [await run("1"), await run("1"), await run("2")];
     assert.deepEqual(one.outputs, again.outputs);
     assert.notDeepEqual(one.outputs, other.outputs);
-    assert.match(one.inputsFrom, /^random numbers of seed 1, for /);
+    assert.match(one.inputsFrom, /^random numbers of seed 1 \(shapes: .+\)$/);
     assert.equal(one.adapter, null);
     const [output] = one.outputs as [RunReport["outputs"][number]];
     assert.equal(output.first.length, 10);
