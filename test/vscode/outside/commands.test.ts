@@ -94,6 +94,7 @@ describe("commands in a window, on the digits example", function () {
       const last = await window.step(5, 5);
       await last.locator(".monaco-list-row", { hasText: "1 layer · 1,024 trainable (3.7722 %) · scale 3" }).waitFor();
       await last.locator(".monaco-list-row", { hasText: "Another Folder" }).click();
+      await last.locator(".quick-input-message", { hasText: "Folder of the adapter" }).waitFor();
       await window.answer(folder, "Writes");
       await window.accept();
       await last.locator(".monaco-list-row", { hasText: "Write adapter_config.json" }).click();

@@ -109,6 +109,7 @@ describe("Inject in a window, on a model of 226 linear layers", function () {
     await window.screenshot("inject-write");
     await row("More").click();
     await row("Exclude").click();
+    await list.locator(".quick-input-message", { hasText: "Excluded modules" }).waitFor();
     await window.answer("layers.31.self_attn.q_proj", "names or path suffixes");
     await window.accept();
     await row("rsLoRA: off").click();
