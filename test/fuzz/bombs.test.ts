@@ -79,7 +79,10 @@ const BOMBS: readonly (readonly [source: string, says: RegExp])[] = [
   ["a = 'x'.center(10**10)", LONG],
   ["a = 'ab'\nwhile True:\n    a += a", /is longer than|stopped here/],
   ["a = {0: 0}\nwhile True:\n    a.update({k + len(a): v for k, v in a.items()})", STEPS],
-  ["a = b = ()\nfor _ in range(60):\n    a, b = (a, a), (b, b)\nc = {a: 1}", /a tuple this large is not supported as a key/],
+  [
+    "a = b = ()\nfor _ in range(60):\n    a, b = (a, a), (b, b)\nc = {a: 1}",
+    /a tuple this large is not supported as a key/,
+  ],
   ["a, b = [], []\nfor _ in range(60):\n    a, b = [a, a], [b, b]\nc = a == b", /stopped here|not compared/],
   ["a, b = {0: 0}, {0: 0}\nfor _ in range(60):\n    a, b = {0: a, 1: a}, {0: b, 1: b}\nc = a == b", /not compared/],
   ["A = object\nfor _ in range(10**4):\n    class A(A): pass", /classes above it|stopped here/],
