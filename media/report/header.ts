@@ -3,10 +3,10 @@ import { element } from "./dom";
 import { fileName } from "./format";
 import type { Host } from "./host";
 
-/** A page's title with the model it is about and, in the editor, the buttons that save the report. */
+/** A page's title with the model it is about, if any, and, in the editor, the buttons that save the report. */
 export function header(
   title: string,
-  subject: { readonly model: string; readonly file?: string },
+  subject: { readonly model: string; readonly file?: string } | undefined,
   host: Host,
 ): HTMLElement {
   return element(
@@ -16,12 +16,13 @@ export function header(
       "div",
       {},
       element("h1", {}, title),
-      element(
-        "p",
-        { class: "subject" },
-        element("code", {}, subject.model),
-        subject.file !== undefined && element("span", { title: subject.file }, ` in ${fileName(subject.file)}`),
-      ),
+      subject !== undefined &&
+        element(
+          "p",
+          { class: "subject" },
+          element("code", {}, subject.model),
+          subject.file !== undefined && element("span", { title: subject.file }, ` in ${fileName(subject.file)}`),
+        ),
     ),
     host.editor &&
       element(

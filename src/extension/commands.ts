@@ -6,6 +6,7 @@ import { showError } from "./errors";
 import { inject } from "./inject";
 import { merge } from "./jobs/merge";
 import { analyze, verify } from "./jobs/report";
+import { sizes } from "./jobs/sizes";
 import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
 
@@ -16,6 +17,7 @@ const HANDLERS: Readonly<
   inject,
   verify,
   analyze,
+  sizes,
   train,
   stopTraining,
   merge,

@@ -1,5 +1,6 @@
 import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "./jobs";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
+import type { SizesReport, SizesRequest } from "./sizes";
 
 /**
  * The jobs, one row each: what it is asked, what it answers, and how people are told of it. The worker runs them
@@ -11,6 +12,7 @@ export interface JobTypes {
   readonly analyze: { readonly request: AnalyzeRequest; readonly report: AnalyzeReport };
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
+  readonly sizes: { readonly request: SizesRequest; readonly report: SizesReport };
 }
 
 export interface JobRow {
@@ -29,6 +31,7 @@ export const JOBS: { readonly [K in JobKind]: JobRow } = {
   analyze: { title: "Efficiency", verb: "Analyze", needsTrust: null, finishesEarly: false },
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },
+  sizes: { title: "Layer sizes", verb: "Compare Layer Sizes", needsTrust: null, finishesEarly: false },
 };
 
 export type JobKind = keyof JobTypes;

@@ -98,6 +98,8 @@ export interface AnalyzeReport {
   readonly ranks: readonly number[];
   /** One row a targetable layer, targeted or not. */
   readonly layers: readonly AnalyzeLayer[];
+  /** The targeted layers, or all where none is targeted, those of equal cost together. */
+  readonly groups: readonly EqualLayers[];
   /** One row a rank, over the targeted layers. */
   readonly totals: readonly AnalyzeTotal[];
   /** Bytes of training memory at the configured rank, read off the training graph by liveness; null with the reason
@@ -114,6 +116,20 @@ export interface AnalyzeLayer extends TargetSummary {
   readonly targeted: boolean;
   /** Rank from which LoRA trains as many scalars as the layer has. */
   readonly breakEvenRank: number;
+  readonly byRank: readonly { readonly rank: number; readonly lora: number; readonly reduction: number }[];
+}
+
+/** Layers of a model that cost the same: they have one size, and the adapter's rank is the same at all of them. */
+export interface EqualLayers {
+  /** Last parts of their names, each once, for people: "query, key, value". */
+  readonly name: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias: boolean;
+  readonly paths: readonly string[];
+  /** Scalars of one of the layers. */
+  readonly full: number;
+  /** At one of the layers: the adapter's scalars, and how many times fewer they are than the layer's. */
   readonly byRank: readonly { readonly rank: number; readonly lora: number; readonly reduction: number }[];
 }
 

@@ -60,17 +60,18 @@ const LOSSES_PER_MS = 200;
 /** Runs a job with its page open: progress, then the report or what went wrong. While it runs, asking again shows its page. */
 export async function runInPanel<J extends JobRequest>(
   { jobs, panels }: CommandContext,
-  model: ChosenModel,
+  model: ChosenModel | undefined,
   job: J,
 ): Promise<void> {
-  const title = `${JOBS[job.kind].verb} ${model.class}`;
+  const { verb } = JOBS[job.kind];
+  const title = model ? `${verb} ${model.class}` : verb;
   const id = jobId(job);
   if (jobs.has(id)) {
     if (!panels.reveal(id)) throw new Notice(`"${title}" is still under way; stop it, or wait for it`);
     return;
   }
   const losses: number[] = [];
-  const panel = panels.open(id, `${title} (${basename(model.file)})`, {
+  const panel = panels.open(id, model ? `${title} (${basename(model.file)})` : title, {
     type: "running",
     title,
     progress: { message: "Starting", fraction: 0 },

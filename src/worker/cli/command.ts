@@ -25,6 +25,8 @@ export interface JobCommand<K extends JobKind, O> {
   exitCode?(report: ReportOf[K]): number;
   /** The report has a page, which can be written to a file. */
   readonly html?: true;
+  /** Writes other files that the options ask for. */
+  write?(report: ReportOf[K], options: O): Promise<void>;
 }
 
 interface Html {
@@ -42,6 +44,7 @@ export function jobCommand<K extends JobKind, O>(job: JobCommand<K, O>): CliComm
     async run(io: CliIO, options: O & Json & Html, file: string) {
       const report = (await runHere(io, job.request(file, options))) as ReportOf[K];
       if (options.html !== undefined) await writeHtml(io, options.html, report);
+      await job.write?.(report, options);
       print(io, options, report, () => job.text(report));
       return job.exitCode?.(report) ?? EXIT.fine;
     },

@@ -6,6 +6,7 @@ import { graph } from "./graph";
 import { layers } from "./layers";
 import { merge } from "./merge";
 import { run } from "./run";
+import { sizes } from "./sizes";
 import { train } from "./train";
 import { verify } from "./verify";
 
@@ -14,6 +15,7 @@ export const COMMANDS: readonly CliCommand[] = [
   layers,
   graph,
   analyze,
+  sizes,
   verify,
   train,
   merge,
