@@ -1,3 +1,4 @@
+import type { SaveFormat } from "../../src/protocol/panel";
 import { button } from "./controls";
 import { element } from "./dom";
 import { fileName } from "./format";
@@ -8,6 +9,7 @@ export function header(
   title: string,
   subject: { readonly model: string; readonly file?: string } | undefined,
   host: Host,
+  formats: readonly SaveFormat[] = ["json", "html"],
 ): HTMLElement {
   return element(
     "header",
@@ -28,8 +30,9 @@ export function header(
       element(
         "div",
         { class: "actions" },
-        button("Save as JSON", () => host.post({ type: "save", format: "json" }), "secondary"),
-        button("Save as HTML", () => host.post({ type: "save", format: "html" }), "secondary"),
+        ...formats.map((format) =>
+          button(`Save as ${format.toUpperCase()}`, () => host.post({ type: "save", format }), "secondary"),
+        ),
       ),
   );
 }

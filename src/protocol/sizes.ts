@@ -31,6 +31,12 @@ export interface SizesRequest {
   readonly bias?: boolean;
 }
 
+/** What the page asks for: the same table for other sizes and ranks. */
+export interface SizesQuestion extends Pick<SizesRequest, "sizes" | "known" | "ranks"> {
+  /** Add the sizes of the model that is open. */
+  readonly openModel?: boolean;
+}
+
 export interface SizesReport {
   readonly kind: "sizes";
   /** One row for each size at each rank: sizes in the order asked, ranks rising. */

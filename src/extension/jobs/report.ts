@@ -36,7 +36,7 @@ export async function analyze(context: CommandContext, argument: unknown): Promi
   });
 }
 
-export function modelChoice({ memory }: CommandContext, model: ChosenModel): ModelChoice {
+export function modelChoice({ memory }: Pick<CommandContext, "memory">, model: ChosenModel): ModelChoice {
   const { weights } = memory.of(model);
   const { allowMissing, training } = readSettings();
   return {
