@@ -103,5 +103,9 @@ export function textField(label: string, value: string, changed: (value: string)
     value: string;
   };
   made.addEventListener("input", () => changed(made.value));
+  // The toolkit calls it "Text field" whenever it is put on a page.
+  new MutationObserver(() => {
+    if (made.getAttribute("aria-label") !== label) made.setAttribute("aria-label", label);
+  }).observe(made, { attributeFilter: ["aria-label"] });
   return made;
 }

@@ -49,7 +49,7 @@ describe("the page of layer sizes", function () {
     await choose("Rank", "64");
     await page.locator("figcaption", { hasText: "Reduction by size at rank 64" }).waitFor();
     await page.locator(".fact", { hasText: "Scale" }).getByText("alpha 128 / rank 64").waitFor();
-    await page.getByPlaceholder("Alpha: twice the rank").fill("32");
+    await page.getByRole("textbox", { name: "Alpha: twice the rank" }).fill("32");
     await page.locator(".fact", { hasText: "Scale" }).getByText("0.5").waitFor();
     await choose("Adapter dtype", "bfloat16");
     await page.locator("figcaption", { hasText: "Adapter memory against rank, bfloat16" }).waitFor();
@@ -79,10 +79,10 @@ describe("the page of layer sizes", function () {
     const panel = await opened();
     const { page } = panel;
     const last = async () => (await panel.sent()).at(-1);
-    await page.getByPlaceholder("Size, such as 768x3072").fill("100");
+    await page.getByRole("textbox", { name: "Size, such as 768x3072" }).fill("100");
     await page.getByRole("button", { name: "Add size" }).click();
     await page.getByText('"100" is no size').waitFor();
-    await page.getByPlaceholder("Size, such as 768x3072").fill("100 x 200");
+    await page.getByRole("textbox", { name: "Size, such as 768x3072" }).fill("100 x 200");
     await page.keyboard.press("Enter");
     const asked = await last();
     assert.ok(asked?.type === "compareSizes");
