@@ -91,7 +91,7 @@ interface Theme {
 
 const SERIES = ["blue", "orange", "green", "purple", "red", "yellow"];
 /** Lines are told apart without their color, too: by their points, and by their dashes once the colors begin again. */
-const SYMBOLS = ["circle", "rect", "triangle", "diamond", "pin", "arrow"];
+const SYMBOLS = ["circle", "rect", "triangle", "diamond"];
 const DASHES = ["solid", "dashed", "dotted"] as const;
 
 function readTheme(): Theme {

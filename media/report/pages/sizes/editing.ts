@@ -26,6 +26,7 @@ export function editing(first: SizesReport, host: Host): Editing {
   const sizes = element("ul", { class: "chips", "aria-label": "Sizes" });
   const ranks = element("ul", { class: "chips", "aria-label": "Ranks" });
   const fill = () => {
+    const focused = [sizes, ranks].map((list) => [...list.children].findIndex((one) => one.matches(":focus-within")));
     sizes.replaceChildren(
       ...report.sizes.map((size, index) =>
         chip(sizeText(size), report.sizes.length > 1, () =>
@@ -40,6 +41,11 @@ export function editing(first: SizesReport, host: Host): Editing {
         ),
       ),
     );
+    // Who removes by the keyboard goes on where the removed one was.
+    [sizes, ranks].forEach((list, index) => {
+      const at = Math.min(focused[index]!, list.children.length - 1);
+      if (at >= 0) list.children[at]?.querySelector("button")?.focus();
+    });
   };
   fill();
 
