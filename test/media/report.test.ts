@@ -151,6 +151,18 @@ describe("report page", function () {
     await page.close();
   });
 
+  it("draws a line for each group of equal layers, the eight largest of many, and tabulates all", async () => {
+    const group = analyzeReport.groups[0]!;
+    const groups = Array.from({ length: 11 }, (_, index) => ({ ...group, name: `kind${index}`, full: 1000 + index }));
+    const { page } = await lab.panel({ type: "report", report: { ...analyzeReport, groups } });
+    const chart = page.locator("figure.chart", { hasText: "Reduction against rank" });
+    await chart.locator("svg text", { hasText: "kind10 " }).waitFor();
+    assert.equal(await chart.locator("svg text", { hasText: /^kind/ }).count(), 8);
+    assert.equal(await chart.locator("tbody tr").count(), 11);
+    await chart.getByText("The 8 groups with the most parameters of 11 are drawn").waitFor();
+    await page.close();
+  });
+
   it("shows training under way, updates in place, and stops", async () => {
     const panel = await lab.panel(running);
     const { page } = panel;
