@@ -38,6 +38,21 @@ describe("the page of layer sizes", function () {
     await page.close();
   });
 
+  it("draws every size at every rank, bars with their values, and the break-even rank", async () => {
+    const { page } = await opened();
+    const chart = (title: string) => page.locator("figure.chart", { hasText: title });
+    // A point is a path of its own, in the color of its line, and so is the legend's.
+    for (const title of ["Reduction against rank", "Adapter memory against rank"]) {
+      await chart(title).locator("svg text").first().waitFor();
+      for (const color of ["#3794ff", "#d18616", "#388a34", "#b180d7"])
+        assert.equal(await chart(title).locator(`svg path[fill="${color}"]`).count(), 5 + 1, `${title}, ${color}`);
+    }
+    for (const value of ["48.1×", "76.9×", "373.2×", "0.82×"])
+      await chart("Reduction by size").locator("svg text", { hasText: value }).waitFor();
+    await chart("Parameters, full against LoRA").locator("svg text", { hasText: "break-even: 384.5" }).waitFor();
+    await page.close();
+  });
+
   it("follows the rank, the alpha and the dtype that somebody chooses", async () => {
     const { page } = await opened();
     const fact = (label: string) => page.locator(".fact", { hasText: label });

@@ -77,7 +77,7 @@ const COLUMNS: readonly Column[] = [
         "th",
         { scope: "row" },
         shapeText(row),
-        row.name !== null && element("small", {}, row.layers === null ? row.name : `${row.name}, ${row.layers} layers`),
+        row.name !== null && element("small", {}, nameOf(row.name, row.layers)),
       ),
   },
   numeric("rank", "Rank", ({ rank }) => rank, count),
@@ -101,6 +101,11 @@ const COLUMNS: readonly Column[] = [
   numeric("optimizer", "Adam’s moments", ({ optimizerBytes }) => optimizerBytes, bytes),
   numeric("breakEven", "Break-even rank", ({ breakEvenRank }) => breakEvenRank, decimal),
 ];
+
+function nameOf(name: string, layers: number | null): string {
+  if (layers === null) return name;
+  return layers === 1 ? `${name}, 1 layer` : `${name}, ${layers} layers`;
+}
 
 function compare(a: number | string, b: number | string): number {
   if (typeof a === "number" && typeof b === "number") return a - b;

@@ -78,7 +78,7 @@ function sizesText({ rows, alpha }: SizesReport): string {
     "break-even rank",
   ];
   const cells = rows.map((row) => [
-    `${row.name ?? ""}${row.layers === null ? "" : ` (${row.layers} layers)`}`,
+    `${row.name ?? ""}${row.layers === null ? "" : ` (${row.layers === 1 ? "1 layer" : `${row.layers} layers`})`}`,
     `${row.inFeatures} → ${row.outFeatures}`,
     row.bias ? "yes" : "no",
     String(row.rank),
