@@ -4,6 +4,7 @@ export const COMMANDS = {
   verify: "loraLens.verify",
   analyze: "loraLens.analyze",
   train: "loraLens.train",
+  sweep: "loraLens.sweep",
   stopTraining: "loraLens.stopTraining",
   merge: "loraLens.merge",
   chooseConfiguration: "loraLens.chooseConfiguration",

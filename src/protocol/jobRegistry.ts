@@ -1,5 +1,5 @@
-import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "./jobs";
-import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
+import type { AnalyzeRequest, MergeRequest, SweepRequest, TrainRequest, VerifyRequest } from "./jobs";
+import type { AnalyzeReport, MergeReport, SweepReport, TrainReport, VerifyReport } from "./reports";
 
 /**
  * The jobs, one row each: what it is asked, what it answers, and how people are told of it. The worker runs them
@@ -10,6 +10,7 @@ export interface JobTypes {
   readonly verify: { readonly request: VerifyRequest; readonly report: VerifyReport };
   readonly analyze: { readonly request: AnalyzeRequest; readonly report: AnalyzeReport };
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
+  readonly sweep: { readonly request: SweepRequest; readonly report: SweepReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
 }
 
@@ -28,6 +29,7 @@ export const JOBS: { readonly [K in JobKind]: JobRow } = {
   verify: { title: "Verification", verb: "Verify", needsTrust: "Verifying", finishesEarly: false },
   analyze: { title: "Efficiency", verb: "Analyze", needsTrust: null, finishesEarly: false },
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
+  sweep: { title: "Rank sweep", verb: "Sweep", needsTrust: "Sweeping", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },
 };
 

@@ -213,6 +213,104 @@ export interface TrainReport {
   readonly output: { readonly folder: string; readonly files: readonly string[] };
 }
 
+/** A model trained at several ranks with everything else equal: quality, cost and time by rank. */
+export interface SweepReport {
+  /** Names the kind of report. */
+  readonly kind: "sweep";
+  /** The model's class, or the name that the file gives it. */
+  readonly model: string;
+  /** Absolute path of the model file. */
+  readonly file: string;
+  /** Absolute path of the data. */
+  readonly data: string;
+  /** The column or field that is predicted. */
+  readonly label: string;
+  /** Where the values of the base model are from. */
+  readonly weights: WeightsSummary;
+  /** Paths of the layers that get an adapter, as PyTorch names them. */
+  readonly targets: readonly string[];
+  /** Name on screen of the engine. */
+  readonly engine: string;
+  /** Name of the device that the engine ran on. */
+  readonly device: string;
+  /** The loss's id, such as "cross-entropy". */
+  readonly loss: string;
+  /** Name on screen of the loss. */
+  readonly lossLabel: string;
+  /** Name on screen of the optimizer. */
+  readonly optimizer: string;
+  /** Name on screen of the learning-rate schedule. */
+  readonly schedule: string;
+  /** Numbers of samples. Without held-out samples, the training samples are measured. */
+  readonly samples: { readonly train: number; readonly validation: number };
+  /** Samples per step. */
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Passes over the training samples, of each run. */
+  readonly epochs: number;
+  /** Seed of the initialization, the split, the shuffling and the dropout of every run. */
+  readonly seed: number;
+  /** alpha / r, which is equal for all runs; null if alpha itself is equal for all runs. */
+  readonly alphaPerRank: number | null;
+  /** How alpha and the scale depend on the rank, in one sentence. */
+  readonly alphaNote: string;
+  /** The finished runs, by rising rank. */
+  readonly runs: readonly SweepRun[];
+  /** Ranks that were asked for and have no finished run, because the sweep was stopped or failed. */
+  readonly notRun: readonly number[];
+  /** The sweep ended before its last rank. */
+  readonly stopped: boolean;
+  /** Rank with the highest accuracy, or with the lowest loss if the loss has no accuracy; null without runs. */
+  readonly best: number | null;
+  /**
+   * The smallest rank whose accuracy is at most one standard error below the best one, where the standard error is
+   * sqrt(p (1 - p) / n) for the best accuracy p of n samples; null without accuracies.
+   */
+  readonly smallestGood: number | null;
+  /** Sentences that say what the numbers mean. */
+  readonly insights: readonly string[];
+  /** What may be other than intended, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Duration of all runs, in seconds. */
+  readonly seconds: number;
+  /** When the last run finished: ISO 8601, in UTC. */
+  readonly finishedAt: string;
+  /** Absolute paths of the output folder and of the files in it, without those of the adapters. */
+  readonly output: { readonly folder: string; readonly files: readonly string[] };
+}
+
+/** The training at one rank. */
+export interface SweepRun {
+  readonly rank: number;
+  /** lora_alpha of the run. */
+  readonly alpha: number;
+  /** alpha / rank, or alpha / sqrt(rank) with rsLoRA. */
+  readonly scaling: number;
+  /** Trained parameters, in scalars. */
+  readonly trainable: number;
+  /** 100 * trainable / (base + trainable). */
+  readonly percent: number;
+  /** Bytes of the adapter's trained tensors in float32. */
+  readonly adapterBytes: number;
+  /** On the validation samples, before the first step. */
+  readonly before: SweepResult;
+  /** On the validation samples, after the last step. */
+  readonly after: SweepResult;
+  /** Duration of the run with reading and compiling, in seconds. */
+  readonly seconds: number;
+  /** Training samples per second. */
+  readonly samplesPerSecond: number;
+  /** Name of the adapter's folder in the output folder. */
+  readonly folder: string;
+}
+
+export interface SweepResult {
+  /** Mean over the samples. */
+  readonly loss: number;
+  /** 0 to 1; null if the loss has no accuracy. */
+  readonly accuracy: number | null;
+}
+
 export interface MergeReport {
   readonly kind: "merge";
   readonly model: string;

@@ -6,6 +6,7 @@ import { graph } from "./graph";
 import { layers } from "./layers";
 import { merge } from "./merge";
 import { run } from "./run";
+import { sweep } from "./sweep";
 import { train } from "./train";
 import { verify } from "./verify";
 
@@ -16,6 +17,7 @@ export const COMMANDS: readonly CliCommand[] = [
   analyze,
   verify,
   train,
+  sweep,
   merge,
   exportModel,
   run,

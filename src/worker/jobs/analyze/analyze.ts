@@ -8,6 +8,7 @@ import { adapterBytes, breakEvenRank, layerCost, layerCosts } from "../../lora/v
 import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
+import { checkedRanks } from "../ranks";
 import { insights } from "./insights";
 import { memoryEstimate } from "./memory";
 
@@ -19,7 +20,7 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
   context.onProgress({ message: "Reading the model", fraction: 0 });
   const model = await openChosenModel(request.model);
   const adapter = planAdapter(model, request.adapter);
-  const ranks = checkedRanks(request.ranks ?? RANKS);
+  const ranks = checkedRanks(request.ranks ?? RANKS, MAX_RANKS);
   const { config } = adapter;
   const targeted = new Set(adapter.layers.map(({ layer }) => layer.path));
   const all = targetableLayers(model);
@@ -44,13 +45,6 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
     ...(request.focus !== undefined && { focus: request.focus }),
     insights: insights(adapter.injection, layers, totals, memory),
   };
-}
-
-function checkedRanks(ranks: readonly number[]): readonly number[] {
-  if (ranks.length === 0 || ranks.length > MAX_RANKS || ranks.some((r) => !Number.isInteger(r) || r < 1)) {
-    throw new UserError(`ranks must be 1 to ${MAX_RANKS} whole numbers of 1 or more, not ${ranks.join(", ")}`);
-  }
-  return [...new Set(ranks)].sort((a, b) => a - b);
 }
 
 function analyzeLayer(
