@@ -2,6 +2,7 @@ import type { JobKind, Report, ReportOf } from "../../src/protocol/jobRegistry";
 import type { Host, Page } from "./host";
 import { analyzePage } from "./pages/analyze/page";
 import { mergePage } from "./pages/merge/page";
+import { sweepPage } from "./pages/sweep/page";
 import { trainPage } from "./pages/train/page";
 import { verifyPage } from "./pages/verify/page";
 
@@ -10,6 +11,7 @@ const PAGES: { readonly [K in JobKind]: (report: ReportOf[K], host: Host) => Pag
   verify: verifyPage,
   analyze: analyzePage,
   train: trainPage,
+  sweep: sweepPage,
   merge: mergePage,
 };
 

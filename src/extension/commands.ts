@@ -6,6 +6,7 @@ import { showError } from "./errors";
 import { inject } from "./inject";
 import { merge } from "./jobs/merge";
 import { analyze, verify } from "./jobs/report";
+import { sweep } from "./jobs/sweep";
 import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
 
@@ -17,6 +18,7 @@ const HANDLERS: Readonly<
   verify,
   analyze,
   train,
+  sweep,
   stopTraining,
   merge,
   chooseConfiguration,

@@ -110,9 +110,10 @@ export class Jobs implements Disposable {
     return [...this.jobs.values()].map((job) => job.title);
   }
 
+  /** Jobs that train: they can finish early. */
   trainings(): { readonly id: string; readonly title: string; readonly model: ModelChoice }[] {
     return [...this.jobs]
-      .filter(([, { job }]) => job.kind === "train")
+      .filter(([, { job }]) => JOBS[job.kind].finishesEarly)
       .map(([id, { title, job }]) => ({ id, title, model: job.model }));
   }
 
