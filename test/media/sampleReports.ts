@@ -232,7 +232,7 @@ export const sweepReport: SweepReport = {
   best: 32,
   smallestGood: 16,
   insights: [`Rank 16 is the smallest within one standard error of ${HOSTILE}.`],
-  warnings: [`The configuration's rank_pattern sets the rank of ${HOSTILE}.`],
+  warnings: [`The rank 256 is above the smaller side of ${HOSTILE} (1024 → 4).`],
   seconds: 9.4,
   finishedAt: "2026-01-31T12:00:00.000Z",
   output: {

@@ -37,7 +37,7 @@ export function sweepPage(report: SweepReport, host: Host): Page {
         "ul",
         { class: "files" },
         ...runs.map(({ rank, folder, adapterBytes }) =>
-          element("li", {}, element("code", {}, folder), ` rank ${rank}, ${bytes(adapterBytes)}`),
+          element("li", {}, element("code", {}, folder), `: rank ${rank}, ${bytes(adapterBytes)}`),
         ),
       ),
       host.editor && button("Open", () => host.post({ type: "openOutput" }), "secondary"),

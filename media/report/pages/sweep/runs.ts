@@ -1,4 +1,4 @@
-import type { SweepRun } from "../../../../src/protocol/reports";
+import type { SweepResult, SweepRun } from "../../../../src/protocol/reports";
 import type { ChartSpec } from "../../charts";
 import { type Cell, table } from "../../dom";
 import { bytes, count, decimal, duration, percent, share } from "../../format";
@@ -18,8 +18,10 @@ export function runsTable(runs: readonly SweepRun[], best: number | null): HTMLE
     [{ text: "Rank" }, ...(accuracy ? ["Accuracy", ...heads] : heads).map(numeric)],
     runs.map((run) => [
       { text: run.rank === best ? `${run.rank} (best)` : String(run.rank) },
-      ...(accuracy ? [numeric(shareText(run.after.accuracy))] : []),
-      numeric(decimal(run.after.loss)),
+      ...(accuracy
+        ? [{ ...numeric(shareText(run.after.accuracy)), note: `from ${shareText(run.before.accuracy)}` }]
+        : []),
+      { ...numeric(decimal(run.after.loss)), note: `from ${decimal(run.before.loss)}` },
       numeric(count(run.trainable)),
       numeric(percent(run.percent)),
       numeric(bytes(run.adapterBytes)),
@@ -37,18 +39,12 @@ export function shareText(accuracy: number | null): string {
 
 /** Accuracy, where the loss has one, and loss against rank. */
 export function qualityCharts(runs: readonly SweepRun[], lossLabel: string): ChartSpec[] {
-  const loss = qualityChart(
-    runs,
-    { title: "Loss by rank", name: lossLabel, format: decimal },
-    ({ after }) => after.loss,
-    decimal(runs[0]!.before.loss),
-  );
+  const loss = qualityChart(runs, { title: "Loss by rank", name: lossLabel, format: decimal }, ({ loss }) => loss);
   if (!hasAccuracy(runs)) return [loss];
   const accuracy = qualityChart(
     runs,
     { title: "Accuracy by rank", name: "accuracy", format: share },
-    (run) => run.after.accuracy ?? Number.NaN,
-    shareText(runs[0]!.before.accuracy),
+    ({ accuracy }) => accuracy ?? Number.NaN,
   );
   return [accuracy, loss];
 }
@@ -62,21 +58,24 @@ interface Measure {
 function qualityChart(
   runs: readonly SweepRun[],
   { title, name, format }: Measure,
-  value: (run: SweepRun) => number,
-  before: string,
+  value: (result: SweepResult) => number,
 ): ChartSpec {
-  const points = runs.map((run): [number, number] => [run.rank, value(run)]);
+  const points = runs.map((run): [number, number] => [run.rank, value(run.after)]);
   const said = points.map(([rank, y]) => `${format(y)} at rank ${rank}`).join(", ");
   return {
     kind: "line",
     title,
-    description: `After training, by rank on a logarithmic axis: ${said}. Before training: ${before}.`,
+    description: `After training, by rank on a logarithmic axis: ${said}.`,
     x: { name: "rank", format: count, log: true, base: 2, ...powersAround(runs.map(({ rank }) => rank)) },
     y: { name, format },
     lines: [{ name: "after training", points, symbols: true }],
     values: {
       head: [{ text: "Rank" }, numeric("Before training"), numeric("After training")],
-      rows: points.map(([rank, y]) => [{ text: String(rank) }, numeric(before), numeric(format(y))]),
+      rows: runs.map(({ rank, before, after }) => [
+        { text: String(rank) },
+        numeric(format(value(before))),
+        numeric(format(value(after))),
+      ]),
     },
   };
 }

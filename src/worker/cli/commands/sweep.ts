@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Option } from "commander";
-import type { SweepReport, SweepResult } from "../../../protocol/reports";
+import type { SweepReport } from "../../../protocol/reports";
 import { TRAIN_METHODS } from "../../../protocol/training";
 import { jobCommand } from "../command";
 import {
@@ -73,8 +73,8 @@ function sweepText(report: SweepReport): string {
     count(run.trainable),
     `${run.percent.toFixed(2)} %`,
     bytes(run.adapterBytes),
-    ...(accuracies ? [share(run.after.accuracy)] : []),
-    run.after.loss.toPrecision(4),
+    ...(accuracies ? [`${share(run.before.accuracy)} → ${share(run.after.accuracy)}`] : []),
+    `${run.before.loss.toPrecision(4)} → ${run.after.loss.toPrecision(4)}`,
     run.seconds.toFixed(1),
     count(Math.round(run.samplesPerSecond)),
   ]);
@@ -84,7 +84,6 @@ function sweepText(report: SweepReport): string {
     report.alphaNote,
     `${report.engine} · ${report.device} · ${count(samples.train)} training and ${count(samples.validation)} validation samples, ${report.epochs === 1 ? "1 epoch" : `${count(report.epochs)} epochs`}, batch ${report.batchSize}, learning rate ${report.learningRate}, seed ${report.seed}`,
     `weights: ${report.weights.from}`,
-    `before: ${resultText(runs[0]!.before)}`,
     "",
     indent(table([...head, ...(accuracies ? ["accuracy"] : []), "loss", "seconds", "samples/s"], rows)),
     "",
@@ -97,8 +96,3 @@ function sweepText(report: SweepReport): string {
 }
 
 const plain = (n: number): string => String(Number(n.toPrecision(4)));
-
-function resultText({ loss, accuracy }: SweepResult): string {
-  const words = `loss ${loss.toPrecision(4)}`;
-  return accuracy === null ? words : `accuracy ${share(accuracy)}, ${words}`;
-}

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { SweepRequest, TrainRequest } from "../../../protocol/jobs";
-import { isObject } from "../../formats/files";
 import { loraConfig } from "../../lora/config/config";
 import { checkGiven } from "../../lora/config/given";
 import { checkedRanks } from "../ranks";
@@ -59,17 +58,4 @@ export function alphaNote(request: SweepRequest): string {
   return rslora
     ? `${grows}, so the scale (alpha / √rank) grows with the square root of the rank.`
     : `${grows}, so the scale is ${plain(ratio)} at every rank.`;
-}
-
-/** What of a configuration keeps single layers at a rank or an alpha of their own. */
-export function patternWarnings({ adapter }: SweepRequest): string[] {
-  const set = (value: unknown) => isObject(value) && Object.keys(value).length > 0;
-  return [
-    ...(set(adapter.rank_pattern)
-      ? ["The configuration's rank_pattern sets the rank of some layers. The sweep does not change their rank."]
-      : []),
-    ...(set(adapter.alpha_pattern)
-      ? ["The configuration's alpha_pattern sets the alpha of some layers. Their scale changes with the rank."]
-      : []),
-  ];
 }

@@ -8,7 +8,7 @@ import { adapterBytes } from "../../lora/variants/costs";
 import { Estimate, type JobContext } from "../context";
 import { train } from "../train/train";
 import { findings } from "./insights";
-import { alphaNote, alphaPerRank, folderOf, patternWarnings, trainings } from "./runs";
+import { alphaNote, alphaPerRank, folderOf, trainings } from "./runs";
 import { SWEEP_FILE } from "./saved";
 
 /**
@@ -137,7 +137,6 @@ function settingsOf(request: SweepRequest, finished: readonly Finished[]): Setti
     ...findings(runs, heldOut ? samples.validation : samples.train),
     warnings: [
       ...(heldOut ? [] : ["No samples are held out, so the results are those on the training samples."]),
-      ...patternWarnings(request),
       ...injected,
     ],
   };
