@@ -9,7 +9,7 @@ import { thirdPartyNotices } from "./notices";
 import { NPM, PACKAGES } from "./targets";
 import type { Packed } from "./vsix";
 
-const COPIED = ["LICENSE", "README.md", "CHANGELOG.md", "bin", "docs/command-line.md"];
+const COPIED = ["LICENSE", "README.md", "CHANGELOG.md", "bin", "docs/command-line.md", "schemas"];
 const KEPT = ["name", "description", "version", "license", "keywords", "repository", "bugs", "homepage", "bin"];
 
 /**

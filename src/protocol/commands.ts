@@ -1,3 +1,5 @@
+import type { Count } from "./numbers";
+
 /** Ids of the extension's commands: contributed in package.json, named by code lenses. */
 export const COMMANDS = {
   inject: "loraLens.inject",
@@ -26,9 +28,9 @@ export interface FileLine {
   /** Absolute path. */
   readonly file: string;
   /** Of a notebook: the cell that the line is counted in, from 1, Markdown counted too. */
-  readonly cell?: number;
-  /** From 1. */
-  readonly line: number;
+  readonly cell?: Count;
+  /** Line of the file, from 1. */
+  readonly line: Count;
 }
 
 /** Text that a PyTorch model file cannot do without. Files that lack it are not read, and start no process. */

@@ -1,6 +1,10 @@
 import type { FileLine } from "./commands";
+import type { Count } from "./numbers";
 
-/** What the editor and the command line show of a model file: plain data, computed by the worker. */
+/**
+ * What the editor and the command line show of a model file: plain data, computed by the worker. The comments of layers
+ * and models are the descriptions in schemas/layers.json, which `npm run schemas` writes.
+ */
 
 /** Lines and columns count from 1; the end is exclusive. */
 export interface Place {
@@ -12,22 +16,26 @@ export interface Place {
   readonly endColumn: number;
 }
 
+/** A layer of a model. */
 export interface LayerSummary {
   /** As PyTorch names it: `encoder.layers.0.fc1`. */
   readonly path: string;
+  /** Name of its class. */
   readonly kind: string;
-  /** `null`: it has none, or it could not be evaluated. */
-  readonly inFeatures: number | null;
-  readonly outFeatures: number | null;
+  /** Size of its input's last dimension; null: it has none, or it could not be evaluated. */
+  readonly inFeatures: Count | null;
+  /** Size of its output's last dimension; null: it has none, or it could not be evaluated. */
+  readonly outFeatures: Count | null;
+  /** It has a bias; null: its kind knows none, or it could not be evaluated. */
   readonly bias: boolean | null;
   /** An adapter can go on it, though its kind is not torch's Linear: Hugging Face's Conv1D, Keras' Dense. */
   readonly linear?: true;
   /** A linear layer whose weight is read and that is never called: an adapter on it has no effect. */
   readonly neverCalled?: true;
-  /** Scalars, the layer's own and its children's; `null` where a dimension is unknown. */
-  readonly parameters: number | null;
-  /** Line it is constructed on. */
-  readonly line: number;
+  /** Parameters in scalars, the layer's own and its children's; null where a dimension is unknown. */
+  readonly parameters: Count | null;
+  /** Line it is constructed on, from 1. */
+  readonly line: Count;
   readonly place: Place;
 }
 
@@ -45,16 +53,19 @@ export interface ConfigurationFile extends FileLine {
   readonly path: string;
 }
 
+/** A model of a file. */
 export interface ModelSummary {
   /** The model's class, or the name that the file gives it: `model` of `model = nn.Sequential(...)`, `main.net` in a function. */
   readonly class: string;
   /** Its class, where the model goes by another name. */
   readonly kind?: string;
-  readonly line: number;
+  /** Line of its class or of its name, from 1. */
+  readonly line: Count;
   readonly place: Place;
-  readonly parameters: number | null;
-  /** Of them those that learn, where the code freezes some. */
-  readonly trainable?: number;
+  /** Parameters in scalars; null where a dimension is unknown. */
+  readonly parameters: Count | null;
+  /** Of the parameters those that learn, in scalars, where the code freezes some. */
+  readonly trainable?: Count;
   /** Where the values of its configuration came from: "config.json", "BertConfig's defaults". */
   readonly configuration?: string;
   /** What the code loads, weights with it: "org/name" of `AutoModel.from_pretrained("org/name")`. */
@@ -65,6 +76,7 @@ export interface ModelSummary {
   readonly configurationFiles?: readonly ConfigurationFile[];
   /** It takes a configuration, and nothing in its file gives it one that can be used. */
   readonly lacksConfiguration?: true;
+  /** Its layers, in the order in which it holds them. */
   readonly layers: readonly LayerSummary[];
 }
 

@@ -1,46 +1,68 @@
+import type { Computed, Count } from "./numbers";
 import type { TrainMethod } from "./training";
 
 /**
  * Results of jobs: plain and serialisable. A panel, the command line and a test read the same one.
- * Every number comes from the model, the graph or a run; units stand in the field's description.
+ * Every number comes from the model, the graph or a run; units stand in the field's description. The command line prints
+ * reports with --json: the comments here are the descriptions in schemas/, which `npm run schemas` writes.
  */
 
 /** What an adapter is put on and what it costs. */
 export interface InjectionSummary {
+  /** The model's class, or the name that the file gives it. */
   readonly model: string;
+  /** Absolute path of the model file. */
   readonly file: string;
-  readonly rank: number;
+  /** Rank r of the adapters. */
+  readonly rank: Count;
+  /** lora_alpha. */
   readonly alpha: number;
   /** alpha / rank, or alpha / sqrt(rank) with rsLoRA. */
   readonly scaling: number;
+  /** Probability of dropout on the adapters' input, 0 to 1. */
   readonly dropout: number;
+  /** The layers that get an adapter. */
   readonly targets: readonly TargetSummary[];
-  /** Scalars of the base model. */
-  readonly baseParameters: number;
-  /** Scalars of the adapters. */
-  readonly trainable: number;
-  /** Base and adapters together, as PEFT's print_trainable_parameters counts. */
-  readonly total: number;
+  /** Parameters of the base model, in scalars. */
+  readonly baseParameters: Count;
+  /** Parameters of the adapters, in scalars. */
+  readonly trainable: Count;
+  /** Parameters of base and adapters together, in scalars, as PEFT's print_trainable_parameters counts. */
+  readonly total: Count;
   /** 100 * trainable / total. */
   readonly percent: number;
   /** Where nobody chose the layers: the linear ones that are not adapted; absent when there is none. */
-  readonly leftOut?: readonly { readonly path: string; readonly why: string }[];
+  readonly leftOut?: readonly LeftOutLayer[];
   /** What computes and yet may not be what somebody meant, one sentence each; absent when there is none. */
   readonly warnings?: readonly string[];
 }
 
-export interface TargetSummary {
+/** A linear layer that is not adapted. */
+export interface LeftOutLayer {
+  /** As PyTorch names it. */
   readonly path: string;
-  readonly line: number;
-  /** In a notebook: the cell that the line is counted in. */
-  readonly cell?: number;
-  readonly inFeatures: number;
-  readonly outFeatures: number;
+  /** Why it is left out, in words. */
+  readonly why: string;
+}
+
+/** A linear layer, and what an adapter on it costs. */
+export interface TargetSummary {
+  /** As PyTorch names it: `encoder.layers.0.fc1`. */
+  readonly path: string;
+  /** Line of the model file that it is constructed on, from 1. */
+  readonly line: Count;
+  /** In a notebook: the cell that the line is counted in, from 1. */
+  readonly cell?: Count;
+  /** Size of its input's last dimension. */
+  readonly inFeatures: Count;
+  /** Size of its output's last dimension. */
+  readonly outFeatures: Count;
+  /** It has a bias. */
   readonly bias: boolean;
-  /** Scalars of the layer. */
-  readonly full: number;
-  /** Scalars of its adapter. */
-  readonly lora: number;
+  /** Parameters of the layer, in scalars. */
+  readonly full: Count;
+  /** Parameters of its adapter, in scalars. */
+  readonly lora: Count;
   /** full / lora */
   readonly reduction: number;
 }
@@ -59,43 +81,77 @@ export interface WeightsSummary {
   readonly notes: readonly string[];
 }
 
+/** One check and what it found. */
 export interface VerifyCheck {
   /** Stable name: `identity-at-init`. */
   readonly id: string;
+  /** Its name on screen. */
   readonly title: string;
   /** What the check means, in one or two sentences for a learner. */
   readonly meaning: string;
   /** Largest deviation found, in the unit named. */
-  readonly measured: number;
+  readonly measured: Computed;
+  /** What is measured, in words. */
   readonly unit: string;
   /** `at-most`: passes when measured <= bound; `at-least`: when measured >= bound. */
   readonly relation: "at-most" | "at-least";
-  readonly bound: number;
+  /** What is measured is compared with this, in the same unit. */
+  readonly bound: Computed;
   /** Why the bound is what it is. */
   readonly boundFrom: string;
+  /** The check passed. */
   readonly passed: boolean;
   /** Which layer or tensor was worst, or what went wrong. */
   readonly detail?: string;
 }
 
+/** A tensor that goes into a model or comes out of it. */
+export interface TensorSummary {
+  /** An input's is the name of forward's parameter. */
+  readonly name: string;
+  /** Its sizes, outermost first. */
+  readonly shape: readonly Count[];
+  /** As PyTorch names it: "float32". */
+  readonly dtype: string;
+}
+
+/** Whether an adapted model is numerically right. */
 export interface VerifyReport {
+  /** Names the kind of report. */
   readonly kind: "verify";
+  /** What the adapter is put on and what it costs. */
   readonly injection: InjectionSummary;
+  /** Name on screen of the engine that ran the checks. */
   readonly engine: string;
+  /** Name of the device that the engine ran on. */
   readonly device: string;
-  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
+  /** The example inputs. */
+  readonly inputs: readonly TensorSummary[];
+  /** Where the inputs' shapes and values are from, in words. */
   readonly inputsFrom: string;
+  /** Where the model's values are from. */
   readonly weights: WeightsSummary;
+  /**
+   * Seed of everything random.
+   * @asType integer
+   */
   readonly seed: number;
+  /** How long it took, in seconds. */
   readonly seconds: number;
+  /** All checks passed. */
   readonly passed: boolean;
+  /** The checks, in the order in which they ran. */
   readonly checks: readonly VerifyCheck[];
 }
 
+/** What LoRA costs and saves, over layers and ranks. */
 export interface AnalyzeReport {
+  /** Names the kind of report. */
   readonly kind: "analyze";
+  /** What the adapter is put on and what it costs. */
   readonly injection: InjectionSummary;
-  readonly ranks: readonly number[];
+  /** The ranks that are compared. */
+  readonly ranks: readonly Count[];
   /** One row a targetable layer, targeted or not. */
   readonly layers: readonly AnalyzeLayer[];
   /** One row a rank, over the targeted layers. */
@@ -103,48 +159,74 @@ export interface AnalyzeReport {
   /** Bytes of training memory at the configured rank, read off the training graph by liveness; null with the reason
    * when `forward` could not be traced. */
   readonly memory: MemoryEstimate | null;
+  /** Why the memory is not known; absent when it is. */
   readonly memoryUnavailable?: string;
-  /** The layer to show first. */
+  /** Path of the layer to show first. */
   readonly focus?: string;
   /** Sentences drawn from the numbers above. */
   readonly insights: readonly string[];
 }
 
+/** A linear layer over ranks. */
 export interface AnalyzeLayer extends TargetSummary {
+  /** The adapter is put on it. */
   readonly targeted: boolean;
-  /** Rank from which LoRA trains as many scalars as the layer has. */
+  /** Rank from which LoRA trains as many scalars as the layer has; not rounded. */
   readonly breakEvenRank: number;
-  readonly byRank: readonly { readonly rank: number; readonly lora: number; readonly reduction: number }[];
+  /** One row a rank. */
+  readonly byRank: readonly RankCost[];
 }
 
+/** What a layer's adapter costs at a rank. */
+export interface RankCost {
+  /** Rank r of the adapter. */
+  readonly rank: Count;
+  /** Parameters of the layer's adapter, in scalars. */
+  readonly lora: Count;
+  /** The layer's parameters over its adapter's. */
+  readonly reduction: number;
+}
+
+/** What all targeted layers' adapters cost at a rank. */
 export interface AnalyzeTotal {
-  readonly rank: number;
-  readonly trainable: number;
+  /** Rank r of the adapters. */
+  readonly rank: Count;
+  /** Parameters of the adapters, in scalars. */
+  readonly trainable: Count;
   /** 100 * trainable / (base + trainable) */
   readonly percent: number;
   /** Scalars of the targeted layers over the adapters'. */
   readonly reduction: number;
   /** Bytes of the adapter file's tensors in float32. */
-  readonly adapterBytes: number;
+  readonly adapterBytes: Count;
   /** Bytes of Adam's two moments in float32. */
-  readonly optimizerBytes: number;
+  readonly optimizerBytes: Count;
 }
 
+/** Memory that a training step takes. */
 export interface MemoryEstimate {
-  readonly batch: number;
-  /** Bytes of each kind. */
+  /** Samples in the step's batch. */
+  readonly batch: Count;
+  /** When the adapters are trained. */
   readonly lora: MemoryKinds;
+  /** When every parameter is trained. */
   readonly full: MemoryKinds;
 }
 
+/** Bytes of each kind. */
 export interface MemoryKinds {
-  readonly weights: number;
-  readonly trainable: number;
-  readonly gradients: number;
-  readonly optimizer: number;
-  /** Highest sum of live intermediate tensors during a step. */
-  readonly activations: number;
-  readonly total: number;
+  /** Bytes of the model's own weights, trained or not. */
+  readonly weights: Count;
+  /** Bytes of what is trained beside them: the adapters. */
+  readonly trainable: Count;
+  /** Bytes of the gradients. */
+  readonly gradients: Count;
+  /** Bytes of the optimizer's state. */
+  readonly optimizer: Count;
+  /** Bytes of intermediate tensors: the highest sum of those that are live at once during a step. */
+  readonly activations: Count;
+  /** Bytes of all kinds together. */
+  readonly total: Count;
 }
 
 export interface TrainProgress {
@@ -161,56 +243,114 @@ export interface TrainProgress {
   readonly validation?: EpochResult;
 }
 
+/** What an epoch came to. */
 export interface EpochResult {
-  readonly epoch: number;
+  /** From 1. */
+  readonly epoch: Count;
+  /** Mean loss of the training samples, during the epoch. */
   readonly trainLoss: number;
-  readonly validationLoss: number;
-  /** 0 to 1; null for regression. */
+  /** Mean loss of the validation samples, after the epoch; of the training samples where none are held out. */
+  readonly validationLoss: Computed;
+  /** Part of the same samples that are predicted right, 0 to 1; null for regression. */
   readonly validationAccuracy: number | null;
 }
 
+/** What a training run did. */
 export interface TrainReport {
+  /** Names the kind of report. */
   readonly kind: "train";
+  /** What was trained: the adapters, the output head alone, or every parameter. */
   readonly method: TrainMethod;
+  /** The model's class, or the name that the file gives it. */
   readonly model: string;
+  /** Absolute path of the model file. */
   readonly file: string;
+  /** Absolute path of the data. */
   readonly data: string;
+  /** Where the values are from that training started at. */
   readonly weights: WeightsSummary;
-  /** null unless the method is lora. */
+  /** What the adapter is put on and what it costs; null unless the method is lora. */
   readonly injection: InjectionSummary | null;
+  /** Name on screen of the engine that trained. */
   readonly engine: string;
+  /** Name of the device that the engine ran on. */
   readonly device: string;
   /** The loss's id, such as "cross-entropy". */
   readonly loss: string;
-  /** Names on screen of the loss, the optimizer and the learning-rate schedule. */
+  /** Name on screen of the loss. */
   readonly lossLabel: string;
+  /** Name on screen of the optimizer. */
   readonly optimizer: string;
+  /** Name on screen of the learning-rate schedule. */
   readonly schedule: string;
   /** For cross-entropy: the class labels that occur in the column, each with the output that stands for it. */
-  readonly labels?: {
-    readonly column: string;
-    /** Each label is the number of its output. */
-    readonly identity: boolean;
-    readonly classes: readonly { readonly label: string; readonly index: number }[];
+  readonly labels?: LabelsSummary;
+  /** How many samples there are. */
+  readonly samples: {
+    /** Samples that are trained on. */
+    readonly train: Count;
+    /** Samples that are held out. */
+    readonly validation: Count;
   };
-  readonly samples: { readonly train: number; readonly validation: number };
-  readonly batchSize: number;
+  /** Samples a step. */
+  readonly batchSize: Count;
+  /** The optimizer's, before the schedule. */
   readonly learningRate: number;
+  /**
+   * Seed of everything random.
+   * @asType integer
+   */
   readonly seed: number;
-  readonly trainable: number;
-  readonly total: number;
+  /** Parameters that were trained, in scalars. */
+  readonly trainable: Count;
+  /** Parameters of the model, the adapters included, in scalars. */
+  readonly total: Count;
+  /** 100 * trainable / total. */
   readonly percent: number;
-  /** On the validation split, before the first step. */
-  readonly before: { readonly loss: number; readonly accuracy: number | null };
-  readonly after: { readonly loss: number; readonly accuracy: number | null };
+  /** Before the first step. */
+  readonly before: Evaluation;
+  /** After the last step. */
+  readonly after: Evaluation;
+  /** One row an epoch. */
   readonly epochs: readonly EpochResult[];
+  /** Loss of each step, oldest first. */
   readonly losses: readonly number[];
+  /** How long it took, in seconds. */
   readonly seconds: number;
+  /** Samples a second, evaluation included. */
   readonly samplesPerSecond: number;
   /** True when it was stopped before its last epoch; what was trained is saved all the same. */
   readonly stopped: boolean;
   /** Where the result lies. */
-  readonly output: { readonly folder: string; readonly files: readonly string[] };
+  readonly output: {
+    /** Absolute path of the folder. */
+    readonly folder: string;
+    /** Absolute paths of the files that were written. */
+    readonly files: readonly string[];
+  };
+}
+
+/** How good a model is on the validation samples, or on the training samples where none are held out. */
+export interface Evaluation {
+  /** Mean loss. */
+  readonly loss: Computed;
+  /** Part of the samples that are predicted right, 0 to 1; null for regression. */
+  readonly accuracy: number | null;
+}
+
+/** The class labels of a column. */
+export interface LabelsSummary {
+  /** Name of the column. */
+  readonly column: string;
+  /** Each label is the number of its output. */
+  readonly identity: boolean;
+  /** The labels that occur. */
+  readonly classes: readonly {
+    /** As it stands in the column. */
+    readonly label: string;
+    /** Number of the output that stands for it, from 0. */
+    readonly index: Count;
+  }[];
 }
 
 /** A model trained at several ranks with everything else equal: quality, cost and time by rank. */
@@ -242,13 +382,22 @@ export interface SweepReport {
   /** Name on screen of the learning-rate schedule. */
   readonly schedule: string;
   /** Numbers of samples. Without held-out samples, the training samples are measured. */
-  readonly samples: { readonly train: number; readonly validation: number };
+  readonly samples: {
+    /** Trained on. */
+    readonly train: Count;
+    /** Held out. */
+    readonly validation: Count;
+  };
   /** Samples per step. */
-  readonly batchSize: number;
+  readonly batchSize: Count;
+  /** The learning rate that the schedule started from. */
   readonly learningRate: number;
   /** Passes over the training samples, of each run. */
-  readonly epochs: number;
-  /** Seed of the initialization, the split, the shuffling and the dropout of every run. */
+  readonly epochs: Count;
+  /**
+   * Seed of the initialization, the split, the shuffling and the dropout of every run.
+   * @asType integer
+   */
   readonly seed: number;
   /** alpha / r, which is equal for all runs; null if alpha itself is equal for all runs. */
   readonly alphaPerRank: number | null;
@@ -257,16 +406,16 @@ export interface SweepReport {
   /** The finished runs, by rising rank. */
   readonly runs: readonly SweepRun[];
   /** Ranks that were asked for and have no finished run, because the sweep was stopped or failed. */
-  readonly notRun: readonly number[];
+  readonly notRun: readonly Count[];
   /** The sweep ended before its last rank. */
   readonly stopped: boolean;
   /** Rank with the highest accuracy, or with the lowest loss if the loss has no accuracy; null without runs. */
-  readonly best: number | null;
+  readonly best: Count | null;
   /**
    * The smallest rank whose accuracy is at most one standard error below the best one, where the standard error is
    * sqrt(p (1 - p) / n) for the best accuracy p of n samples; null without accuracies.
    */
-  readonly smallestGood: number | null;
+  readonly smallestGood: Count | null;
   /** Sentences that say what the numbers mean. */
   readonly insights: readonly string[];
   /** What may be other than intended, one sentence each. */
@@ -275,27 +424,33 @@ export interface SweepReport {
   readonly seconds: number;
   /** When the last run finished: ISO 8601, in UTC. */
   readonly finishedAt: string;
-  /** Absolute paths of the output folder and of the files in it, without those of the adapters. */
-  readonly output: { readonly folder: string; readonly files: readonly string[] };
+  /** Where the results are. */
+  readonly output: {
+    /** Absolute path of the folder. */
+    readonly folder: string;
+    /** Absolute path of sweep.json. */
+    readonly files: readonly string[];
+  };
 }
 
 /** The training at one rank. */
 export interface SweepRun {
-  readonly rank: number;
+  /** Rank r of the adapters. */
+  readonly rank: Count;
   /** lora_alpha of the run. */
   readonly alpha: number;
   /** alpha / rank, or alpha / sqrt(rank) with rsLoRA. */
   readonly scaling: number;
   /** Trained parameters, in scalars. */
-  readonly trainable: number;
+  readonly trainable: Count;
   /** 100 * trainable / (base + trainable). */
   readonly percent: number;
   /** Bytes of the adapter's trained tensors in float32. */
-  readonly adapterBytes: number;
+  readonly adapterBytes: Count;
   /** On the validation samples, before the first step. */
-  readonly before: SweepResult;
+  readonly before: Evaluation;
   /** On the validation samples, after the last step. */
-  readonly after: SweepResult;
+  readonly after: Evaluation;
   /** Duration of the run with reading and compiling, in seconds. */
   readonly seconds: number;
   /** Training samples per second. */
@@ -304,45 +459,72 @@ export interface SweepRun {
   readonly folder: string;
 }
 
-export interface SweepResult {
-  /** Mean over the samples. */
-  readonly loss: number;
-  /** 0 to 1; null if the loss has no accuracy. */
-  readonly accuracy: number | null;
-}
-
+/** What a merge wrote. */
 export interface MergeReport {
+  /** Names the kind of report. */
   readonly kind: "merge";
+  /** The model's class, or the name that the file gives it. */
   readonly model: string;
+  /** Where the base's values are from. */
   readonly weights: WeightsSummary;
+  /** Absolute path of the adapter's folder. */
   readonly adapter: string;
+  /** Absolute path of the file or folder that was written. */
   readonly output: string;
-  readonly merged: readonly { readonly path: string; readonly deltaNorm: number; readonly weightNorm: number }[];
-  readonly tensors: number;
-  /** Of the weights. */
-  readonly bytes: number;
-  /** Of the adapter's injection. */
+  /** One row a layer that the adapter changed. */
+  readonly merged: readonly MergedLayer[];
+  /** How many tensors were written. */
+  readonly tensors: Count;
+  /** Bytes of the weights' files. */
+  readonly bytes: Count;
+  /** What to know of the adapter's injection, one sentence each; absent when there is nothing. */
   readonly warnings?: readonly string[];
-  /** The library that the output is for, which has loaded it, and how far what it predicts is from the merged model's output. */
-  readonly loadedBy?: { readonly library: string; readonly difference: number };
+  /** The library that the output is for, which has loaded it. */
+  readonly loadedBy?: {
+    /** Its name and version. */
+    readonly library: string;
+    /** Largest absolute difference between what it predicts and the merged model's output. */
+    readonly difference: number;
+  };
   /** When the output is a folder. */
   readonly checkpoint?: {
-    /** The weights and their index. */
+    /** Absolute paths of the weights' files and of their index. */
     readonly files: readonly string[];
     /** Names of the base's other files that were copied. */
     readonly copied: readonly string[];
-    readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
+    /** The base's files that were not copied. */
+    readonly leftOut: readonly {
+      /** Name of the file. */
+      readonly name: string;
+      /** Why it was not copied, in words. */
+      readonly reason: string;
+    }[];
   };
 }
 
+/** A layer that an adapter was merged into. */
+export interface MergedLayer {
+  /** As PyTorch names it. */
+  readonly path: string;
+  /** Frobenius norm of what the adapter adds to its weight. */
+  readonly deltaNorm: Computed;
+  /** Frobenius norm of its weight after the merge. */
+  readonly weightNorm: number;
+}
+
+/** What models run on. */
 export interface EngineSummary {
+  /** As the option --engine takes it: "onnxruntime-cpu". */
   readonly id: string;
+  /** Name on screen. */
   readonly label: string;
+  /** It can run here. */
   readonly available: boolean;
-  /** When available. */
+  /** When available: name of the device that it runs on. */
   readonly device?: string;
+  /** When available: the device is emulated by software, which gives the right numbers slowly. */
   readonly software?: boolean;
-  /** When not. */
+  /** When not available: why not, in words. */
   readonly reason?: string;
   /** It is what `auto` picks. */
   readonly chosen: boolean;

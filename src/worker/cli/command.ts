@@ -1,22 +1,30 @@
 import type { Command } from "commander";
 import type { JobKind, ReportOf, RequestOf } from "../../protocol/jobRegistry";
-import { EXIT } from "./failure";
-import { type CliIO, type Json, print, runHere, writeHtml } from "./io";
+import { type CliIO, runHere, writeHtml } from "./io";
 
-/** One command of the command line. */
-export interface CliCommand {
-  /** Its name with its arguments: "layers <file>". */
-  readonly usage: string;
+/** One command of the command line, which answers with a T. */
+export interface CliCommand<T> {
+  /** Its argument, if it has one: "<file>". */
+  readonly argument?: string;
   readonly description: string;
   /** Adds its options. */
   configure(command: Command): Command;
-  /** Resolves to an exit code. `file` is its argument, if it has one. */
-  run(io: CliIO, options: never, file: string): Promise<number>;
+  /** `file` is its argument, if it has one. */
+  run(io: CliIO, options: never, file: string): Promise<Answer<T>>;
+}
+
+/** What a command came to. */
+export interface Answer<T> {
+  /** What it prints with --json. */
+  readonly value: T;
+  /** What it prints without. */
+  text(): string;
+  /** Fine, unless it says otherwise. */
+  readonly exitCode?: number;
 }
 
 /** A command that runs a job and prints its report. */
 export interface JobCommand<K extends JobKind, O> {
-  readonly usage: string;
   readonly description: string;
   configure(command: Command): Command;
   request(file: string, options: O): RequestOf[K];
@@ -31,19 +39,19 @@ interface Html {
   readonly html?: string;
 }
 
-export function jobCommand<K extends JobKind, O>(job: JobCommand<K, O>): CliCommand {
+export function jobCommand<K extends JobKind, O>(job: JobCommand<K, O>): CliCommand<ReportOf[K]> {
   return {
-    usage: job.usage,
+    argument: "<file>",
     description: job.description,
     configure(command) {
       const configured = job.configure(command);
       return job.html ? configured.option("--html <file>", "write the report as one HTML page") : configured;
     },
-    async run(io: CliIO, options: O & Json & Html, file: string) {
+    async run(io: CliIO, options: O & Html, file: string) {
       const report = (await runHere(io, job.request(file, options))) as ReportOf[K];
       if (options.html !== undefined) await writeHtml(io, options.html, report);
-      print(io, options, report, () => job.text(report));
-      return job.exitCode?.(report) ?? EXIT.fine;
+      const exitCode = job.exitCode?.(report);
+      return { value: report, text: () => job.text(report), ...(exitCode !== undefined && { exitCode }) };
     },
   };
 }

@@ -1,5 +1,7 @@
 import { Command } from "commander";
+import type { CliCommand } from "./command";
 import { COMMANDS } from "./commands/registry";
+import { EXIT } from "./failure";
 import type { CliIO } from "./io";
 
 export type { CliIO } from "./io";
@@ -20,12 +22,15 @@ export function commandLine(io: CliIO, done: (code: number) => void, serve: (opt
     })
     .exitOverride();
 
-  for (const { usage, description, configure, run } of COMMANDS) {
+  for (const [name, { argument, description, configure, run }] of Object.entries<CliCommand<unknown>>(COMMANDS)) {
+    const usage = argument === undefined ? name : `${name} ${argument}`;
     const command = program.command(usage).description(description).option("--json", "print JSON");
     configure(command).action(async (...given: unknown[]) => {
       // The arguments, the options, the command itself.
-      const options = given.at(-2) as never;
-      done(await run(io, options, given.length > 2 ? String(given[0]) : ""));
+      const options = given.at(-2) as { readonly json?: boolean };
+      const { value, text, exitCode } = await run(io, options as never, given.length > 2 ? String(given[0]) : "");
+      io.out(options.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+      done(exitCode ?? EXIT.fine);
     });
   }
 

@@ -20,15 +20,6 @@ export interface CliIO {
   readonly signal: AbortSignal;
 }
 
-export interface Json {
-  readonly json?: boolean;
-}
-
-/** A command's result: as JSON, or in words. */
-export function print(io: CliIO, options: Json, value: unknown, text: () => string): void {
-  io.out(options.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
-}
-
 /** Runs a job in this process, with its progress on one line. */
 export async function runHere<J extends JobRequest>(io: CliIO, request: J): Promise<ReportOf[J["kind"]]> {
   const report = await runJob(request, { onProgress: progressLine(io), signal: io.signal, stop: io.stop });

@@ -1,5 +1,4 @@
 import type { EngineChoice, ModelChoice } from "../../protocol/jobs";
-import type { WeightsSummary } from "../../protocol/reports";
 import { chooseEngine } from "../engines/choose";
 import { convert } from "../formats/convert";
 import { UserError } from "../formats/errors";
@@ -13,6 +12,7 @@ import { Random } from "../numbers/random";
 import { removeDropout } from "../passes/dropout";
 import { injectLora } from "../passes/lora";
 import { simplify } from "../passes/simplify";
+import type { RunResult } from "./outputs";
 
 export interface RunRequest {
   readonly model: ModelChoice;
@@ -22,16 +22,6 @@ export interface RunRequest {
   /** The .npz file to write. */
   readonly output: string;
   readonly engine: EngineChoice;
-}
-
-export interface RunResult {
-  readonly output: string;
-  readonly engine: string;
-  readonly device: string;
-  readonly weights: WeightsSummary;
-  readonly outputs: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype: string }[];
-  /** Of the adapter's injection. */
-  readonly warnings?: readonly string[];
 }
 
 /** Evaluates `forward` in evaluation mode on given inputs. */

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
@@ -8,6 +8,7 @@ import { filesUnder } from "../../../scripts/package/files";
 import { packNpm } from "../../../scripts/package/npm";
 import { PACKAGES, TARGETS } from "../../../scripts/package/targets";
 import { packVsix } from "../../../scripts/package/vsix";
+import { COMMANDS } from "../../../src/worker/cli/commands/registry";
 import { temporaryFolder } from "../../worker/formats/temporaryFolder";
 
 const ROOT = join(__dirname, "../../..");
@@ -37,7 +38,7 @@ describe("packages", function () {
     assert.ok(bytes <= 10e6 && files <= 120, `${bytes} bytes in ${files} files`);
     const packed = await filesUnder(join(PACKAGES, target.name));
     assert.ok(packed.includes("dist/extension.js"));
-    for (const name of packed) assert.doesNotMatch(name, /\.(node|so|dll|dylib|map)(\.|$)/);
+    for (const name of packed) assert.doesNotMatch(name, /\.(node|so|dll|dylib|map)(\.|$)|^schemas\//);
 
     // VS Code's extensions start in turn on one thread: most of a start would be the language client's parsing.
     const extension = join(PACKAGES, target.name, "dist/extension.js");
@@ -65,6 +66,12 @@ describe("packages", function () {
     await cp(join(ROOT, "test/fixtures/keras/cnn.h5"), join(folder, "cnn.h5"));
     const shell = process.platform === "win32";
     await promisify(execFile)("npm", ["install", ...OFFLINE, `./${basename(file)}`], { cwd: folder, shell });
+    assert.deepEqual(
+      (await readdir(join(folder, "node_modules/lora-lens/schemas"))).sort(),
+      Object.keys(COMMANDS)
+        .map((name) => `${name}.json`)
+        .sort(),
+    );
     const run = (...args: string[]) =>
       spawnSync("npx", ["--no-install", "lora-lens", ...args], { cwd: folder, shell, encoding: "utf8" });
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { commandLine } from "../../../src/worker/cli/commandLine";
 import { failure } from "../../../src/worker/cli/failure";
+import { mistakes } from "./schema";
 
 export const ROOT = join(__dirname, "../../..");
 export const DIGITS = join(ROOT, "examples/digits/model.py");
@@ -14,7 +15,7 @@ export interface Invoked {
   readonly error: string;
 }
 
-/** Runs one command line as main.ts does, in this process. */
+/** Runs one command line as main.ts does, in this process. What it prints with `--json` must fit the command's schema. */
 export async function invoke(...args: readonly string[]): Promise<Invoked> {
   let [code, out, error] = [0, "", ""];
   const never = new AbortController().signal;
@@ -44,6 +45,10 @@ export async function invoke(...args: readonly string[]): Promise<Invoked> {
     const failed = failure(thrown, false);
     code = failed.code;
     error += failed.text;
+  }
+  if (args.includes("--json") && out !== "") {
+    const wrong = mistakes(args[0]!, JSON.parse(out));
+    if (wrong.length > 0) throw new Error(`${args.join(" ")} prints what its schema refuses:\n${wrong.join("\n")}`);
   }
   return { code, out, error };
 }

@@ -1,4 +1,4 @@
-import type { SweepResult, SweepRun } from "../../../../src/protocol/reports";
+import type { Evaluation, SweepRun } from "../../../../src/protocol/reports";
 import type { ChartSpec } from "../../charts";
 import { type Cell, table } from "../../dom";
 import { bytes, count, decimal, duration, percent, share } from "../../format";
@@ -58,7 +58,7 @@ interface Measure {
 function qualityChart(
   runs: readonly SweepRun[],
   { title, name, format }: Measure,
-  value: (result: SweepResult) => number,
+  value: (result: Evaluation) => number,
 ): ChartSpec {
   const points = runs.map((run): [number, number] => [run.rank, value(run.after)]);
   const said = points.map(([rank, y]) => `${format(y)} at rank ${rank}`).join(", ");

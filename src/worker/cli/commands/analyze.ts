@@ -19,7 +19,6 @@ interface AnalyzeOptions extends ModelOptions, InputOptions, AdapterOptions {
 }
 
 export const analyze = jobCommand<"analyze", AnalyzeOptions>({
-  usage: "analyze <file>",
   description: "what LoRA costs and saves, over layers and ranks",
   configure: (command) =>
     withInputs(withAdapter(withModel(command)))

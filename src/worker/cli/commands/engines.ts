@@ -1,17 +1,14 @@
 import type { EngineSummary } from "../../../protocol/reports";
 import { listEngines } from "../../engines/choose";
 import type { CliCommand } from "../command";
-import { EXIT } from "../failure";
-import { type CliIO, type Json, print } from "../io";
+import type { EnginesOutput } from "../outputs";
 
-export const engines: CliCommand = {
-  usage: "engines",
+export const engines: CliCommand<EnginesOutput> = {
   description: "what can run here, and why the rest cannot",
   configure: (command) => command,
-  async run(io: CliIO, options: Json) {
+  async run() {
     const engines = await listEngines();
-    print(io, options, { engines }, () => enginesText(engines));
-    return EXIT.fine;
+    return { value: { engines }, text: () => enginesText(engines) };
   },
 };
 

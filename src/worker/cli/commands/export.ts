@@ -11,7 +11,6 @@ interface ExportOptions extends ModelOptions, InputOptions {
 }
 
 export const exportModel = jobCommand<"merge", ExportOptions>({
-  usage: "export <file>",
   description: "write a Keras model with a saved adapter merged in, for another library",
   configure: (command) =>
     withInputs(withModel(command))

@@ -4,8 +4,7 @@ import { removeDropout } from "../../passes/dropout";
 import { injectLora } from "../../passes/lora";
 import { openChosenModel } from "../../readers/open";
 import type { CliCommand } from "../command";
-import { EXIT } from "../failure";
-import { type CliIO, type Json, print } from "../io";
+import type { CliIO } from "../io";
 import {
   type AdapterOptions,
   adapterConfig,
@@ -16,22 +15,23 @@ import {
   withInputs,
   withModel,
 } from "../options";
+import type { GraphOutput } from "../outputs";
 
-interface GraphOptions extends Json, ModelOptions, InputOptions, AdapterOptions {
+interface GraphOptions extends ModelOptions, InputOptions, AdapterOptions {
   readonly lora?: boolean;
   readonly places?: boolean;
   readonly training?: boolean;
 }
 
-export const graph: CliCommand = {
-  usage: "graph <file>",
+export const graph: CliCommand<GraphOutput> = {
+  argument: "<file>",
   description: "print the traced graph of forward",
   configure: (command) =>
     withInputs(withAdapter(withModel(command)))
       .option("--lora", "with the adapters injected")
       .option("--places", "with the source line of each node")
       .option("--training", "in training mode"),
-  async run(io: CliIO, options: GraphOptions, file: string) {
+  async run(_io: CliIO, options: GraphOptions, file: string) {
     const model = await openChosenModel(modelChoice(file, options));
     const training = options.training ?? false;
     let { graph } = model.trace({ training });
@@ -41,7 +41,6 @@ export const graph: CliCommand = {
     }
     if (!training) graph = removeDropout(graph);
     const text = printGraph(graph, { places: options.places ?? false });
-    print(io, options, { class: model.className, graph: text }, () => text.trimEnd());
-    return EXIT.fine;
+    return { value: { class: model.className, graph: text }, text: () => text.trimEnd() };
   },
 };

@@ -10,7 +10,6 @@ interface MergeOptions extends ModelOptions, InputOptions {
 }
 
 export const merge = jobCommand<"merge", MergeOptions>({
-  usage: "merge <file>",
   description: "add a saved adapter to the base weights and write them all",
   configure: (command) =>
     withInputs(withModel(command))

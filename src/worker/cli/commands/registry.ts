@@ -1,4 +1,5 @@
 import type { CliCommand } from "../command";
+import type { CommandName, Outputs } from "../outputs";
 import { analyze } from "./analyze";
 import { engines } from "./engines";
 import { exportModel } from "./export";
@@ -10,8 +11,8 @@ import { sweep } from "./sweep";
 import { train } from "./train";
 import { verify } from "./verify";
 
-/** The commands, in the order in which help lists them. */
-export const COMMANDS: readonly CliCommand[] = [
+/** The commands by their names, in the order in which help lists them. What each prints with --json is in outputs.ts. */
+export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } = {
   layers,
   graph,
   analyze,
@@ -19,7 +20,7 @@ export const COMMANDS: readonly CliCommand[] = [
   train,
   sweep,
   merge,
-  exportModel,
+  export: exportModel,
   run,
   engines,
-];
+};

@@ -1,21 +1,21 @@
 import { resolve } from "node:path";
 import type { EngineChoice } from "../../../protocol/jobs";
 import type { CliCommand } from "../command";
-import { EXIT } from "../failure";
-import { type CliIO, clearLine, type Json, print, progressLine } from "../io";
+import { type CliIO, clearLine, progressLine } from "../io";
 import { type ModelOptions, modelChoice, withEngine, withModel } from "../options";
+import type { RunResult } from "../outputs";
 import { runModel } from "../runModel";
 import { warningLines } from "../text";
 
-interface RunOptions extends Json, ModelOptions {
+interface RunOptions extends ModelOptions {
   readonly engine: EngineChoice;
   readonly adapter?: string;
   readonly inputs: string;
   readonly out: string;
 }
 
-export const run: CliCommand = {
-  usage: "run <file>",
+export const run: CliCommand<RunResult> = {
+  argument: "<file>",
   description: "evaluate forward on the arrays of an .npz file",
   configure: (command) =>
     withEngine(withModel(command))
@@ -36,13 +36,14 @@ export const run: CliCommand = {
       { signal: io.signal, onProgress: (fraction, message) => progress({ fraction, message }) },
     );
     clearLine(io);
-    print(io, options, result, () =>
-      [
-        ...warningLines([...result.weights.notes, ...(result.warnings ?? [])]),
-        `weights: ${result.weights.from}`,
-        `wrote ${result.output}: ${result.outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
-      ].join("\n"),
-    );
-    return EXIT.fine;
+    return { value: result, text: () => runText(result) };
   },
 };
+
+function runText({ weights, warnings, output, outputs }: RunResult): string {
+  return [
+    ...warningLines([...weights.notes, ...(warnings ?? [])]),
+    `weights: ${weights.from}`,
+    `wrote ${output}: ${outputs.map((o) => `${o.name} ${o.dtype}[${o.shape.join(", ")}]`).join(", ")}`,
+  ].join("\n");
+}

@@ -29,7 +29,6 @@ const RANKS = "4,8,16,32,64";
 const wholes = (text: string): number[] => text.split(",").map(whole);
 
 export const sweep = jobCommand<"sweep", SweepOptions>({
-  usage: "sweep <file>",
   description: "train an adapter at each of several ranks, everything else equal, and compare quality, size and time",
   configure: (command) =>
     withTraining(

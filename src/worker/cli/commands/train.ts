@@ -26,7 +26,6 @@ const METHODS = Object.keys(TRAIN_METHODS) as TrainMethod[];
 const rates = Object.entries(TRAIN_METHODS).map(([method, { learningRate }]) => `${learningRate} for ${method}`);
 
 export const train = jobCommand<"train", TrainOptions>({
-  usage: "train <file>",
   description: `train an adapter on ${DATA_SOURCES.map(({ what }) => what).join(", or on ")}`,
   configure: (command) =>
     withTraining(withInputs(withEngine(withAdapter(withModel(command)))), rates.join(", "))

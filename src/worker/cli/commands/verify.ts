@@ -22,7 +22,6 @@ interface VerifyOptions extends ModelOptions, InputOptions, AdapterOptions {
 }
 
 export const verify = jobCommand<"verify", VerifyOptions>({
-  usage: "verify <file>",
   description: "check that the adapted model is numerically right",
   configure: (command) =>
     withInputs(withEngine(withAdapter(withModel(command)))).option("--adapter <folder>", "verify this saved adapter"),

@@ -30,7 +30,8 @@ export function findings(runs: readonly SweepRun[], measured: number): Findings 
 }
 
 function isBetter({ after: a }: SweepRun, { after: b }: SweepRun): boolean {
-  return a.accuracy !== null && b.accuracy !== null ? a.accuracy > b.accuracy : a.loss < b.loss;
+  if (a.accuracy !== null && b.accuracy !== null) return a.accuracy > b.accuracy;
+  return a.loss < b.loss || (Number.isNaN(b.loss) && !Number.isNaN(a.loss));
 }
 
 function goodInsight(

@@ -1,6 +1,6 @@
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { SweepReport, SweepResult, SweepRun, WeightsSummary } from "../../../protocol/reports";
+import type { Evaluation, SweepReport, SweepRun, WeightsSummary } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
 import { isObject, readJsonObject } from "../../formats/files";
 import { folderOf } from "./runs";
@@ -136,7 +136,10 @@ const time = that(
   (value): value is string => typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value),
 );
 
-const RESULT = object<SweepResult>({ loss: number, accuracy: orNull(fraction) });
+/** What is not finite is null in JSON. */
+const computed: Check<number> = (value, at, file) => (value === null ? Number.NaN : number(value, at, file));
+
+const RESULT = object<Evaluation>({ loss: computed, accuracy: orNull(fraction) });
 
 const RUN = object<SweepRun>({
   rank,
