@@ -1,5 +1,6 @@
 import type { AnalyzeRequest, MergeRequest, SweepRequest, TrainRequest, VerifyRequest } from "./jobs";
-import type { AnalyzeReport, MergeReport, SweepReport, TrainReport, VerifyReport } from "./reports";
+import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
+import type { SweepReport } from "./sweepReport";
 
 /**
  * The jobs, one row each: what it is asked, what it answers, and how people are told of it. The worker runs them

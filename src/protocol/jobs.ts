@@ -1,5 +1,6 @@
 import type { GivenConfig } from "./lora";
-import type { SweepRun, TrainProgress } from "./reports";
+import type { TrainProgress } from "./reports";
+import type { SweepRun } from "./sweepReport";
 import type { TrainMethod } from "./training";
 
 /** `auto`, the fastest real device, or the id of an engine; the worker says which there are. */

@@ -3,12 +3,12 @@ import type {
   AnalyzeReport,
   InjectionSummary,
   MergeReport,
-  SweepReport,
   TargetSummary,
   TrainReport,
   VerifyReport,
   WeightsSummary,
 } from "../../src/protocol/reports";
+import type { SweepReport } from "../../src/protocol/sweepReport";
 import { loraConfig } from "../../src/worker/lora/config/config";
 import { adapterBytes, breakEvenRank, type CostedLayer, layerCost } from "../../src/worker/lora/variants/costs";
 

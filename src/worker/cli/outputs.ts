@@ -4,12 +4,12 @@ import type {
   AnalyzeReport,
   EngineSummary,
   MergeReport,
-  SweepReport,
   TensorSummary,
   TrainReport,
   VerifyReport,
   WeightsSummary,
 } from "../../protocol/reports";
+import type { SweepReport } from "../../protocol/sweepReport";
 
 /**
  * What each command prints with --json, by the command's name. `npm run schemas` writes a JSON Schema of each to schemas/;

@@ -1,5 +1,5 @@
 import { JOBS } from "../../../../src/protocol/jobRegistry";
-import type { SweepReport } from "../../../../src/protocol/reports";
+import type { SweepReport } from "../../../../src/protocol/sweepReport";
 import { chart } from "../../charts";
 import { button } from "../../controls";
 import { element, facts, section, table, verdict } from "../../dom";

@@ -1,4 +1,5 @@
-import type { Evaluation, SweepRun } from "../../../../src/protocol/reports";
+import type { Evaluation } from "../../../../src/protocol/reports";
+import type { SweepRun } from "../../../../src/protocol/sweepReport";
 import type { ChartSpec } from "../../charts";
 import { type Cell, table } from "../../dom";
 import { bytes, count, decimal, duration, percent, share } from "../../format";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Option } from "commander";
-import type { SweepReport } from "../../../protocol/reports";
+import type { SweepReport } from "../../../protocol/sweepReport";
 import { TRAIN_METHODS } from "../../../protocol/training";
 import { jobCommand } from "../command";
 import {

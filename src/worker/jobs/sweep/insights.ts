@@ -1,4 +1,4 @@
-import type { SweepReport, SweepRun } from "../../../protocol/reports";
+import type { SweepReport, SweepRun } from "../../../protocol/sweepReport";
 
 /** What the results say about the rank to choose. */
 export type Findings = Pick<SweepReport, "best" | "smallestGood" | "insights">;

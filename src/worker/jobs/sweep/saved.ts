@@ -1,6 +1,7 @@
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { Evaluation, SweepReport, SweepRun, WeightsSummary } from "../../../protocol/reports";
+import type { Evaluation, WeightsSummary } from "../../../protocol/reports";
+import type { SweepReport, SweepRun } from "../../../protocol/sweepReport";
 import { UserError } from "../../formats/errors";
 import { isObject, readJsonObject } from "../../formats/files";
 import { folderOf } from "./runs";

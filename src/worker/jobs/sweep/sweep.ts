@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { SweepRequest, TrainRequest } from "../../../protocol/jobs";
-import type { SweepReport, SweepRun, TrainReport } from "../../../protocol/reports";
+import type { TrainReport } from "../../../protocol/reports";
+import type { SweepReport, SweepRun } from "../../../protocol/sweepReport";
 import { chooseEngine } from "../../engines/choose";
 import { inWords, UserError } from "../../formats/errors";
 import { insideFolder, makeFolder, replaceFile } from "../../formats/files";

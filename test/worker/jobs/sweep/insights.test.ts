@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { SweepRun } from "../../../../src/protocol/reports";
+import type { SweepRun } from "../../../../src/protocol/sweepReport";
 import { findings } from "../../../../src/worker/jobs/sweep/insights";
 
 const run = (rank: number, accuracy: number | null, loss = 1): SweepRun => ({

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { SweepReport } from "../../../../src/protocol/reports";
+import type { SweepReport } from "../../../../src/protocol/sweepReport";
 import { newestSweep, readSweep } from "../../../../src/worker/jobs/sweep/saved";
 import { sweepReport } from "../../../media/sampleReports";
 import { temporaryFolder } from "../../formats/temporaryFolder";
