@@ -24,6 +24,8 @@ describe("Sweep Ranks… in a window, on the digits example", function () {
   /** Pictures of the page in each theme at each width, with the page alone in the window. */
   async function photograph(): Promise<void> {
     if (!process.env.LORA_LENS_SCREENSHOTS) return;
+    // The second group has the page.
+    await window.page.keyboard.press("Control+2");
     await window.command("View: Close Editors in Other Groups");
     await mkdir(join(window.folder, ".vscode"), { recursive: true });
     for (const [theme, name] of Object.entries(THEMES)) {
