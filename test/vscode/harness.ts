@@ -171,7 +171,7 @@ export class TestWindow {
    * Chooses a row of the dialog's list, until what that brings is there: a list that was filled a moment ago may not take
    * the first click.
    */
-  async choose(text: string, brings: Locator): Promise<void> {
+  async choose(text: string | RegExp, brings: Locator): Promise<void> {
     const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: text });
     for (let attempt = 1; ; attempt++) {
       await row.first().click();

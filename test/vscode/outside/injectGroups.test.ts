@@ -107,8 +107,8 @@ describe("Inject in a window, on a model of 226 linear layers", function () {
     await window.step(5, 5);
     await row("63 layers · 4,128,768 trainable").waitFor();
     await window.screenshot("inject-write");
-    await window.choose("More", row("Exclude"));
-    await window.choose("Exclude", list.locator(".quick-input-message", { hasText: "Excluded modules" }));
+    await window.choose(/More…/, row(/Exclude…/));
+    await window.choose(/Exclude…/, list.locator(".quick-input-message", { hasText: "Excluded modules" }));
     await window.answer("layers.31.self_attn.q_proj", "names or path suffixes");
     await window.accept();
     await row("rsLoRA: off").waitFor();
