@@ -14,7 +14,6 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { runModel } from "../src/worker/cli/runModel";
 import { toFloat32 } from "../src/worker/formats/convert";
 import { UserError } from "../src/worker/formats/errors";
 import { readNpz } from "../src/worker/formats/numpy/npz";
@@ -22,6 +21,7 @@ import { loadTensor, readHeader, writeSafetensors } from "../src/worker/formats/
 import { float32, type StoredTensor, type Tensor } from "../src/worker/formats/tensor";
 import { planAdapter } from "../src/worker/jobs/adapter";
 import { merge } from "../src/worker/jobs/export/merge";
+import { forward } from "../src/worker/jobs/forward/forward";
 import { openModel } from "../src/worker/jobs/opened";
 import { saveAdapter } from "../src/worker/lora/adapter/adapterFiles";
 import { initializeAdapter } from "../src/worker/lora/init/initialize";
@@ -110,7 +110,17 @@ function same(a: Float32Array | undefined, b: Float32Array): boolean {
 
 async function compareOutputs(at: (name: string) => string, model: { file: string }): Promise<string> {
   try {
-    await runModel({ model, inputs: at("inputs.npz"), output: at("ours.npz"), engine: "onnxruntime-cpu" });
+    const never = new AbortController().signal;
+    await forward(
+      {
+        kind: "run",
+        model,
+        sample: { file: at("inputs.npz") },
+        output: at("ours.npz"),
+        engine: "onnxruntime-cpu",
+      },
+      { onProgress: () => undefined, signal: never, stop: never },
+    );
     const [ours, theirs] = [await readNpz(at("ours.npz")), await readNpz(at("outputs.npz"))];
     let worst = 0;
     let compared = 0;

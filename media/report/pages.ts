@@ -2,6 +2,7 @@ import type { JobKind, Report, ReportOf } from "../../src/protocol/jobRegistry";
 import type { Host, Page } from "./host";
 import { analyzePage } from "./pages/analyze/page";
 import { mergePage } from "./pages/merge/page";
+import { runPage } from "./pages/run/page";
 import { trainPage } from "./pages/train/page";
 import { verifyPage } from "./pages/verify/page";
 
@@ -11,6 +12,7 @@ const PAGES: { readonly [K in JobKind]: (report: ReportOf[K], host: Host) => Pag
   analyze: analyzePage,
   train: trainPage,
   merge: mergePage,
+  run: runPage,
 };
 
 export function pageOf(report: Report, host: Host): Page {

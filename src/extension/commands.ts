@@ -3,9 +3,10 @@ import { COMMANDS } from "../protocol/commands";
 import { chooseConfiguration } from "./configuration";
 import type { CommandContext } from "./context";
 import { showError } from "./errors";
-import { inject } from "./inject";
+import { inject } from "./inject/inject";
 import { merge } from "./jobs/merge";
 import { analyze, verify } from "./jobs/report";
+import { run } from "./jobs/run";
 import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
 
@@ -19,6 +20,7 @@ const HANDLERS: Readonly<
   train,
   stopTraining,
   merge,
+  run,
   chooseConfiguration,
   showLine,
   restartWorker: ({ client }) => client.restart(),

@@ -1,6 +1,7 @@
 import { basename, dirname, extname, join } from "node:path";
 import { EventEmitter, type Memento } from "vscode";
 import type { ConfigurationChoice } from "../protocol/jobs";
+import type { AdapterPlace } from "../protocol/messages";
 import type { TrainMethod } from "../protocol/training";
 
 /** What a model is remembered by. */
@@ -22,12 +23,19 @@ export interface Remembered {
 
 /** Before the path of a file, in the keys of the configurations chosen for its models. */
 const CONFIGURATION = "configuration:";
+/** Before the path of a file and the class, in the keys of what was chosen for models. */
+const MODEL = "model:";
 
 export class Memory {
   private readonly configurationEmitter = new EventEmitter<void>();
 
   /** A configuration was chosen for some file. */
   readonly onConfiguration = this.configurationEmitter.event;
+
+  private readonly adapterEmitter = new EventEmitter<void>();
+
+  /** An adapter's folder or base weights were chosen for some model. */
+  readonly onAdapter = this.adapterEmitter.event;
 
   constructor(private readonly memento: Memento) {}
 
@@ -57,7 +65,21 @@ export class Memory {
   }
 
   async add(model: RememberedModel, remembered: Remembered): Promise<void> {
-    await this.memento.update(keyOf(model), { ...this.of(model), ...remembered });
+    const before = this.of(model);
+    const now = { ...before, ...remembered };
+    await this.memento.update(keyOf(model), now);
+    if (now.adapterFolder !== before.adapterFolder || now.weights !== before.weights) this.adapterEmitter.fire();
+  }
+
+  /** By the models' files and classes, `net.py#Net`. */
+  adapters(): Record<string, AdapterPlace> {
+    const keys = this.memento.keys().filter((key) => key.startsWith(MODEL));
+    return Object.fromEntries(
+      keys.map((key): [string, AdapterPlace] => {
+        const { adapterFolder: folder, weights } = this.memento.get<Remembered>(key, {});
+        return [key.slice(MODEL.length), { ...(folder && { folder }), ...(weights && { weights }) }];
+      }),
+    );
   }
 
   adapterFolder(model: RememberedModel): string {
@@ -71,5 +93,5 @@ export function defaultAdapterFolder({ file }: RememberedModel): string {
 }
 
 function keyOf({ file, class: className }: RememberedModel): string {
-  return `model:${file}#${className}`;
+  return `${MODEL}${file}#${className}`;
 }

@@ -3,7 +3,7 @@ import type { EngineChoice } from "../protocol/jobs";
 import type { WorkerSettings } from "../protocol/messages";
 
 /** The extension's settings, typed. Ranges and defaults stand in package.json; VS Code fills them in. */
-export interface Settings extends Omit<WorkerSettings, "environments" | "configurations"> {
+export interface Settings extends Omit<WorkerSettings, "environments" | "configurations" | "adapters"> {
   readonly engine: EngineChoice;
   /** Tensors or modules that weights may lack. */
   readonly allowMissing: readonly string[];

@@ -21,6 +21,7 @@ export class WorkerSettingsSource implements Disposable {
         if (change.affectsConfiguration(SECTION)) changed();
       }),
       memory.onConfiguration(changed),
+      memory.onAdapter(changed),
       python.onChange(changed),
     );
   }
@@ -37,6 +38,7 @@ export class WorkerSettingsSource implements Disposable {
       environments,
       configurations: this.memory.configurations(),
       inputShapes,
+      adapters: this.memory.adapters(),
     };
   }
 

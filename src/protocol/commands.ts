@@ -8,6 +8,7 @@ export const COMMANDS = {
   train: "loraLens.train",
   stopTraining: "loraLens.stopTraining",
   merge: "loraLens.merge",
+  run: "loraLens.run",
   chooseConfiguration: "loraLens.chooseConfiguration",
   showLine: "loraLens.showLine",
   restartWorker: "loraLens.restartWorker",

@@ -1,3 +1,4 @@
+import type { RunReport, RunRequest } from "./forward";
 import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "./jobs";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
 
@@ -11,6 +12,7 @@ export interface JobTypes {
   readonly analyze: { readonly request: AnalyzeRequest; readonly report: AnalyzeReport };
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
+  readonly run: { readonly request: RunRequest; readonly report: RunReport };
 }
 
 export interface JobRow {
@@ -29,6 +31,7 @@ export const JOBS: { readonly [K in JobKind]: JobRow } = {
   analyze: { title: "Efficiency", verb: "Analyze", needsTrust: null, finishesEarly: false },
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },
+  run: { title: "Forward run", verb: "Run", needsTrust: "Running a model", finishesEarly: false },
 };
 
 export type JobKind = keyof JobTypes;

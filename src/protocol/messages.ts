@@ -77,6 +77,8 @@ export interface InjectParams {
   readonly adapter: GivenConfig;
   /** Exact paths to target; the worker writes them as target modules that match these and no other module. */
   readonly layers?: readonly string[];
+  /** With `layers`: what is excluded of them, as PEFT's exclude_modules; nothing when left out. */
+  readonly exclude?: readonly string[] | string;
   /** Absolute path of an adapter_config.json to write the choice to; not written when left out. */
   readonly saveTo?: string;
 }
@@ -174,6 +176,13 @@ export interface WorkerSettings {
   readonly configurations: Readonly<Record<string, ConfigurationChoice>>;
   /** Shapes of example inputs, by model class and by name, as in InputChoice. */
   readonly inputShapes: InputShapes;
+  /** What was chosen for models in dialogs, by the file's path and the class: `/net.py#Net`. */
+  readonly adapters: Readonly<Record<string, AdapterPlace>>;
+}
+/** Where a model's adapter and its base weights are, as far as somebody chose. Absolute paths. */
+export interface AdapterPlace {
+  readonly folder?: string;
+  readonly weights?: string;
 }
 export type InputShapes = Readonly<Record<string, Readonly<Record<string, string>>>>;
 export const SettingsNotification: NotificationName<WorkerSettings> = { method: "loraLens/settings" };

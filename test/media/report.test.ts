@@ -3,9 +3,15 @@ import type { Page } from "playwright-core";
 import { JOBS, type JobKind, type ReportOf } from "../../src/protocol/jobRegistry";
 import type { PanelState } from "../../src/protocol/panel";
 import { PageLab as Lab, type PageLab, photograph, type Theme } from "./pages";
-import { analyzeReport, HOSTILE, injection, mergeReport, trainReport, verifyReport } from "./sampleReports";
+import { analyzeReport, HOSTILE, injection, mergeReport, runReport, trainReport, verifyReport } from "./sampleReports";
 
-const REPORTS: ReportOf = { verify: verifyReport, analyze: analyzeReport, train: trainReport, merge: mergeReport };
+const REPORTS: ReportOf = {
+  verify: verifyReport,
+  analyze: analyzeReport,
+  train: trainReport,
+  merge: mergeReport,
+  run: runReport,
+};
 
 const running: PanelState = {
   type: "running",
@@ -75,6 +81,26 @@ describe("report page", function () {
     assert.equal(await page.locator(".warnings").count(), 0);
     await page.close();
   });
+
+  for (const theme of ["light", "dark", "high-contrast"] as const satisfies readonly Theme[]) {
+    for (const width of [480, 1200]) {
+      it(`shows a run of forward in the ${theme} theme at ${width} pixels: values in a chart and a table`, async () => {
+        const { page } = await lab.panel({ type: "report", report: runReport }, theme, width);
+        await page.locator("figure svg text").first().waitFor();
+        const text = (await page.locator("main").textContent())!;
+        assert.ok(text.includes("The largest difference is 4.6 at [0, 1], 58.2 % of the base's largest value."));
+        assert.ok(text.includes("The highest value is at index 3 without the adapter, and at index 1 with it."));
+        const rows = page.locator("figure.chart details table tbody tr");
+        assert.equal(await rows.count(), 10);
+        assert.deepEqual(await rows.nth(1).locator("th, td").allTextContents(), ["1", "1.5", "6.1", "4.6"]);
+        assert.match((await page.locator(".chart-area").getAttribute("aria-label"))!, /1: 1\.5 and 6\.1/);
+        const wide = await page.evaluate("document.documentElement.scrollWidth");
+        assert.ok(Number(wide) <= width, `${wide} pixels wide`);
+        await photograph(page, `run-${theme}-${width}`);
+        await page.close();
+      });
+    }
+  }
 
   it("says which checks failed, with value, bound and unit", async () => {
     const { page } = await lab.panel({ type: "report", report: verifyReport });

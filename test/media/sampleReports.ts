@@ -1,3 +1,4 @@
+import type { RunReport } from "../../src/protocol/forward";
 import type {
   AnalyzeLayer,
   AnalyzeReport,
@@ -223,4 +224,35 @@ export const mergeReport: MergeReport = {
     copied: ["config.json", HOSTILE],
     leftOut: [{ name: HOSTILE, reason: "it is code" }],
   },
+};
+
+/** Ten classes, which the adapter decides otherwise. */
+export const runReport: RunReport = {
+  kind: "run",
+  model: "Digits",
+  file: "/project/digits.py",
+  engine: "ONNX Runtime",
+  device: "CPU, 2 threads",
+  weights,
+  seed: 0,
+  seconds: 0.42,
+  inputs: [{ name: "x", shape: [1, 64], dtype: "float32", first: [0, 0, 5, 13, 9, 1, 0, 0, 0, 0] }],
+  inputsFrom: "row 3 of digits.csv",
+  label: { column: "label", value: HOSTILE },
+  adapter: { folder: "/project/adapters/digits", injection },
+  outputs: [
+    {
+      name: "output",
+      shape: [1, 10],
+      dtype: "float32",
+      first: [-3.2, 1.5, 0.31, 4.2, -0.0002, 2.25, -7.9, 0.6, 1.1, -1.4],
+      adaptedFirst: [-2.9, 6.1, 0.35, 1.8, 0.4, 2.2, -9.3, 0.58, 1.3, -1.6],
+      largest: 7.9,
+      highest: 3,
+      adaptedHighest: 1,
+      difference: { largest: 4.6, at: [0, 1], share: 4.6 / 7.9 },
+    },
+    { name: HOSTILE, shape: [], dtype: "float32", first: ["NaN"], largest: "NaN", highest: null },
+  ],
+  warnings: injection.warnings!,
 };

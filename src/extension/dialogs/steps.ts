@@ -3,6 +3,7 @@ import {
   type InputBox,
   type InputBoxValidationMessage,
   InputBoxValidationSeverity,
+  type QuickInputButton,
   QuickInputButtons,
   type QuickPick,
   type QuickPickItem,
@@ -54,33 +55,6 @@ export function pickOne<T extends QuickPickItem>(frame: Frame, options: PickOpti
       const [item] = pick.selectedItems;
       if (!item) return;
       options.accept(item);
-      accepted();
-    }),
-  );
-}
-
-export interface PickManyOptions<T extends QuickPickItem> {
-  readonly placeholder: string;
-  readonly items: readonly T[];
-  readonly selected: readonly T[];
-  /** Gets at least one. */
-  readonly accept: (items: readonly T[]) => void;
-}
-
-export function pickMany<T extends QuickPickItem>(frame: Frame, options: PickManyOptions<T>): Promise<Outcome> {
-  const pick = Object.assign(window.createQuickPick<T>(), frame);
-  pick.placeholder = options.placeholder;
-  pick.canSelectMany = true;
-  pick.matchOnDescription = true;
-  pick.items = options.items;
-  pick.selectedItems = options.selected;
-  return show(pick, frame, (accepted) =>
-    pick.onDidAccept(() => {
-      if (pick.selectedItems.length === 0) {
-        pick.placeholder = "Select at least one";
-        return;
-      }
-      options.accept(pick.selectedItems);
       accepted();
     }),
   );
@@ -138,10 +112,11 @@ function validation(prompt: string, checked: Checked): InputBoxValidationMessage
 }
 
 /** Shows a quick input until it is accepted, left by the back button or dismissed. */
-function show(
+export function show(
   input: QuickPick<QuickPickItem> | InputBox,
   frame: Frame,
   listen: (accepted: () => void) => Disposable,
+  buttons: readonly QuickInputButton[] = [],
 ): Promise<Outcome> {
   return new Promise((resolve) => {
     const end = (outcome: Outcome) => {
@@ -150,10 +125,12 @@ function show(
       input.hide();
     };
     input.ignoreFocusOut = true;
-    if (frame.step > 1) input.buttons = [QuickInputButtons.Back];
+    input.buttons = [...(frame.step > 1 ? [QuickInputButtons.Back] : []), ...buttons];
     const listeners = Disposable.from(
       listen(() => end("accepted")),
-      input.onDidTriggerButton(() => end("back")),
+      input.onDidTriggerButton((button) => {
+        if (button === QuickInputButtons.Back) end("back");
+      }),
       input.onDidHide(() => {
         resolve("dismissed");
         listeners.dispose();

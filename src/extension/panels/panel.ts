@@ -100,7 +100,7 @@ export class ReportPanel implements Disposable {
         if (this.report && asked.file === fileOf(this.report)) await reveal(asked);
         return;
       case "openOutput":
-        if (this.report && "output" in this.report) await openOutput(this.report);
+        if (this.report) await openOutput(this.report);
         return;
       case "save":
         if (this.report) await this.save(this.report, asked.format);
@@ -145,8 +145,9 @@ async function reveal({ file, line, cell }: FromPage & { type: "reveal" }): Prom
   editor.revealRange(editor.selection, TextEditorRevealType.InCenterIfOutsideViewport);
 }
 
-async function openOutput(report: Extract<Report, { output: unknown }>): Promise<void> {
-  const { output } = report;
+async function openOutput(report: Report): Promise<void> {
+  const output = "output" in report ? report.output : undefined;
+  if (output === undefined) return;
   const target = typeof output === "string" ? output : (output.files[0] ?? output.folder);
   await commands.executeCommand("revealInExplorer", Uri.file(target));
 }

@@ -1,14 +1,8 @@
+import type { DeltaReport } from "../../protocol/delta";
+import type { RunReport } from "../../protocol/forward";
 import type { LayerSummary, ModelSummary } from "../../protocol/model";
 import type { Count } from "../../protocol/numbers";
-import type {
-  AnalyzeReport,
-  EngineSummary,
-  MergeReport,
-  TensorSummary,
-  TrainReport,
-  VerifyReport,
-  WeightsSummary,
-} from "../../protocol/reports";
+import type { AnalyzeReport, EngineSummary, MergeReport, TrainReport, VerifyReport } from "../../protocol/reports";
 
 /**
  * What each command prints with --json, by the command's name. `npm run schemas` writes a JSON Schema of each to schemas/;
@@ -22,7 +16,8 @@ export interface Outputs {
   readonly train: TrainReport;
   readonly merge: MergeReport;
   readonly export: MergeReport;
-  readonly run: RunResult;
+  readonly run: RunReport;
+  readonly delta: DeltaReport;
   readonly engines: EnginesOutput;
 }
 
@@ -66,22 +61,6 @@ export interface GraphOutput {
   readonly class: string;
   /** The graph as text, for people: its form may change. */
   readonly graph: string;
-}
-
-/** What `forward` gave. */
-export interface RunResult {
-  /** Absolute path of the .npz file that was written. */
-  readonly output: string;
-  /** Name on screen of the engine. */
-  readonly engine: string;
-  /** Name of the device that the engine ran on. */
-  readonly device: string;
-  /** Where the model's values are from. */
-  readonly weights: WeightsSummary;
-  /** The arrays of the file. */
-  readonly outputs: readonly TensorSummary[];
-  /** What to know of the adapter's injection, one sentence each; absent when there is nothing. */
-  readonly warnings?: readonly string[];
 }
 
 /** What can run here. */

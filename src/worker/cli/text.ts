@@ -23,7 +23,9 @@ export const small = (n: number): string =>
 /** Columns padded to their widest cell; numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((h, i) => Math.max(h.length, ...rows.map((row) => row[i]!.length)));
-  const right = head.map((_, i) => rows.every((row) => /^([\d.,]+[×%]?|unknown|)( .?i?B| %)?$/.test(row[i]!)));
+  const right = head.map((_, i) =>
+    rows.every((row) => /^(-?[\d.,]+(e[+-]\d+)?[×%]?|unknown|)( .?i?B| %)?$/.test(row[i]!)),
+  );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (right[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))

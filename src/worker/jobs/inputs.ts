@@ -28,7 +28,8 @@ export async function valuesOfInputs(
   return values;
 }
 
-function requireInTable({ data }: Tensor, { name, below }: InputSpec, file: string): void {
+/** Throws a UserError for a number that indexes no row of its table. */
+export function requireInTable({ data }: Tensor, { name, below }: InputSpec, file: string): void {
   if (below === undefined) return;
   for (const value of data) {
     // Python code may count negative indices from the end; an embedding does not.

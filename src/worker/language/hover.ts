@@ -2,7 +2,9 @@ import type { Hover, Position } from "vscode-languageserver";
 import type { LayerSummary, ModelSummary } from "../../protocol/model";
 import { loraConfig } from "../lora/config/config";
 import { adapterBytes } from "../lora/variants/costs";
+import { type AdapterNorms, adapterText } from "./adapterNorms";
 import type { LoraSettings } from "./codeLens";
+import { code } from "./codeSpan";
 import {
   defaultTargets,
   highestRank,
@@ -26,16 +28,31 @@ const NAMED_LAYERS = 8;
  * LoRA's numbers over ranks for the layer constructed at the position, or for the model class named there. In a
  * notebook the position is one in the cell.
  */
-export function hover(reading: Reading, position: Position, settings: LoraSettings, cell?: number): Hover | null {
-  const at = layersByPlace(reading.summary)
-    .filter(({ place, layers }) => isIn(place, cell) && contains(place, position) && layers.some(isKnownLinear))
-    // A Sequential's constructor call contains its layers': the innermost is meant.
-    .sort((a, b) => span(a) - span(b))[0];
-  if (at) return markdown(layerText(at, settings), rangeOf(at.place));
+export function hover(
+  reading: Reading,
+  position: Position,
+  settings: LoraSettings,
+  cell?: number,
+  adapter?: AdapterNorms,
+): Hover | null {
+  const at = layersAt(reading, position, cell);
+  if (at) {
+    return markdown(layerText(at, settings, adapter), rangeOf(at.place));
+  }
   const model = reading.summary.models.find(({ place }) => isIn(place, cell) && place.line === position.line + 1);
   const targets = model ? defaultTargets(model, reading) : [];
   if (!model || targets.length === 0) return null;
   return markdown(classText(model, targets, settings));
+}
+
+/** The layers constructed at the position, some of them linear and of known size. */
+export function layersAt(reading: Reading, position: Position, cell?: number): LayersAtPlace | undefined {
+  return (
+    layersByPlace(reading.summary)
+      .filter(({ place, layers }) => isIn(place, cell) && contains(place, position) && layers.some(isKnownLinear))
+      // A Sequential's constructor call contains its layers': the innermost is meant.
+      .sort((a, b) => span(a) - span(b))[0]
+  );
 }
 
 function span({ place }: LayersAtPlace): number {
@@ -46,7 +63,7 @@ function markdown(value: string, range?: Hover["range"]): Hover {
   return { contents: { kind: "markdown", value }, ...(range ? { range } : {}) };
 }
 
-function layerText(at: LayersAtPlace, settings: LoraSettings): string {
+function layerText(at: LayersAtPlace, settings: LoraSettings, adapter: AdapterNorms | undefined): string {
   const layers = at.layers.filter(isKnownLinear);
   const { full } = totalCost(layers, loraConfig({ r: 1 }));
   const rows = ranksWith(settings.rank).map((rank) => {
@@ -55,6 +72,8 @@ function layerText(at: LayersAtPlace, settings: LoraSettings): string {
   });
   return [
     `**LoRA** on ${names(layers)}  \n${shapes(layers)} · ${count(full)} parameters`,
+    // Before the table: a hover shows some lines and scrolls for the others.
+    ...(adapter ? [adapterText(adapter)] : []),
     ["| rank | trainable | reduction | adapter (float32) |", "| ---: | ---: | ---: | ---: |", ...rows].join("\n"),
     ...(layers.every(({ neverCalled }) => neverCalled)
       ? ["It is never called; only its weight is read. An adapter here has no effect and is never trained."]
@@ -125,13 +144,4 @@ function breakEven(layers: readonly KnownLinear[]): string {
 
 function plural(n: number, noun: string): string {
   return n === 1 ? noun : `${noun}s`;
-}
-
-/** A code span that no name can break out of: its fence is longer than any run of backticks inside. */
-export function code(name: string): string {
-  const text = name.replace(/[\r\n]+/g, " ");
-  const longest = Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = "`".repeat(longest + 1);
-  const padded = text === "" || text.startsWith("`") || text.endsWith("`") ? ` ${text} ` : text;
-  return `${fence}${padded}${fence}`;
 }

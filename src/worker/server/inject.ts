@@ -17,11 +17,11 @@ const MAX_CONFIG_BYTES = 1_000_000;
 
 /** Prices the configuration, after writing it to `saveTo` if given. */
 export async function inject(
-  { model, adapter, layers, saveTo }: InjectParams,
+  { model, adapter, layers, exclude, saveTo }: InjectParams,
   memory?: ReaderMemory,
 ): Promise<InjectionSummary> {
   const chosen = chooseModel(await openChosen(model, memory), model.class);
-  const given = layers ? withLayers(chosen, adapter, layers) : adapter;
+  const given = layers ? { ...withLayers(chosen, adapter, layers), exclude_modules: exclude ?? null } : adapter;
   const { config, summary } = injectionFor(chosen, given, layerUses(chosen));
   if (saveTo !== undefined) await save(saveTo, config, chosen);
   return summary;

@@ -13,6 +13,7 @@ export const DEFAULT_SETTINGS: WorkerSettings = {
   environments: [],
   configurations: {},
   inputShapes: {},
+  adapters: {},
 };
 
 /** Each setting's value; undefined if it has the wrong type. */
@@ -30,6 +31,10 @@ const VALID: { readonly [K in keyof WorkerSettings]: (value: unknown) => WorkerS
   inputShapes: (value) =>
     (isRecord(value) && Object.values(value).every(isShapes) ? value : undefined) as
       | WorkerSettings["inputShapes"]
+      | undefined,
+  adapters: (value) =>
+    (isRecord(value) && Object.values(value).every(isAdapterPlace) ? value : undefined) as
+      | WorkerSettings["adapters"]
       | undefined,
 };
 
@@ -70,6 +75,11 @@ function isConfiguration(value: unknown): value is ConfigurationChoice {
   if (value.source === "json") return isPath(value.file);
   if (value.source === "defaults") return true;
   return value.source === "instance" && (value.name === undefined || typeof value.name === "string");
+}
+
+function isAdapterPlace(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  return [value.folder, value.weights].every((path) => path === undefined || isPath(path));
 }
 
 function isPath(value: unknown): value is string {

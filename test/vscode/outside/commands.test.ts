@@ -64,7 +64,7 @@ describe("commands in a window, on the digits example", function () {
       if (from === "lens") await window.clickLens("Inject…");
       else await window.command("LoRA Lens: Inject LoRA…");
 
-      const list = await window.step(1, 4);
+      const list = await window.step(1, 5);
       const checked = (path: string) =>
         list.locator(".monaco-list-row", { hasText: path }).locator(".monaco-checkbox.checked");
       await checked("fc1").waitFor();
@@ -74,29 +74,41 @@ describe("commands in a window, on the digits example", function () {
       await window.screenshot("inject-layers");
       await list.locator(".monaco-list-row", { hasText: "fc1" }).locator(".monaco-checkbox").click();
       await checked("fc1").waitFor({ state: "detached" });
+      await list.locator(".quick-input-title", { hasText: "1 of 3 layers · 2,048 trainable at rank 8" }).waitFor();
       await window.accept();
 
-      await window.step(2, 4);
+      await window.step(2, 5);
       await window.answer("0", "The rank must be a whole number, 1 or more");
       await window.answer("1000", "a rank above 128 adds nothing to fc2");
       await window.screenshot("inject-rank-above");
       await window.answer("4", "1,024 trainable");
       await window.screenshot("inject-rank");
       await window.accept();
-      await window.step(3, 4);
+      await window.step(3, 5);
       await window.answer("12", "Scale 3");
       await window.accept();
-      await window.step(4, 4);
+      await window.step(4, 5);
+      await window.answer("1", "from 0 to below 1");
+      await window.answer("0.05", "0 to 0.1 is usual");
+      await window.accept();
+      const last = await window.step(5, 5);
+      await last.locator(".monaco-list-row", { hasText: "1 layer · 1,024 trainable (3.7722 %) · scale 3" }).waitFor();
+      await last.locator(".monaco-list-row", { hasText: "Another Folder" }).click();
+      await last.locator(".quick-input-message", { hasText: "Folder of the adapter" }).waitFor();
       await window.answer(folder, "Writes");
       await window.accept();
+      await last.locator(".monaco-list-row", { hasText: "Write adapter_config.json" }).click();
 
       // 128 * 4 + 4 * 128 beside the model's 26,122.
-      await window.notification(/trainable params: 1,024 · all params: 27,146 · trainable%: 3\.7722/);
+      await window.notification(
+        /LoRA on 1 layer · original params: 26,122 · trainable params: 1,024 · all params: 27,146 · trainable%: 3\.7722 · r=4, scale 3/,
+      );
       await window.screenshot("inject-summary");
       const config = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"));
       assert.equal(config.peft_type, "LORA");
       assert.equal(config.r, 4);
       assert.equal(config.lora_alpha, 12);
+      assert.equal(config.lora_dropout, 0.05);
       assert.deepEqual(config.target_modules, ["fc2"]);
       await rm(folder, { recursive: true });
     });

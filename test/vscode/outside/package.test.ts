@@ -64,7 +64,7 @@ describe("the packed extension, installed into a clean profile with no source in
         // It is watched for the file.
         await mkdir(digits("model-lora"));
         await window.clickLens("Inject…");
-        await window.acceptSteps(1, 4, 4);
+        await window.acceptSteps(1, 5, 5);
         await fileAppears(digits("model-lora"), "adapter_config.json");
         const config = JSON.parse(await readFile(digits("model-lora/adapter_config.json"), "utf8"));
         assert.deepEqual(config.target_modules, ["fc1", "fc2"]);

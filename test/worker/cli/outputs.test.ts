@@ -23,6 +23,7 @@ const OPTIONAL: { readonly [N in CommandName]?: readonly string[] } = {
   train: ["leftOut", "labels"],
   merge: ["checkpoint"],
   export: ["loadedBy"],
+  run: ["output", "leftOut", "adaptedFirst", "adaptedHighest", "difference"],
   engines: ["device", "software", "reason"],
 };
 
@@ -85,8 +86,15 @@ describe("what commands print with --json", () => {
     export: async () => [KERAS, "--to", "tfjs", "--adapter", await adapterOf(KERAS), "--out", at("exported")],
     run: async () => {
       await writeNpz(at("x.npz"), new Map([["x", float32([1, 64], new Float32Array(64))]]));
-      return [DIGITS, "--inputs", at("x.npz"), "--out", at("y.npz"), ...CPU];
+      return [DIGITS, "--adapter", await adapterOf(DIGITS), "--inputs", at("x.npz"), "--out", at("y.npz"), ...CPU];
     },
+    delta: async () => [
+      await adapterOf(DIGITS, DIGITS_WEIGHTS),
+      "--base",
+      DIGITS_WEIGHTS,
+      "--out",
+      at("delta.safetensors"),
+    ],
     engines: () => [],
   };
 

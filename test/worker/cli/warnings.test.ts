@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
+import type { RunReport } from "../../../src/protocol/forward";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
-import type { RunResult } from "../../../src/worker/cli/outputs";
 import { writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { float32 } from "../../../src/worker/formats/tensor";
 import { temporaryFolder } from "../formats/temporaryFolder";
@@ -37,7 +37,7 @@ describe("warnings on the command line", () => {
     const { out, code } = await invoke(...run);
     assert.equal(code, 0);
     assert.match(out, /^warning: The rank 24 is above the smaller side of fc1 \(12 → 20\), fc2 \(20 → 12\)\./);
-    assert.equal((await json<RunResult>(...run)).warnings?.length, 1);
+    assert.equal((await json<RunReport>(...run)).warnings?.length, 1);
   });
 
   it("every command says that a rank is above a layer's smaller side, in text and in JSON, and computes", async () => {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
-import { runModel } from "../../../src/worker/cli/runModel";
 import { convert, toFloat32 } from "../../../src/worker/formats/convert";
 import { readNpz, writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { loadTensor, readHeader, writeSafetensors } from "../../../src/worker/formats/safetensors";
 import { float32, type Tensor } from "../../../src/worker/formats/tensor";
 import { runJob } from "../../../src/worker/jobs/run";
 import { temporaryFolder } from "../formats/temporaryFolder";
+import { runForward } from "./forward/runForward";
 
 const DIGITS = join(__dirname, "../../../examples/digits");
 const FILE = join(DIGITS, "model.py");
@@ -64,12 +64,11 @@ describe("a base in half precision", function () {
         ]),
       );
       const run = async (name: string) => {
-        await runModel({
+        await runForward({
           model: model(name),
           adapterFolder: at("adapter"),
           inputs: at("x.npz"),
           output: at("y.npz"),
-          engine: "onnxruntime-cpu",
         });
         return toFloat32((await readNpz(at("y.npz"))).get("output")!);
       };

@@ -3,7 +3,6 @@ import { readdirSync } from "node:fs";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { VerifyReport } from "../../../src/protocol/reports";
-import { runModel } from "../../../src/worker/cli/runModel";
 import { toFloat32 } from "../../../src/worker/formats/convert";
 import { UserError } from "../../../src/worker/formats/errors";
 import { readNpz, writeNpz } from "../../../src/worker/formats/numpy/npz";
@@ -16,6 +15,7 @@ import { verify } from "../../../src/worker/jobs/verify/verify";
 import { loadAdapter } from "../../../src/worker/lora/adapter/adapterFiles";
 import { adapterIn } from "../../../src/worker/server/savedAdapter";
 import { temporaryFolder } from "../formats/temporaryFolder";
+import { runForward } from "./forward/runForward";
 
 /** Adapters that PEFT saved, and what it computes after loading them (test/fixtures/adapters/make_adapters.py). */
 const FOLDER = join(__dirname, "../../fixtures/adapters");
@@ -71,12 +71,11 @@ describe("adapters that PEFT saved", () => {
   for (const { name, className } of CASES) {
     it(`${name}: run gives PEFT's output`, async () => {
       await writeNpz(at("inputs.npz"), strip(`${name}/input/`));
-      await runModel({
+      await runForward({
         model: modelOf(className),
         adapterFolder: join(FOLDER, name),
         inputs: at("inputs.npz"),
         output: at("output.npz"),
-        engine: "onnxruntime-cpu",
       });
       near((await readNpz(at("output.npz"))).get("output")!, expected.get(`${name}/output`)!, "output");
     });
@@ -124,10 +123,7 @@ describe("opening a saved adapter", () => {
   }
 
   const jobs = (adapterFolder: string): readonly (readonly [name: string, job: () => Promise<unknown>])[] => [
-    [
-      "run",
-      () => runModel({ model, adapterFolder, inputs: at("x.npz"), output: at("y.npz"), engine: "onnxruntime-cpu" }),
-    ],
+    ["run", () => runForward({ model, adapterFolder, inputs: at("x.npz"), output: at("y.npz") })],
     ["merge", () => merge({ kind: "merge", model, adapterFolder, output: at("m.safetensors") }, CONTEXT)],
     ["verify", () => verify({ kind: "verify", model, adapter: {}, adapterFolder, engine: "onnxruntime-cpu" }, CONTEXT)],
   ];

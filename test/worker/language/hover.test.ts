@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 import type { MarkupContent } from "vscode-languageserver";
-import { code, hover } from "../../../src/worker/language/hover";
+import { code } from "../../../src/worker/language/codeSpan";
+import { hover } from "../../../src/worker/language/hover";
 import { linear, model, place, reading } from "./files";
 
 const SETTINGS = { rank: 8, alpha: 16 };

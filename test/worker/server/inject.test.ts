@@ -61,6 +61,18 @@ describe("inject", () => {
     assert.equal(fields.r, 2);
   });
 
+  it("keeps what is excluded of the chosen layers in the file, and targets the others", async () => {
+    const saveTo = join(folder, "adapter_config.json");
+    const layers = ["block.fc", "fc"];
+    const summary = await inject({ model: model(), adapter: { r: 2 }, layers, exclude: ["block.fc"], saveTo });
+    assert.deepEqual(
+      summary.targets.map(({ path }) => path),
+      ["fc"],
+    );
+    const { exclude_modules } = JSON.parse(await readFile(saveTo, "utf8"));
+    assert.deepEqual(exclude_modules, ["block.fc"]);
+  });
+
   it("refuses a rank of 0 and writes nothing", async () => {
     const saveTo = join(folder, "adapter_config.json");
     await assert.rejects(inject({ model: model(), adapter: { r: 0 }, saveTo }), /rank/);

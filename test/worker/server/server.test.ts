@@ -1,5 +1,7 @@
 import { strict as assert } from "node:assert";
 import { fork } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { Worker } from "node:worker_threads";
@@ -35,6 +37,7 @@ import {
 import { startServer } from "../../../src/worker/server/server";
 
 const PROCESSES = join(__dirname, "processes");
+const ADAPTERS = join(__dirname, "../../fixtures/adapters");
 const A = "file:///a.py";
 const B = "file:///b.py";
 const NET = "import torch.nn as nn\nnn.Linear(768, 768)\nnn.Linear(768, 10)\n";
@@ -224,6 +227,29 @@ describe("language server", () => {
       position: { line: 1, character: 5 },
     });
     assert.match(JSON.stringify(hover.contents), /12,288/);
+  });
+
+  it("hovers with the norms of the adapter that was chosen for the model", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "lora-lens-hover-"));
+    try {
+      await cp(join(ADAPTERS, "mlp-true"), folder, { recursive: true });
+      const file = join(folder, "adapter_config.json");
+      const config = JSON.parse(await readFile(file, "utf8"));
+      await writeFile(file, JSON.stringify({ ...config, auto_mapping: { base_model_class: "Net" } }));
+      const place = { folder, weights: join(ADAPTERS, "Mlp.safetensors") };
+      await session.client.sendNotification(SettingsNotification.method, { adapters: { "/a.py#Net": place } });
+      await session.open(A, "import torch.nn as nn\nnn.Linear(12, 12)\nnn.Linear(12, 20)\n");
+      const hoverAt = (line: number): Promise<Hover> =>
+        session.client.sendRequest("textDocument/hover", {
+          textDocument: { uri: A },
+          position: { line, character: 5 },
+        });
+      const text = JSON.stringify((await hoverAt(2)).contents);
+      assert.match(text, /‖ΔW‖ [\d.]+ · ‖ΔW‖\/‖W₀‖ [\d.]+ %/);
+      assert.doesNotMatch(JSON.stringify((await hoverAt(1)).contents), /ΔW/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("follows the settings, and ignores nonsense in them", async () => {

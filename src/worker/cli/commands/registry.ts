@@ -1,6 +1,7 @@
 import type { CliCommand } from "../command";
 import type { CommandName, Outputs } from "../outputs";
 import { analyze } from "./analyze";
+import { delta } from "./delta";
 import { engines } from "./engines";
 import { exportModel } from "./export";
 import { graph } from "./graph";
@@ -18,6 +19,7 @@ export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } =
   verify,
   train,
   merge,
+  delta,
   export: exportModel,
   run,
   engines,

@@ -62,7 +62,7 @@ export async function saveAdapter(
 const ADAPTER_TENSOR = /(?:^|\.)lora_[^.]+(?:\.|$)/;
 
 /** Paths of the layers that the tensors belong to, in their order. */
-function adaptedLayers(tensors: ReadonlyMap<string, Tensor>): string[] {
+export function adaptedLayers(tensors: ReadonlyMap<string, unknown>): string[] {
   return [...new Set([...tensors.keys()].map((name) => name.replace(/\.lora_[^.]+(\.[^.]+)?$/, "")))];
 }
 
@@ -71,11 +71,17 @@ export function weightsFileIn(folder: string): string | undefined {
   return ADAPTER_WEIGHTS_FILES.map((name) => path.join(folder, name)).find((file) => existsSync(file));
 }
 
-/**
- * Loads an adapter from `folder`. Half-precision tensors become float32, as PEFT makes them. Whether they fit a model is
- * for `checkAdapter` to say.
- */
-export async function loadAdapter(folder: string): Promise<Adapter> {
+/** An adapter's folder whose tensors have not been read. */
+export interface AdapterFile {
+  readonly config: SavedConfig;
+  /** By the names that `Adapter` has them under. */
+  readonly tensors: ReadonlyMap<string, TensorRef | Tensor>;
+  readonly base: ReadonlyMap<string, TensorRef | Tensor>;
+  readonly file: string;
+}
+
+/** Reads the configuration, and which tensors there are. */
+export async function readAdapter(folder: string): Promise<AdapterFile> {
   const config = await readAdapterConfig(path.join(folder, ADAPTER_CONFIG_FILE));
   const file = weightsFileIn(folder);
   if (file === undefined) {
@@ -85,18 +91,27 @@ export async function loadAdapter(folder: string): Promise<Adapter> {
   }
   const isOld = path.basename(file) === OLD_WEIGHTS_FILE;
   const { tensors: stored } = isOld ? await readTorchCheckpoint(file) : await readHeader(file);
-  const tensors = new Map<string, Tensor>();
+  const tensors = new Map<string, TensorRef | Tensor>();
   const base = new Map<string, TensorRef | Tensor>();
   for (const [key, value] of stored) {
     const name = parameterName(key, file);
     if (tensors.has(name) || base.has(name)) {
       throw new UserError(`${file} holds "${name}" twice; save it again`, { file });
     }
-    if (ADAPTER_TENSOR.test(name)) {
-      tensors.set(name, convert(await loadTensor(value), "float32"));
-    } else base.set(name, value);
+    (ADAPTER_TENSOR.test(name) ? tensors : base).set(name, value);
   }
   return { config, tensors, base, file };
+}
+
+/**
+ * Loads an adapter from `folder`. Half-precision tensors become float32, as PEFT makes them. Whether they fit a model is
+ * for `checkAdapter` to say.
+ */
+export async function loadAdapter(folder: string): Promise<Adapter> {
+  const { tensors: stored, ...adapter } = await readAdapter(folder);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, value] of stored) tensors.set(name, convert(await loadTensor(value), "float32"));
+  return { ...adapter, tensors };
 }
 
 /**

@@ -18,7 +18,7 @@ export function resolveAll(config: LoraConfig, layers: readonly AdaptedLayer[]):
 }
 
 /** Work that is the same for all layers is done once: the editor prices a thousand with each keystroke. */
-function resolver(config: LoraConfig): (layer: AdaptedLayer) => LayerAdapter {
+export function resolver(config: LoraConfig): (layer: AdaptedLayer) => LayerAdapter {
   const { r: rank, lora_alpha: alpha, lora_dropout: dropout, use_rslora } = config;
   const scaling = alpha / (use_rslora ? Math.sqrt(rank) : rank);
   const set = setFeatures(config);

@@ -1,5 +1,6 @@
 import type { Tensor } from "../../formats/tensor";
 import type { Node } from "../../graph/node";
+import type { Pause } from "../../numbers/algebra/matrix";
 import type { InputSpec } from "../../readers/inputSpec";
 import type { LayerWeight, ModuleInfo } from "../../readers/model";
 import type { LoraConfig } from "../config/config";
@@ -93,6 +94,11 @@ export interface Variant {
   forward?(adapter: LayerAdapter, call: Call, operands: Operands): Node;
   /** What the adapter adds to the layer's weight, in float32: [out, in] for a linear layer, however that is stored. */
   delta(adapter: LayerAdapter, operands: Operands): Node;
+  /**
+   * The Frobenius norm of that by the adapter's tensors, without making a matrix of the weight's size: the editor wants it.
+   * Absent where it cannot be told so.
+   */
+  deltaNorm?(adapter: LayerAdapter, tensor: (name: string) => Tensor, pause: Pause): Promise<number>;
   /** State-dict paths of the base's parameters that merging changes, the weight first. */
   changes(layer: AdaptedLayer): readonly string[];
   /** These parameters merged, by path, in float32 and in the shape that they are stored in. */

@@ -1,7 +1,9 @@
+import { toFloat32 } from "../../../formats/convert";
 import { UserError } from "../../../formats/errors";
 import { add, cast, dropout, linear, matmul, reshape } from "../../../graph/build";
 import type { Node } from "../../../graph/node";
 import { sameShape, shapeText } from "../../../graph/shapes";
+import { productNorm } from "../../../numbers/algebra/productNorm";
 import type { InputSpec } from "../../../readers/inputSpec";
 import { weightOf } from "../../targets/layer";
 import type { AdaptedLayer, AdapterTensor, Call, LayerAdapter, Operands, Variant } from "../variant";
@@ -28,6 +30,11 @@ export const LINEAR: Variant = {
   forward,
   delta: ({ layer: { path }, scaling }, { tensor }) =>
     matmul(tensor(nameOfB(path)), tensor(nameOfA(path)), { alpha: scaling }),
+  deltaNorm: async ({ layer: { path, inFeatures, outFeatures }, rank, scaling }, tensor, pause) => {
+    const a = { rows: rank, columns: inFeatures, data: toFloat32(tensor(nameOfA(path))) };
+    const b = { rows: outFeatures, columns: rank, data: toFloat32(tensor(nameOfB(path))) };
+    return Math.abs(scaling) * (await productNorm(b, a, pause));
+  },
   changes: (layer) => [weightOf(layer).path],
   merged: (adapter, operands) => new Map([[weightOf(adapter.layer).path, mergedWeight(adapter, operands)]]),
   check: {
