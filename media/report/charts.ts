@@ -36,6 +36,8 @@ interface Described {
   readonly title: string;
   /** What the chart shows, in a sentence. */
   readonly description: string;
+  /** Said under the chart, in sight. */
+  readonly note?: string;
   /** The table of values under the chart; none for a curve that is still growing. */
   readonly values?: { readonly head: readonly Cell[]; readonly rows: readonly (readonly Cell[])[] };
 }
@@ -63,6 +65,8 @@ export interface BarSpec extends Described {
   readonly categories: readonly string[];
   readonly bars: readonly { readonly name: string; readonly values: readonly number[] }[];
   readonly stacked?: boolean;
+  /** Writes its value beside each bar. */
+  readonly labels?: boolean;
 }
 
 export type ChartSpec = LineSpec | BarSpec;
@@ -86,6 +90,9 @@ interface Theme {
 }
 
 const SERIES = ["blue", "orange", "green", "purple", "red", "yellow"];
+/** Lines are told apart without their color, too: by their points, and by their dashes once the colors begin again. */
+const SYMBOLS = ["circle", "rect", "triangle", "diamond"];
+const DASHES = ["solid", "dashed", "dotted"] as const;
 
 function readTheme(): Theme {
   const style = getComputedStyle(document.body);
@@ -122,13 +129,14 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll)
 export function chart(first: ChartSpec): Chart {
   let spec = first;
   const area = element("div", { class: "chart-area" });
+  const title = element("span", {}, spec.title);
   const figure = element(
     "figure",
     { class: spec.kind === "bar" ? "chart bars" : "chart" },
-    element("figcaption", {}, spec.title),
+    element("figcaption", {}, title),
     element("div", { class: "chart-scroll" }, area),
   );
-  let values: HTMLElement | undefined;
+  let values: HTMLDetailsElement | undefined;
   let drawn: ECharts | undefined;
 
   const draw = () => {
@@ -137,12 +145,20 @@ export function chart(first: ChartSpec): Chart {
     drawn.resize();
     drawn.setOption(optionsOf(spec, readTheme(), area.clientWidth), { notMerge: true });
   };
+  const note = element("p", { class: "hint" });
   const tabulate = () => {
+    const open = values?.open ?? false;
     values?.remove();
+    note.remove();
+    title.textContent = spec.title;
+    if (spec.note !== undefined) {
+      note.textContent = spec.note;
+      figure.append(note);
+    }
     if (!spec.values) return;
     values = element(
       "details",
-      {},
+      { open },
       element("summary", {}, "Values as a table"),
       table(spec.title, spec.values.head, spec.values.rows),
     );
@@ -212,7 +228,8 @@ function optionsOf(spec: ChartSpec, theme: Theme, width: number): EChartsCoreOpt
     },
     grid: {
       left: 8,
-      right: 24,
+      // Beside the longest bar its value needs a place.
+      right: spec.kind === "bar" && spec.labels ? 6 * theme.size : 24,
       top: 30 + (legend ? 18 * legendRows(names, theme, width) : 0),
       bottom: 28,
       containLabel: true,
@@ -270,9 +287,13 @@ function lineOptions(spec: LineSpec, theme: Theme): EChartsCoreOption {
       name,
       data: spec.categories ? points.map(([, y]) => y) : points,
       showSymbol: symbols ?? false,
-      symbol: "circle",
+      symbol: SYMBOLS[index % SYMBOLS.length],
       symbolSize: 7,
-      lineStyle: { width: faint ? 1 : 2, opacity: faint ? 0.45 : 1 },
+      lineStyle: {
+        width: faint ? 1 : 2,
+        opacity: faint ? 0.45 : 1,
+        type: DASHES[Math.floor(index / SERIES.length) % DASHES.length],
+      },
       ...(spec.markX && index === 0
         ? {
             markLine: {
@@ -305,6 +326,16 @@ function barOptions(spec: BarSpec, theme: Theme, width: number): EChartsCoreOpti
       data: [...values],
       barMaxWidth: 18,
       ...(spec.stacked ? { stack: "all" } : {}),
+      ...(spec.labels
+        ? {
+            label: {
+              show: true,
+              position: "right" as const,
+              color: theme.text,
+              formatter: ({ value }: { value: unknown }) => spec.value.format(Number(value)),
+            },
+          }
+        : {}),
       ...(theme.highContrast ? { itemStyle: { borderColor: theme.text, borderWidth: 1 } } : {}),
     })),
   };

@@ -74,10 +74,38 @@ export function dropdown(
   return made;
 }
 
+/** Gives a dropdown other options. It keeps its choice where that is still one, and says what is chosen. */
+export function setOptions(
+  made: HTMLElement,
+  options: readonly { readonly value: string; readonly text: string }[],
+  chosen: string,
+): void {
+  made.replaceChildren(
+    ...options.map(({ value, text }) =>
+      control("vscode-option", value === chosen ? { value, selected: "" } : { value }, text),
+    ),
+  );
+}
+
+/** A control with its name in sight before it. The control has the name itself, for screen readers. */
+export function named(name: string, made: HTMLElement): HTMLElement {
+  const field = document.createElement("div");
+  field.className = "field";
+  const label = document.createElement("span");
+  label.setAttribute("aria-hidden", "true");
+  label.textContent = name;
+  field.append(label, made);
+  return field;
+}
+
 export function textField(label: string, value: string, changed: (value: string) => void): HTMLElement {
   const made = control("vscode-text-field", { placeholder: label, "aria-label": label, value }) as HTMLElement & {
     value: string;
   };
   made.addEventListener("input", () => changed(made.value));
+  // The toolkit calls it "Text field" whenever it is put on a page.
+  new MutationObserver(() => {
+    if (made.getAttribute("aria-label") !== label) made.setAttribute("aria-label", label);
+  }).observe(made, { attributeFilter: ["aria-label"] });
   return made;
 }

@@ -1,3 +1,4 @@
+import type { Report } from "../../src/protocol/jobRegistry";
 import type { FromPage, PanelState } from "../../src/protocol/panel";
 import type { Chart } from "./charts";
 
@@ -7,6 +8,10 @@ export interface Choices {
   readonly sort?: { readonly column: string; readonly descending: boolean };
   readonly filter?: string;
   readonly targetedOnly?: boolean;
+  /** Of the page of layer sizes: the alpha as typed, the adapter's dtype, and the size whose parameters are drawn. */
+  readonly alpha?: string;
+  readonly dtype?: string;
+  readonly size?: string;
 }
 
 /** The environment of the page: the editor, or nothing if the page was saved as a file. */
@@ -22,6 +27,8 @@ export interface Host {
 export interface Page {
   readonly element: HTMLElement;
   readonly charts: readonly Chart[];
+  /** Shows a later report of the same kind in place. */
+  readonly update?: (report: Report) => boolean;
 }
 
 /** A page's content for one kind of state. */

@@ -66,11 +66,11 @@ function failedPage({ title, message }: Extract<PanelState, { type: "failed" }>)
   );
 }
 
-/** A view that a later state replaces as a whole. */
-function still({ element: page, charts }: Page): View {
+/** A view that a later state replaces as a whole, unless the page takes it in place. */
+function still({ element: page, charts, update }: Page): View {
   return {
     element: page,
-    update: () => false,
+    update: (state) => (state.type === "report" && update?.(state.report)) ?? false,
     dispose: () => {
       for (const chart of charts) chart.dispose();
     },

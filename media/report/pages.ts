@@ -3,6 +3,7 @@ import type { Host, Page } from "./host";
 import { analyzePage } from "./pages/analyze/page";
 import { mergePage } from "./pages/merge/page";
 import { runPage } from "./pages/run/page";
+import { sizesPage } from "./pages/sizes/page";
 import { trainPage } from "./pages/train/page";
 import { verifyPage } from "./pages/verify/page";
 
@@ -13,6 +14,7 @@ const PAGES: { readonly [K in JobKind]: (report: ReportOf[K], host: Host) => Pag
   train: trainPage,
   merge: mergePage,
   run: runPage,
+  sizes: sizesPage,
 };
 
 export function pageOf(report: Report, host: Host): Page {

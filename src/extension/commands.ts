@@ -7,6 +7,7 @@ import { inject } from "./inject/inject";
 import { merge } from "./jobs/merge";
 import { analyze, verify } from "./jobs/report";
 import { run } from "./jobs/run";
+import { sizes } from "./jobs/sizes";
 import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
 
@@ -17,6 +18,7 @@ const HANDLERS: Readonly<
   inject,
   verify,
   analyze,
+  sizes,
   train,
   stopTraining,
   merge,

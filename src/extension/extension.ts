@@ -1,10 +1,11 @@
 import { type ExtensionContext, type TextDocument, Uri, window, workspace } from "vscode";
 import { MODEL_TEXT } from "../protocol/commands";
-import { HtmlRequest } from "../protocol/messages";
+import { HtmlRequest, SizesCsvRequest } from "../protocol/messages";
 import { WorkerClient } from "./client";
 import { registerCommands } from "./commands";
 import { showError } from "./errors";
 import { Jobs } from "./jobs/jobs";
+import { compareSizes } from "./jobs/sizes";
 import { Memory } from "./memory";
 import { watchModelContext } from "./modelContext";
 import { looksLikeModel } from "./modelFile";
@@ -30,6 +31,8 @@ export function activate(context: ExtensionContext): void {
   const panels = new Panels({
     extensionUri,
     html: async (report) => (await worker.request(HtmlRequest, { report })).html,
+    csv: async (report) => (await worker.request(SizesCsvRequest, { report })).csv,
+    compareSizes: (question) => compareSizes({ client: worker, jobs, memory }, question),
   });
   subscriptions.push(
     log,

@@ -1,6 +1,7 @@
 import type { RunReport, RunRequest } from "./forward";
 import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "./jobs";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
+import type { SizesReport, SizesRequest } from "./sizes";
 
 /**
  * The jobs, one row each: its request, its report, and its names on screen. The worker runs them (jobs/run.ts,
@@ -13,6 +14,7 @@ export interface JobTypes {
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
   readonly run: { readonly request: RunRequest; readonly report: RunReport };
+  readonly sizes: { readonly request: SizesRequest; readonly report: SizesReport };
 }
 
 export interface JobRow {
@@ -32,6 +34,7 @@ export const JOBS: { readonly [K in JobKind]: JobRow } = {
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },
   run: { title: "Forward run", verb: "Run", needsTrust: "Running a model", finishesEarly: false },
+  sizes: { title: "Layer sizes", verb: "Compare Layer Sizes", needsTrust: null, finishesEarly: false },
 };
 
 export type JobKind = keyof JobTypes;

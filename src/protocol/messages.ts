@@ -4,6 +4,7 @@ import type { ConfigurationChoice, JobError, JobProgress, ModelChoice } from "./
 import type { GivenConfig, SavedConfig } from "./lora";
 import type { FileSummary, Place } from "./model";
 import type { EngineSummary, InjectionSummary, TargetSummary } from "./reports";
+import type { SizesReport } from "./sizes";
 
 /**
  * The requests and notifications between the extension and the worker beyond the Language Server Protocol's own.
@@ -161,6 +162,11 @@ export const EnginesRequest: RequestName<Record<string, never>, { readonly engin
 /** A report as one HTML page that needs no other file, no network and no editor. */
 export const HtmlRequest: RequestName<{ readonly report: Report }, { readonly html: string }> = {
   method: "loraLens/html",
+};
+
+/** The table of a report on layer sizes as CSV. */
+export const SizesCsvRequest: RequestName<{ readonly report: SizesReport }, { readonly csv: string }> = {
+  method: "loraLens/sizesCsv",
 };
 
 /** Settings the worker needs; sent on start and on change, as LSP `initializationOptions` and by this notification. */

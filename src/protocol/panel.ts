@@ -1,5 +1,6 @@
 import type { Report } from "./jobRegistry";
 import type { JobProgress } from "./jobs";
+import type { SizesQuestion } from "./sizes";
 
 /** What a panel shows: a finished report, a job under way, or what went wrong. */
 export type PanelState =
@@ -23,5 +24,9 @@ export type FromPage =
   | { readonly type: "reveal"; readonly file: string; readonly line: number; readonly cell?: number }
   /** Open a file or folder the report names as its output. */
   | { readonly type: "openOutput" }
-  /** Save the report: JSON, or a stand-alone HTML page. */
-  | { readonly type: "save"; readonly format: "json" | "html" };
+  /** Save the report: JSON, a stand-alone HTML page, or, of layer sizes, the table as CSV. */
+  | { readonly type: "save"; readonly format: SaveFormat }
+  /** Compare other sizes or ranks; the answer is a report in the place of this one. */
+  | { readonly type: "compareSizes"; readonly question: SizesQuestion };
+
+export type SaveFormat = "json" | "html" | "csv";

@@ -154,6 +154,8 @@ export interface AnalyzeReport {
   readonly ranks: readonly Count[];
   /** One row per targetable layer, targeted or not. */
   readonly layers: readonly AnalyzeLayer[];
+  /** The targeted layers, or all where none is targeted, those of equal cost together. */
+  readonly groups: readonly EqualLayers[];
   /** One row per rank, over the targeted layers. */
   readonly totals: readonly AnalyzeTotal[];
   /** Memory that training takes; null with the reason when `forward` could not be traced. */
@@ -184,6 +186,24 @@ export interface RankCost {
   readonly lora: Count;
   /** The layer's parameters over its adapter's. */
   readonly reduction: number;
+}
+
+/** Layers of a model that cost the same: they have one size, and the adapter's rank is the same at all of them. */
+export interface EqualLayers {
+  /** Last parts of their names, each once, for people: "query, key, value". */
+  readonly name: string;
+  /** Size of the last dimension of the input. */
+  readonly inFeatures: Count;
+  /** Size of the last dimension of the output. */
+  readonly outFeatures: Count;
+  /** They have a bias. */
+  readonly bias: boolean;
+  /** Paths of the layers. */
+  readonly paths: readonly string[];
+  /** Parameters of one of the layers, in scalars. */
+  readonly full: Count;
+  /** What one of the layers' adapters costs at each rank. */
+  readonly byRank: readonly RankCost[];
 }
 
 /** What all targeted layers' adapters cost at a rank. */

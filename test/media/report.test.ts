@@ -3,7 +3,16 @@ import type { Page } from "playwright-core";
 import { JOBS, type JobKind, type ReportOf } from "../../src/protocol/jobRegistry";
 import type { PanelState } from "../../src/protocol/panel";
 import { PageLab as Lab, type PageLab, photograph, type Theme } from "./pages";
-import { analyzeReport, HOSTILE, injection, mergeReport, runReport, trainReport, verifyReport } from "./sampleReports";
+import {
+  analyzeReport,
+  HOSTILE,
+  injection,
+  mergeReport,
+  runReport,
+  sizesReport,
+  trainReport,
+  verifyReport,
+} from "./sampleReports";
 
 const REPORTS: ReportOf = {
   verify: verifyReport,
@@ -11,6 +20,7 @@ const REPORTS: ReportOf = {
   train: trainReport,
   merge: mergeReport,
   run: runReport,
+  sizes: sizesReport,
 };
 
 const running: PanelState = {
@@ -160,6 +170,18 @@ describe("report page", function () {
       assert.ok((await chart.locator(".chart-area").getAttribute("aria-label"))!.length > 40);
       assert.ok((await chart.locator("details table tbody tr").count()) > 0);
     }
+    await page.close();
+  });
+
+  it("draws a line for each group of equal layers, the eight largest of many, and tabulates all", async () => {
+    const group = analyzeReport.groups[0]!;
+    const groups = Array.from({ length: 11 }, (_, index) => ({ ...group, name: `kind${index}`, full: 1000 + index }));
+    const { page } = await lab.panel({ type: "report", report: { ...analyzeReport, groups } });
+    const chart = page.locator("figure.chart", { hasText: "Reduction against rank" });
+    await chart.locator("svg text", { hasText: "kind10 " }).waitFor();
+    assert.equal(await chart.locator("svg text", { hasText: /^kind/ }).count(), 8);
+    assert.equal(await chart.locator("tbody tr").count(), 11);
+    await chart.getByText("The 8 groups with the most parameters of 11 are drawn").waitFor();
     await page.close();
   });
 

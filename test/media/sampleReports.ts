@@ -10,8 +10,11 @@ import type {
   VerifyReport,
   WeightsSummary,
 } from "../../src/protocol/reports";
+import type { SizesReport } from "../../src/protocol/sizes";
 import type { TrainMethod } from "../../src/protocol/training";
 import { loraConfig } from "../../src/worker/lora/config/config";
+import { comparedRank, comparedSize, sizeRows } from "../../src/worker/lora/sizes/compare";
+import { equalLayers } from "../../src/worker/lora/sizes/equalLayers";
 import { adapterBytes, breakEvenRank, type CostedLayer, layerCost } from "../../src/worker/lora/variants/costs";
 
 /** A name that would show if text were read as markup anywhere. */
@@ -128,6 +131,12 @@ export const analyzeReport: AnalyzeReport = {
       byRank: RANKS.map((rank) => ({ rank, ...costAt(layer, rank) })),
     }),
   ),
+  groups: equalLayers(targets).map(({ name, first, paths }) => ({
+    ...first,
+    name,
+    paths,
+    byRank: RANKS.map((rank) => ({ rank, ...costAt(first, rank) })),
+  })),
   totals: RANKS.map((rank) => {
     const costs = targets.map((layer) => costAt(layer, rank));
     const lora = costs.reduce((sum, cost) => sum + cost.lora, 0);
@@ -255,4 +264,23 @@ export const runReport: RunReport = {
     { name: HOSTILE, shape: [], dtype: "float32", first: ["NaN"], largest: "NaN", highest: null },
   ],
   warnings: injection.warnings!,
+};
+
+const SIZES = [
+  { name: "BERT-base attention", inFeatures: 768, outFeatures: 768 },
+  { name: "BERT-base feed-forward", inFeatures: 768, outFeatures: 3072 },
+  { name: HOSTILE, inFeatures: 4096, outFeatures: 11008, bias: false, layers: 64 },
+  { inFeatures: 16, outFeatures: 10 },
+];
+
+export const sizesReport: SizesReport = {
+  kind: "sizes",
+  rows: SIZES.flatMap((size) => sizeRows(size, RANKS)),
+  sizes: SIZES.map(comparedSize),
+  ranks: RANKS.map(comparedRank),
+  alpha: null,
+  known: [
+    { id: "bert-base", title: "BERT-base" },
+    { id: "llama-2-7b", title: "Llama-2-7B" },
+  ],
 };

@@ -19,7 +19,7 @@ const RENOTIFY_MS = 500;
 
 /** Names a job by what it does to which model: one of a kind runs at a time. */
 export function jobId({ kind, model }: JobRequest): string {
-  return `${kind}:${model.file}#${model.class ?? ""}`;
+  return model ? `${kind}:${model.file}#${model.class ?? ""}` : kind;
 }
 
 export interface JobListener {
@@ -111,9 +111,9 @@ export class Jobs implements Disposable {
   }
 
   trainings(): { readonly id: string; readonly title: string; readonly model: ModelChoice }[] {
-    return [...this.jobs]
-      .filter(([, { job }]) => job.kind === "train")
-      .map(([id, { title, job }]) => ({ id, title, model: job.model }));
+    return [...this.jobs].flatMap(([id, { title, job }]) =>
+      job.kind === "train" ? [{ id, title, model: job.model }] : [],
+    );
   }
 
   /** What the last job that computed ran on. */

@@ -36,7 +36,7 @@ export async function analyze(context: CommandContext, argument: unknown): Promi
   });
 }
 
-export function modelChoice({ memory }: CommandContext, model: ChosenModel): ModelChoice {
+export function modelChoice({ memory }: Pick<CommandContext, "memory">, model: ChosenModel): ModelChoice {
   const { weights } = memory.of(model);
   const { allowMissing, training } = readSettings();
   return {
@@ -60,17 +60,18 @@ const LOSSES_PER_MS = 200;
 /** Runs a job with its page open: progress, then the report or what went wrong. While it runs, asking again shows its page. */
 export async function runInPanel<J extends JobRequest>(
   { jobs, panels }: CommandContext,
-  model: ChosenModel,
+  model: ChosenModel | undefined,
   job: J,
 ): Promise<void> {
-  const title = `${JOBS[job.kind].verb} ${model.class}`;
+  const { verb } = JOBS[job.kind];
+  const title = model ? `${verb} ${model.class}` : verb;
   const id = jobId(job);
   if (jobs.has(id)) {
     if (!panels.reveal(id)) throw new Notice(`"${title}" is still running; stop it or wait for it to finish`);
     return;
   }
   const losses: number[] = [];
-  const panel = panels.open(id, `${title} (${basename(model.file)})`, {
+  const panel = panels.open(id, model ? `${title} (${basename(model.file)})` : title, {
     type: "running",
     title,
     progress: { message: "Starting", fraction: 0 },

@@ -1,5 +1,6 @@
 import { JOBS } from "../../protocol/jobRegistry";
 import type { FromPage, PanelState } from "../../protocol/panel";
+import type { LayerSize, SizesQuestion } from "../../protocol/sizes";
 
 /** What a page sent, if it is on the list of what a page may ask for. */
 export function fromPage(message: unknown): FromPage | undefined {
@@ -21,9 +22,13 @@ export function fromPage(message: unknown): FromPage | undefined {
           }
         : undefined;
     case "save":
-      return message.format === "json" || message.format === "html"
+      return message.format === "json" || message.format === "html" || message.format === "csv"
         ? { type: "save", format: message.format }
         : undefined;
+    case "compareSizes": {
+      const question = sizesQuestion(message.question);
+      return question && { type: "compareSizes", question };
+    }
     default:
       return undefined;
   }
@@ -45,6 +50,39 @@ export function restoredState(kept: unknown): PanelState {
     title,
     message: "The window was reloaded before there was a result. Run the command again.",
   };
+}
+
+/** Only what a question may hold, and each of it of its type: the worker checks the numbers themselves. */
+function sizesQuestion(asked: unknown): SizesQuestion | undefined {
+  if (!isRecord(asked)) return undefined;
+  const { sizes, ranks, known, openModel } = asked;
+  if (!Array.isArray(sizes) || !sizes.every(isSize)) return undefined;
+  if (!Array.isArray(ranks) || !ranks.every((rank) => typeof rank === "number")) return undefined;
+  if (known !== undefined && !(Array.isArray(known) && known.every((id) => typeof id === "string"))) return undefined;
+  return {
+    sizes: sizes.map(({ name, inFeatures, outFeatures, bias, layers }) => ({
+      inFeatures,
+      outFeatures,
+      ...(name !== undefined && { name }),
+      ...(bias !== undefined && { bias }),
+      ...(layers !== undefined && { layers }),
+    })),
+    ranks,
+    ...(known !== undefined && { known }),
+    ...(openModel === true && { openModel }),
+  };
+}
+
+function isSize(value: unknown): value is LayerSize {
+  if (!isRecord(value)) return false;
+  const { name, inFeatures, outFeatures, bias, layers } = value;
+  return (
+    typeof inFeatures === "number" &&
+    typeof outFeatures === "number" &&
+    (name === undefined || typeof name === "string") &&
+    (bias === undefined || typeof bias === "boolean") &&
+    (layers === undefined || typeof layers === "number")
+  );
 }
 
 function isOrdinal(value: unknown): value is number {

@@ -15,7 +15,8 @@ import {
   workspace,
 } from "vscode";
 import type { Report } from "../../protocol/jobRegistry";
-import type { FromPage, PanelState, ToPage } from "../../protocol/panel";
+import type { FromPage, PanelState, SaveFormat, ToPage } from "../../protocol/panel";
+import type { SizesQuestion, SizesReport } from "../../protocol/sizes";
 import { showError } from "../errors";
 import { pageHtml, pageRoot } from "./html";
 import { fromPage } from "./messages";
@@ -26,12 +27,17 @@ export interface PanelContext {
   readonly extensionUri: Uri;
   /** The report as a stand-alone page. */
   html(report: Report): Promise<string>;
+  /** The table of a report on layer sizes. */
+  csv(report: SizesReport): Promise<string>;
+  /** The report on other sizes; undefined when the person did not choose a model. */
+  compareSizes(question: SizesQuestion): Promise<SizesReport | undefined>;
 }
 
 /** The host of one report page: holds what it shows, so that a page that was hidden or reloaded gets it again. */
 export class ReportPanel implements Disposable {
   private ready = false;
   private disposed = false;
+  private question: SizesQuestion | undefined;
   private readonly disposables: Disposable[] = [];
   private readonly stopEmitter = new EventEmitter<void>();
   private readonly disposeEmitter = new EventEmitter<void>();
@@ -105,19 +111,42 @@ export class ReportPanel implements Disposable {
       case "save":
         if (this.report) await this.save(this.report, asked.format);
         return;
+      case "compareSizes":
+        if (this.report?.kind === "sizes") await this.compareSizes(asked.question);
+        return;
     }
   }
 
-  private async save(report: Report, format: "json" | "html"): Promise<void> {
+  /** Answers come in the order in which they are ready: only the last question's is shown. */
+  private async compareSizes(question: SizesQuestion): Promise<void> {
+    this.question = question;
+    const report = await this.context.compareSizes(question);
+    if (report && this.question === question && !this.disposed) this.show({ type: "report", report });
+  }
+
+  private async save(report: Report, format: SaveFormat): Promise<void> {
+    const text = await this.saved(report, format);
+    if (text === undefined) return;
     const file = fileOf(report);
     const name = file ? `${basename(file, extname(file))}-${report.kind}.${format}` : `${report.kind}.${format}`;
     const uri = await window.showSaveDialog({
-      filters: format === "json" ? { JSON: ["json"] } : { HTML: ["html"] },
+      filters: { [format.toUpperCase()]: [format] },
       ...(file ? { defaultUri: Uri.joinPath(Uri.file(file), "..", name) } : {}),
     });
     if (!uri) return;
-    const text = format === "json" ? `${JSON.stringify(report, null, 2)}\n` : await this.context.html(report);
     await workspace.fs.writeFile(uri, Buffer.from(text));
+  }
+
+  /** The report's text in the format; undefined when the report has no such form. */
+  private async saved(report: Report, format: SaveFormat): Promise<string | undefined> {
+    switch (format) {
+      case "json":
+        return `${JSON.stringify(report, null, 2)}\n`;
+      case "html":
+        return this.context.html(report);
+      case "csv":
+        return report.kind === "sizes" ? this.context.csv(report) : undefined;
+    }
   }
 
   private get report(): Report | undefined {

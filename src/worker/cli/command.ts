@@ -26,6 +26,8 @@ export interface Answer<T> {
 /** A command that runs a job and prints its report. */
 export interface JobCommand<K extends JobKind, O> {
   readonly description: string;
+  /** It takes no file as its argument. */
+  readonly withoutModel?: true;
   configure(command: Command): Command;
   request(file: string, options: O): RequestOf[K];
   text(report: ReportOf[K]): string;
@@ -33,6 +35,8 @@ export interface JobCommand<K extends JobKind, O> {
   exitCode?(report: ReportOf[K]): number;
   /** The report has a page, which can be written to a file. */
   readonly html?: true;
+  /** Writes other files that the options ask for. */
+  write?(report: ReportOf[K], options: O): Promise<void>;
 }
 
 interface Html {
@@ -41,7 +45,7 @@ interface Html {
 
 export function jobCommand<K extends JobKind, O>(job: JobCommand<K, O>): CliCommand<ReportOf[K]> {
   return {
-    argument: "<file>",
+    ...(!job.withoutModel && { argument: "<file>" }),
     description: job.description,
     configure(command) {
       const configured = job.configure(command);
@@ -50,6 +54,7 @@ export function jobCommand<K extends JobKind, O>(job: JobCommand<K, O>): CliComm
     async run(io: CliIO, options: O & Html, file: string) {
       const report = (await runHere(io, job.request(file, options))) as ReportOf[K];
       if (options.html !== undefined) await writeHtml(io, options.html, report);
+      await job.write?.(report, options);
       const exitCode = job.exitCode?.(report);
       return { value: report, text: () => job.text(report), ...(exitCode !== undefined && { exitCode }) };
     },

@@ -4,6 +4,8 @@ import type { LayerSummary, ModelSummary } from "../../protocol/model";
 import type { Count } from "../../protocol/numbers";
 import type { AnalyzeReport, EngineSummary, MergeReport, TrainReport, VerifyReport } from "../../protocol/reports";
 
+import type { SizesReport } from "../../protocol/sizes";
+
 /**
  * What each command prints with --json, by the command's name. `npm run schemas` writes a JSON Schema of each to schemas/;
  * comments become descriptions. A test compares the files with what is declared here.
@@ -16,6 +18,7 @@ export interface Outputs {
   readonly train: TrainReport;
   readonly merge: MergeReport;
   readonly export: MergeReport;
+  readonly sizes: SizesReport;
   readonly run: RunReport;
   readonly delta: DeltaReport;
   readonly engines: EnginesOutput;

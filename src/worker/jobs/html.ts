@@ -17,7 +17,7 @@ export function standaloneHtml(report: Report, assets: PageAssets): string {
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">`,
-    `<title>${escapeText(`${JOBS[report.kind].title} of ${model} · LoRA Lens`)}</title>`,
+    `<title>${escapeText(`${JOBS[report.kind].title}${model === "" ? "" : ` of ${model}`} · LoRA Lens`)}</title>`,
     `<style>${escapeStyle(assets.style)}</style>`,
     "</head>",
     "<body>",

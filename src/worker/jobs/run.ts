@@ -3,6 +3,7 @@ import { analyze } from "./analyze/analyze";
 import type { JobContext } from "./context";
 import { merge } from "./export/merge";
 import { forward } from "./forward/forward";
+import { sizes } from "./sizes/sizes";
 import { train } from "./train/train";
 import { verify } from "./verify/verify";
 
@@ -10,7 +11,7 @@ export type { JobContext } from "./context";
 
 type Jobs = { readonly [K in JobKind]: (job: RequestOf[K], context: JobContext) => Promise<ReportOf[K]> };
 
-const JOBS: Jobs = { verify, analyze, train, merge, run: forward };
+const JOBS: Jobs = { verify, analyze, train, merge, run: forward, sizes };
 
 /** Runs a job to its report. Throws a UserError for what the user can mend; any other error is a defect. */
 export function runJob(job: JobRequest, context: JobContext): Promise<Report> {

@@ -10,6 +10,17 @@ describe("messages of a page", () => {
       line: 3,
     });
     assert.deepEqual(fromPage({ type: "save", format: "html" }), { type: "save", format: "html" });
+    assert.deepEqual(fromPage({ type: "save", format: "csv" }), { type: "save", format: "csv" });
+  });
+
+  it("ask for other layer sizes with sizes, ranks and names of models, and with nothing else", () => {
+    const size = { inFeatures: 768, outFeatures: 3072, bias: false, name: "mine", layers: 12 };
+    const question = { sizes: [size], ranks: [8], known: ["gpt2"], openModel: true };
+    const asked = {
+      type: "compareSizes",
+      question: { ...question, model: { file: "/etc/passwd" }, sizes: [{ ...size, evil: 1 }] },
+    };
+    assert.deepEqual(fromPage(asked), { type: "compareSizes", question });
   });
 
   for (const message of [
@@ -22,6 +33,10 @@ describe("messages of a page", () => {
     { type: "reveal", file: "/net.py", line: "3" },
     { type: "reveal", file: 3, line: 3 },
     { type: "save", format: "exe" },
+    { type: "compareSizes" },
+    { type: "compareSizes", question: { sizes: [{ inFeatures: "768", outFeatures: 768 }], ranks: [8] } },
+    { type: "compareSizes", question: { sizes: [], ranks: ["8"] } },
+    { type: "compareSizes", question: { sizes: [], ranks: [8], known: "gpt2" } },
   ]) {
     it(`are dropped when they are not: ${JSON.stringify(message)}`, () => {
       assert.equal(fromPage(message), undefined);

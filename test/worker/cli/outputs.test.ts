@@ -95,6 +95,7 @@ describe("what commands print with --json", () => {
       "--out",
       at("delta.safetensors"),
     ],
+    sizes: () => ["--size", "16x8", "--ranks", "2,4"],
     engines: () => [],
   };
 

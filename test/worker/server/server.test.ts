@@ -29,6 +29,7 @@ import {
   type RequestName,
   RunJobRequest,
   SettingsNotification,
+  SizesCsvRequest,
   StopJobRequest,
   SummaryRequest,
   TargetsRequest,
@@ -375,5 +376,7 @@ describe("language server", () => {
     assert.deepEqual(await session.send(EnginesRequest, {}), { engines: [] });
     const report = { kind: "merge", model: "Net" } as never;
     assert.match((await session.send(HtmlRequest, { report })).html, /"kind":"merge"/);
+    const sizes = { kind: "sizes", rows: [] } as never;
+    assert.match((await session.send(SizesCsvRequest, { report: sizes })).csv, /^name,layers,inFeatures/);
   });
 });

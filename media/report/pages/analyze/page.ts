@@ -8,6 +8,7 @@ import { header } from "../../header";
 import type { Host, Page } from "../../host";
 import { memoryChart } from "../../memoryChart";
 import { warningList } from "../../warnings";
+import { reductionByGroup } from "./groups";
 import { layerTable } from "./layerTable";
 
 export function analyzePage(report: AnalyzeReport, host: Host): Page {
@@ -20,22 +21,7 @@ export function analyzePage(report: AnalyzeReport, host: Host): Page {
   const rankAxis = { name: "rank", format: count };
   const mark = rankNow === undefined ? {} : { markX: { at: rankNow, label: "chosen" } };
   const numeric = (text: string): Cell => ({ text, numeric: true });
-  const reduction = chart({
-    kind: "line",
-    title: "Reduction by rank",
-    description: "How many times fewer parameters LoRA trains in the targeted layers, by rank.",
-    x: rankAxis,
-    y: { name: "times fewer (×)", format: factor, log: true },
-    lines: [
-      { name: "reduction", points: totals.map((total) => [total.rank, total.reduction] as const), symbols: true },
-    ],
-    categories: true,
-    ...mark,
-    values: {
-      head: [{ text: "Rank" }, { text: "Reduction", numeric: true }],
-      rows: totals.map((total) => [{ text: count(total.rank) }, numeric(factor(total.reduction))]),
-    },
-  });
+  const reduction = chart({ ...reductionByGroup(report), ...mark });
   const memoryByRank = chart({
     kind: "line",
     title: "Adapter memory by rank",

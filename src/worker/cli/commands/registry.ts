@@ -8,6 +8,7 @@ import { graph } from "./graph";
 import { layers } from "./layers";
 import { merge } from "./merge";
 import { run } from "./run";
+import { sizes } from "./sizes";
 import { train } from "./train";
 import { verify } from "./verify";
 
@@ -16,6 +17,7 @@ export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } =
   layers,
   graph,
   analyze,
+  sizes,
   verify,
   train,
   merge,

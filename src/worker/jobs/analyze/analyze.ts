@@ -1,18 +1,18 @@
 import type { AnalyzeRequest } from "../../../protocol/jobs";
-import type { AnalyzeLayer, AnalyzeReport, AnalyzeTotal } from "../../../protocol/reports";
+import type { AnalyzeLayer, AnalyzeReport, AnalyzeTotal, EqualLayers } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
 import { targetSummary } from "../../lora/adapter/injection";
 import type { LoraConfig } from "../../lora/config/config";
+import { equalLayers } from "../../lora/sizes/equalLayers";
 import { type TargetableLayer, targetableLayers } from "../../lora/targets/targets";
-import { adapterBytes, breakEvenRank, layerCost, layerCosts } from "../../lora/variants/costs";
+import { adapterBytes, breakEvenRank, layerCost, layerCosts, optimizerBytes } from "../../lora/variants/costs";
 import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
+import { checkedRanks, RANKS } from "../ranks";
 import { insights } from "./insights";
 import { memoryEstimate } from "./memory";
 
-export const RANKS: readonly number[] = [4, 8, 16, 32, 64];
-const MAX_RANKS = 64;
 /** Samples of a batch, or tokens of a sequence: a million is the longest context that models have. */
 const MAX_SIZE = 1 << 20;
 
@@ -51,19 +51,13 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
     injection: adapter.injection,
     ranks,
     layers,
+    groups: groupsOf(layers),
     totals,
     memory,
     ...("reason" in estimate && { memoryUnavailable: estimate.reason }),
     ...(request.focus !== undefined && { focus: request.focus }),
     insights: insights(adapter.injection, layers, totals, memory),
   };
-}
-
-function checkedRanks(ranks: readonly number[]): readonly number[] {
-  if (ranks.length === 0 || ranks.length > MAX_RANKS || ranks.some((r) => !Number.isInteger(r) || r < 1)) {
-    throw new UserError(`ranks must be 1 to ${MAX_RANKS} whole numbers of 1 or more, not ${ranks.join(", ")}`);
-  }
-  return [...new Set(ranks)].sort((a, b) => a - b);
 }
 
 function checkedSize(what: string, size: number): number {
@@ -90,6 +84,22 @@ function analyzeLayer(
   };
 }
 
+/** The layers that are shown together: the targeted ones, or all where none is. */
+function groupsOf(layers: readonly AnalyzeLayer[]): EqualLayers[] {
+  const targeted = layers.filter((layer) => layer.targeted);
+  const shown = targeted.length > 0 ? targeted : layers;
+  // A configuration may give two layers of one size different variants, whose costs differ.
+  return equalLayers(shown, ({ byRank }) => byRank.map(({ lora }) => lora).join(" ")).map(({ name, first, paths }) => ({
+    name,
+    inFeatures: first.inFeatures,
+    outFeatures: first.outFeatures,
+    bias: first.bias,
+    paths,
+    full: first.full,
+    byRank: first.byRank,
+  }));
+}
+
 function totalAt(config: LoraConfig, targets: readonly TargetableLayer[], base: number): AnalyzeTotal {
   const costs = layerCosts(targets, config);
   const trainable = costs.reduce((sum, cost) => sum + cost.lora, 0);
@@ -100,7 +110,6 @@ function totalAt(config: LoraConfig, targets: readonly TargetableLayer[], base: 
     percent: (100 * trainable) / (base + trainable),
     reduction: full / trainable,
     adapterBytes: adapterBytes(trainable),
-    // Adam keeps two float32 moments per trainable scalar.
-    optimizerBytes: 2 * adapterBytes(trainable),
+    optimizerBytes: optimizerBytes(trainable),
   };
 }

@@ -48,6 +48,16 @@ export function adapterBytes(parameters: number): number {
   return parameters * 4;
 }
 
+/** Bytes of the adapter as stored in float16 or bfloat16. */
+export function halfPrecisionBytes(parameters: number): number {
+  return parameters * 2;
+}
+
+/** Bytes of Adam's state: two float32 moments for each trained scalar. */
+export function optimizerBytes(parameters: number): number {
+  return 2 * adapterBytes(parameters);
+}
+
 /** The rank from which the adapter trains as many scalars as the layer has: what it trains grows evenly with the rank. */
 export function breakEvenRank(layer: CostedLayer, config: LoraConfig): number {
   const [one, two] = [1, 2].map((r) => layerCost(layer, { ...config, r })) as [LayerCost, LayerCost];

@@ -4,7 +4,7 @@ import { resolve as resolvePath } from "node:path";
 import type { CancellationToken } from "vscode-languageserver";
 import type { ComputeCommand, ComputeEvent } from "../../../protocol/compute";
 import type { JobRequest, Report } from "../../../protocol/jobRegistry";
-import type { JobProgress } from "../../../protocol/jobs";
+import type { JobProgress, TrainRequest } from "../../../protocol/jobs";
 import type { EngineSummary } from "../../../protocol/reports";
 import { UserError } from "../../formats/errors";
 import { Cancelled, JobFailure } from "../failure";
@@ -44,9 +44,9 @@ export class Compute {
     token?: CancellationToken,
   ): Promise<Report> {
     if (this.running.has(id)) throw new UserError(`a job named ${id} is already running`);
-    const rival = job.kind === "train" ? this.trainingOf(job) : undefined;
-    if (rival)
+    if (job.kind === "train" && this.trains(job)) {
       throw new UserError(`${job.model.file} is already being trained; stop that training or wait for it to finish`);
+    }
     const process = new ComputeProcess(this.options);
     this.running.set(id, { job, process });
     try {
@@ -83,12 +83,13 @@ export class Compute {
     for (const process of this.others) process.kill();
   }
 
-  private trainingOf(job: JobRequest): RunningJob | undefined {
-    return [...this.running.values()].find(
-      (other) =>
-        other.job.kind === "train" &&
-        resolvePath(other.job.model.file) === resolvePath(job.model.file) &&
-        other.job.model.class === job.model.class,
+  /** Whether the model is being trained. */
+  private trains({ model }: TrainRequest): boolean {
+    return [...this.running.values()].some(
+      ({ job }) =>
+        job.kind === "train" &&
+        resolvePath(job.model.file) === resolvePath(model.file) &&
+        job.model.class === model.class,
     );
   }
 }

@@ -6,7 +6,7 @@ import type { Session } from "../session";
 export function jobs(session: Session): void {
   const { compute } = session;
   session.answer(RunJobRequest, async ({ id, job }, token) => {
-    const shown: JobRequest = { ...job, model: await session.asShown(job.model) };
+    const shown: JobRequest = job.model ? { ...job, model: await session.asShown(job.model) } : job;
     return compute.run(id, shown, (progress) => session.notify(JobProgressNotification, { id, progress }), token);
   });
   session.answer(StopJobRequest, ({ id }) => ({ found: compute.stop(id) }));

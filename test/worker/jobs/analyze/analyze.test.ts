@@ -43,6 +43,35 @@ describe("analyze", () => {
     });
   });
 
+  it("puts targeted layers of equal cost together, each group with the numbers of one of its layers", async () => {
+    const file = join(__dirname, "../../../../examples/transformer/model.py");
+    const { groups, layers } = await analyze(
+      { kind: "analyze", model: { file, class: "SmallTransformer" }, adapter: { target_modules: "all-linear" } },
+      context,
+    );
+    const targeted = layers.filter((layer) => layer.targeted);
+    assert.deepEqual(groups.flatMap(({ paths }) => paths).sort(), targeted.map(({ path }) => path).sort());
+    assert.ok(groups.length < targeted.length, `${groups.length} groups of ${targeted.length} layers`);
+    for (const { paths, inFeatures, outFeatures, bias, full, byRank } of groups) {
+      for (const path of paths) {
+        const layer = targeted.find((one) => one.path === path)!;
+        assert.deepEqual(
+          { inFeatures: layer.inFeatures, outFeatures: layer.outFeatures, bias: layer.bias, byRank: layer.byRank },
+          { inFeatures, outFeatures, bias, byRank },
+        );
+        assert.equal(layer.full, full);
+      }
+    }
+    const separate = (await digits()).groups;
+    assert.deepEqual(
+      separate.map(({ name, paths }) => [name, paths]),
+      [
+        ["fc1", ["fc1"]],
+        ["fc2", ["fc2"]],
+      ],
+    );
+  });
+
   it("adds up the targets, as PEFT's print_trainable_parameters does", async () => {
     const { injection, totals } = await digits();
     assert.equal(injection.trainable, 8 * PER_RANK);
