@@ -44,7 +44,7 @@ describe("the tutorial", () => {
     const blocks = fences.filter(({ language }) => language === "text");
     assert.equal(blocks.length, 3);
     for (const { lines } of blocks) {
-      const [, file, line, severity] = /^(\S+), line (\d+), (\w+):$/.exec(lines[0]!) ?? [];
+      const [, file, line, severity] = /^(\S+), line (\d+) \((\w+)\):$/.exec(lines[0]!) ?? [];
       assert.ok(file, lines[0]);
       const opened = await openModelFile(join(EXAMPLES, file), readFileSync(join(EXAMPLES, file), "utf8"));
       const problems = [...opened.problems, ...shapesOf(opened).problems];
