@@ -63,7 +63,11 @@ describe("the tutorial", () => {
     const code = notebook.cells.filter((cell) => cell.cell_type === "code").map(({ source }) => source.join(""));
     const shown = fences.filter(({ language }) => language === "python").map(({ lines }) => lines.join("\n"));
     assert.ok(shown.length > 0);
-    for (const text of shown) assert.ok(code.some((cell) => cell.includes(text)), text);
+    for (const text of shown)
+      assert.ok(
+        code.some((cell) => cell.includes(text)),
+        text,
+      );
   });
 
   it("has each number of its sentences in what a command prints", () => {

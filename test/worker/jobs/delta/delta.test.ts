@@ -62,7 +62,11 @@ describe("delta weights of a saved adapter", () => {
       for (const { path, rank, shape, deltaNorm, singularValues } of layers) {
         const values = singularValues!;
         assert.equal(values.length, Math.min(rank, ...shape), path);
-        assert.deepEqual([...values].sort((a, b) => b! - a!), values, path);
+        assert.deepEqual(
+          [...values].sort((a, b) => b! - a!),
+          values,
+          path,
+        );
         const sum = Math.sqrt(values.reduce((squares: number, value) => squares + value! * value!, 0));
         assert.ok(Math.abs(sum - deltaNorm!) <= 1e-6 * deltaNorm!, `${name} ${path}: ${sum}, not ${deltaNorm}`);
       }
