@@ -17,9 +17,14 @@ export function fencesOf(markdown: string): Fence[] {
   const found: Fence[] = [];
   let open: { line: number; language: string; lines: string[] } | undefined;
   markdown.split("\n").forEach((text, i) => {
-    if (!text.startsWith("```")) return void open?.lines.push(text);
-    if (open) found.push(open);
-    open = open ? undefined : { line: i + 1, language: text.slice(3).trim(), lines: [] };
+    if (!text.startsWith("```")) {
+      open?.lines.push(text);
+    } else if (open) {
+      found.push(open);
+      open = undefined;
+    } else {
+      open = { line: i + 1, language: text.slice(3).trim(), lines: [] };
+    }
   });
   if (open) throw new Error(`the block that begins at line ${open.line} has no end`);
   return found;
@@ -100,9 +105,9 @@ function sameNumber(shown: string, printed: string): boolean {
   const [, decimals, exponent] = /\.(\d+)(?:e([+-]?\d+))?$/.exec(shown) ?? [];
   if (decimals === undefined) return false;
   const unit = 10 ** (Number(exponent ?? 0) - decimals.length);
-  return Math.abs(valueOf(shown) - valueOf(printed)) <= unit * (1 + 1e-9);
+  return Math.abs(numberOf(shown) - numberOf(printed)) <= unit * (1 + 1e-9);
 }
 
-const valueOf = (text: string): number => Number(text.replaceAll(",", ""));
+const numberOf = (text: string): number => Number(text.replaceAll(",", ""));
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
