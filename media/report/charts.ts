@@ -28,6 +28,11 @@ export interface Axis {
   readonly format: (value: number) => string;
   /** Powers of ten, for values that span orders of magnitude. */
   readonly log?: boolean;
+  /** Powers of this number instead of ten. */
+  readonly base?: number;
+  /** The ends of the axis; without them, those that fit the values. */
+  readonly min?: number;
+  readonly max?: number;
   /** Ticks at multiples of a power of two, which read well as KiB and MiB, up to this largest value. */
   readonly binaryTo?: number;
 }
@@ -254,6 +259,7 @@ function axisOf(axis: Axis, theme: Theme) {
   return {
     ...(step === undefined ? {} : { interval: step, min: 0, max: Math.ceil(axis.binaryTo! / step) * step }),
     type: axis.log ? ("log" as const) : ("value" as const),
+    ...(axis.base === undefined ? {} : { logBase: axis.base }),
     name: axis.name,
     nameTextStyle: { color: theme.faint },
     axisLabel: { color: theme.faint, formatter: axis.format, hideOverlap: true },
@@ -275,7 +281,13 @@ function lineOptions(spec: LineSpec, theme: Theme): EChartsCoreOption {
           data: spec.lines[0]?.points.map(([x]) => spec.x.format(x)) ?? [],
           ...below,
         }
-      : { ...axisOf(spec.x, theme), splitLine: { show: false }, min: "dataMin", max: "dataMax", ...below },
+      : {
+          ...axisOf(spec.x, theme),
+          splitLine: { show: false },
+          min: spec.x.min ?? "dataMin",
+          max: spec.x.max ?? "dataMax",
+          ...below,
+        },
     yAxis: {
       ...axisOf(spec.y, theme),
       nameLocation: "end",

@@ -4,6 +4,7 @@ import { analyzePage } from "./pages/analyze/page";
 import { mergePage } from "./pages/merge/page";
 import { runPage } from "./pages/run/page";
 import { sizesPage } from "./pages/sizes/page";
+import { sweepPage } from "./pages/sweep/page";
 import { trainPage } from "./pages/train/page";
 import { verifyPage } from "./pages/verify/page";
 
@@ -12,6 +13,7 @@ const PAGES: { readonly [K in JobKind]: (report: ReportOf[K], host: Host) => Pag
   verify: verifyPage,
   analyze: analyzePage,
   train: trainPage,
+  sweep: sweepPage,
   merge: mergePage,
   run: runPage,
   sizes: sizesPage,

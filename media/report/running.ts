@@ -5,6 +5,7 @@ import { button, disable, progressRing } from "./controls";
 import { element, facts, section } from "./dom";
 import { count, duration, share } from "./format";
 import type { Host, View } from "./host";
+import { runsTable } from "./pages/sweep/runs";
 import { epochTable, lossChart } from "./pages/train/curve";
 
 /** Drawing the curve costs the editor's window time that typing needs, and small models end many epochs a second. */
@@ -41,6 +42,8 @@ export function runningPage(first: Running, host: Host): View {
     numbers.replaceChildren(
       facts(training ? trainingFacts(training) : plainFacts(progress.fraction, progress.secondsLeft)),
     );
+    const { sweep } = progress;
+    if (sweep && sweep.length > 0) results.replaceChildren(section("Finished ranks", runsTable(sweep, null)));
     if (validations.size > 0) {
       results.replaceChildren(section("Validation", epochTable([...validations.values()])));
     }

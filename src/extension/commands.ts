@@ -6,8 +6,12 @@ import { showError } from "./errors";
 import { inject } from "./inject/inject";
 import { merge } from "./jobs/merge";
 import { analyze, verify } from "./jobs/report";
+
 import { run } from "./jobs/run";
 import { sizes } from "./jobs/sizes";
+
+import { sweep } from "./jobs/sweep";
+
 import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
 
@@ -20,6 +24,7 @@ const HANDLERS: Readonly<
   analyze,
   sizes,
   train,
+  sweep,
   stopTraining,
   merge,
   run,

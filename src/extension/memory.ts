@@ -19,6 +19,9 @@ export interface Remembered {
   readonly data?: string;
   readonly label?: string;
   readonly method?: TrainMethod;
+  /** Ranks of the last sweep, and where its results are. */
+  readonly ranks?: readonly number[];
+  readonly sweepFolder?: string;
 }
 
 /** Before the path of a file, in the keys of the configurations chosen for its models. */

@@ -7,6 +7,7 @@ export const COMMANDS = {
   analyze: "loraLens.analyze",
   sizes: "loraLens.sizes",
   train: "loraLens.train",
+  sweep: "loraLens.sweep",
   stopTraining: "loraLens.stopTraining",
   merge: "loraLens.merge",
   run: "loraLens.run",

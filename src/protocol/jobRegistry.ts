@@ -1,7 +1,9 @@
-import type { RunReport, RunRequest } from "./forward";
-import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "./jobs";
+import type { AnalyzeRequest, MergeRequest, SweepRequest, TrainRequest, VerifyRequest } from "./jobs";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
-import type { SizesReport, SizesRequest } from "./sizes";
+import type { RunReport, RunRequest } from "./reports/forward";
+import type { SizesReport, SizesRequest } from "./reports/sizes";
+
+import type { SweepReport } from "./reports/sweep";
 
 /**
  * The jobs, one row each: its request, its report, and its names on screen. The worker runs them (jobs/run.ts,
@@ -12,6 +14,7 @@ export interface JobTypes {
   readonly verify: { readonly request: VerifyRequest; readonly report: VerifyReport };
   readonly analyze: { readonly request: AnalyzeRequest; readonly report: AnalyzeReport };
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
+  readonly sweep: { readonly request: SweepRequest; readonly report: SweepReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
   readonly run: { readonly request: RunRequest; readonly report: RunReport };
   readonly sizes: { readonly request: SizesRequest; readonly report: SizesReport };
@@ -32,6 +35,7 @@ export const JOBS: { readonly [K in JobKind]: JobRow } = {
   verify: { title: "Verification", verb: "Verify", needsTrust: "Verifying", finishesEarly: false },
   analyze: { title: "Efficiency", verb: "Analyze", needsTrust: null, finishesEarly: false },
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
+  sweep: { title: "Rank sweep", verb: "Sweep", needsTrust: "Sweeping", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },
   run: { title: "Forward run", verb: "Run", needsTrust: "Running a model", finishesEarly: false },
   sizes: { title: "Layer sizes", verb: "Compare Layer Sizes", needsTrust: null, finishesEarly: false },

@@ -1,5 +1,6 @@
 import type { GivenConfig } from "./lora";
 import type { TrainProgress } from "./reports";
+import type { SweepRun } from "./reports/sweep";
 import type { TrainMethod } from "./training";
 
 /** `auto`, the fastest real device, or the id of an engine; the worker says which there are. */
@@ -90,6 +91,19 @@ export interface TrainRequest {
   readonly engine: EngineChoice;
 }
 
+/** One training per rank, with everything else equal. */
+export interface SweepRequest extends Omit<TrainRequest, "kind" | "method"> {
+  readonly kind: "sweep";
+  /** The configuration of all runs. Its rank and alpha only give the ratio alpha / r. */
+  readonly adapter: GivenConfig;
+  /** The ranks to train, in any order. */
+  readonly ranks: readonly number[];
+  /** lora_alpha of all runs. Without it, alpha grows with the rank: alpha / r stays as in `adapter`. */
+  readonly fixedAlpha?: number;
+  /** Folder that receives sweep.json and one folder per rank: r4, r8, ... It is created if it does not exist. */
+  readonly output: string;
+}
+
 export interface MergeRequest {
   readonly kind: "merge";
   readonly model: ModelChoice;
@@ -110,6 +124,8 @@ export interface JobProgress {
   readonly secondsLeft?: number;
   /** Training's own numbers. */
   readonly training?: TrainProgress;
+  /** The runs of a sweep that have finished. */
+  readonly sweep?: readonly SweepRun[];
 }
 
 /** An error as data: what, where, what to do. `defect`: LoRA Lens is at fault, not the user. */

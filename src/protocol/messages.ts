@@ -4,7 +4,7 @@ import type { ConfigurationChoice, JobError, JobProgress, ModelChoice } from "./
 import type { GivenConfig, SavedConfig } from "./lora";
 import type { FileSummary, Place } from "./model";
 import type { EngineSummary, InjectionSummary, TargetSummary } from "./reports";
-import type { SizesReport } from "./sizes";
+import type { SizesReport } from "./reports/sizes";
 
 /**
  * The requests and notifications between the extension and the worker beyond the Language Server Protocol's own.

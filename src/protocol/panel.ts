@@ -1,6 +1,6 @@
 import type { Report } from "./jobRegistry";
 import type { JobProgress } from "./jobs";
-import type { SizesQuestion } from "./sizes";
+import type { SizesQuestion } from "./reports/sizes";
 
 /** What a panel shows: a finished report, a job under way, or what went wrong. */
 export type PanelState =

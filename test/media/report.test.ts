@@ -10,6 +10,7 @@ import {
   mergeReport,
   runReport,
   sizesReport,
+  sweepReport,
   trainReport,
   verifyReport,
 } from "./sampleReports";
@@ -21,6 +22,7 @@ const REPORTS: ReportOf = {
   merge: mergeReport,
   run: runReport,
   sizes: sizesReport,
+  sweep: sweepReport,
 };
 
 const running: PanelState = {
@@ -62,7 +64,7 @@ describe("report page", function () {
       it(`shows ${kind} in the ${theme} theme, hostile names as text`, async () => {
         const { page } = await lab.panel({ type: "report", report }, theme);
         await page.locator("main h1", { hasText: JOBS[kind as JobKind].title }).waitFor();
-        if (kind === "analyze" || kind === "train") await page.locator("figure svg text").first().waitFor();
+        if (["analyze", "train", "sweep"].includes(kind)) await page.locator("figure svg text").first().waitFor();
         assert.ok((await page.locator("main").textContent())!.includes(HOSTILE));
         await noMarkup(page);
         await photograph(page, `${kind}-${theme}`);
@@ -137,6 +139,50 @@ describe("report page", function () {
     await panel.page.getByRole("button", { name: "Open" }).click();
     assert.deepEqual((await panel.sent()).at(-1), { type: "openOutput" });
     await panel.page.close();
+  });
+
+  it("shows a sweep's results by rank, in charts with tables and with the best rank named", async () => {
+    const { page } = await lab.panel({ type: "report", report: sweepReport });
+    const rows = await page.getByRole("table", { name: "Results by rank" }).locator("tbody th").allTextContents();
+    assert.deepEqual(rows, ["4", "8", "16", "32 (best)", "64"]);
+    const charts = page.locator("figure.chart");
+    assert.deepEqual(await charts.locator("figcaption").allTextContents(), ["Accuracy by rank", "Loss by rank"]);
+    for (const chart of await charts.all()) {
+      await chart.locator(".chart-area svg").waitFor();
+      assert.equal(await chart.locator("details table tbody tr").count(), sweepReport.runs.length);
+    }
+    // The ranks are powers of two: evenly spaced, with a tick at each.
+    const ticks = await charts.first().locator("svg text").allTextContents();
+    for (const { rank } of sweepReport.runs) assert.ok(ticks.includes(String(rank)), `${rank} in ${ticks.join(" ")}`);
+    const text = (await page.locator("main").textContent())!;
+    for (const note of ["32: 83.0 %", "16: 81.3 %", "within one standard error", "the scale is 2 at every rank"])
+      assert.ok(text.includes(note), note);
+    await page.close();
+  });
+
+  it("shows a sweep that was stopped, and one of a loss without accuracy", async () => {
+    const runs = sweepReport.runs.slice(0, 1).map((run) => ({
+      ...run,
+      before: { ...run.before, accuracy: null },
+      after: { ...run.after, accuracy: null },
+    }));
+    const stopped = { ...sweepReport, runs, notRun: [8, 16], stopped: true, best: 4, smallestGood: null };
+    const { page } = await lab.panel({ type: "report", report: stopped });
+    await page.locator("figure svg text").first().waitFor();
+    assert.match((await page.locator(".verdict").textContent())!, /Stopped after 1 rank; not trained: rank 8, 16/);
+    assert.deepEqual(await page.locator("figcaption").allTextContents(), ["Loss by rank"]);
+    assert.ok(!(await page.locator("main").textContent())!.includes("NaN"));
+    await photograph(page, "sweep-stopped");
+    await page.close();
+  });
+
+  it("shows the finished ranks of a sweep under way", async () => {
+    const progress = { message: "Rank 16 (3 of 5): Epoch 1 of 3", fraction: 0.5, sweep: sweepReport.runs.slice(0, 2) };
+    const { page } = await lab.panel({ type: "running", title: "Sweep Digits", progress, losses: [] });
+    const rows = await page.getByRole("table", { name: "Results by rank" }).locator("tbody th").allTextContents();
+    assert.deepEqual(rows, ["4", "8"]);
+    await photograph(page, "sweep-running");
+    await page.close();
   });
 
   it("sorts the layers by a column, both ways", async () => {
@@ -229,7 +275,7 @@ describe("report page", function () {
   it("fits into 300 pixels", async () => {
     for (const report of Object.values(REPORTS)) {
       const { page } = await lab.panel({ type: "report", report }, "light", 300);
-      if (report.kind === "analyze") await page.locator("figure svg text").first().waitFor();
+      if (report.kind === "analyze" || report.kind === "sweep") await page.locator("figure svg text").first().waitFor();
       const wide = await page.evaluate("document.documentElement.scrollWidth");
       await photograph(page, `${report.kind}-narrow`);
       assert.ok(Number(wide) <= 300, `${report.kind} is ${wide} pixels wide`);

@@ -1,4 +1,3 @@
-import type { RunReport } from "../../src/protocol/forward";
 import type {
   AnalyzeLayer,
   AnalyzeReport,
@@ -10,8 +9,12 @@ import type {
   VerifyReport,
   WeightsSummary,
 } from "../../src/protocol/reports";
-import type { SizesReport } from "../../src/protocol/sizes";
+import type { RunReport } from "../../src/protocol/reports/forward";
+
+import type { SizesReport } from "../../src/protocol/reports/sizes";
+import type { SweepReport } from "../../src/protocol/reports/sweep";
 import type { TrainMethod } from "../../src/protocol/training";
+
 import { loraConfig } from "../../src/worker/lora/config/config";
 import { comparedRank, comparedSize, sizeRows } from "../../src/worker/lora/sizes/compare";
 import { equalLayers } from "../../src/worker/lora/sizes/equalLayers";
@@ -212,6 +215,54 @@ export const trainReport: TrainReport = {
   output: {
     folder: "/project/adapters/digits",
     files: ["/project/adapters/digits/adapter_config.json", "/project/adapters/digits/adapter_model.safetensors"],
+  },
+};
+
+export const sweepReport: SweepReport = {
+  kind: "sweep",
+  model: "Digits",
+  file: "/project/examples/digits/model.py",
+  data: "/project/examples/digits/rotated.csv",
+  label: HOSTILE,
+  weights,
+  targets: ["fc1", HOSTILE],
+  engine: "ONNX Runtime",
+  device: "CPU",
+  loss: "cross-entropy",
+  lossLabel: "cross-entropy",
+  optimizer: "AdamW",
+  schedule: "constant",
+  samples: { train: 1438, validation: 359 },
+  batchSize: 32,
+  learningRate: 1e-3,
+  epochs: 3,
+  seed: 0,
+  alphaPerRank: 2,
+  alphaNote: "Alpha grows with the rank (alpha = 2 × rank), so the scale is 2 at every rank.",
+  runs: RANKS.map((rank, i) => ({
+    rank,
+    alpha: 2 * rank,
+    scaling: 2,
+    trainable: 448 * rank,
+    percent: (100 * 448 * rank) / (26_122 + 448 * rank),
+    adapterBytes: adapterBytes(448 * rank),
+    before: { loss: 19.03, accuracy: 0.1003 },
+    after: { loss: [2.04, 1.74, 1.45, 0.62, 0.68][i]!, accuracy: [0.276, 0.396, 0.813, 0.83, 0.827][i]! },
+    seconds: 1.3 + i / 4,
+    samplesPerSecond: 5000 - 200 * i,
+    folder: `r${rank}`,
+  })),
+  notRun: [],
+  stopped: false,
+  best: 32,
+  smallestGood: 16,
+  insights: [`Rank 16 is the smallest within one standard error of ${HOSTILE}.`],
+  warnings: [`The rank 256 is above the smaller side of ${HOSTILE} (1024 → 4).`],
+  seconds: 9.4,
+  finishedAt: "2026-01-31T12:00:00.000Z",
+  output: {
+    folder: "/project/examples/digits/model-sweep",
+    files: ["/project/examples/digits/model-sweep/sweep.json"],
   },
 };
 

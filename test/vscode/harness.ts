@@ -167,6 +167,23 @@ export class TestWindow {
     await this.page.locator(".quick-input-widget input[type=text]").first().press("Enter");
   }
 
+  /**
+   * Chooses a row of the dialog's list, until what that brings is there: a list that was filled a moment ago may not take
+   * the first click.
+   */
+  async choose(text: string, brings: Locator): Promise<void> {
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: text });
+    for (let attempt = 1; ; attempt++) {
+      await row.first().click();
+      try {
+        await brings.first().waitFor({ timeout: PALETTE_PATIENCE });
+        return;
+      } catch (error) {
+        if (attempt === PALETTE_ATTEMPTS || !(error instanceof errors.TimeoutError)) throw error;
+      }
+    }
+  }
+
   /** Accepts what the steps of a dialog offer, from one to another. */
   async acceptSteps(from: number, to: number, steps: number): Promise<void> {
     for (let step = from; step <= to; step++) {

@@ -110,9 +110,10 @@ export class Jobs implements Disposable {
     return [...this.jobs.values()].map((job) => job.title);
   }
 
+  /** Jobs that train: they can finish early. */
   trainings(): { readonly id: string; readonly title: string; readonly model: ModelChoice }[] {
     return [...this.jobs].flatMap(([id, { title, job }]) =>
-      job.kind === "train" ? [{ id, title, model: job.model }] : [],
+      JOBS[job.kind].finishesEarly && job.model ? [{ id, title, model: job.model }] : [],
     );
   }
 

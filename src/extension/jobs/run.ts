@@ -1,8 +1,8 @@
 import { basename, dirname } from "node:path";
-import type { RunRequest } from "../../protocol/forward";
 import { JOBS } from "../../protocol/jobRegistry";
 import { ADAPTER_WEIGHTS_FILES } from "../../protocol/lora";
 import { DataColumnsRequest, DataFormatsRequest } from "../../protocol/messages";
+import type { RunRequest } from "../../protocol/reports/forward";
 import { type CommandContext, requireTrust } from "../context";
 import { findFiles, pickFile } from "../dialogs/files";
 import { inputText, pickOne, runSteps } from "../dialogs/steps";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { JOBS } from "../../protocol/jobRegistry";
-import type { SizesQuestion, SizesReport, SizesRequest } from "../../protocol/sizes";
+import type { SizesQuestion, SizesReport, SizesRequest } from "../../protocol/reports/sizes";
 import { type CommandContext, requireTrust } from "../context";
 import { chooseModel } from "../modelFile";
 import { jobId } from "./jobs";

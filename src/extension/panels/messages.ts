@@ -1,6 +1,6 @@
 import { JOBS } from "../../protocol/jobRegistry";
 import type { FromPage, PanelState } from "../../protocol/panel";
-import type { LayerSize, SizesQuestion } from "../../protocol/sizes";
+import type { LayerSize, SizesQuestion } from "../../protocol/reports/sizes";
 
 /** What a page sent, if it is on the list of what a page may ask for. */
 export function fromPage(message: unknown): FromPage | undefined {

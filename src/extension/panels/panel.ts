@@ -16,7 +16,7 @@ import {
 } from "vscode";
 import type { Report } from "../../protocol/jobRegistry";
 import type { FromPage, PanelState, SaveFormat, ToPage } from "../../protocol/panel";
-import type { SizesQuestion, SizesReport } from "../../protocol/sizes";
+import type { SizesQuestion, SizesReport } from "../../protocol/reports/sizes";
 import { showError } from "../errors";
 import { pageHtml, pageRoot } from "./html";
 import { fromPage } from "./messages";

@@ -126,9 +126,16 @@ function namedShape(text: string, before: Readonly<Record<string, string>>): Rec
 }
 
 export function withAdapter(command: Command): Command {
+  return withTargets(
+    command
+      .option("--rank <r>", "rank of the adapters (default: 8)", whole)
+      .option("--alpha <a>", "lora_alpha (default: twice the rank)", number),
+  );
+}
+
+/** What an adapter is put on, and all of its configuration but rank and alpha. */
+export function withTargets(command: Command): Command {
   return command
-    .option("--rank <r>", "rank of the adapters (default: 8)", whole)
-    .option("--alpha <a>", "lora_alpha (default: twice the rank)", number)
     .option("--dropout <p>", "dropout on the adapters' input (default: 0)", number)
     .option("--target-modules <names>", 'names or path suffixes, comma-separated; "all-linear"; or "regex:PATTERN"')
     .option("--exclude-modules <names>", "names or path suffixes to leave out, comma-separated")

@@ -1,10 +1,12 @@
-import type { DeltaReport } from "../../protocol/delta";
-import type { RunReport } from "../../protocol/forward";
 import type { LayerSummary, ModelSummary } from "../../protocol/model";
 import type { Count } from "../../protocol/numbers";
 import type { AnalyzeReport, EngineSummary, MergeReport, TrainReport, VerifyReport } from "../../protocol/reports";
+import type { DeltaReport } from "../../protocol/reports/delta";
+import type { RunReport } from "../../protocol/reports/forward";
 
-import type { SizesReport } from "../../protocol/sizes";
+import type { SizesReport } from "../../protocol/reports/sizes";
+
+import type { SweepReport } from "../../protocol/reports/sweep";
 
 /**
  * What each command prints with --json, by the command's name. `npm run schemas` writes a JSON Schema of each to schemas/;
@@ -16,6 +18,7 @@ export interface Outputs {
   readonly analyze: AnalyzeReport;
   readonly verify: VerifyReport;
   readonly train: TrainReport;
+  readonly sweep: SweepReport;
   readonly merge: MergeReport;
   readonly export: MergeReport;
   readonly sizes: SizesReport;

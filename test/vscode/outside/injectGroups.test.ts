@@ -107,18 +107,19 @@ describe("Inject in a window, on a model of 226 linear layers", function () {
     await window.step(5, 5);
     await row("63 layers · 4,128,768 trainable").waitFor();
     await window.screenshot("inject-write");
-    await row("More").click();
-    await row("Exclude").click();
-    await list.locator(".quick-input-message", { hasText: "Excluded modules" }).waitFor();
+    await window.choose("More", row("Exclude"));
+    await window.choose("Exclude", list.locator(".quick-input-message", { hasText: "Excluded modules" }));
     await window.answer("layers.31.self_attn.q_proj", "names or path suffixes");
     await window.accept();
-    await row("rsLoRA: off").click();
-    await row("rsLoRA: on").waitFor();
+    await row("rsLoRA: off").waitFor();
+    await window.choose("rsLoRA: off", row("rsLoRA: on"));
     await row("Bias: none").filter({ hasText: "no other value here" }).waitFor();
     await window.screenshot("inject-more");
-    await row("Done").click();
-    await row("62 layers, 1 of the checked ones excluded").waitFor();
-    await row("Write adapter_config.json").click();
+    await window.choose("Done", row("62 layers, 1 of the checked ones excluded"));
+    await window.choose(
+      "Write adapter_config.json",
+      window.page.locator(".notification-toast", { hasText: "Llama: LoRA on 62 layers" }),
+    );
 
     await window.notification(/Llama: LoRA on 62 layers · original params: [\d,]+ · trainable params: 4,063,232/);
     await window.screenshot("inject-groups-summary");

@@ -79,6 +79,10 @@ describe("what commands print with --json", () => {
       ...[DIGITS, "--weights", DIGITS_WEIGHTS, "--data", DIGITS_DATA, "--label", "label", "--out", at("trained")],
       ...["--epochs", "1", "--batch-size", "512", ...CPU],
     ],
+    sweep: () => [
+      ...[DIGITS, "--weights", DIGITS_WEIGHTS, "--data", DIGITS_DATA, "--label", "label", "--out", at("swept")],
+      ...["--epochs", "1", "--batch-size", "512", "--ranks", "2,4", ...CPU],
+    ],
     merge: async () => [
       ...[DIGITS, "--weights", DIGITS_WEIGHTS, "--adapter", await adapterOf(DIGITS, DIGITS_WEIGHTS)],
       ...["--out", at("merged/")],

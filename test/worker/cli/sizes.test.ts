@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
-import type { SizesReport } from "../../../src/protocol/sizes";
+import type { SizesReport } from "../../../src/protocol/reports/sizes";
 import { temporaryFolder } from "../formats/temporaryFolder";
 import { DIGITS, invoke, json } from "./invoke";
 

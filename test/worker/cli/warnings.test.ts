@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { join } from "node:path";
-import type { RunReport } from "../../../src/protocol/forward";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "../../../src/protocol/reports";
+import type { RunReport } from "../../../src/protocol/reports/forward";
 import { writeNpz } from "../../../src/worker/formats/numpy/npz";
 import { float32 } from "../../../src/worker/formats/tensor";
 import { temporaryFolder } from "../formats/temporaryFolder";

@@ -1,4 +1,4 @@
-import type { RunOutput, RunReport, RunTensor, RunValue } from "../../../../src/protocol/forward";
+import type { RunOutput, RunReport, RunTensor, RunValue } from "../../../../src/protocol/reports/forward";
 import { JOBS } from "../../../../src/protocol/jobRegistry";
 import { type Chart, chart } from "../../charts";
 import { type Child, element, type Fact, facts, section, table } from "../../dom";

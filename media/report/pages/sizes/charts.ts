@@ -1,4 +1,4 @@
-import type { SizesReport } from "../../../../src/protocol/sizes";
+import type { SizesReport } from "../../../../src/protocol/reports/sizes";
 import type { BarSpec, LineSpec } from "../../charts";
 import type { Cell } from "../../dom";
 import { bytes, count, decimal, factor, shortCount } from "../../format";

@@ -1,4 +1,4 @@
-import type { ComparedSize, SizeRow, SizesReport } from "../../../../src/protocol/sizes";
+import type { ComparedSize, SizeRow, SizesReport } from "../../../../src/protocol/reports/sizes";
 import type { Choices } from "../../host";
 
 /** How the adapter's numbers are stored, and how many bytes a row says that takes. */

@@ -1,4 +1,4 @@
-import type { LayerSize, SizesQuestion, SizesReport } from "../../../../src/protocol/sizes";
+import type { LayerSize, SizesQuestion, SizesReport } from "../../../../src/protocol/reports/sizes";
 import { button, dropdown, textField } from "../../controls";
 import { element } from "../../dom";
 import type { Host } from "../../host";

@@ -1,4 +1,4 @@
-import type { ComparedSize } from "../../../../src/protocol/sizes";
+import type { ComparedSize } from "../../../../src/protocol/reports/sizes";
 
 interface Sized {
   readonly name: string | null;

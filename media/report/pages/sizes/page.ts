@@ -1,5 +1,5 @@
 import { JOBS } from "../../../../src/protocol/jobRegistry";
-import type { SizesReport } from "../../../../src/protocol/sizes";
+import type { SizesReport } from "../../../../src/protocol/reports/sizes";
 import { chart } from "../../charts";
 import { dropdown, named, setOptions, textField } from "../../controls";
 import { element, facts, section } from "../../dom";

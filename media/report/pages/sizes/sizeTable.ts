@@ -1,4 +1,4 @@
-import type { SizeRow, SizesReport } from "../../../../src/protocol/sizes";
+import type { SizeRow, SizesReport } from "../../../../src/protocol/reports/sizes";
 import { dataCell, element } from "../../dom";
 import { bytes, count, decimal, factor } from "../../format";
 import type { Host } from "../../host";

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { DeltaReport } from "../../../protocol/delta";
+import type { DeltaReport } from "../../../protocol/reports/delta";
 import { delta as compute } from "../../jobs/delta/delta";
 import { weightsHelp } from "../../jobs/weights/registry";
 import type { CliCommand } from "../command";

@@ -8,7 +8,11 @@ import { graph } from "./graph";
 import { layers } from "./layers";
 import { merge } from "./merge";
 import { run } from "./run";
+
 import { sizes } from "./sizes";
+
+import { sweep } from "./sweep";
+
 import { train } from "./train";
 import { verify } from "./verify";
 
@@ -20,6 +24,7 @@ export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } =
   sizes,
   verify,
   train,
+  sweep,
   merge,
   delta,
   export: exportModel,

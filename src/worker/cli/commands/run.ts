@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import type { RunOutput, RunReport, RunTensor, RunValue } from "../../../protocol/forward";
 import type { EngineChoice } from "../../../protocol/jobs";
+import type { RunOutput, RunReport, RunTensor, RunValue } from "../../../protocol/reports/forward";
 import { jobCommand } from "../command";
 import {
   type InputOptions,

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
-import type { LayerSize, SizesReport } from "../../../protocol/sizes";
+import type { LayerSize, SizesReport } from "../../../protocol/reports/sizes";
 import { replaceFile } from "../../formats/files";
 import { sizesCsv } from "../../jobs/sizes/csv";
 import { KNOWN_MODELS } from "../../jobs/sizes/known";

@@ -1,13 +1,7 @@
-import { resolve } from "node:path";
-import { Option } from "commander";
-import type { EngineChoice } from "../../../protocol/jobs";
 import type { TrainReport } from "../../../protocol/reports";
 import { TRAIN_METHODS, type TrainMethod } from "../../../protocol/training";
 import { UserError } from "../../formats/errors";
 import { DATA_SOURCES } from "../../training/data/registry";
-import { LOSSES } from "../../training/losses/registry";
-import { OPTIMIZERS } from "../../training/optimizers/registry";
-import { SCHEDULES } from "../../training/schedules/registry";
 import { jobCommand } from "../command";
 import {
   type AdapterOptions,
@@ -15,56 +9,28 @@ import {
   type InputOptions,
   type ModelOptions,
   modelChoice,
-  number,
-  whole,
   withAdapter,
   withEngine,
   withInputs,
   withModel,
 } from "../options";
 import { count, injectionText, share, warningLines } from "../text";
+import { type TrainingOptions, trainingChoice, withTraining } from "../training";
 
-interface TrainOptions extends ModelOptions, InputOptions, AdapterOptions {
-  readonly engine: EngineChoice;
-  readonly data: string;
-  readonly label: string;
-  readonly out: string;
+interface TrainOptions extends ModelOptions, InputOptions, AdapterOptions, TrainingOptions {
   readonly method: string;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly learningRate?: number;
-  readonly weightDecay?: number;
-  readonly loss?: string;
-  readonly optimizer: string;
-  readonly schedule: string;
-  readonly validation: number;
 }
 
 const METHODS = Object.keys(TRAIN_METHODS) as TrainMethod[];
 
 const rates = Object.entries(TRAIN_METHODS).map(([method, { learningRate }]) => `${learningRate} for ${method}`);
 
-/** An option whose choices are the rows of a registry. */
-function choice(flags: string, what: string, rows: readonly { readonly id: string }[]): Option {
-  return new Option(flags, what).choices(rows.map(({ id }) => id));
-}
-
 export const train = jobCommand<"train", TrainOptions>({
   description: `train an adapter on ${DATA_SOURCES.map(({ what }) => what).join(", or on ")}`,
   configure: (command) =>
-    withInputs(withEngine(withAdapter(withModel(command))))
-      .requiredOption("--data <file>", DATA_SOURCES.map(({ what }) => what).join(", or "))
-      .requiredOption("--label <column>", "the column to predict")
-      .requiredOption("--out <folder>", "folder for the adapter")
+    withTraining(withInputs(withEngine(withAdapter(withModel(command)))), rates.join(", "))
       .option("--method <name>", "lora, full, or head (the last layer only)", METHODS[0])
-      .option("--epochs <n>", "passes over the data", whole, 10)
-      .option("--batch-size <n>", "samples per step", whole, 32)
-      .option("--learning-rate <x>", `learning rate (default: ${rates.join(", ")})`, number)
-      .option("--weight-decay <x>", "weight decay (default: 0)", number)
-      .addOption(choice("--loss <name>", "loss to minimize (default: chosen by the labels and the output)", LOSSES))
-      .addOption(choice("--optimizer <name>", "optimizer", OPTIMIZERS).default(OPTIMIZERS[0].id))
-      .addOption(choice("--schedule <name>", "learning-rate schedule", SCHEDULES).default(SCHEDULES[0].id))
-      .option("--validation <share>", "fraction of the rows held out for validation", number, 0.2),
+      .requiredOption("--out <folder>", "folder for the adapter"),
   request(file, options) {
     const method = METHODS.find((known) => known === options.method);
     if (!method) throw new UserError(`--method must be ${METHODS.join(", ")}, not "${options.method}"`);
@@ -73,18 +39,7 @@ export const train = jobCommand<"train", TrainOptions>({
       model: modelChoice(file, options),
       adapter: adapterConfig(options),
       method,
-      data: resolve(options.data),
-      label: options.label,
-      output: resolve(options.out),
-      epochs: options.epochs,
-      batchSize: options.batchSize,
-      ...(options.learningRate !== undefined && { learningRate: options.learningRate }),
-      ...(options.weightDecay !== undefined && { weightDecay: options.weightDecay }),
-      ...(options.loss !== undefined && { loss: options.loss }),
-      optimizer: options.optimizer,
-      schedule: options.schedule,
-      validation: options.validation,
-      engine: options.engine,
+      ...trainingChoice(options),
     };
   },
   text: trainText,

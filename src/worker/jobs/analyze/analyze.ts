@@ -9,7 +9,9 @@ import { adapterBytes, breakEvenRank, layerCost, layerCosts, optimizerBytes } fr
 import { openChosenModel } from "../../readers/open";
 import { planAdapter } from "../adapter";
 import type { JobContext } from "../context";
+
 import { checkedRanks, RANKS } from "../ranks";
+
 import { insights } from "./insights";
 import { memoryEstimate } from "./memory";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { basename } from "node:path";
-import type { DeltaLayer, DeltaReport } from "../../../protocol/delta";
+import type { DeltaLayer, DeltaReport } from "../../../protocol/reports/delta";
 import { chooseEngine } from "../../engines/choose";
 import type { Engine } from "../../engines/engine";
 import { convert, toFloat32 } from "../../formats/convert";

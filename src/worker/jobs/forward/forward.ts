@@ -1,4 +1,4 @@
-import type { RunOutput, RunReport, RunRequest, RunTensor, RunValue } from "../../../protocol/forward";
+import type { RunOutput, RunReport, RunRequest, RunTensor, RunValue } from "../../../protocol/reports/forward";
 import { chooseEngine } from "../../engines/choose";
 import { toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";

@@ -1,5 +1,5 @@
 import { basename, extname } from "node:path";
-import type { SampleChoice } from "../../../protocol/forward";
+import type { SampleChoice } from "../../../protocol/reports/forward";
 import { convert } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { readBytes } from "../../formats/files";

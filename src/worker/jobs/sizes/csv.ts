@@ -1,4 +1,4 @@
-import type { SizeRow, SizesReport } from "../../../protocol/sizes";
+import type { SizeRow, SizesReport } from "../../../protocol/reports/sizes";
 
 /** The columns, named as the fields of a row are in JSON. */
 const COLUMNS: readonly (keyof SizeRow)[] = [

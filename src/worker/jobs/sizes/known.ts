@@ -1,4 +1,4 @@
-import type { LayerSize } from "../../../protocol/sizes";
+import type { LayerSize } from "../../../protocol/reports/sizes";
 import { equalLayers } from "../../lora/sizes/equalLayers";
 
 /**

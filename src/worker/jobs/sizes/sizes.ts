@@ -1,4 +1,4 @@
-import type { LayerSize, SizesReport, SizesRequest } from "../../../protocol/sizes";
+import type { LayerSize, SizesReport, SizesRequest } from "../../../protocol/reports/sizes";
 import { UserError } from "../../formats/errors";
 import { comparedRank, comparedSize, sizeRows } from "../../lora/sizes/compare";
 import { equalLayers } from "../../lora/sizes/equalLayers";

@@ -1,4 +1,4 @@
-import type { ComparedRank, ComparedSize, LayerSize, SizeRow } from "../../../protocol/sizes";
+import type { ComparedRank, ComparedSize, LayerSize, SizeRow } from "../../../protocol/reports/sizes";
 import { loraConfig } from "../config/config";
 import {
   adapterBytes,

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DeltaReport } from "../../../../src/protocol/delta";
+import type { DeltaReport } from "../../../../src/protocol/reports/delta";
 import { toFloat32 } from "../../../../src/worker/formats/convert";
 import { loadTensor, readHeader, writeSafetensors } from "../../../../src/worker/formats/safetensors";
 import { float32, type Tensor } from "../../../../src/worker/formats/tensor";

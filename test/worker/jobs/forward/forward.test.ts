@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RunReport, RunValue } from "../../../../src/protocol/forward";
+import type { RunReport, RunValue } from "../../../../src/protocol/reports/forward";
 import { toFloat32 } from "../../../../src/worker/formats/convert";
 import { encodeNpy } from "../../../../src/worker/formats/numpy/npy";
 import { readNpz, writeNpz } from "../../../../src/worker/formats/numpy/npz";

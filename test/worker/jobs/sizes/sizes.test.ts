@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { SizesRequest } from "../../../../src/protocol/sizes";
+import type { SizesRequest } from "../../../../src/protocol/reports/sizes";
 import type { JobContext } from "../../../../src/worker/jobs/context";
 import { KNOWN_MODELS } from "../../../../src/worker/jobs/sizes/known";
 import { sizes } from "../../../../src/worker/jobs/sizes/sizes";

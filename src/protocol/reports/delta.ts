@@ -1,4 +1,4 @@
-import type { Computed, Count } from "./numbers";
+import type { Computed, Count } from "../numbers";
 
 /** What `lora-lens delta --json` prints. */
 export interface DeltaReport {

@@ -1,5 +1,5 @@
-import type { ModelChoice } from "./jobs";
-import type { Count } from "./numbers";
+import type { ModelChoice } from "../jobs";
+import type { Count } from "../numbers";
 
 /** What the comparison of layer sizes is asked and what it answers. All counts are numbers of scalars. */
 

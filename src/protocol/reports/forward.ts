@@ -1,6 +1,6 @@
-import type { EngineChoice, ModelChoice } from "./jobs";
-import type { Count } from "./numbers";
-import type { InjectionSummary, WeightsSummary } from "./reports";
+import type { EngineChoice, ModelChoice } from "../jobs";
+import type { Count } from "../numbers";
+import type { InjectionSummary, WeightsSummary } from "../reports";
 
 /** One run of forward in evaluation mode, of the base model and, with an adapter, of the adapted one. */
 export interface RunRequest {
