@@ -48,6 +48,18 @@ describe("package.json's contributions", () => {
       assert.ok(markdownDescription.includes(`\`${learningRate}\``));
   });
 
+  it("have a walkthrough whose links are commands and whose pages exist", () => {
+    const ours = new Set<string>(Object.values(COMMANDS));
+    const [{ steps }] = PACKAGE.contributes.walkthroughs;
+    for (const { description, media, completionEvents = [] } of steps) {
+      const links = [...description.matchAll(/\(command:([\w.]+)\)/g)].map(([, command]) => command);
+      assert.ok(links.length > 0, description);
+      for (const command of links) assert.ok(command.startsWith("workbench.") || ours.has(command), command);
+      for (const event of completionEvents) assert.ok(ours.has(event.replace("onCommand:", "")), event);
+      assert.notEqual(readFileSync(join(__dirname, "../..", media.markdown), "utf8"), "");
+    }
+  });
+
   it("give the status bar the engines' names", () => {
     const labels = engineLabels(PACKAGE);
     assert.equal(engineLabel("auto", labels), "fastest engine");

@@ -214,7 +214,7 @@ export const TARGETS: readonly Target[] = [
     name: "notebook",
     usual: 200,
     inputs: () =>
-      fc.oneof(misshapen([textOf("examples/notebook/lora.ipynb")]), garbled([textOf("examples/notebook/lora.ipynb")])),
+      fc.oneof(misshapen([textOf("examples/course/lora.ipynb")]), garbled([textOf("examples/course/lora.ipynb")])),
     read: source("model.ipynb"),
   },
   {

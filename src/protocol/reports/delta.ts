@@ -30,4 +30,9 @@ export interface DeltaLayer {
   readonly weightNorm: Computed | null;
   /** deltaNorm / weightNorm, no unit; null where there is no weightNorm, and where that is 0. */
   readonly share: Computed | null;
+  /**
+   * Singular values of the delta weight, largest first, in the unit of the weights: as many as the rank, or as the smaller
+   * side where that is less. All others are 0. Absent without `--singular-values`.
+   */
+  readonly singularValues?: readonly Computed[];
 }

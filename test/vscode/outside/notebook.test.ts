@@ -13,7 +13,7 @@ describe("a notebook in a window", function () {
     await window.lenses("LoRA r=8").first().waitFor();
     await window.page.keyboard.press("Control+P");
     const input = window.page.locator(".quick-input-widget input[type=text]").first();
-    await input.fill(join(window.folder, "notebook", "lora.ipynb"));
+    await input.fill(join(window.folder, "course", "lora.ipynb"));
     await window.page.locator(".quick-input-list .monaco-list-row", { hasText: "lora.ipynb" }).first().click();
     await window.page.locator(".notebookOverlay").first().waitFor();
     await window.command("View: Close Primary Side Bar");
@@ -24,26 +24,29 @@ describe("a notebook in a window", function () {
   after(() => window.close());
 
   it("shows lenses in its cells, each in its own", async () => {
-    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" });
+    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class DigitClassifier" });
     const lenses = cell.locator(".codelens-decoration a, .codelens-decoration span");
     await lenses.filter({ hasText: /^LoRA r=8 targets 2 of 3 Linear layers/ }).waitFor();
-    // 8 * (64 + 256) and 8 * (256 + 256).
-    await lenses.filter({ hasText: /^LoRA r=8 · 2,560 trainable/ }).waitFor();
-    await lenses.filter({ hasText: /^LoRA r=8 · 4,096 trainable/ }).waitFor();
+    // 8 * (64 + 128) and 8 * (128 + 128).
+    await lenses.filter({ hasText: /^LoRA r=8 · 1,536 trainable/ }).waitFor();
+    await lenses.filter({ hasText: /^LoRA r=8 · 2,048 trainable/ }).waitFor();
   });
 
   it("shows the shapes of its assignments in its cells", async () => {
     // High enough for the whole cell.
     await window.page.setViewportSize({ width: 1280, height: 1150 });
-    await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
-    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" });
-    await cell.getByText("[B, 256]").nth(1).waitFor();
+    await window.page
+      .locator(".notebookOverlay .monaco-list-row", { hasText: "class DigitClassifier" })
+      .first()
+      .click();
+    const cell = window.page.locator(".notebookOverlay .cell-editor-container", { hasText: "class DigitClassifier" });
+    await cell.getByText("[B, 128]").nth(1).waitFor();
     await window.screenshot("notebook");
     await window.page.setViewportSize({ width: 1280, height: 860 });
   });
 
   it("a lens opens the analysis of the notebook's class", async () => {
-    await window.clickLens(/^LoRA r=8 · 4,096 trainable/);
+    await window.clickLens(/^LoRA r=8 · 2,048 trainable/);
     const panel = window.panel();
     await panel.locator("tr[aria-current=true]").filter({ hasText: "fc2" }).waitFor();
     await window.screenshot("notebook-analyze");
@@ -51,7 +54,10 @@ describe("a notebook in a window", function () {
 
   it("commands from the palette use the active notebook with its unsaved text", async () => {
     await window.tidy();
-    await window.page.locator(".notebookOverlay .monaco-list-row", { hasText: "class Classifier" }).first().click();
+    await window.page
+      .locator(".notebookOverlay .monaco-list-row", { hasText: "class DigitClassifier" })
+      .first()
+      .click();
     await window.command("LoRA Lens: Verify");
     const row = window.page.locator(".quick-input-list .monaco-list-row");
     await row.filter({ hasText: "cell 4, line 1" }).first().click();
@@ -69,7 +75,7 @@ describe("a notebook in a window", function () {
     const panel = window.panel();
     await panel.locator(".verdict", { hasText: "Finished 2 epochs" }).waitFor();
     const folder = await panel.locator("main section code").first().textContent();
-    assert.equal(folder, join(window.folder, "notebook", "lora-lora"));
+    assert.equal(folder, join(window.folder, "course", "lora-lora"));
     const config = JSON.parse(await readFile(join(folder, "adapter_config.json"), "utf8"));
     assert.deepEqual(config.target_modules, ["fc1", "fc2"]);
     await window.screenshot("notebook-trained");

@@ -17,7 +17,7 @@ describe("the VS Code that npm start opens", function () {
     server = await startServer({ log: (line) => process.stderr.write(`${line}\n`) });
     const folder = join(root, "examples");
     // Opened with the window, before any extension is there.
-    const window = { folder, extension: root, file: join(folder, "notebook", "lora.ipynb") };
+    const window = { folder, extension: root, file: join(folder, "course", "lora.ipynb") };
     door = await openFrontDoor(server.port, (host) => workbenchPath(host, window), undefined);
     browser = await launchBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
@@ -33,7 +33,7 @@ describe("the VS Code that npm start opens", function () {
 
   it("opens at a short address, and a notebook in its first second as a notebook", async () => {
     await page.locator(".tab.active", { hasText: "lora.ipynb" }).waitFor();
-    await page.locator(".notebookOverlay .cell-editor-container", { hasText: "class Classifier" }).waitFor();
+    await page.locator(".notebookOverlay .cell-editor-container", { hasText: "class DigitClassifier" }).waitFor();
     assert.match(page.url(), /\/\?folder=/);
   });
 

@@ -9,6 +9,7 @@ import { indent, small, table, warningLines } from "../text";
 interface DeltaOptions {
   readonly out: string;
   readonly base?: string;
+  readonly singularValues?: boolean;
 }
 
 export const delta: CliCommand<DeltaReport> = {
@@ -17,13 +18,15 @@ export const delta: CliCommand<DeltaReport> = {
   configure: (command) =>
     command
       .requiredOption("--out <file>", "the .safetensors file to write, a tensor for each layer, by its path")
-      .option("--base <file>", `the base model's weights, to compare the norms with: ${weightsHelp()}`),
+      .option("--base <file>", `the base model's weights, to compare the norms with: ${weightsHelp()}`)
+      .option("--singular-values", "print the singular values of each layer's ΔW"),
   async run(io: CliIO, options: DeltaOptions, adapter: string) {
     const report = await compute(
       {
         adapter: resolve(adapter),
         output: resolve(options.out),
         ...(options.base !== undefined && { base: resolve(options.base) }),
+        ...(options.singularValues && { singularValues: true }),
       },
       { onProgress: progressLine(io), signal: io.signal, stop: io.stop },
     );
@@ -42,6 +45,9 @@ function deltaText({ layers, output, base, warnings }: DeltaReport): string {
   return [
     ...warningLines(warnings),
     indent(table(["layer", "shape", "‖ΔW‖", ...(base === null ? [] : ["‖ΔW‖/‖W₀‖"])], rows)),
+    ...layers.flatMap(({ path, singularValues }) =>
+      singularValues ? [`singular values of ${path}: ${singularValues.map(small).join(", ")}`] : [],
+    ),
     `wrote ${output}: ${layers.length} ${layers.length === 1 ? "tensor" : "tensors"}, float32`,
   ].join("\n");
 }

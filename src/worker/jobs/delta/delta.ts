@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import type { DeltaLayer, DeltaReport } from "../../../protocol/reports/delta";
 import { chooseEngine } from "../../engines/choose";
 import type { Engine } from "../../engines/engine";
-import { convert } from "../../formats/convert";
+import { convert, toFloat32 } from "../../formats/convert";
 import { UserError } from "../../formats/errors";
 import { loadTensor, writeSafetensors } from "../../formats/safetensors";
 import type { DerivedTensor, StoredTensor, Tensor } from "../../formats/tensor";
@@ -12,7 +12,8 @@ import { transpose } from "../../graph/build";
 import { Graph } from "../../graph/graph";
 import { type AdapterFile, readAdapter } from "../../lora/adapter/adapterFiles";
 import type { LayerAdapter } from "../../lora/variants/variant";
-import { pauseFor } from "../../numbers/algebra/matrix";
+import { type Pause, pauseFor } from "../../numbers/algebra/matrix";
+import { largestSingular } from "../../numbers/algebra/singular";
 import { deltaWeight } from "../../passes/merge";
 import { Estimate, type JobContext } from "../context";
 import { runOnce } from "../opened";
@@ -27,13 +28,17 @@ export interface DeltaRequest {
   readonly output: string;
   /** Weights of the base model: a file, an index of shards or a folder. Absolute path. */
   readonly base?: string;
+  readonly singularValues?: boolean;
 }
 
 /**
  * Writes what a saved adapter adds to each layer's weight, as PEFT's `get_delta_weight` gives it: float32, under the
  * layer's path. One layer is in memory at a time.
  */
-export async function delta({ adapter, output, base }: DeltaRequest, context: JobContext): Promise<DeltaReport> {
+export async function delta(
+  { adapter, output, base, singularValues }: DeltaRequest,
+  context: JobContext,
+): Promise<DeltaReport> {
   const progress = new Estimate(context.onProgress);
   const pause = pauseFor(context.signal);
   progress.at(0, "Reading the adapter");
@@ -44,6 +49,7 @@ export async function delta({ adapter, output, base }: DeltaRequest, context: Jo
   await refuseOverwrite(output, opened.file, opened.tensors);
   const { engine } = await chooseEngine("onnxruntime-cpu");
   const norms = new Map<string, number>();
+  const singular = new Map<string, readonly number[]>();
   const tensors = new Map<string, DerivedTensor>();
   const { fan_in_fan_out: turned } = opened.config;
   for (const [index, one] of layers.entries()) {
@@ -63,6 +69,7 @@ export async function delta({ adapter, output, base }: DeltaRequest, context: Jo
           );
         }
         norms.set(path, norm);
+        if (singularValues) singular.set(path, await singularValuesOf(value, one.rank, pause));
         return value;
       },
     });
@@ -86,6 +93,7 @@ export async function delta({ adapter, output, base }: DeltaRequest, context: Jo
       deltaNorm,
       weightNorm,
       share: weightNorm === null || weightNorm === 0 ? null : deltaNorm / weightNorm,
+      ...(singularValues && { singularValues: singular.get(path)! }),
     });
   }
   const warnings = [...initWarning(opened), ...missingWarning(rows, base)];
@@ -116,6 +124,14 @@ async function deltaOf(adapter: LayerAdapter, { tensors, config, file }: Adapter
     values.set(attrs.path, convert(await loadTensor(tensors.get(attrs.path)!), "float32"));
   }
   return (await runOnce(engine, graph, values, new Map())).get("delta")!;
+}
+
+/** A product over `rank` numbers has no more than these that are not 0. */
+async function singularValuesOf(value: Tensor, rank: number, pause: Pause): Promise<number[]> {
+  const [rows, columns] = value.shape as [number, number];
+  const count = Math.min(rank, rows, columns);
+  const { values } = await largestSingular({ rows, columns, data: toFloat32(value) }, count, pause);
+  return [...values.slice(0, count)];
 }
 
 function missingWarning(rows: readonly DeltaLayer[], base: string | undefined): string[] {

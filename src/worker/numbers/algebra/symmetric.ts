@@ -90,10 +90,14 @@ function tridiagonal(a: Float64Array[]): { diagonal: Float64Array; beside: Float
 /** Diagonalizes in place; the rows of `basis` become the eigenvectors. */
 function ql(d: Float64Array, e: Float64Array, basis: readonly Float64Array[]): void {
   const n = d.length;
+  // The reduction has left errors of this size. Beside eigenvalues that are 0 there is nothing smaller to compare with.
+  const error = Number.EPSILON * d.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(e[i] ?? 0)), 0);
+  const isNone = (m: number) =>
+    Math.abs(e[m]!) <= Math.max(error, Number.EPSILON * (Math.abs(d[m]!) + Math.abs(d[m + 1]!)));
   for (let l = 0; l < n; l++) {
     for (let steps = 0; ; steps++) {
       let m = l;
-      while (m < n - 1 && Math.abs(e[m]!) > Number.EPSILON * (Math.abs(d[m]!) + Math.abs(d[m + 1]!))) m++;
+      while (m < n - 1 && !isNone(m)) m++;
       if (m === l) break;
       if (steps === MOST_STEPS) throw new RangeError("the eigenvalues of a matrix that is not finite");
       // Wilkinson's shift: the eigenvalue of the leading 2 by 2 block that is nearer to d[l].

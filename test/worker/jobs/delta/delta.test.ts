@@ -53,6 +53,28 @@ describe("delta weights of a saved adapter", () => {
     }
   });
 
+  it("have singular values, as many as the rank, whose squares add up to the norm's", async () => {
+    for (const name of ["mlp-true", "mlp-high-rank", "mlp-zero"]) {
+      const { layers } = await delta(
+        { adapter: join(FIXTURES, name), output: at("s.safetensors"), singularValues: true },
+        context,
+      );
+      for (const { path, rank, shape, deltaNorm, singularValues } of layers) {
+        const values = singularValues!;
+        assert.equal(values.length, Math.min(rank, ...shape), path);
+        assert.deepEqual(
+          [...values].sort((a, b) => b! - a!),
+          values,
+          path,
+        );
+        const sum = Math.sqrt(values.reduce((squares: number, value) => squares + value! * value!, 0));
+        assert.ok(Math.abs(sum - deltaNorm!) <= 1e-6 * deltaNorm!, `${name} ${path}: ${sum}, not ${deltaNorm}`);
+      }
+    }
+    const { layers } = await delta({ adapter: join(FIXTURES, "mlp-true"), output: at("s.safetensors") }, context);
+    assert.ok(layers.every((layer) => !("singularValues" in layer)));
+  });
+
   it("have the norm that the two factors give without the product", async () => {
     for (const name of ["mlp-true", "mlp-high-rank", "mlp-zero", "block-mica", "untied-head"]) {
       const report = await delta({ adapter: join(FIXTURES, name), output: at("n.safetensors") }, context);

@@ -106,6 +106,26 @@ describe("decompositions", () => {
     assert.ok(values[0]! > 1000 && values.slice(1).every((value) => value < 1e-5 * values[0]!));
   });
 
+  it("a product of two thin matrices, rounded to float32, has as many singular values as they are thin", async () => {
+    for (const size of [64, 96, 112, 128]) {
+      for (const rank of [1, 2, 4, 8]) {
+        const b = matrixOf({ kind: "decaying", rows: size, columns: rank } as Case);
+        const a = matrixOf({ kind: "flat", rows: rank, columns: size } as Case);
+        const data = new Float32Array(size * size);
+        for (let i = 0; i < size; i++) {
+          for (let j = 0; j < size; j++) {
+            let sum = 0;
+            for (let k = 0; k < rank; k++) sum += (b.data[i * rank + k]! * a.data[k * size + j]!) / 2 ** k;
+            data[i * size + j] = sum;
+          }
+        }
+        const { values } = await largestSingular({ rows: size, columns: size, data }, rank, pause);
+        assert.ok(values[rank - 1]! > 1e-4 * values[0]!, `size ${size}, rank ${rank}: the last is ${values[rank - 1]}`);
+        assert.ok(values[rank]! < 1e-6 * values[0]!, `size ${size}, rank ${rank}: the next is ${values[rank]}`);
+      }
+    }
+  });
+
   it("a column of zeros gets an axis in Q, and one that depends on others is reported", () => {
     const data = Float32Array.from([1, 0, 2, 0, 0, 0, 0, 0, 1]);
     const { q, weakest } = firstOrthogonal({ rows: 3, columns: 3, data }, 2);

@@ -146,14 +146,14 @@ describe("notebooks", () => {
   });
 
   it("the example's classes are there, the base model's layers known", async () => {
-    const file = join(__dirname, "../../../../examples/notebook/lora.ipynb");
+    const file = join(__dirname, "../../../../examples/course/lora.ipynb");
     const opened = await openModelFile(file, await readFile(file, "utf8"));
     assert.deepEqual(
       opened.models.map(({ className, root, place }) => [className, root.parameters, place.cell]),
       [
-        ["Classifier", 85_002, 4],
-        ["LoRALinear", 19_200, 6],
-        ["AdaptedClassifier", 91_658, 8],
+        ["DigitClassifier", 26_122, 4],
+        ["LoRALinear", 9_856, 8],
+        ["AdaptedClassifier", 29_706, 10],
       ],
     );
     assert.deepEqual(opened.problems, []);
