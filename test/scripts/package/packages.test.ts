@@ -20,7 +20,9 @@ const LOADED_WITH = `
 const Module = require("node:module");
 const load = Module._load;
 const names = new Set();
-const vscode = new Proxy(class {}, { get: (_, key) => (key === Symbol.toPrimitive ? () => 0 : vscode) });
+const vscode = new Proxy(class {}, {
+  get: (target, key) => (key === Symbol.toPrimitive ? () => 0 : key === "prototype" ? target.prototype : vscode),
+});
 Module._load = (name, ...rest) => {
   if (name !== process.argv[1]) names.add(name);
   return name === "vscode" ? vscode : load(name, ...rest);
