@@ -7,6 +7,8 @@ export interface Choices {
   readonly sort?: { readonly column: string; readonly descending: boolean };
   readonly filter?: string;
   readonly targetedOnly?: boolean;
+  /** Pattern of the layers whose forward pass is drawn. */
+  readonly flow?: string;
 }
 
 /** The environment of the page: the editor, or nothing if the page was saved as a file. */

@@ -2,6 +2,7 @@ import type { JobKind, Report, ReportOf } from "../../src/protocol/jobRegistry";
 import type { Host, Page } from "./host";
 import { analyzePage } from "./pages/analyze/page";
 import { mergePage } from "./pages/merge/page";
+import { summarizePage } from "./pages/summarize/page";
 import { trainPage } from "./pages/train/page";
 import { verifyPage } from "./pages/verify/page";
 
@@ -9,6 +10,7 @@ import { verifyPage } from "./pages/verify/page";
 const PAGES: { readonly [K in JobKind]: (report: ReportOf[K], host: Host) => Page } = {
   verify: verifyPage,
   analyze: analyzePage,
+  summarize: summarizePage,
   train: trainPage,
   merge: mergePage,
 };

@@ -5,7 +5,7 @@ import type { CommandContext } from "./context";
 import { showError } from "./errors";
 import { inject } from "./inject";
 import { merge } from "./jobs/merge";
-import { analyze, verify } from "./jobs/report";
+import { analyze, summarize, verify } from "./jobs/report";
 import { stopTraining, train } from "./jobs/train";
 import { showLine } from "./showLine";
 
@@ -16,6 +16,7 @@ const HANDLERS: Readonly<
   inject,
   verify,
   analyze,
+  summarize,
   train,
   stopTraining,
   merge,

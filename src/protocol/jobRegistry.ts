@@ -1,5 +1,6 @@
-import type { AnalyzeRequest, MergeRequest, TrainRequest, VerifyRequest } from "./jobs";
+import type { AnalyzeRequest, MergeRequest, SummarizeRequest, TrainRequest, VerifyRequest } from "./jobs";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
+import type { SummarizeReport } from "./summaryReport";
 
 /**
  * The jobs, one row each: its request, its report, and its names on screen. The worker runs them (jobs/run.ts,
@@ -9,6 +10,7 @@ import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./re
 export interface JobTypes {
   readonly verify: { readonly request: VerifyRequest; readonly report: VerifyReport };
   readonly analyze: { readonly request: AnalyzeRequest; readonly report: AnalyzeReport };
+  readonly summarize: { readonly request: SummarizeRequest; readonly report: SummarizeReport };
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
 }
@@ -27,6 +29,7 @@ export interface JobRow {
 export const JOBS: { readonly [K in JobKind]: JobRow } = {
   verify: { title: "Verification", verb: "Verify", needsTrust: "Verifying", finishesEarly: false },
   analyze: { title: "Efficiency", verb: "Analyze", needsTrust: null, finishesEarly: false },
+  summarize: { title: "Summary", verb: "Summarize", needsTrust: null, finishesEarly: false },
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },
 };

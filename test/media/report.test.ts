@@ -3,9 +3,23 @@ import type { Page } from "playwright-core";
 import { JOBS, type JobKind, type ReportOf } from "../../src/protocol/jobRegistry";
 import type { PanelState } from "../../src/protocol/panel";
 import { PageLab as Lab, type PageLab, photograph, type Theme } from "./pages";
-import { analyzeReport, HOSTILE, injection, mergeReport, trainReport, verifyReport } from "./sampleReports";
+import {
+  analyzeReport,
+  HOSTILE,
+  injection,
+  mergeReport,
+  summarizeReport,
+  trainReport,
+  verifyReport,
+} from "./sampleReports";
 
-const REPORTS: ReportOf = { verify: verifyReport, analyze: analyzeReport, train: trainReport, merge: mergeReport };
+const REPORTS: ReportOf = {
+  verify: verifyReport,
+  analyze: analyzeReport,
+  summarize: summarizeReport,
+  train: trainReport,
+  merge: mergeReport,
+};
 
 const running: PanelState = {
   type: "running",

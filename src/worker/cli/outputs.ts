@@ -9,6 +9,7 @@ import type {
   VerifyReport,
   WeightsSummary,
 } from "../../protocol/reports";
+import type { SummarizeReport } from "../../protocol/summaryReport";
 
 /**
  * What each command prints with --json, by the command's name. `npm run schemas` writes a JSON Schema of each to schemas/;
@@ -18,6 +19,7 @@ export interface Outputs {
   readonly layers: LayersOutput;
   readonly graph: GraphOutput;
   readonly analyze: AnalyzeReport;
+  readonly summarize: SummarizeReport;
   readonly verify: VerifyReport;
   readonly train: TrainReport;
   readonly merge: MergeReport;

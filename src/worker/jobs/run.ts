@@ -2,6 +2,7 @@ import type { JobKind, JobRequest, Report, ReportOf, RequestOf } from "../../pro
 import { analyze } from "./analyze/analyze";
 import type { JobContext } from "./context";
 import { merge } from "./export/merge";
+import { summarize } from "./summarize/summarize";
 import { train } from "./train/train";
 import { verify } from "./verify/verify";
 
@@ -9,7 +10,7 @@ export type { JobContext } from "./context";
 
 type Jobs = { readonly [K in JobKind]: (job: RequestOf[K], context: JobContext) => Promise<ReportOf[K]> };
 
-const JOBS: Jobs = { verify, analyze, train, merge };
+const JOBS: Jobs = { verify, analyze, summarize, train, merge };
 
 /** Runs a job to its report. Throws a UserError for what the user can mend; any other error is a defect. */
 export function runJob(job: JobRequest, context: JobContext): Promise<Report> {

@@ -73,6 +73,7 @@ describe("what commands print with --json", () => {
     layers: () => [DIGITS],
     graph: () => [DIGITS],
     analyze: () => [DIGITS, "--layer", "fc2"],
+    summarize: () => [DIGITS],
     verify: () => [DIGITS, ...CPU],
     train: () => [
       ...[DIGITS, "--weights", DIGITS_WEIGHTS, "--data", DIGITS_DATA, "--label", "label", "--out", at("trained")],

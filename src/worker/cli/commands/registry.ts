@@ -7,6 +7,7 @@ import { graph } from "./graph";
 import { layers } from "./layers";
 import { merge } from "./merge";
 import { run } from "./run";
+import { summarize } from "./summarize";
 import { train } from "./train";
 import { verify } from "./verify";
 
@@ -15,6 +16,7 @@ export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } =
   layers,
   graph,
   analyze,
+  summarize,
   verify,
   train,
   merge,

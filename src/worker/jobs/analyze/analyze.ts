@@ -66,7 +66,8 @@ function checkedRanks(ranks: readonly number[]): readonly number[] {
   return [...new Set(ranks)].sort((a, b) => a - b);
 }
 
-function checkedSize(what: string, size: number): number {
+/** @throws UserError for a size that no batch or sequence has. */
+export function checkedSize(what: string, size: number): number {
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw new UserError(`${what} must be a whole number from 1 to ${MAX_SIZE.toLocaleString("en-US")}, not ${size}`);
   }
