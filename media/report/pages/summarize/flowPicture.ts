@@ -37,9 +37,9 @@ export function flowPicture(group: FlowGroup, begins: BeginsAs, rankStabilized: 
   });
   const middle = WIDTH / 2;
   svg.append(
-    arrow(`M ${middle} 42 V 58 H ${FROZEN_MIDDLE} V 202`),
-    arrow(`M ${middle} 42 V 58 H ${ADAPTER_MIDDLE} V 74`),
-    arrow(`M ${ADAPTER_MIDDLE} 104 V 122`),
+    arrow(`M ${middle} 37 V 58 H ${FROZEN_MIDDLE} V 202`),
+    arrow(`M ${middle} 37 V 58 H ${ADAPTER_MIDDLE} V 74`),
+    arrow(`M ${ADAPTER_MIDDLE} 103 V 122`),
     arrow(`M ${ADAPTER_MIDDLE} 202 V 250`),
     arrow(`M ${ADAPTER_MIDDLE} 330 V 348`),
     arrow(`M ${FROZEN_MIDDLE} 282 V 420 H ${middle - 15}`),
