@@ -12,6 +12,8 @@ export interface Choices {
   readonly alpha?: string;
   readonly dtype?: string;
   readonly size?: string;
+  /** Pattern of the layers whose forward pass is drawn. */
+  readonly flow?: string;
 }
 
 /** The environment of the page: the editor, or nothing if the page was saved as a file. */

@@ -4,6 +4,7 @@ import { analyzePage } from "./pages/analyze/page";
 import { mergePage } from "./pages/merge/page";
 import { runPage } from "./pages/run/page";
 import { sizesPage } from "./pages/sizes/page";
+import { summarizePage } from "./pages/summarize/page";
 import { sweepPage } from "./pages/sweep/page";
 import { trainPage } from "./pages/train/page";
 import { verifyPage } from "./pages/verify/page";
@@ -12,6 +13,7 @@ import { verifyPage } from "./pages/verify/page";
 const PAGES: { readonly [K in JobKind]: (report: ReportOf[K], host: Host) => Page } = {
   verify: verifyPage,
   analyze: analyzePage,
+  summarize: summarizePage,
   train: trainPage,
   sweep: sweepPage,
   merge: mergePage,

@@ -5,7 +5,7 @@ import type { CommandContext } from "./context";
 import { showError } from "./errors";
 import { inject } from "./inject/inject";
 import { merge } from "./jobs/merge";
-import { analyze, verify } from "./jobs/report";
+import { analyze, summarize, verify } from "./jobs/report";
 
 import { run } from "./jobs/run";
 import { sizes } from "./jobs/sizes";
@@ -22,6 +22,7 @@ const HANDLERS: Readonly<
   inject,
   verify,
   analyze,
+  summarize,
   sizes,
   train,
   sweep,

@@ -5,6 +5,7 @@ export const COMMANDS = {
   inject: "loraLens.inject",
   verify: "loraLens.verify",
   analyze: "loraLens.analyze",
+  summarize: "loraLens.summarize",
   sizes: "loraLens.sizes",
   train: "loraLens.train",
   sweep: "loraLens.sweep",

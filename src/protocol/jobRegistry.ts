@@ -1,8 +1,8 @@
-import type { AnalyzeRequest, MergeRequest, SweepRequest, TrainRequest, VerifyRequest } from "./jobs";
+import type { AnalyzeRequest, MergeRequest, SummarizeRequest, SweepRequest, TrainRequest, VerifyRequest } from "./jobs";
 import type { AnalyzeReport, MergeReport, TrainReport, VerifyReport } from "./reports";
 import type { RunReport, RunRequest } from "./reports/forward";
 import type { SizesReport, SizesRequest } from "./reports/sizes";
-
+import type { SummarizeReport } from "./reports/summary";
 import type { SweepReport } from "./reports/sweep";
 
 /**
@@ -13,6 +13,7 @@ import type { SweepReport } from "./reports/sweep";
 export interface JobTypes {
   readonly verify: { readonly request: VerifyRequest; readonly report: VerifyReport };
   readonly analyze: { readonly request: AnalyzeRequest; readonly report: AnalyzeReport };
+  readonly summarize: { readonly request: SummarizeRequest; readonly report: SummarizeReport };
   readonly train: { readonly request: TrainRequest; readonly report: TrainReport };
   readonly sweep: { readonly request: SweepRequest; readonly report: SweepReport };
   readonly merge: { readonly request: MergeRequest; readonly report: MergeReport };
@@ -34,6 +35,7 @@ export interface JobRow {
 export const JOBS: { readonly [K in JobKind]: JobRow } = {
   verify: { title: "Verification", verb: "Verify", needsTrust: "Verifying", finishesEarly: false },
   analyze: { title: "Efficiency", verb: "Analyze", needsTrust: null, finishesEarly: false },
+  summarize: { title: "Summary", verb: "Summarize", needsTrust: null, finishesEarly: false },
   train: { title: "Training", verb: "Train", needsTrust: "Training", finishesEarly: true },
   sweep: { title: "Rank sweep", verb: "Sweep", needsTrust: "Sweeping", finishesEarly: true },
   merge: { title: "Merge", verb: "Merge", needsTrust: "Merging", finishesEarly: false },

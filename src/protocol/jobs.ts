@@ -66,6 +66,15 @@ export interface AnalyzeRequest {
   readonly focus?: string;
 }
 
+export interface SummarizeRequest {
+  readonly kind: "summarize";
+  readonly model: ModelChoice;
+  readonly adapter: GivenConfig;
+  /** Samples and tokens of the training step whose memory is estimated; without them those of the example inputs. */
+  readonly batch?: number;
+  readonly sequence?: number;
+}
+
 export interface TrainRequest {
   readonly kind: "train";
   readonly model: ModelChoice;

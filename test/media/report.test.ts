@@ -10,6 +10,7 @@ import {
   mergeReport,
   runReport,
   sizesReport,
+  summarizeReport,
   sweepReport,
   trainReport,
   verifyReport,
@@ -18,6 +19,7 @@ import {
 const REPORTS: ReportOf = {
   verify: verifyReport,
   analyze: analyzeReport,
+  summarize: summarizeReport,
   train: trainReport,
   merge: mergeReport,
   run: runReport,

@@ -12,6 +12,7 @@ import type {
 import type { RunReport } from "../../src/protocol/reports/forward";
 
 import type { SizesReport } from "../../src/protocol/reports/sizes";
+import type { FlowGroup, SummarizeReport } from "../../src/protocol/reports/summary";
 import type { SweepReport } from "../../src/protocol/reports/sweep";
 import type { TrainMethod } from "../../src/protocol/training";
 
@@ -164,6 +165,92 @@ export const analyzeReport: AnalyzeReport = {
   },
   focus: "feed_forward.0",
   insights: [`The largest saving is at ${HOSTILE}.`, "The head is left out: it is trained in full or not at all."],
+};
+
+const flowGroup = (index: number, layers: number): FlowGroup => {
+  const { path, line, ...layer } = target(index);
+  return {
+    ...layer,
+    pattern: path,
+    layerKind: index < 2 ? "attention" : "feed-forward",
+    layers: Array.from({ length: layers }, () => ({ path, line })),
+    weight: layer.inFeatures * layer.outFeatures,
+    rank: 8,
+    alpha: 16,
+    scaling: 2,
+    dropout: 0.05,
+    a: 8 * layer.inFeatures,
+    b: 8 * layer.outFeatures,
+    breakEvenRank: breakEvenRank({ ...layer, path, kind: "Linear" }, loraConfig()),
+  };
+};
+
+export const summarizeReport: SummarizeReport = {
+  kind: "summarize",
+  injection,
+  rankStabilized: false,
+  begins: { name: "true", a: "Kaiming uniform", b: "zeros" },
+  groups: [flowGroup(3, 1), flowGroup(0, 12), flowGroup(2, 2)],
+  kinds: [
+    {
+      layerKind: "feed-forward",
+      layers: 2,
+      parameters: 525_568,
+      percent: 52.5568,
+      linear: 2,
+      adapted: 2,
+      full: 525_568,
+      lora: 20_480,
+      reduction: 525_568 / 20_480,
+    },
+    {
+      layerKind: "embedding",
+      layers: 2,
+      parameters: 340_534,
+      percent: 34.0534,
+      linear: 0,
+      adapted: 0,
+      full: 0,
+      lora: 0,
+      reduction: null,
+    },
+    {
+      layerKind: "attention",
+      layers: 2,
+      parameters: 131_328,
+      percent: 13.1328,
+      linear: 2,
+      adapted: 2,
+      full: 131_328,
+      lora: 8192,
+      reduction: 131_328 / 8192,
+    },
+    {
+      layerKind: "head",
+      layers: 1,
+      parameters: 2570,
+      percent: 0.257,
+      linear: 1,
+      adapted: 0,
+      full: 2570,
+      lora: 2128,
+      reduction: 2570 / 2128,
+    },
+  ],
+  choices: [{ choice: "head", layers: 1, trainable: 2570, percent: 0.257 }],
+  memory: analyzeReport.memory,
+  insights: [
+    { text: `The largest saving is at ${HOSTILE}.`, section: "flow", layer: { path: HOSTILE, line: 13 } },
+    { text: "The feed-forward layers hold most of the model.", section: "kinds" },
+  ],
+  practices: [
+    {
+      id: "rank",
+      text: "Start with a rank of 8 to 16.",
+      source: { title: "Hu et al., section 7.2", url: "https://arxiv.org/abs/2106.09685" },
+      here: `rank 64 trains 28,672 parameters in ${HOSTILE}.`,
+    },
+  ],
 };
 
 const losses = Array.from(

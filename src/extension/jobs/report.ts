@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { JOBS, type JobRequest } from "../../protocol/jobRegistry";
-import type { AnalyzeRequest, ModelChoice, VerifyRequest } from "../../protocol/jobs";
+import type { AnalyzeRequest, ModelChoice, SummarizeRequest, VerifyRequest } from "../../protocol/jobs";
 import type { GivenConfig } from "../../protocol/lora";
 import { type CommandContext, requireTrust, savedAdapter } from "../context";
 import { isCancellation, messageOf, Notice, remedyFor, showError } from "../errors";
@@ -8,7 +8,7 @@ import { type ChosenModel, chooseModel } from "../modelFile";
 import { readSettings } from "../settings";
 import { jobId } from "./jobs";
 
-/** Verify and Analyze: jobs whose result is a page. */
+/** Verify, Analyze and Summarize: jobs whose result is a page. */
 export async function verify(context: CommandContext, argument: unknown): Promise<void> {
   requireTrust(JOBS.verify.needsTrust);
   const model = await chooseModel(context.client, argument);
@@ -33,6 +33,18 @@ export async function analyze(context: CommandContext, argument: unknown): Promi
     model: modelChoice(context, model),
     adapter: saved?.adapter ?? defaultAdapter(),
     ...(model.layer === undefined ? {} : { focus: model.layer }),
+  });
+}
+
+export async function summarize(context: CommandContext, argument: unknown): Promise<void> {
+  requireTrust(JOBS.summarize.needsTrust);
+  const model = await chooseModel(context.client, argument);
+  if (!model) return;
+  const saved = await savedAdapter(context, model);
+  await runInPanel<SummarizeRequest>(context, model, {
+    kind: "summarize",
+    model: modelChoice(context, model),
+    adapter: saved?.adapter ?? defaultAdapter(),
   });
 }
 

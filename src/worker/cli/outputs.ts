@@ -5,7 +5,7 @@ import type { DeltaReport } from "../../protocol/reports/delta";
 import type { RunReport } from "../../protocol/reports/forward";
 
 import type { SizesReport } from "../../protocol/reports/sizes";
-
+import type { SummarizeReport } from "../../protocol/reports/summary";
 import type { SweepReport } from "../../protocol/reports/sweep";
 
 /**
@@ -16,6 +16,7 @@ export interface Outputs {
   readonly layers: LayersOutput;
   readonly graph: GraphOutput;
   readonly analyze: AnalyzeReport;
+  readonly summarize: SummarizeReport;
   readonly verify: VerifyReport;
   readonly train: TrainReport;
   readonly sweep: SweepReport;

@@ -5,9 +5,8 @@ import { merge } from "./export/merge";
 
 import { forward } from "./forward/forward";
 import { sizes } from "./sizes/sizes";
-
+import { summarize } from "./summarize/summarize";
 import { sweep } from "./sweep/sweep";
-
 import { train } from "./train/train";
 import { verify } from "./verify/verify";
 
@@ -15,7 +14,7 @@ export type { JobContext } from "./context";
 
 type Jobs = { readonly [K in JobKind]: (job: RequestOf[K], context: JobContext) => Promise<ReportOf[K]> };
 
-const JOBS: Jobs = { verify, analyze, train, sweep, merge, run: forward, sizes };
+const JOBS: Jobs = { verify, analyze, summarize, train, sweep, merge, run: forward, sizes };
 
 /** Runs a job to its report. Throws a UserError for what the user can mend; any other error is a defect. */
 export function runJob(job: JobRequest, context: JobContext): Promise<Report> {

@@ -19,6 +19,7 @@ const KERAS = join(ROOT, "examples/keras/model.json");
 /** Fields of the examples' outputs that other outputs lack. */
 const OPTIONAL: { readonly [N in CommandName]?: readonly string[] } = {
   analyze: ["leftOut", "focus"],
+  summarize: ["leftOut"],
   verify: ["leftOut", "detail"],
   train: ["leftOut", "labels"],
   merge: ["checkpoint"],
@@ -74,6 +75,7 @@ describe("what commands print with --json", () => {
     layers: () => [DIGITS],
     graph: () => [DIGITS],
     analyze: () => [DIGITS, "--layer", "fc2"],
+    summarize: () => [DIGITS],
     verify: () => [DIGITS, ...CPU],
     train: () => [
       ...[DIGITS, "--weights", DIGITS_WEIGHTS, "--data", DIGITS_DATA, "--label", "label", "--out", at("trained")],

@@ -1,5 +1,5 @@
-import type { RunOutput, RunReport, RunTensor, RunValue } from "../../../../src/protocol/reports/forward";
 import { JOBS } from "../../../../src/protocol/jobRegistry";
+import type { RunOutput, RunReport, RunTensor, RunValue } from "../../../../src/protocol/reports/forward";
 import { type Chart, chart } from "../../charts";
 import { type Child, element, type Fact, facts, section, table } from "../../dom";
 import { count, decimal, duration, fileName, percent, scientific, shape } from "../../format";

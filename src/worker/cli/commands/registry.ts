@@ -10,9 +10,8 @@ import { merge } from "./merge";
 import { run } from "./run";
 
 import { sizes } from "./sizes";
-
+import { summarize } from "./summarize";
 import { sweep } from "./sweep";
-
 import { train } from "./train";
 import { verify } from "./verify";
 
@@ -21,6 +20,7 @@ export const COMMANDS: { readonly [N in CommandName]: CliCommand<Outputs[N]> } =
   layers,
   graph,
   analyze,
+  summarize,
   sizes,
   verify,
   train,

@@ -62,7 +62,8 @@ export async function analyze(request: AnalyzeRequest, context: JobContext): Pro
   };
 }
 
-function checkedSize(what: string, size: number): number {
+/** @throws UserError for a size that no batch or sequence has. */
+export function checkedSize(what: string, size: number): number {
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw new UserError(`${what} must be a whole number from 1 to ${MAX_SIZE.toLocaleString("en-US")}, not ${size}`);
   }

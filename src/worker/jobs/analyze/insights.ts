@@ -1,13 +1,5 @@
 import type { AnalyzeLayer, AnalyzeTotal, InjectionSummary, MemoryEstimate } from "../../../protocol/reports";
-
-const whole = (n: number): string => Math.round(n).toLocaleString("en-US");
-const one = (n: number): string => n.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const size = (bytes: number): string =>
-  bytes < 2 ** 20
-    ? `${one(bytes / 2 ** 10)} KiB`
-    : bytes < 2 ** 30
-      ? `${one(bytes / 2 ** 20)} MiB`
-      : `${one(bytes / 2 ** 30)} GiB`;
+import { one, size, whole } from "../../text/amounts";
 
 /** Sentences that say what the numbers mean for this model. */
 export function insights(

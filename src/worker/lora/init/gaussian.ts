@@ -5,6 +5,7 @@ import type { Initialization } from "./initialization";
 export const GAUSSIAN: Initialization = {
   name: '"gaussian"',
   takes: (value) => typeof value === "string" && value.toLowerCase() === "gaussian",
+  begins: { a: "normal, deviation 1/r", b: "zeros" },
   identity: true,
   draw: ({ rank, inFeatures, outFeatures }, random) => ({
     a: drawn(rank * inFeatures, () => random.normal() / rank),

@@ -14,6 +14,8 @@ export interface Initialization {
   readonly name: string;
   /** Whether PEFT reads the value as this initialization. */
   takes(value: unknown): boolean;
+  /** How A and B begin, in a few words for people. */
+  readonly begins: { readonly a: string; readonly b: string };
   /** A fresh adapter changes nothing that the model computes. */
   readonly identity: boolean;
   /** First A and B. Without it no fresh adapter can be made here. */

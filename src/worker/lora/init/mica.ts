@@ -4,6 +4,7 @@ import { type Initialization, refused } from "./initialization";
 export const MICA: Initialization = {
   name: '"mica"',
   takes: (value) => typeof value === "string" && value.toLowerCase() === "mica",
+  begins: { a: "zeros", b: "smallest singular vectors of W₀" },
   identity: true,
   decomposes: true,
   refuse: (value, { rank, layer: { path, inFeatures, outFeatures } }) => {

@@ -10,6 +10,7 @@ import { type ChangedWeight, CONVERT, type Initialization, type Sized, type Stor
 export const OLORA: Initialization = {
   name: '"olora"',
   takes: (value) => typeof value === "string" && value.toLowerCase() === "olora",
+  begins: { a: "first rows of R, W₀ = Q R", b: "first columns of Q, W₀ = Q R" },
   identity: true,
   decomposes: true,
   change,

@@ -7,6 +7,7 @@ import { type FactorShape, type Factors, type Initialization, refused } from "./
 export const ORTHOGONAL: Initialization = {
   name: '"orthogonal"',
   takes: (value) => value === "orthogonal",
+  begins: { a: "random, orthogonal to B", b: "random, orthogonal to A" },
   identity: true,
   draw,
   refuse: (value, { rank }) => {

@@ -14,6 +14,7 @@ import {
 export const PISSA: Initialization = {
   name: '"pissa"',
   takes: (value) => value === "pissa",
+  begins: { a: "largest singular vectors of W₀", b: "largest singular vectors of W₀" },
   identity: true,
   decomposes: true,
   refuse: (value, { scaling }) => {

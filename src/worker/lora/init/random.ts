@@ -8,6 +8,7 @@ import type { Initialization } from "./initialization";
 export const RANDOM: Initialization = {
   name: "false",
   takes: (value) => value !== undefined && (!value || (Array.isArray(value) && value.length === 0)),
+  begins: { a: "Kaiming uniform", b: "Kaiming uniform" },
   identity: false,
   draw: (shape, random) => {
     const { a } = uniform(shape, random);

@@ -1,10 +1,12 @@
 import { CONVERT, type Initialization, refused } from "./initialization";
+import { PISSA } from "./pissa";
 
 /** Values that PEFT knows but whose adapters cannot be loaded here. */
 
 export const PISSA_ITERATIVE: Initialization = {
   name: '"pissa_niter_N"',
   takes: (value) => typeof value === "string" && value.startsWith("pissa_niter_"),
+  begins: PISSA.begins,
   identity: true,
   refused: true,
   refuse: (value) => {
@@ -19,6 +21,7 @@ export const PISSA_ITERATIVE: Initialization = {
 export const CORDA: Initialization = {
   name: '"corda"',
   takes: (value) => typeof value === "string" && value.startsWith("corda"),
+  begins: { a: "directions of W₀ that data weighs", b: "directions of W₀ that data weighs" },
   identity: true,
   refused: true,
   refuse: (value) => {
@@ -33,6 +36,7 @@ export const CORDA: Initialization = {
 export const LOFTQ: Initialization = {
   name: '"loftq"',
   takes: (value) => value === "loftq",
+  begins: { a: "fitted to the quantization error", b: "fitted to the quantization error" },
   identity: true,
   refused: true,
   refuse: (value) => {

@@ -5,6 +5,7 @@ import { CONVERT, type Initialization } from "./initialization";
 export const UNIFORM: Initialization = {
   name: "true",
   takes: (value) => value === undefined || value === true,
+  begins: { a: "Kaiming uniform", b: "zeros" },
   identity: true,
   draw: uniform,
 };

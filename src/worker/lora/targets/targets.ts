@@ -133,7 +133,8 @@ function allLinear(
   return (path) => linear.has(path) && path !== left;
 }
 
-function isLinear(module: ModuleInfo): boolean {
+/** A layer that multiplies its input with a weight: torch's Linear and its like. */
+export function isLinear(module: ModuleInfo): boolean {
   return module.kind === "Linear" || module.weight !== undefined || module.marked === true;
 }
 
