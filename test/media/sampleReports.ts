@@ -239,6 +239,8 @@ export const summarizeReport: SummarizeReport = {
   ],
   choices: [{ choice: "head", layers: 1, trainable: 2570, percent: 0.257 }],
   memory: analyzeReport.memory,
+  sweep: null,
+  sweepProblems: [`${HOSTILE}: runs must be a list`],
   insights: [
     { text: `The largest saving is at ${HOSTILE}.`, section: "flow", layer: { path: HOSTILE, line: 13 } },
     { text: "The feed-forward layers hold most of the model.", section: "kinds" },

@@ -1,5 +1,6 @@
 import type { Count } from "../numbers";
 import type { InjectionSummary, MemoryEstimate } from "../reports";
+import type { SweepReport } from "./sweep";
 
 /** One page about a model and LoRA on it: where the parameters are, what is trained, and what it costs. */
 export interface SummarizeReport {
@@ -21,6 +22,10 @@ export interface SummarizeReport {
   readonly memory: MemoryEstimate | null;
   /** Why the memory is not known; absent when it is. */
   readonly memoryUnavailable?: string;
+  /** The newest sweep over ranks that lies beside the model file; null without one. */
+  readonly sweep: SweepReport | null;
+  /** One sentence for each sweep beside the model file that could not be read. */
+  readonly sweepProblems: readonly string[];
   /** Sentences drawn from the numbers above. */
   readonly insights: readonly Insight[];
   /** Best practices that the model or the configuration gives reason for. */

@@ -24,6 +24,8 @@ describe("Summarize in a window, on the digits example", function () {
     await picture.getByText("128 × 64").waitFor();
     await panel.locator("figure svg text").first().waitFor();
     await window.screenshot("summarize");
+    await picture.scrollIntoViewIfNeeded();
+    await window.screenshot("summarize-flow");
     await picture.click();
     const line = window.page.locator(".statusbar-item", { hasText: /Ln 15,/ });
     await line.waitFor();

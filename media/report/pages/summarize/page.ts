@@ -1,11 +1,13 @@
 import { JOBS } from "../../../../src/protocol/jobRegistry";
 import type { Insight, Practice, SummarizeReport, SummarySection } from "../../../../src/protocol/reports/summary";
+import { type Chart, chart } from "../../charts";
 import { element, facts } from "../../dom";
 import { count, decimal, factor, fileName, percent } from "../../format";
 import { header } from "../../header";
 import type { Host, Page } from "../../host";
 import { memoryChart } from "../../memoryChart";
 import { warningList } from "../../warnings";
+import { qualityCharts } from "../sweep/runs";
 import { flow, layerLink } from "./flow";
 import { kindsChart } from "./kinds";
 
@@ -22,6 +24,7 @@ export function summarizePage(report: SummarizeReport, host: Host): Page {
   const full = injection.targets.reduce((sum, target) => sum + target.full, 0);
   const memory = report.memory ? memoryChart(report.memory) : undefined;
   const kinds = kindsChart(report);
+  const quality = report.sweep ? qualityCharts(report.sweep.runs, report.sweep.lossLabel).map(chart) : [];
   const page = element(
     "main",
     {},
@@ -51,13 +54,40 @@ export function summarizePage(report: SummarizeReport, host: Host): Page {
       memory && memoryHint(injection.file),
     ),
     part("kinds", kinds.element),
+    part("quality", ...qualityParts(report, quality)),
     practices.length > 0 && part("practices", ...practices.map(practice)),
   );
-  return { element: page, charts: memory ? [memory, kinds] : [kinds] };
+  return { element: page, charts: [...(memory ? [memory] : []), kinds, ...quality] };
 }
 
 function part(id: SummarySection, ...children: readonly (HTMLElement | undefined)[]): HTMLElement {
   return element("section", { id }, element("h2", { tabindex: -1 }, SECTIONS[id]), ...children);
+}
+
+/** Charts of the sweep, or how to get one. */
+function qualityParts({ sweep, sweepProblems, injection }: SummarizeReport, charts: readonly Chart[]): HTMLElement[] {
+  const problems = sweepProblems.map((problem) => element("p", { class: "hint" }, problem));
+  if (sweep) {
+    return [
+      element("div", { class: "charts" }, ...charts.map((made) => made.element)),
+      element(
+        "p",
+        { class: "hint" },
+        `From the sweep of ${sweep.finishedAt.slice(0, 10)} on ${fileName(sweep.data)}. ${sweep.alphaNote}`,
+      ),
+      ...problems,
+    ];
+  }
+  return [
+    element(
+      "p",
+      { class: "none" },
+      "There is no sweep beside the model yet. LoRA Lens: Sweep Ranks… in the editor trains the model at several ranks and fills this chart, as does ",
+      element("code", {}, `lora-lens sweep ${fileName(injection.file)} --data CSV --label COLUMN --out DIR`),
+      " with DIR beside the model file.",
+    ),
+    ...problems,
+  ];
 }
 
 function memoryHint(file: string): HTMLElement {
@@ -80,7 +110,12 @@ function insightItem({ text, section, layer }: Insight, file: string, host: Host
     heading?.scrollIntoView({ block: "start" });
     heading?.focus();
   });
-  return element("li", {}, text, " (", layer && layerLink(layer, file, host), layer && ", ", link, ")");
+  return element(
+    "li",
+    {},
+    text,
+    element("small", { class: "where" }, layer && layerLink(layer, file, host), layer && " · ", link),
+  );
 }
 
 function practice({ id, text, source, here }: Practice): HTMLElement {

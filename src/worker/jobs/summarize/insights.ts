@@ -134,7 +134,7 @@ function whatStays({ memory, injection: { rank } }: Summarized): Insight[] {
       section: "memory",
     },
     {
-      text: `LoRA does not save the weights (${size(lora.weights)}, which both need) and nearly none of the activations: ${size(lora.activations)} with LoRA, ${size(full.activations)} in full.`,
+      text: `LoRA does not save the weights, ${size(lora.weights)} either way. Activations take ${size(lora.activations)} with LoRA and ${size(full.activations)} in full.`,
       section: "memory",
     },
   ];

@@ -11,6 +11,7 @@ import { planAdapter } from "../adapter";
 import { checkedSize } from "../analyze/analyze";
 import { memoryEstimate } from "../analyze/memory";
 import type { JobContext } from "../context";
+import { newestSweep } from "../sweep/saved";
 import { flowGroups } from "./groups";
 import { type Summarized, summaryInsights } from "./insights";
 import { choiceCosts, kindRows } from "./kindRows";
@@ -40,6 +41,7 @@ export async function summarize(request: SummarizeRequest, context: JobContext):
       signal: context.signal,
     },
   );
+  const sweeps = await newestSweep({ file: model.file, class: model.className });
   const { name, begins } = savedInitialization(config.init_lora_weights);
   const summarized: Summarized = {
     injection,
@@ -54,6 +56,8 @@ export async function summarize(request: SummarizeRequest, context: JobContext):
     ...summarized,
     begins: { name, ...begins },
     ...("reason" in estimate && { memoryUnavailable: estimate.reason }),
+    sweep: sweeps.newest?.report ?? null,
+    sweepProblems: sweeps.problems,
     insights: summaryInsights(summarized),
     practices: practices({
       ...summarized,

@@ -73,9 +73,10 @@ export function layerKinds(model: Pick<Model, "root" | "part" | "pretrained" | "
     held.set(owner, own);
   }
   const layers: KindedLayer[] = [];
-  for (const at of placed.values()) {
-    const own = held.get(at.module.path);
-    if (!own) continue;
+  for (const { path } of walkModules(model.root)) {
+    const at = placed.get(path);
+    const own = held.get(path);
+    if (!at || !own) continue;
     const kind = at.module.path === head ? "head" : kindOf(at, own.names, model.part === true);
     layers.push({ module: at.module, kind, parameters: own.count });
   }
