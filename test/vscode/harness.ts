@@ -184,6 +184,22 @@ export class TestWindow {
     }
   }
 
+  /** Shows the hover at the cursor, until it says what is expected: problems may come after the first one is shown. */
+  async hover(text: RegExp): Promise<void> {
+    const said = this.page.locator(".monaco-hover").getByText(text).first();
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press("Control+k");
+      await this.page.keyboard.press("Control+i");
+      try {
+        await said.waitFor({ timeout: PALETTE_PATIENCE });
+        return;
+      } catch (error) {
+        if (attempt === PALETTE_ATTEMPTS || !(error instanceof errors.TimeoutError)) throw error;
+        await this.page.keyboard.press("Escape");
+      }
+    }
+  }
+
   /** Accepts what the steps of a dialog offer, from one to another. */
   async acceptSteps(from: number, to: number, steps: number): Promise<void> {
     for (let step = from; step <= to; step++) {

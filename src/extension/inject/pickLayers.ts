@@ -40,7 +40,8 @@ export function pickLayers(frame: Frame, { choice, title }: PickLayersOptions): 
     const items = rows.map(itemOf);
     // Setting the items moves the focus, so that it is done where a row looks different only.
     const look = JSON.stringify(items.map(({ label, description }) => [label, description]));
-    if (look !== drawn) {
+    const fresh = look !== drawn;
+    if (fresh) {
       const active = pick.activeItems[0];
       drawn = look;
       pick.items = items;
@@ -48,7 +49,11 @@ export function pickLayers(frame: Frame, { choice, title }: PickLayersOptions): 
       if (again) pick.activeItems = [again];
     }
     const checked = new Set(rows.filter((row) => row.checked).map(keyOf));
-    pick.selectedItems = pick.items.filter(({ row }) => checked.has(keyOf(row)));
+    // What the list shows already is not set: it would undo a check that is on its way here.
+    const shown = new Set(pick.selectedItems.map(({ row }) => keyOf(row)));
+    if (fresh || shown.size !== checked.size || [...checked].some((key) => !shown.has(key))) {
+      pick.selectedItems = pick.items.filter(({ row }) => checked.has(keyOf(row)));
+    }
   };
   draw();
   return show(

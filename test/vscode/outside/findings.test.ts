@@ -28,9 +28,7 @@ describe("findings in a window", function () {
     const [line, column] = at.split(":");
     await page.locator(".statusbar-item", { hasText: `Ln ${line}, Col ${column}` }).waitFor();
     await page.locator(".quick-input-widget").waitFor({ state: "hidden" });
-    await page.keyboard.press("Control+k");
-    await page.keyboard.press("Control+i");
-    await page.locator(".monaco-hover").getByText(text).first().waitFor();
+    await window.hover(text);
   };
 
   it("a factor of zero is reported in a file with only handwritten LoRA", async () => {
